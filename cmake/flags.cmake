@@ -1,0 +1,34 @@
+# Every compile setting of the project, in one place.
+#
+# Floating point, on every target: contraction OFF (a*b+c rounds twice unless the source says fma()), so that the CPU and
+# the GPU round alike and integer decisions (matching, NMS) fall alike; no fast-math (NaN and infinity keep their meaning);
+# no errno and no trapping from math functions, without which nothing is vectorised.
+set(FOVEA_MARCH "native" CACHE STRING "CPU instruction set of the build: native, x86-64-v3, x86-64-v4 ...")
+set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined or thread")
+
+set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math)
+set(FOVEA_WARNINGS -Wall -Wextra -Werror -Wno-unknown-pragmas)
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+endif()
+
+if(FOVEA_SANITIZE)
+  list(APPEND FOVEA_HOST_FLAGS -fsanitize=${FOVEA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${FOVEA_SANITIZE})
+  if(FOVEA_SANITIZE MATCHES "undefined")
+    list(APPEND FOVEA_HOST_FLAGS -fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+set(FOVEA_CUDA_FLAGS -fmad=false --diag-suppress=20011,20012,20014 -Xcompiler=-fopenmp)
+foreach(flag IN LISTS FOVEA_HOST_FLAGS)
+  list(APPEND FOVEA_CUDA_FLAGS -Xcompiler=${flag})
+endforeach()
+
+add_library(fovea_flags INTERFACE)
+target_compile_features(fovea_flags INTERFACE cxx_std_20)
+target_compile_options(fovea_flags INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:${FOVEA_HOST_FLAGS};${FOVEA_WARNINGS}>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:${FOVEA_CUDA_FLAGS}>")
+target_include_directories(fovea_flags INTERFACE ${PROJECT_SOURCE_DIR})

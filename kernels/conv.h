@@ -1,0 +1,93 @@
+// Convolution: one contract, implementations behind it (CPU: oneDNN and our Winograd transforms; GPU: cuDNN graphs).
+//
+// Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
+//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c] + bias[o] + add[n, p, q, o])
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/dtype.h"
+#include "kernels/queue.h"
+
+namespace fovea::kernels {
+
+struct ConvShape {
+  int batch = 1;
+  int in_h = 0, in_w = 0, in_c = 0;
+  int out_c = 0;
+  int kernel_h = 1, kernel_w = 1;
+  int stride = 1, pad = 0, groups = 1;
+
+  int out_h() const { return (in_h + 2 * pad - kernel_h) / stride + 1; }
+  int out_w() const { return (in_w + 2 * pad - kernel_w) / stride + 1; }
+  int64_t weight_count() const { return int64_t{out_c} * kernel_h * kernel_w * (in_c / groups); }
+  int64_t input_count() const { return int64_t{batch} * in_h * in_w * in_c; }
+  int64_t output_count() const { return int64_t{batch} * out_h() * out_w() * out_c; }
+  int64_t macs() const { return output_count() * kernel_h * kernel_w * (in_c / groups); }
+  auto operator<=>(const ConvShape&) const = default;
+};
+
+// The weights of one layer, OHWI, in the activations' dtype. `version` is read when the work runs: packed forms of the
+// weights are kept between calls while it stays the same, and made anew when it has changed. nullptr: never kept.
+struct ConvWeights {
+  const void* data = nullptr;
+  const uint64_t* version = nullptr;
+};
+
+struct ConvForward {
+  const void* x = nullptr;      // [batch, in_h, in_w, in_c]
+  ConvWeights weights;
+  const float* bias = nullptr;  // [out_c] or nullptr
+  const void* add = nullptr;    // like y, or nullptr; added before the ReLU; may be y itself
+  bool relu = false;
+  void* y = nullptr;            // [batch, out_h, out_w, out_c]
+};
+
+struct ConvBackwardData {
+  const void* dy = nullptr;
+  ConvWeights weights;
+  const void* relu_mask = nullptr;  // like x, or nullptr: dx is zeroed where relu_mask <= 0 (x was the output of a ReLU)
+  bool accumulate = false;          // dx += instead of dx =; the mask then applies to the sum
+  void* dx = nullptr;
+};
+
+struct ConvBackwardWeight {
+  const void* x = nullptr;
+  const void* dy = nullptr;
+  bool accumulate = false;  // dweight += and dbias += instead of =
+  float* dweight = nullptr; // OHWI, always fp32
+  float* dbias = nullptr;   // [out_c] or nullptr, always fp32
+};
+
+enum class ConvAlgorithm : uint8_t { Auto, Direct };  // Auto: Winograd where it is faster and its error bound holds
+
+// Primitives and packed weights, cached by shape. One per engine; not shared between threads. The dtype is that of x, y
+// and the weights (fp32 or bf16); sums are in fp32.
+class Convolution {
+ public:
+  explicit Convolution(ConvAlgorithm algorithm = ConvAlgorithm::Auto);
+  ~Convolution();
+  Convolution(const Convolution&) = delete;
+  Convolution& operator=(const Convolution&) = delete;
+
+  void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);
+  void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
+  void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
+
+  void set_algorithm(ConvAlgorithm algorithm);
+  size_t cached_bytes() const;  // packed weights held between calls
+  void forget_weights();        // frees them
+
+  // For `fovea info`: the implementation a forward pass of this shape takes, e.g. "winograd F(4x4,3x3)" or "brgconv:avx512_core_bf16".
+  std::string describe(const ConvShape& shape, DType dtype);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Whether this CPU has bf16 arithmetic (AVX512_BF16 or AMX), so that bf16 convolution is faster than fp32.
+bool cpu_has_fast_bf16();
+
+}  // namespace fovea::kernels

@@ -1,0 +1,25 @@
+// The one exception type. Its kind is the process's exit code; its text says what, where, and what to do.
+#pragma once
+#include <stdexcept>
+#include <string>
+
+namespace fovea {
+
+enum class ErrorKind { Runtime = 1, Usage = 2, Data = 3, Diverged = 4, OutOfMemory = 5, Interrupted = 130 };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+  int exit_code() const { return static_cast<int>(kind_); }
+
+ private:
+  ErrorKind kind_;
+};
+
+// A promise of the program to itself: broken only by a bug in the program, never by bad input.
+inline void require(bool holds, const char* what) {
+  if (!holds) throw Error(ErrorKind::Runtime, std::string("internal error: ") + what);
+}
+
+}  // namespace fovea
