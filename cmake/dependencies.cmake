@@ -1,6 +1,10 @@
 # What Fovea does not write itself. scripts/setup installs all of it.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-find_package(dnnl REQUIRED CONFIG)
+# Found by hand: the package's own CMake config demands OpenCL, which is not needed here.
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+add_library(DNNL::dnnl UNKNOWN IMPORTED)
+set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
 find_package(fmt REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(JPEG REQUIRED)
