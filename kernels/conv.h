@@ -1,7 +1,8 @@
 // Convolution: one contract, implementations behind it (CPU: oneDNN and our Winograd transforms; GPU: cuDNN graphs).
 //
 // Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
-//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c] + bias[o] + add[n, p, q, o])
+//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c] + bias[o] + add[n,
+//   p, q, o])
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -36,28 +37,29 @@ struct ConvWeights {
 };
 
 struct ConvForward {
-  const void* x = nullptr;      // [batch, in_h, in_w, in_c]
+  const void* x = nullptr;  // [batch, in_h, in_w, in_c]
   ConvWeights weights;
   const float* bias = nullptr;  // [out_c] or nullptr
   const void* add = nullptr;    // like y, or nullptr; added before the ReLU; may be y itself
   bool relu = false;
-  void* y = nullptr;            // [batch, out_h, out_w, out_c]
+  void* y = nullptr;  // [batch, out_h, out_w, out_c]
 };
 
 struct ConvBackwardData {
   const void* dy = nullptr;
   ConvWeights weights;
-  const void* relu_mask = nullptr;  // like x, or nullptr: dx is zeroed where relu_mask <= 0 (x was the output of a ReLU)
-  bool accumulate = false;          // dx += instead of dx =; the mask then applies to the sum
+  const void* relu_mask =
+      nullptr;              // like x, or nullptr: dx is zeroed where relu_mask <= 0 (x was the output of a ReLU)
+  bool accumulate = false;  // dx += instead of dx =; the mask then applies to the sum
   void* dx = nullptr;
 };
 
 struct ConvBackwardWeight {
   const void* x = nullptr;
   const void* dy = nullptr;
-  bool accumulate = false;  // dweight += and dbias += instead of =
-  float* dweight = nullptr; // OHWI, always fp32
-  float* dbias = nullptr;   // [out_c] or nullptr, always fp32
+  bool accumulate = false;   // dweight += and dbias += instead of =
+  float* dweight = nullptr;  // OHWI, always fp32
+  float* dbias = nullptr;    // [out_c] or nullptr, always fp32
 };
 
 enum class ConvAlgorithm : uint8_t { Auto, Direct };  // Auto: Winograd where it is faster and its error bound holds
@@ -79,7 +81,8 @@ class Convolution {
   size_t cached_bytes() const;  // packed weights held between calls
   void forget_weights();        // frees them
 
-  // For `fovea info`: the implementation a forward pass of this shape takes, e.g. "winograd F(4x4,3x3)" or "brgconv:avx512_core_bf16".
+  // For `fovea info`: the implementation a forward pass of this shape takes, e.g. "winograd F(4x4,3x3)" or
+  // "brgconv:avx512_core_bf16".
   std::string describe(const ConvShape& shape, DType dtype);
 
  private:

@@ -8,10 +8,11 @@ namespace fovea {
 
 inline constexpr int kMaxLevels = 8;
 
-// Level l is an NHWC tensor [images, height_l, width_l, anchors_per_location * columns] whose locations lie `pixel_stride`
-// elements apart (>= anchors_per_location * columns; the excess is padding). Anchors are numbered within an image as
-// torchvision does: level, y, x, anchor of the location.
-template <class T> struct LevelView {
+// Level l is an NHWC tensor [images, height_l, width_l, anchors_per_location * columns] whose locations lie
+// `pixel_stride` elements apart (>= anchors_per_location * columns; the excess is padding). Anchors are numbered within
+// an image as torchvision does: level, y, x, anchor of the location.
+template <class T>
+struct LevelView {
   T* data[kMaxLevels] = {};
   int first_anchor[kMaxLevels + 1] = {};  // of each level; [levels] = anchors an image
   int levels = 0;

@@ -5,16 +5,24 @@
 
 namespace fovea {
 
-template <class T> inline constexpr int kPackWidth = 16 / static_cast<int>(sizeof(T));
+template <class T>
+inline constexpr int kPackWidth = 16 / static_cast<int>(sizeof(T));
 
-template <class T, int N> struct alignas(sizeof(T) * N) Pack {
+template <class T, int N>
+struct alignas(sizeof(T) * N) Pack {
   T value[N];
   FN T& operator[](int i) { return value[i]; }
   FN const T& operator[](int i) const { return value[i]; }
 };
 
 // `from` is aligned to the pack's size.
-template <int N, class T> FN Pack<T, N> load_pack(const T* from) { return *reinterpret_cast<const Pack<T, N>*>(from); }
-template <int N, class T> FN void store_pack(T* to, const Pack<T, N>& pack) { *reinterpret_cast<Pack<T, N>*>(to) = pack; }
+template <int N, class T>
+FN Pack<T, N> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, N>*>(from);
+}
+template <int N, class T>
+FN void store_pack(T* to, const Pack<T, N>& pack) {
+  *reinterpret_cast<Pack<T, N>*>(to) = pack;
+}
 
 }  // namespace fovea

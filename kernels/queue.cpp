@@ -16,7 +16,9 @@ void Recording::replay() const {
 
 #if defined(FOVEA_HAS_CUDA)
 Queue::Queue(DeviceKind device) : device_(device) {
-  if (on_cuda()) cuda_check(cudaStreamCreateWithFlags(reinterpret_cast<cudaStream_t*>(&stream_), cudaStreamNonBlocking), "cudaStreamCreate");
+  if (on_cuda())
+    cuda_check(cudaStreamCreateWithFlags(reinterpret_cast<cudaStream_t*>(&stream_), cudaStreamNonBlocking),
+               "cudaStreamCreate");
 }
 
 Queue::~Queue() {
@@ -29,7 +31,8 @@ Queue::~Queue() {
 }
 #else
 Queue::Queue(DeviceKind device) : device_(device) {
-  if (on_cuda()) throw Error(ErrorKind::Runtime, "this build has no CUDA: configure with -DFOVEA_CUDA=ON, or use --device cpu");
+  if (on_cuda())
+    throw Error(ErrorKind::Runtime, "this build has no CUDA: configure with -DFOVEA_CUDA=ON, or use --device cpu");
 }
 
 Queue::~Queue() { std::free(workspace_); }
@@ -39,7 +42,8 @@ void Queue::copy(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
 #if defined(FOVEA_HAS_CUDA)
   if (on_cuda()) {
-    cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream_)), "cudaMemcpyAsync");
+    cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream_)),
+               "cudaMemcpyAsync");
     return;
   }
 #endif
@@ -94,7 +98,8 @@ void* Queue::workspace(size_t bytes) {
   std::free(workspace_);
   workspace_bytes_ = 0;
   workspace_ = std::aligned_alloc(4096, bytes);
-  if (workspace_ == nullptr) throw Error(ErrorKind::OutOfMemory, "out of memory: workspace of " + std::to_string(bytes) + " bytes");
+  if (workspace_ == nullptr)
+    throw Error(ErrorKind::OutOfMemory, "out of memory: workspace of " + std::to_string(bytes) + " bytes");
   workspace_bytes_ = bytes;
   return workspace_;
 }

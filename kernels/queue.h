@@ -16,8 +16,8 @@ namespace fovea {
 
 enum class DeviceKind : uint8_t { Cpu, Cuda };
 
-// How kernels run on the CPU. Fast: one thread a block, vectorised, blocks over the cores. Fibers: the GPU's block size,
-// threads between two barriers in the given order; shows missing barriers and races (for tests; slow).
+// How kernels run on the CPU. Fast: one thread a block, vectorised, blocks over the cores. Fibers: the GPU's block
+// size, threads between two barriers in the given order; shows missing barriers and races (for tests; slow).
 enum class Way : uint8_t { Fast, FibersForward, FibersBackward, FibersShuffled };
 
 // Work recorded once, to be run again with the same addresses.
@@ -28,13 +28,19 @@ class Recording {
 
  private:
   friend class Queue;
-  struct Step { const char* name; std::function<void()> work; };
+  struct Step {
+    const char* name;
+    std::function<void()> work;
+  };
   std::vector<Step> steps_;
 };
 
 // Where the time of a queue went, by the names given to submit().
 struct QueueProfile {
-  struct Entry { int64_t calls = 0; double seconds = 0; };
+  struct Entry {
+    int64_t calls = 0;
+    double seconds = 0;
+  };
   std::map<std::string, Entry> entries;
 };
 
@@ -51,10 +57,14 @@ class Queue {
 
   // CPU work under a name that profiles show. While recording, the work is kept and not run; what it captures must
   // therefore stay valid (capture raw pointers and values, not references).
-  template <class Work> void submit(const char* name, Work&& work) {
-    if (recording_ != nullptr) recording_->steps_.push_back({name, std::forward<Work>(work)});
-    else if (profile_ != nullptr) run_profiled(name, work);
-    else work();
+  template <class Work>
+  void submit(const char* name, Work&& work) {
+    if (recording_ != nullptr)
+      recording_->steps_.push_back({name, std::forward<Work>(work)});
+    else if (profile_ != nullptr)
+      run_profiled(name, work);
+    else
+      work();
   }
 
   void copy(void* to, const void* from, size_t bytes);  // host or device memory on either side
@@ -70,7 +80,10 @@ class Queue {
   size_t workspace_bytes() const { return workspace_bytes_; }
 
   Way way() const { return way_; }
-  void set_way(Way way, uint64_t seed = 0) { way_ = way; way_seed_ = seed; }
+  void set_way(Way way, uint64_t seed = 0) {
+    way_ = way;
+    way_seed_ = seed;
+  }
   uint64_t way_seed() const { return way_seed_; }
 
   void set_profile(QueueProfile* profile) { profile_ = profile; }
