@@ -21,7 +21,7 @@ if(FOVEA_SANITIZE)
   endif()
 endif()
 
-set(FOVEA_CUDA_FLAGS -fmad=false --diag-suppress=20011,20012,20014 -Xcompiler=-fopenmp)
+set(FOVEA_CUDA_FLAGS -fmad=false --expt-relaxed-constexpr --diag-suppress=20011,20012,20013,20014,20015 -Xcompiler=-fopenmp)
 foreach(flag IN LISTS FOVEA_HOST_FLAGS)
   list(APPEND FOVEA_CUDA_FLAGS -Xcompiler=${flag})
 endforeach()
