@@ -1,0 +1,285 @@
+#include "engine/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <xxhash.h>
+
+#include "kernels/bfloat16.h"
+#include "kernels/error.h"
+
+namespace fovea {
+
+namespace {
+
+constexpr uint64_t kMaxHeader = 100'000'000;
+
+struct DTypeName {
+  const char* name;
+  size_t bytes;
+};
+constexpr DTypeName kDTypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                                 {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+
+size_t bytes_of(const std::string& dtype) {
+  for (const auto& known : kDTypes)
+    if (dtype == known.name) return known.bytes;
+  return 0;
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ErrorKind::Data, fmt::format("{}: not a usable safetensors file: {}", path.string(), why));
+}
+
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* what) {
+  throw Error(ErrorKind::Runtime, fmt::format("{}: {} failed: {}", path.string(), what, std::strerror(errno)));
+}
+
+struct Mapping {
+  std::shared_ptr<const std::byte> data;
+  size_t bytes;
+};
+
+Mapping map_file(const std::filesystem::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    throw Error(ErrorKind::Data, fmt::format("{}: cannot be opened: {}", path.string(), std::strerror(errno)));
+  struct stat status {};
+  const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  const auto bytes = static_cast<size_t>(status.st_size);
+  if (!regular || bytes < 10) {
+    close(file);
+    refuse(path, regular ? fmt::format("{} bytes are too few", bytes) : "not a regular file");
+  }
+  void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  if (address == MAP_FAILED) fail_with_errno(path, "mmap");
+  return {{static_cast<const std::byte*>(address),
+           [bytes](const std::byte* p) { munmap(const_cast<std::byte*>(p), bytes); }},
+          bytes};
+}
+
+std::string checksum(std::span<const std::byte> data) {
+  return fmt::format("{:016x}", XXH3_64bits(data.data(), data.size()));
+}
+
+float half_to_float(uint16_t half) {
+  const int exponent = (half >> 10) & 31, fraction = half & 1023;
+  const float sign = (half & 0x8000) != 0 ? -1.f : 1.f;
+  if (exponent == 31) return fraction != 0 ? NAN : sign * INFINITY;
+  return sign * (exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                               : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25));
+}
+
+template <class From, class T>
+void convert(std::span<const std::byte> data, std::vector<T>& out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    From value;
+    std::memcpy(&value, data.data() + i * sizeof(From), sizeof(From));
+    out[i] = static_cast<T>(value);
+  }
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
+  const Mapping mapping = map_file(path);
+  mapping_ = mapping.data;
+  uint64_t length;
+  std::memcpy(&length, mapping_.get(), 8);
+  if (length > kMaxHeader) refuse(path, fmt::format("the header claims {} bytes, the limit is {}", length, kMaxHeader));
+  if (length < 2 || length > mapping.bytes - 8)
+    refuse(path,
+           fmt::format("the header of {} bytes does not fit into the file of {}; truncated?", length, mapping.bytes));
+  const std::string_view header(reinterpret_cast<const char*>(mapping_.get()) + 8, length);
+  if (header[0] != '{') refuse(path, "the header does not start with '{'");
+  parse_header(header, {mapping_.get() + 8 + length, mapping.bytes - 8 - length});
+  verify_checksums();
+}
+
+void SafetensorsFile::parse_header(std::string_view header, std::span<const std::byte> payload) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object root;
+  if (const auto error = parser.parse(header.data(), header.size()).get_object().get(root))
+    refuse(path_, fmt::format("the header is not a JSON object: {}", simdjson::error_message(error)));
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const auto [key, value] : root) {
+    const std::string name(key);
+    if (name == "__metadata__") {
+      simdjson::dom::object entries;
+      if (value.get_object().get(entries)) refuse(path_, "__metadata__ is not an object");
+      for (const auto [k, v] : entries) {
+        std::string_view text;
+        if (v.get_string().get(text)) refuse(path_, fmt::format("metadata '{}' is not a string", k));
+        metadata_[std::string(k)] = std::string(text);
+      }
+      continue;
+    }
+    StoredTensor tensor;
+    std::string_view dtype;
+    simdjson::dom::array shape, offsets;
+    if (value["dtype"].get_string().get(dtype) || value["shape"].get_array().get(shape) ||
+        value["data_offsets"].get_array().get(offsets))
+      refuse(path_, fmt::format("tensor '{}' lacks dtype, shape or data_offsets", name));
+    tensor.dtype = std::string(dtype);
+    uint64_t bytes = bytes_of(tensor.dtype), begin = 0, end = 0;
+    if (bytes == 0) refuse(path_, fmt::format("tensor '{}' has the unknown dtype '{}'", name, dtype));
+    for (const auto dimension : shape) {
+      uint64_t size;
+      const bool fits = !dimension.get_uint64().get(size) && !__builtin_mul_overflow(bytes, size, &bytes);
+      if (!fits || bytes > payload.size())
+        refuse(path_, fmt::format("tensor '{}' has a shape larger than the file; truncated?", name));
+      tensor.shape.push_back(static_cast<int64_t>(size));
+    }
+    if (offsets.size() != 2 || offsets.at(0).get_uint64().get(begin) || offsets.at(1).get_uint64().get(end))
+      refuse(path_, fmt::format("tensor '{}' has unusable data_offsets", name));
+    if (begin > end || end > payload.size())
+      refuse(path_, fmt::format("tensor '{}' lies outside the file (bytes {} to {} of {}); truncated?", name, begin,
+                                end, payload.size()));
+    if (end - begin != bytes)
+      refuse(path_, fmt::format("tensor '{}' takes {} bytes, its shape needs {}", name, end - begin, bytes));
+    tensor.data = payload.subspan(begin, bytes);
+    ranges.emplace_back(begin, end);
+    if (!tensors_.emplace(name, std::move(tensor)).second) refuse(path_, fmt::format("tensor '{}' occurs twice", name));
+  }
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t reached = 0;
+  for (const auto& [begin, end] : ranges) {
+    if (begin != reached)
+      refuse(path_, fmt::format("tensors overlap or leave a hole at byte {}", std::min(begin, reached)));
+    reached = end;
+  }
+  if (reached != payload.size()) refuse(path_, fmt::format("{} bytes after the last tensor", payload.size() - reached));
+}
+
+void SafetensorsFile::verify_checksums() const {
+  const auto entry = metadata_.find("xxh3");
+  if (entry == metadata_.end()) return;
+  simdjson::dom::parser parser;
+  simdjson::dom::object sums;
+  if (parser.parse(entry->second).get_object().get(sums)) refuse(path_, "the checksums are not a JSON object");
+  for (const auto& [name, tensor] : tensors_) {
+    std::string_view expected;
+    if (sums[name].get_string().get(expected)) refuse(path_, fmt::format("tensor '{}' has no checksum", name));
+    if (expected != checksum(tensor.data))
+      refuse(path_, fmt::format("tensor '{}' is damaged: its checksum does not match", name));
+  }
+}
+
+const StoredTensor& SafetensorsFile::at(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) refuse(path_, fmt::format("it has no tensor '{}'", name));
+  return found->second;
+}
+
+template <class T>
+std::vector<T> SafetensorsFile::read(const std::string& name) const {
+  const StoredTensor& tensor = at(name);
+  const std::string& dtype = tensor.dtype;
+  std::vector<T> out(tensor.data.size() / bytes_of(dtype));
+  if (dtype == "F64")
+    convert<double>(tensor.data, out);
+  else if (dtype == "F32")
+    convert<float>(tensor.data, out);
+  else if (dtype == "I64")
+    convert<int64_t>(tensor.data, out);
+  else if (dtype == "I32")
+    convert<int32_t>(tensor.data, out);
+  else if (dtype == "I16")
+    convert<int16_t>(tensor.data, out);
+  else if (dtype == "I8")
+    convert<int8_t>(tensor.data, out);
+  else if (dtype == "U8" || dtype == "BOOL")
+    convert<uint8_t>(tensor.data, out);
+  else {
+    std::vector<uint16_t> bits(out.size());
+    std::memcpy(bits.data(), tensor.data.data(), tensor.data.size());
+    for (size_t i = 0; i < out.size(); ++i) {
+      bfloat16 brain;
+      brain.bits = bits[i];
+      out[i] = static_cast<T>(dtype == "BF16" ? static_cast<float>(brain) : half_to_float(bits[i]));
+    }
+  }
+  return out;
+}
+template std::vector<double> SafetensorsFile::read(const std::string&) const;
+template std::vector<float> SafetensorsFile::read(const std::string&) const;
+template std::vector<int32_t> SafetensorsFile::read(const std::string&) const;
+template std::vector<int64_t> SafetensorsFile::read(const std::string&) const;
+template std::vector<uint8_t> SafetensorsFile::read(const std::string&) const;
+
+std::string json_quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, StoredTensor>& tensors,
+                       std::map<std::string, std::string> metadata) {
+  std::string sums = "{", body;
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    sums += fmt::format("{}{}:\"{}\"", sums.size() > 1 ? "," : "", json_quoted(name), checksum(tensor.data));
+    body += fmt::format(",{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", json_quoted(name),
+                        tensor.dtype, fmt::join(tensor.shape, ","), offset, offset + tensor.data.size());
+    offset += tensor.data.size();
+  }
+  metadata["xxh3"] = sums + "}";
+  std::string header = "{\"__metadata__\":{";
+  for (const auto& [key, value] : metadata)
+    header += fmt::format("{}{}:{}", header.back() == '{' ? "" : ",", json_quoted(key), json_quoted(value));
+  header += "}" + body + "}";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const uint64_t length = header.size();
+  std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(header))};
+  for (const auto& [name, tensor] : tensors) parts.push_back(tensor.data);
+  write_file_atomically(path, parts);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
+  std::filesystem::path temporary = path;
+  temporary += ".partial";
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) fail_with_errno(temporary, "creating the file");
+  const auto give_up = [&](const char* what) {
+    const int reason = errno;
+    close(file);
+    unlink(temporary.c_str());
+    errno = reason;
+    fail_with_errno(temporary, what);
+  };
+  for (std::span<const std::byte> part : parts) {
+    while (!part.empty()) {
+      const ssize_t written = write(file, part.data(), part.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) give_up("writing");
+      part = part.subspan(static_cast<size_t>(written));
+    }
+  }
+  if (fsync(file) != 0) give_up("fsync");
+  if (close(file) != 0) fail_with_errno(temporary, "close");
+  if (rename(temporary.c_str(), path.c_str()) != 0) fail_with_errno(path, "rename");
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) fail_with_errno(folder, "opening the folder");
+  const bool flushed = fsync(directory) == 0 || errno == EINVAL;  // some file systems cannot
+  close(directory);
+  if (!flushed) fail_with_errno(folder, "fsync of the folder");
+}
+
+}  // namespace fovea

@@ -1,0 +1,59 @@
+// The safetensors file format: an 8-byte length, a JSON header, raw little-endian tensors. Ours carry a checksum a
+// tensor (XXH3-64, in the metadata under "xxh3"), which is verified where present.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+struct StoredTensor {
+  std::string dtype;  // F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL
+  std::vector<int64_t> shape;
+  std::span<const std::byte> data;
+};
+
+// A file, mapped and checked whole: header inside the file, offsets contiguous and without holes, shapes that match the
+// sizes, checksums. Throws Error(Data) naming the file and the tensor.
+class SafetensorsFile {
+ public:
+  explicit SafetensorsFile(const std::filesystem::path& path);
+
+  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::filesystem::path& path() const { return path_; }
+  bool contains(const std::string& name) const { return tensors_.count(name) > 0; }
+  const StoredTensor& at(const std::string& name) const;
+
+  // The values of a tensor of any floating or integer dtype, converted.
+  template <class T>
+  std::vector<T> read(const std::string& name) const;
+
+ private:
+  void parse_header(std::string_view header, std::span<const std::byte> payload);
+  void verify_checksums() const;
+
+  std::filesystem::path path_;
+  std::shared_ptr<const std::byte> mapping_;
+  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+// Writes to a temporary file beside `path`, flushes it to the disk, and renames it: `path` holds the old file or the
+// new one, whole, whenever the power goes. Checksums are added. Throws Error(Runtime) with the system's reason.
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, StoredTensor>& tensors,
+                       std::map<std::string, std::string> metadata);
+
+// The same for any bytes.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+
+// `text` as a JSON string with its quotes.
+std::string json_quoted(std::string_view text);
+
+}  // namespace fovea

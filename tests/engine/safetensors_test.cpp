@@ -1,0 +1,89 @@
+// The checkpoint format: what is written is read back, what is damaged is refused by name.
+#include "engine/safetensors.h"
+
+#include <fstream>
+
+#include "kernels/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/golden.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace fovea;
+using Catch::Contains;
+
+namespace {
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string with_header(const std::string& json, size_t payload) {
+  const uint64_t length = json.size();
+  return std::string(reinterpret_cast<const char*>(&length), 8) + json + std::string(payload, '\1');
+}
+
+}  // namespace
+
+TEST_CASE("safetensors round trip keeps values, shapes and metadata", "[safetensors]") {
+  const test::TemporaryFolder folder;
+  const std::vector<float> a{1.f, -2.5f, 3e30f}, empty;
+  const std::vector<int32_t> b{7, -9};
+  write_safetensors(folder.path() / "x.safetensors",
+                    {{"layer.a", {"F32", {3, 1}, std::as_bytes(std::span(a))}},
+                     {"b \"quoted\"", {"I32", {2}, std::as_bytes(std::span(b))}},
+                     {"none", {"F32", {0, 4}, {}}}},
+                    {{"note", "line\nbreak \\ and \"quotes\""}});
+  const SafetensorsFile file(folder.path() / "x.safetensors");
+  CHECK(file.read<float>("layer.a") == a);
+  CHECK(file.read<int32_t>("b \"quoted\"") == b);
+  CHECK(file.at("layer.a").shape == std::vector<int64_t>{3, 1});
+  CHECK(file.read<float>("none").empty());
+  CHECK(file.metadata().at("note") == "line\nbreak \\ and \"quotes\"");
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "x.safetensors.partial"));
+  CHECK_THROWS_WITH(file.at("layer.c"), Contains("layer.c"));
+}
+
+TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the tensor", "[safetensors]") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "x.safetensors";
+  const std::vector<float> values(1000, 1.f);
+  write_safetensors(path, {{"weights", {"F32", {1000}, std::as_bytes(std::span(values))}}}, {});
+  const std::string good = read_text(path);
+
+  auto refused = [&](const std::string& bytes, const std::string& words) {
+    write_text(path, bytes);
+    CHECK_THROWS_WITH(SafetensorsFile(path), Contains(words) && Contains("x.safetensors"));
+  };
+  std::string flipped = good;
+  flipped[good.size() - 77] ^= 4;
+  refused(flipped, "'weights' is damaged");
+  refused(good.substr(0, good.size() / 2), "truncated");
+  refused(good.substr(0, 5), "too few");
+  refused("", "too few");
+  refused(good + "x", "after the last tensor");
+  refused(std::string(8, '\xff') + "{}", "the header claims");
+  refused(with_header("[1]", 0), "does not start with");
+  refused(with_header("{\"a\":", 0), "not a JSON object");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "'a' has a shape larger");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", 8), "'a' takes 8 bytes");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), "hole");
+  refused(
+      with_header(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          4),
+      "overlap");
+  refused(with_header(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4), "unknown dtype");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,4]}})", 4),
+          "'a' has a shape larger");
+  CHECK_THROWS_WITH(SafetensorsFile(folder.path() / "none"), Contains("cannot be opened"));
+}
+
+TEST_CASE("every golden file opens", "[safetensors]") {
+  for (const char* name : {"focal_loss", "anchors", "narrow_basic.weights", "narrow_gn_giou.golden"})
+    CHECK_FALSE(test::golden(name).tensors().empty());
+}
