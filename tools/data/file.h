@@ -1,0 +1,26 @@
+// Whole files in and out, with errors that name the file, and names made fit to print.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fovea {
+
+// `text` with control characters, backslashes and bytes that are no UTF-8 written as \xNN: safe on a terminal, one
+// line.
+std::string printable(std::string_view text);
+
+// The offset of the first byte that is no part of valid UTF-8, or std::string_view::npos.
+size_t find_invalid_utf8(std::string_view text);
+
+// Throws ErrorKind::Data when the path is missing, no regular file, unreadable, or larger than `max_bytes`.
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes = UINT64_MAX);
+
+// Throws ErrorKind::Runtime when the bytes cannot all be written.
+void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes);
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace fovea
