@@ -1,8 +1,8 @@
 // Convolution: one contract, implementations behind it (CPU: oneDNN and our Winograd transforms; GPU: cuDNN graphs).
 //
 // Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
-//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c] + bias[o] + add[n,
-//   p, q, o])
+//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c]
+//                        + bias[o] + add[n, p, q, o])
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,17 +20,23 @@ struct ConvShape {
   int kernel_h = 1, kernel_w = 1;
   int stride = 1, pad = 0, groups = 1;
 
-  int out_h() const { return (in_h + 2 * pad - kernel_h) / stride + 1; }
-  int out_w() const { return (in_w + 2 * pad - kernel_w) / stride + 1; }
+  int out_h() const { return windows(in_h, kernel_h); }
+  int out_w() const { return windows(in_w, kernel_w); }
   int64_t weight_count() const { return int64_t{out_c} * kernel_h * kernel_w * (in_c / groups); }
   int64_t input_count() const { return int64_t{batch} * in_h * in_w * in_c; }
   int64_t output_count() const { return int64_t{batch} * out_h() * out_w() * out_c; }
   int64_t macs() const { return output_count() * kernel_h * kernel_w * (in_c / groups); }
   auto operator<=>(const ConvShape&) const = default;
+
+ private:
+  int windows(int size, int kernel) const {
+    return size + 2 * pad < kernel ? 0 : (size + 2 * pad - kernel) / stride + 1;
+  }
 };
 
 // The weights of one layer, OHWI, in the activations' dtype. `version` is read when the work runs: packed forms of the
 // weights are kept between calls while it stays the same, and made anew when it has changed. nullptr: never kept.
+// Before the memory of either pointer is used for other weights: forget_weights().
 struct ConvWeights {
   const void* data = nullptr;
   const uint64_t* version = nullptr;
@@ -48,9 +54,8 @@ struct ConvForward {
 struct ConvBackwardData {
   const void* dy = nullptr;
   ConvWeights weights;
-  const void* relu_mask =
-      nullptr;              // like x, or nullptr: dx is zeroed where relu_mask <= 0 (x was the output of a ReLU)
-  bool accumulate = false;  // dx += instead of dx =; the mask then applies to the sum
+  const void* relu_mask = nullptr;  // like x, or nullptr: dx is zeroed where it is <= 0 (x came out of a ReLU)
+  bool accumulate = false;          // dx += instead of dx =; the mask then applies to the sum
   void* dx = nullptr;
 };
 
@@ -65,7 +70,8 @@ struct ConvBackwardWeight {
 enum class ConvAlgorithm : uint8_t { Auto, Direct };  // Auto: Winograd where it is faster and its error bound holds
 
 // Primitives and packed weights, cached by shape. One per engine; not shared between threads. The dtype is that of x, y
-// and the weights (fp32 or bf16); sums are in fp32.
+// and the weights (fp32 or bf16); sums are in fp32. A shape with an empty batch or output does nothing forward, and its
+// gradients are zero (or stay as they are, if they accumulate).
 class Convolution {
  public:
   explicit Convolution(ConvAlgorithm algorithm = ConvAlgorithm::Auto);
@@ -78,11 +84,13 @@ class Convolution {
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
 
   void set_algorithm(ConvAlgorithm algorithm);
+  // Most bytes of packed weights held between calls (default: no limit); beyond it the least recently used are freed.
+  // Training wants one: weights change each step, so a form is used again only by the other levels of a head.
+  void set_weight_budget(size_t bytes);
   size_t cached_bytes() const;  // packed weights held between calls
   void forget_weights();        // frees them
 
-  // For `fovea info`: the implementation a forward pass of this shape takes, e.g. "winograd F(4x4,3x3)" or
-  // "brgconv:avx512_core_bf16".
+  // For `fovea info`: what computes a forward pass of this shape, "winograd F(4x4,3x3)", "brgconv:avx512_core_bf16" ...
   std::string describe(const ConvShape& shape, DType dtype);
 
  private:

@@ -26,10 +26,10 @@ template <class T>
 class Guarded {
  public:
   explicit Guarded(size_t n) : n_(n), bytes_(n * sizeof(T) + 2 * kGuard, kSentinel) {
-    std::memset(data(), 0xff, n * sizeof(T));
+    std::memset(static_cast<void*>(data()), 0xff, n * sizeof(T));
   }
   Guarded(const std::vector<T>& values) : Guarded(values.size()) {  // NOLINT(google-explicit-constructor)
-    if (n_ > 0) std::memcpy(data(), values.data(), n_ * sizeof(T));
+    if (n_ > 0) std::memcpy(static_cast<void*>(data()), values.data(), n_ * sizeof(T));
   }
   ~Guarded() { CHECK(intact()); }
   Guarded(const Guarded&) = delete;

@@ -1,0 +1,62 @@
+// Convolution by oneDNN's direct primitives: any shape, fp32 and bf16 (bf16 where the CPU has at least AVX-512).
+// Activations stay NHWC; weights are packed into the layout that the primitive prefers.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/conv.h"
+#include "kernels/conv_weights.h"
+#include "kernels/onednn.h"
+
+namespace fovea::kernels {
+
+class DirectConvolution {
+ public:
+  explicit DirectConvolution(PackedWeights& packed) : packed_(packed) {}
+
+  // Run at once: the caller has submitted them. The shape is not empty.
+  void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);
+  void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
+  void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
+
+  std::string describe_forward(const ConvShape& shape, DType dtype);
+  std::string describe_backward_data(const ConvShape& shape, DType dtype);
+  std::string describe_backward_weight(const ConvShape& shape, DType dtype);
+
+ private:
+  enum class Pass : uint8_t { Forward, BackwardData, BackwardWeight };
+  enum class Add : uint8_t { None, InPlace, Other };
+  struct Key {
+    Pass pass;
+    ConvShape shape;
+    DType dtype;
+    bool bias = false;
+    Add add = Add::None;
+    bool relu = false;
+    bool accumulate = false;
+    int threads = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Primitive {
+    dnnl::primitive run;
+    dnnl::memory::desc x, weights, bias, y, scratchpad;  // x, weights, y: or their gradients
+    dnnl::memory::desc plain_weights;                    // OHWI
+    dnnl::reorder pack;                                  // OHWI → weights; for BackwardWeight weights → OHWI
+    dnnl::memory::desc pack_scratchpad;
+    int form = -1;  // of the packed weights; -1: plain as they are
+    std::string implementation;
+  };
+
+  const Primitive& primitive(Key key);
+  Primitive make(const Key& key);
+  int form_of(const dnnl::memory::desc& packed);
+  const void* pack(const Primitive& primitive, const ConvWeights& weights, char* scratch);
+  static size_t pack_scratch_bytes(const Primitive& primitive, const ConvWeights& weights);
+
+  PackedWeights& packed_;
+  std::map<Key, Primitive> primitives_;
+  std::vector<dnnl::memory::desc> forms_;  // packed layouts seen, numbered
+};
+
+}  // namespace fovea::kernels

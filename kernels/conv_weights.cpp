@@ -1,0 +1,57 @@
+#include "kernels/conv_weights.h"
+
+#include <algorithm>
+
+namespace fovea::kernels {
+
+const void* PackedWeights::get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack) {
+  if (weights.version == nullptr) {
+    pack(scratch);
+    return scratch;
+  }
+  const Key key{weights.data, weights.version, form};
+  auto found = entries_.find(key);
+  if (found != entries_.end() && found->second.bytes != bytes) {  // other weights live at this address now
+    bytes_ -= found->second.bytes;
+    entries_.erase(found);
+    found = entries_.end();
+  }
+  const bool held = found != entries_.end();
+  if (!held) {
+    make_room(bytes);
+    Entry entry;
+    entry.packed.reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    entry.bytes = bytes;
+    if (entry.packed == nullptr)
+      throw Error(ErrorKind::OutOfMemory, "out of memory: packed weights of " + std::to_string(bytes) + " bytes");
+    found = entries_.emplace(key, std::move(entry)).first;
+    bytes_ += bytes;
+  }
+  Entry& entry = found->second;
+  if (!held || entry.version != *weights.version) pack(entry.packed.get());
+  entry.version = *weights.version;
+  entry.last_use = ++clock_;
+  return entry.packed.get();
+}
+
+void PackedWeights::make_room(size_t bytes) {
+  while (!entries_.empty() && bytes_ + bytes > budget_) {
+    const auto oldest = std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+      return a.second.last_use < b.second.last_use;
+    });
+    bytes_ -= oldest->second.bytes;
+    entries_.erase(oldest);
+  }
+}
+
+void PackedWeights::set_budget(size_t budget) {
+  budget_ = budget;
+  make_room(0);
+}
+
+void PackedWeights::clear() {
+  entries_.clear();
+  bytes_ = 0;
+}
+
+}  // namespace fovea::kernels

@@ -1,0 +1,55 @@
+// Packed forms of weights (oneDNN's layouts, Winograd's transforms), kept between calls while the weights' version is
+// the same, least recently used ones freed first beyond a budget.
+#pragma once
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+
+#include "kernels/conv.h"
+
+namespace fovea::kernels {
+
+class PackedWeights {
+ public:
+  using Pack = std::function<void(void* packed)>;
+
+  // The form `form` of the weights, made by `pack` if it is not held: in memory of its own, or in `scratch` (as large)
+  // if the weights have no version. Valid until the next call.
+  const void* get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack);
+
+  // Bytes of scratch that get() needs.
+  static size_t scratch_bytes(const ConvWeights& weights, size_t bytes) { return weights.version ? 0 : bytes; }
+
+  size_t bytes() const { return bytes_; }
+  void set_budget(size_t budget);
+  void clear();
+
+ private:
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  struct Entry {
+    std::unique_ptr<void, Free> packed;
+    size_t bytes = 0;
+    uint64_t version = 0;
+    uint64_t last_use = 0;
+  };
+  struct Key {
+    const void* data;
+    const uint64_t* version;
+    int form;
+    auto operator<=>(const Key&) const = default;
+  };
+
+  void make_room(size_t bytes);
+
+  std::map<Key, Entry> entries_;
+  size_t bytes_ = 0;
+  size_t budget_ = std::numeric_limits<size_t>::max();
+  uint64_t clock_ = 0;
+};
+
+}  // namespace fovea::kernels

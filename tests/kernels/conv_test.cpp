@@ -1,0 +1,185 @@
+// Convolution against its definition in float64, over shapes, fusions, dtypes and algorithms.
+#include "kernels/conv.h"
+
+#include <omp.h>
+
+#include "tests/support/catch.h"
+#include "tests/support/conv_oracle.h"
+#include "tests/support/seeded.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using kernels::ConvAlgorithm;
+using kernels::Convolution;
+using kernels::ConvShape;
+using oracle::Values;
+
+namespace {
+
+struct Case {
+  const char* name;
+  ConvShape shape;  // batch, in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad, groups
+};
+
+const Case kCases[] = {
+    {"one pixel", {1, 1, 1, 4, 4, 1, 1, 1, 0, 1}},
+    {"1x1", {2, 9, 7, 24, 40, 1, 1, 1, 0, 1}},
+    {"1x1 stride 2", {1, 9, 8, 16, 32, 1, 1, 2, 0, 1}},
+    {"1x1 on one channel", {1, 5, 5, 1, 1, 1, 1, 1, 0, 1}},
+    {"3x3 pad 1", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}},
+    {"3x3 no pad", {1, 12, 11, 8, 16, 3, 3, 1, 0, 1}},
+    {"3x3 on one pixel", {1, 1, 1, 32, 16, 3, 3, 1, 1, 1}},
+    {"3x3 on 2x5", {3, 2, 5, 16, 16, 3, 3, 1, 1, 1}},
+    {"3x3 odd channels", {1, 9, 9, 7, 5, 3, 3, 1, 1, 1}},
+    {"3x3 to 9·4 deltas", {1, 13, 13, 64, 36, 3, 3, 1, 1, 1}},
+    {"3x3 to 9·91 logits", {1, 7, 6, 32, 819, 3, 3, 1, 1, 1}},
+    {"3x3 stride 2 pad 1", {1, 13, 12, 32, 16, 3, 3, 2, 1, 1}},
+    {"3x3 groups", {1, 8, 9, 32, 64, 3, 3, 1, 1, 4}},
+    {"3x3 odd groups, stride 2", {2, 7, 7, 6, 9, 3, 3, 2, 1, 3}},
+    {"depthwise", {1, 8, 8, 16, 16, 3, 3, 1, 1, 16}},
+    {"7x7 stride 2, the stem", {1, 25, 31, 3, 32, 7, 7, 2, 3, 1}},
+    {"7x7 stride 2, 8 channels", {1, 24, 22, 8, 16, 7, 7, 2, 3, 1}},
+    {"1x3 kernel", {1, 6, 9, 8, 8, 1, 3, 1, 0, 1}},
+    {"wide pad", {1, 4, 4, 8, 8, 3, 3, 1, 2, 1}},
+};
+
+Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
+
+// Inputs of all passes of one case. T's rounding is done here, so that the oracle sees what the kernel sees.
+template <class T>
+struct Inputs {
+  std::vector<T> x, w, dy, add, before, mask;
+  std::vector<float> bias, dweight_before, dbias_before;
+  explicit Inputs(const ConvShape& s, uint64_t seed = 1)
+      : x(seeded_uniform<T>(s.input_count(), seed)),
+        w(seeded_uniform<T>(s.weight_count(), seed + 1)),
+        dy(seeded_uniform<T>(s.output_count(), seed + 2)),
+        add(seeded_uniform<T>(s.output_count(), seed + 3)),
+        before(seeded_uniform<T>(s.input_count(), seed + 4)),
+        mask(seeded_uniform<T>(s.input_count(), seed + 5)),
+        bias(seeded_uniform<float>(s.out_c, seed + 6)),
+        dweight_before(seeded_uniform<float>(s.weight_count(), seed + 7)),
+        dbias_before(seeded_uniform<float>(s.out_c, seed + 8)) {
+    for (T& m : mask) m = std::max(static_cast<float>(m), 0.f);  // a ReLU's output: exact zeros
+  }
+};
+
+// Roundings on the longest chain of a direct convolution: one an addition, whatever the order, and two more terms.
+double forward_roundings(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c / s.groups) + 3; }
+double data_roundings(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3; }
+double weight_roundings(const ConvShape& s) { return double(s.batch) * s.out_h() * s.out_w() + 3; }
+
+struct Fusion {
+  bool bias = false, add = false, add_in_place = false, relu = false;
+};
+
+template <class T>
+void check_forward(Convolution& convolution, const ConvShape& s, const Inputs<T>& in, Fusion fusion) {
+  Queue queue;
+  Guarded<T> x(in.x), w(in.w), add(in.add), y(s.output_count());
+  Guarded<float> bias(in.bias);
+  if (fusion.add_in_place) std::copy(in.add.begin(), in.add.end(), y.data());
+  const void* added = fusion.add_in_place ? y.data() : fusion.add ? add.data() : nullptr;
+  convolution.forward(queue, s, dtype_of<T>(),
+                      {x.data(), {w.data()}, fusion.bias ? bias.data() : nullptr, added, fusion.relu, y.data()});
+  const auto expected =
+      oracle::conv_forward(s, to_double(in.x), to_double(in.w), fusion.bias ? to_double(in.bias) : Values{},
+                           added ? to_double(in.add) : Values{}, fusion.relu);
+  CHECK_CLOSE(y.values(), expected, forward_roundings(s));
+}
+
+template <class T>
+void check_backward_data(Convolution& convolution, const ConvShape& s, const Inputs<T>& in, bool mask,
+                         bool accumulate) {
+  Queue queue;
+  Guarded<T> dy(in.dy), w(in.w), masks(in.mask), dx(s.input_count());
+  if (accumulate) std::copy(in.before.begin(), in.before.end(), dx.data());
+  convolution.backward_data(queue, s, dtype_of<T>(),
+                            {dy.data(), {w.data()}, mask ? masks.data() : nullptr, accumulate, dx.data()});
+  const auto expected =
+      oracle::conv_backward_data(s, to_double(in.dy), to_double(in.w), mask ? to_double(in.mask) : Values{},
+                                 accumulate ? to_double(in.before) : Values{});
+  CHECK_CLOSE(dx.values(), expected, data_roundings(s));
+}
+
+template <class T>
+void check_backward_weight(Convolution& convolution, const ConvShape& s, const Inputs<T>& in, bool bias,
+                           bool accumulate) {
+  Queue queue;
+  Guarded<T> x(in.x), dy(in.dy);
+  Guarded<float> dweight(s.weight_count()), dbias(s.out_c);
+  if (accumulate) std::copy(in.dweight_before.begin(), in.dweight_before.end(), dweight.data());
+  if (accumulate) std::copy(in.dbias_before.begin(), in.dbias_before.end(), dbias.data());
+  convolution.backward_weight(queue, s, dtype_of<T>(),
+                              {x.data(), dy.data(), accumulate, dweight.data(), bias ? dbias.data() : nullptr});
+  const auto before = accumulate ? to_double(in.dweight_before) : Values{};
+  CHECK_CLOSE(dweight.values(), oracle::conv_backward_weight(s, to_double(in.x), to_double(in.dy), before),
+              weight_roundings(s));
+  if (!bias) return;
+  const auto bias_before = accumulate ? to_double(in.dbias_before) : Values{};
+  CHECK_CLOSE(dbias.values(), oracle::conv_bias_gradient(s, to_double(in.dy), bias_before), weight_roundings(s));
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("convolution forward agrees with its definition", "[conv]", float, bfloat16) {
+  Convolution convolution;
+  for (const auto& [name, shape] : kCases) {
+    const Inputs<TestType> in(shape);
+    for (const Fusion fusion : {Fusion{},
+                                {.bias = true},
+                                {.relu = true},
+                                {.bias = true, .relu = true},
+                                {.bias = true, .add = true, .relu = true},
+                                {.bias = true, .add_in_place = true, .relu = true},
+                                {.add = true}}) {
+      CAPTURE(name, fusion.bias, fusion.add, fusion.add_in_place, fusion.relu);
+      check_forward<TestType>(convolution, shape, in, fusion);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("convolution data gradient agrees with its definition", "[conv]", float, bfloat16) {
+  Convolution convolution;
+  for (const auto& [name, shape] : kCases) {
+    const Inputs<TestType> in(shape);
+    for (const bool mask : {false, true})
+      for (const bool accumulate : {false, true}) {
+        CAPTURE(name, mask, accumulate);
+        check_backward_data<TestType>(convolution, shape, in, mask, accumulate);
+      }
+  }
+}
+
+TEMPLATE_TEST_CASE("convolution weight and bias gradients agree with their definition", "[conv]", float, bfloat16) {
+  Convolution convolution;
+  for (const auto& [name, shape] : kCases) {
+    const Inputs<TestType> in(shape);
+    for (const bool bias : {false, true})
+      for (const bool accumulate : {false, true}) {
+        CAPTURE(name, bias, accumulate);
+        check_backward_weight<TestType>(convolution, shape, in, bias, accumulate);
+      }
+  }
+}
+
+TEST_CASE("an empty convolution does nothing and its gradients are zero", "[conv]") {
+  Convolution convolution;
+  Queue queue;
+  for (const ConvShape shape : {ConvShape{0, 5, 5, 4, 8, 3, 3, 1, 1, 1}, ConvShape{1, 2, 2, 4, 8, 3, 3, 2, 0, 1}}) {
+    REQUIRE(shape.output_count() == 0);
+    convolution.forward(queue, shape, DType::F32, {});
+    Guarded<float> dweight(seeded_uniform<float>(shape.weight_count(), 1)), dbias(seeded_uniform<float>(8, 2));
+    Guarded<float> dx(seeded_uniform<float>(shape.input_count(), 3));
+    const auto dweight_before = dweight.values(), dx_before = dx.values();
+    convolution.backward_weight(queue, shape, DType::F32, {nullptr, nullptr, true, dweight.data(), dbias.data()});
+    convolution.backward_data(queue, shape, DType::F32, {nullptr, {}, nullptr, true, dx.data()});
+    CHECK(dweight.values() == dweight_before);
+    CHECK(dx.values() == dx_before);
+    convolution.backward_weight(queue, shape, DType::F32, {nullptr, nullptr, false, dweight.data(), dbias.data()});
+    convolution.backward_data(queue, shape, DType::F32, {nullptr, {}, nullptr, false, dx.data()});
+    CHECK(dweight.values() == std::vector<float>(shape.weight_count(), 0.f));
+    CHECK(dbias.values() == std::vector<float>(8, 0.f));
+    CHECK(dx.values() == std::vector<float>(shape.input_count(), 0.f));
+  }
+}
