@@ -8,6 +8,10 @@ namespace fovea {
 
 inline constexpr int kMaxLevels = 8;
 
+// What stands in place of a class or a box where an anchor has none.
+inline constexpr int32_t kBackground = -1;
+inline constexpr int32_t kIgnored = -2;  // takes no part in the losses
+
 // Level l is an NHWC tensor [images, height_l, width_l, anchors_per_location * columns] whose locations lie
 // `pixel_stride` elements apart (>= anchors_per_location * columns; the excess is padding). Anchors are numbered within
 // an image as torchvision does: level, y, x, anchor of the location.

@@ -1,0 +1,34 @@
+// Focal loss and its gradient in one pass over the logits of all levels, as the head wrote them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/level_view.h"
+#include "kernels/queue.h"
+
+namespace fovea::kernels {
+
+template <class T>
+struct FocalLossArgs {
+  LevelView<const T> logits;
+  LevelView<T> gradient;  // like `logits`, may be the same memory; all of it is written, padding columns as 0
+  const int32_t* targets = nullptr;       // [images, anchors] class, kBackground or kIgnored
+  const float* scale = nullptr;           // [images] factor of an image's loss and gradient, from loss_scale()
+  float alpha = 0.25f;                    // weight of the target class, 1 − alpha of all others; < 0: no weights
+  float gamma = 2.f;                      // >= 0; 0 = α-balanced cross entropy
+  float* loss = nullptr;                  // [1] Σ scale · loss, overwritten
+  float* bias_gradient = nullptr;         // [anchors_per_location · classes] column sums of the gradient, or nullptr
+  bool accumulate_bias_gradient = false;  // += instead of =
+  void* workspace = nullptr;              // focal_loss_workspace(…) bytes, aligned to 64
+};
+
+// Bytes of workspace that focal_loss needs; depends on the shapes of `logits` only.
+template <class T>
+size_t focal_loss_workspace(const FocalLossArgs<T>& args);
+
+// T = float or bfloat16; the arithmetic is fp32 for both. A NaN logit gives a NaN loss; an infinite logit on the wrong
+// side gives an infinite loss. Same bits for any number of CPU threads.
+template <class T>
+void focal_loss(Queue& queue, const FocalLossArgs<T>& args);
+
+}  // namespace fovea::kernels
