@@ -62,7 +62,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes) {
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes, size_t spare_capacity) {
   const auto fail = [&](std::string_view why) -> Error {
     return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
   };
@@ -76,7 +76,9 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_b
   const uint64_t size = std::filesystem::file_size(path, status);
   if (status) throw fail(status.message());
   if (size > max_bytes) throw fail(fmt::format("has {} bytes, more than the limit of {}", size, max_bytes));
-  std::vector<uint8_t> bytes(size);
+  std::vector<uint8_t> bytes;
+  bytes.reserve(size + spare_capacity);
+  bytes.resize(size);
   if (std::fread(bytes.data(), 1, size, file.get()) != size) throw fail("could not be read to its end");
   return bytes;
 }

@@ -17,7 +17,9 @@ std::string printable(std::string_view text);
 size_t find_invalid_utf8(std::string_view text);
 
 // Throws ErrorKind::Data when the path is missing, no regular file, unreadable, or larger than `max_bytes`.
-std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes = UINT64_MAX);
+// The vector has room for `spare_capacity` more bytes (simdjson reads past the end).
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes = UINT64_MAX,
+                               size_t spare_capacity = 0);
 
 // Throws ErrorKind::Runtime when the bytes cannot all be written.
 void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes);

@@ -1,0 +1,34 @@
+#include "tools/data/bad_files.h"
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+#include "tools/data/file.h"
+
+namespace fovea {
+
+void BadFiles::add(const std::string& name, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  reasons_.emplace(name, why);
+  if (policy_ == OnBad::Error)
+    throw Error(ErrorKind::Data, fmt::format("{} (bad images are set to be errors)", printable(why)));
+  const auto bad = static_cast<double>(reasons_.size());
+  if (bad > largest_bad_share * static_cast<double>(total_)) {
+    throw Error(ErrorKind::Data, fmt::format("{} of {} images cannot be read, more than {:g} %; the last: {}",
+                                             reasons_.size(), total_, 100 * largest_bad_share, printable(why)));
+  }
+}
+
+int64_t BadFiles::count() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(reasons_.size());
+}
+
+void BadFiles::write(const std::filesystem::path& path) const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), printable(why));
+  write_file(path, text);
+}
+
+}  // namespace fovea

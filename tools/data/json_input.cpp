@@ -1,0 +1,104 @@
+#include "tools/data/json_input.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tools/data/file.h"
+
+namespace fovea {
+namespace {
+
+constexpr double id_limit = 9007199254740992.0;  // 2^53, which is also what 2^53 + 1 reads as
+
+std::string shortened(std::string_view token) {
+  while (!token.empty() &&
+         (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t'))
+    token.remove_suffix(1);
+  return printable(token.size() > 40 ? std::string(token.substr(0, 40)) + "..." : std::string(token));
+}
+
+}  // namespace
+
+JsonInput::JsonInput(const std::filesystem::path& path)
+    : name_(printable(path.native())), bytes_(read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING)) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+  if (text.find_first_not_of(" \t\r\n") == text.npos) {
+    throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, text.size()));
+  }
+  const auto error = parser_.iterate(text.data(), text.size(), bytes_.capacity()).get(document_);
+  if (error == simdjson::UTF8_ERROR) {
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: byte {}: is not UTF-8: save the file as UTF-8", name_, find_invalid_utf8(text)));
+  }
+  if (error)
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: byte {}: not valid JSON: {}", name_, text.size(), simdjson::error_message(error)));
+}
+
+std::string JsonInput::place() const {
+  if (list_.empty()) return key_;
+  return key_.empty() ? fmt::format("{}[{}]", list_, index_) : fmt::format("{}[{}].{}", list_, index_, printable(key_));
+}
+
+Error JsonInput::fail(std::string_view why) const {
+  const std::string where = place();
+  return {ErrorKind::Data,
+          where.empty() ? fmt::format("{}: {}", name_, why) : fmt::format("{}: {}: {}", name_, where, why)};
+}
+
+void JsonInput::need(bool present, std::string_view key) {
+  key_ = "";
+  if (!present) throw fail(fmt::format("has no \"{}\"", key));
+}
+
+Error JsonInput::syntax_error(simdjson::error_code code) {
+  const char* location = nullptr;
+  const size_t byte = document_.current_location().get(location)
+                          ? bytes_.size()
+                          : location - reinterpret_cast<const char*>(bytes_.data());
+  const bool cut = code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size();
+  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
+  return fail(fmt::format("byte {}: {}", byte, why));
+}
+
+std::optional<int64_t> JsonInput::id_if_any(Value value) {
+  if (value.type() != simdjson::ondemand::json_type::number) return std::nullopt;
+  const double number = value.get_double();
+  if (number != std::floor(number) || std::abs(number) >= id_limit) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
+int64_t JsonInput::id(Value value) {
+  const std::string token = shortened(value.raw_json_token());
+  if (const auto id = id_if_any(value)) return *id;
+  throw fail(fmt::format("expected an integer below 2^53, found {}", token));
+}
+
+double JsonInput::number_or_nan(Value value) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::string_view token = value.raw_json_token();
+  if (token.starts_with("NaN") || token.starts_with("Infinity") || token.starts_with("-Infinity")) return nan;
+  return value.type() == simdjson::ondemand::json_type::number ? double(value.get_double()) : nan;
+}
+
+bool JsonInput::flag(Value value) {
+  const std::string token = shortened(value.raw_json_token());
+  using simdjson::ondemand::json_type;
+  const json_type type = value.type();
+  if (type == json_type::null) return false;
+  if (type == json_type::boolean) return value.get_bool();
+  const double number = type == json_type::number ? double(value.get_double()) : -1;
+  if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", token));
+  return number == 1;
+}
+
+std::string JsonInput::text(Value value) {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::string)
+    throw fail(fmt::format("expected a string, found {}", token));
+  return std::string(std::string_view(value.get_string()));
+}
+
+}  // namespace fovea

@@ -1,0 +1,83 @@
+// A JSON file read forward with simdjson, whose every complaint names the file, the place in the document and the byte.
+#pragma once
+#include <simdjson.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/error.h"
+
+namespace fovea {
+
+class JsonInput {
+ public:
+  using Value = simdjson::ondemand::value;
+
+  // Throws ErrorKind::Data when the file is missing, empty, not UTF-8, or ends inside a string.
+  explicit JsonInput(const std::filesystem::path& path);
+
+  // Runs `read(document)`; errors of simdjson in it become ErrorKind::Data at the place last told to `at`.
+  template <class Read>
+  void parse(Read&& read) {
+    try {
+      read(document_);
+      const char* rest = nullptr;
+      if (!document_.current_location().get(rest)) throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
+    } catch (const simdjson::simdjson_error& error) {
+      throw syntax_error(error.error());
+    }
+  }
+
+  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key".
+  template <class Item>
+  void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item) {
+    list_ = name;
+    index_ = 0;
+    for (Value value : list) {
+      key_ = "";
+      item(value);
+      ++index_;
+    }
+    list_ = key_ = "";
+  }
+
+  // Calls `field(key, value)` for each field of an object.
+  template <class Field>
+  void for_each_field(simdjson::ondemand::object object, Field&& field) {
+    for (auto entry : object) {
+      const std::string_view key = entry.unescaped_key();
+      key_ = key;
+      field(key, Value(entry.value()));
+    }
+    key_ = "";
+  }
+
+  // An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbours.
+  int64_t id(Value value);
+  std::optional<int64_t> id_if_any(Value value);
+  // A number, or NaN for anything else that is well-formed and for the NaN and Infinity that Python writes into JSON.
+  double number_or_nan(Value value);
+  bool flag(Value value);
+  std::string text(Value value);
+
+  std::string place() const;
+  Error fail(std::string_view why) const;
+  // Throws unless `present`: the entry read last has no `key`.
+  void need(bool present, std::string_view key);
+
+ private:
+  Error syntax_error(simdjson::error_code code);
+
+  std::string name_;
+  std::vector<uint8_t> bytes_;
+  simdjson::ondemand::parser parser_;
+  simdjson::ondemand::document document_;
+  std::string list_, key_;
+  size_t index_ = 0;
+};
+
+}  // namespace fovea
