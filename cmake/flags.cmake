@@ -7,7 +7,7 @@ set(FOVEA_MARCH "native" CACHE STRING "CPU instruction set of the build: native,
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined or thread")
 
 set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math)
-set(FOVEA_WARNINGS -Wall -Wextra -Werror -Wno-unknown-pragmas)
+set(FOVEA_WARNINGS -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-missing-field-initializers)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")

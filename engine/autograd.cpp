@@ -1,0 +1,71 @@
+#include "engine/autograd.h"
+
+#include "kernels/activation.h"
+
+namespace fovea {
+
+namespace {
+void add_into(Queue& queue, const Tensor& x, const Tensor& y) {
+  dispatch(y.dtype(), [&]<class T> { kernels::add_into(queue, y.count(), x.data<T>(), y.data<T>()); });
+}
+}  // namespace
+
+Tensor Gradients::of(const Tensor& y) const {
+  const auto found = entries_.find(y.id());
+  return found == entries_.end() ? Tensor() : found->second.gradient;
+}
+
+GradientSlot Gradients::into(const Tensor& x) {
+  Entry& entry = entries_[x.id()];
+  if (!entry.gradient) entry.gradient = context_.empty(x.shape(), x.dtype());
+  const bool accumulate = entry.written;
+  entry.written = true;
+  return {entry.gradient, accumulate};
+}
+
+void Gradients::give(const Tensor& x, const Tensor& gradient) {
+  Entry& entry = entries_[x.id()];
+  if (!entry.gradient) {
+    entry.gradient = gradient;
+  } else if (entry.written) {
+    add_into(context_.queue, gradient, entry.gradient);
+  } else {
+    context_.queue.copy(entry.gradient.raw(), gradient.raw(), gradient.bytes());
+  }
+  entry.written = true;
+}
+
+void Gradients::bind(const Tensor& x, const Tensor& gradient, bool accumulate) {
+  entries_[x.id()] = Entry{gradient, accumulate, true};
+}
+
+void Gradients::zero_unwritten() {
+  for (auto& [id, entry] : entries_)
+    if (entry.bound && !entry.written) context_.queue.fill_zero(entry.gradient.raw(), entry.gradient.bytes());
+}
+
+bool Tape::differentiates(std::initializer_list<const Tensor*> inputs) const {
+  if (!training_) return false;
+  for (const Tensor* input : inputs)
+    if (input->requires_gradient()) return true;
+  return false;
+}
+
+void Tape::record(const char* name, const Tensor& output, std::function<void(Gradients&)> backward) {
+  output.set_requires_gradient(true);
+  records_.push_back({name, output, std::move(backward)});
+}
+
+void Tape::backward() {
+  while (!records_.empty()) {
+    {
+      const Record record = std::move(records_.back());
+      records_.pop_back();
+      if (gradients_.of(record.output)) record.backward(gradients_);
+      gradients_.entries_.erase(record.output.id());
+    }
+  }
+  gradients_.zero_unwritten();
+}
+
+}  // namespace fovea

@@ -1,0 +1,76 @@
+// Reverse-mode differentiation over an eager tape. An op runs forward and records its backward beside it
+// (engine/ops.cpp). backward() runs the records last to first; a record, what it saved and the gradient of its output
+// are freed as soon as it has run.
+#pragma once
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/tensor.h"
+
+namespace fovea {
+
+// Where an op puts a gradient: the first writer of a step overwrites, later ones add.
+struct GradientSlot {
+  Tensor gradient;
+  bool accumulate = false;
+};
+
+class Gradients {
+ public:
+  explicit Gradients(Context& context) : context_(context) {}
+
+  Context& context() { return context_; }
+  // The gradient of an op's output; no tensor when nothing depended on it.
+  Tensor of(const Tensor& y) const;
+  // Where to write the gradient of x, in x's dtype (a bound gradient: in its own).
+  GradientSlot into(const Tensor& x);
+  // Hands over a gradient that is already computed (its memory may be reused): becomes x's gradient, or is added to it.
+  void give(const Tensor& x, const Tensor& gradient);
+  // From now on the gradient of x (a parameter) is this tensor. `accumulate`: the next write adds to what is there.
+  void bind(const Tensor& x, const Tensor& gradient, bool accumulate);
+  // Zeroes the bound gradients that nothing wrote to.
+  void zero_unwritten();
+
+ private:
+  friend class Tape;
+  struct Entry {
+    Tensor gradient;
+    bool written = false, bound = false;
+  };
+  Context& context_;
+  std::unordered_map<const void*, Entry> entries_;
+};
+
+class Tape {
+ public:
+  // `training`: batch norm uses batch statistics, and ops record their backward. Otherwise nothing is kept.
+  Tape(Context& context, bool training) : context_(context), gradients_(context), training_(training) {}
+
+  Context& context() { return context_; }
+  Queue& queue() { return context_.queue; }
+  bool training() const { return training_; }
+  Gradients& gradients() { return gradients_; }
+
+  // Whether an op over these inputs must record its backward.
+  bool differentiates(std::initializer_list<const Tensor*> inputs) const;
+  // `backward` runs when `output` has a gradient. Marks the output as one that requires a gradient.
+  void record(const char* name, const Tensor& output, std::function<void(Gradients&)> backward);
+  // Runs backward from the gradients given so far. The tape is empty afterwards.
+  void backward();
+
+ private:
+  struct Record {
+    const char* name;
+    Tensor output;
+    std::function<void(Gradients&)> backward;
+  };
+  Context& context_;
+  Gradients gradients_;
+  std::vector<Record> records_;
+  bool training_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,33 @@
+// What every op needs: the queue, its memory, its convolution plans, and the dtype of activations.
+#pragma once
+#include "engine/memory.h"
+#include "engine/tensor.h"
+#include "kernels/conv.h"
+#include "kernels/queue.h"
+
+namespace fovea {
+
+enum class Precision : uint8_t { Auto, F32, BF16 };
+
+struct Context {
+  explicit Context(DeviceKind device = DeviceKind::Cpu, Precision precision = Precision::F32,
+                   kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto)
+      : queue(device), memory(queue), convolution(algorithm), activation_dtype(resolve(device, precision)) {}
+
+  Tensor empty(Shape shape, DType dtype) { return Tensor::empty(memory, std::move(shape), dtype); }
+
+  Queue queue;
+  Allocator memory;
+  kernels::Convolution convolution;
+  DType activation_dtype;
+
+ private:
+  // Auto: bf16 where it is the faster one.
+  static DType resolve(DeviceKind device, Precision precision) {
+    if (precision == Precision::Auto)
+      precision = device == DeviceKind::Cuda || kernels::cpu_has_fast_bf16() ? Precision::BF16 : Precision::F32;
+    return precision == Precision::BF16 ? DType::BF16 : DType::F32;
+  }
+};
+
+}  // namespace fovea

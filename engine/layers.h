@@ -1,0 +1,63 @@
+// Layers: parameters with names, and how they are applied.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/module.h"
+#include "engine/ops.h"
+
+namespace fovea {
+
+enum class Norm : uint8_t { None, FrozenBatch, Batch, Group };
+
+struct ConvLayerConfig {
+  std::string name;       // of the convolution: name.weight, name.bias
+  std::string norm_name;  // of its norm: norm_name.weight …
+  int in_channels = 0, out_channels = 0;
+  int kernel = 3, stride = 1, pad = 1, groups = 1;
+  bool bias = false;
+  Norm norm = Norm::None;
+  int norm_groups = 32;
+  float epsilon = 1e-5f;
+  bool trainable = true;
+  Initialiser weight_initialiser = Initialiser::kaiming_fan_out();
+  float bias_value = 0;
+  float norm_scale =
+      1;  // initial weight of the norm (0 in the last norm of a residual branch starts it as the identity)
+};
+
+// A convolution and what follows it: norm, residual, ReLU. A frozen batch norm, and any batch norm in evaluation, is
+// folded into the weights: w' = w·s, b' = shift − mean·s, s = scale / sqrt(var + ε).
+class ConvLayer {
+ public:
+  ConvLayer(ParameterStore& store, const ConvLayerConfig& config);
+
+  Tensor forward(Tape& tape, const Tensor& x, bool relu, const Tensor& add = {});
+  // The same without a bias gradient in backward: whoever computes the output's gradient sums it in the same pass.
+  Tensor forward_without_bias_gradient(Tape& tape, const Tensor& x);
+
+  const ConvLayerConfig& config() const { return config_; }
+  const Parameter& weight() const { return *weight_; }
+  const Parameter* bias() const { return bias_; }
+
+ private:
+  ops::ConvArgs prepare(Tape& tape, bool fold);
+
+  ConvLayerConfig config_;
+  ParameterStore* store_;
+  Parameter* weight_;
+  Parameter* bias_ = nullptr;
+  Parameter *norm_scale_ = nullptr, *norm_shift_ = nullptr, *mean_ = nullptr, *variance_ = nullptr;
+
+  // The weights as the convolution takes them, made anew when the store's revision has moved on.
+  struct Working {
+    Tensor weight, bias;
+    kernels::BatchNormFold norm;
+    uint64_t version = 0;  // changes when `weight` does; read by queued work
+    uint64_t revision = 0;
+    bool folded = false;
+  };
+  std::shared_ptr<Working> working_ = std::make_shared<Working>();
+};
+
+}  // namespace fovea

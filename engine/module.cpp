@@ -1,0 +1,88 @@
+#include "engine/module.h"
+
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+constexpr int64_t kPadding = 16;  // elements: every parameter starts on a 64-byte boundary
+int64_t padded(int64_t count) { return (count + kPadding - 1) / kPadding * kPadding; }
+
+uint32_t name_hash(const std::string& name) {  // FNV-1a
+  uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
+}  // namespace
+
+Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,
+                               Initialiser initialiser) {
+  require(!trained_values_, "parameters are added before the store is allocated");
+  require(find(name) == nullptr, "parameter names are unique");
+  return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser, {}, {}});
+}
+
+Parameter* ParameterStore::find(const std::string& name) {
+  for (Parameter& parameter : parameters_)
+    if (parameter.name == name) return &parameter;
+  return nullptr;
+}
+
+void ParameterStore::allocate(Context& context, uint64_t seed) {
+  int64_t trained = 0, fixed = 0;
+  for (const Parameter& p : parameters_) (p.trainable ? trained : fixed) += padded(p.shape.count());
+  trained_values_ = Tensor::zeros(context.memory, {trained}, DType::F32, MemoryUse::Parameters);
+  fixed_values_ = Tensor::zeros(context.memory, {fixed}, DType::F32, MemoryUse::Parameters);
+  gradients_ = Tensor::zeros(context.memory, {trained}, DType::F32, MemoryUse::Gradients);
+  trained = fixed = 0;
+  for (Parameter& p : parameters_) {
+    int64_t& offset = p.trainable ? trained : fixed;
+    p.value = (p.trainable ? trained_values_ : fixed_values_).view(p.shape, offset);
+    if (p.trainable) {
+      p.gradient = gradients_.view(p.shape, offset);
+      p.value.set_requires_gradient(true);
+    }
+    (p.trainable ? trainable_count_ : fixed_count_) += p.shape.count();
+    offset += padded(p.shape.count());
+    initialise(p, seed);
+  }
+}
+
+void ParameterStore::initialise(Parameter& p, uint64_t seed) {
+  Random random(seed, stream::kInitialise, name_hash(p.name));
+  std::vector<float> values(static_cast<size_t>(p.shape.count()));
+  double fan_in = 1, fan_out = 1;
+  if (p.role == ParameterRole::ConvWeight) {
+    const auto window = static_cast<double>(p.shape[1] * p.shape[2]);
+    fan_in = static_cast<double>(p.shape[3]) * window;
+    fan_out = static_cast<double>(p.shape[0]) * window;
+  }
+  for (float& value : values) {
+    switch (p.initialiser.kind) {
+      case Initialiser::Kind::Constant:
+        value = p.initialiser.a;
+        break;
+      case Initialiser::Kind::Normal:
+        value = static_cast<float>(p.initialiser.a * random.normal());
+        break;
+      case Initialiser::Kind::KaimingFanOut:
+        value = static_cast<float>(std::sqrt(2 / fan_out) * random.normal());
+        break;
+      case Initialiser::Kind::KaimingUniform:
+        value = static_cast<float>(std::sqrt(3 / fan_in) * (2 * random.uniform() - 1));
+        break;
+    }
+  }
+  p.value.upload(values);
+}
+
+int64_t ParameterStore::offset_of(const Parameter& parameter) const {
+  return parameter.value.data<float>() - trained_values_.data<float>();
+}
+
+void ParameterStore::bind_gradients(Tape& tape, bool accumulate) {
+  for (Parameter& p : parameters_)
+    if (p.trainable) tape.gradients().bind(p.value, p.gradient, accumulate);
+}
+
+}  // namespace fovea

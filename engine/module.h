@@ -1,0 +1,71 @@
+// Parameters with torchvision's names, in flat buffers: one for the values that are trained, one for their gradients,
+// one for the values that are not (frozen weights, statistics).
+#pragma once
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace fovea {
+
+// Initial values. Normal: standard deviation `a`. KaimingFanOut (He et al. 2015, eq. 14): normal, std = sqrt(2 /
+// fan_out). KaimingUniform: uniform, bound sqrt(3 / fan_in) (torch's kaiming_uniform_ with a = 1).
+struct Initialiser {
+  enum class Kind : uint8_t { Constant, Normal, KaimingFanOut, KaimingUniform } kind = Kind::Constant;
+  float a = 0;
+  static Initialiser constant(float value) { return {Kind::Constant, value}; }
+  static Initialiser normal(float deviation) { return {Kind::Normal, deviation}; }
+  static Initialiser kaiming_fan_out() { return {Kind::KaimingFanOut, 0}; }
+  static Initialiser kaiming_uniform() { return {Kind::KaimingUniform, 0}; }
+};
+
+enum class ParameterRole : uint8_t { ConvWeight, Bias, NormScale, NormShift, Statistic };
+
+struct Parameter {
+  std::string name;  // torchvision's state_dict key
+  Shape shape;       // convolution weights: OHWI
+  ParameterRole role;
+  bool trainable;
+  Initialiser initialiser;
+  Tensor value;     // fp32, a view into a flat buffer
+  Tensor gradient;  // trainable only: fp32, a view into the flat gradient
+};
+
+class ParameterStore {
+ public:
+  // Called while the model is put together; the reference stays valid.
+  Parameter& add(std::string name, Shape shape, ParameterRole role, bool trainable, Initialiser initialiser);
+  // Allocates the flat buffers and draws the initial values from (seed, name): the same whatever else the model holds.
+  void allocate(Context& context, uint64_t seed);
+
+  std::deque<Parameter>& all() { return parameters_; }
+  const std::deque<Parameter>& all() const { return parameters_; }
+  Parameter* find(const std::string& name);
+
+  const Tensor& trained_values() const { return trained_values_; }
+  const Tensor& gradients() const { return gradients_; }
+  int64_t trainable_count() const { return trainable_count_; }
+  int64_t total_count() const { return trainable_count_ + fixed_count_; }
+  // Element range of a trainable parameter within the flat buffers (padded to 16 elements).
+  int64_t offset_of(const Parameter& parameter) const;
+
+  // Values were changed from outside the queue's steps (loaded, initialised): derived forms are made anew.
+  void touch() { ++revision_; }
+  uint64_t revision() const { return revision_; }
+
+  // Binds every trainable parameter's gradient for one backward pass.
+  void bind_gradients(Tape& tape, bool accumulate);
+
+ private:
+  void initialise(Parameter& parameter, uint64_t seed);
+
+  std::deque<Parameter> parameters_;
+  Tensor trained_values_, fixed_values_, gradients_;
+  int64_t trainable_count_ = 0, fixed_count_ = 0;
+  uint64_t revision_ = 1;
+};
+
+}  // namespace fovea

@@ -1,0 +1,101 @@
+#include "engine/optimizer.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "kernels/reduce.h"
+
+namespace fovea {
+
+namespace {
+
+// A value of any trivial type in device memory, as bytes.
+template <class T>
+void write_scalar(const Tensor& tensor, T value) {
+  std::vector<uint8_t> bytes(sizeof(T));
+  std::memcpy(bytes.data(), &value, sizeof(T));
+  tensor.upload(bytes);
+}
+template <class T>
+T read_scalar(const Tensor& tensor) {
+  const auto bytes = tensor.to_host<uint8_t>();
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+template <class T>
+T* scalar(const Tensor& tensor) {
+  return static_cast<T*>(tensor.raw());
+}
+
+}  // namespace
+
+Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerConfig& config)
+    : context_(context), store_(store), config_(config) {
+  std::vector<kernels::ParamSegment> segments;
+  for (const Parameter& p : store.all()) {
+    if (!p.trainable) continue;
+    const bool decays = p.role == ParameterRole::ConvWeight || config.decay_norm_and_bias;
+    const bool backbone = p.name.rfind("backbone.body.", 0) == 0;
+    const int64_t begin = store.offset_of(p);
+    segments.push_back({begin, begin + p.shape.count(), static_cast<float>(backbone ? config.backbone_lr_scale : 1.0),
+                        static_cast<float>(decays ? config.weight_decay : 0.0)});
+  }
+  segment_count_ = static_cast<int>(segments.size());
+  const auto bytes_of = [&](size_t bytes) {
+    return Tensor::zeros(context.memory, {static_cast<int64_t>(bytes)}, DType::U8, MemoryUse::OptimizerState);
+  };
+  segments_ = bytes_of(segments.size() * sizeof(kernels::ParamSegment));
+  std::vector<uint8_t> raw(segments_.bytes());
+  if (!raw.empty()) std::memcpy(raw.data(), segments.data(), raw.size());
+  segments_.upload(raw);
+  learning_rate_ = bytes_of(sizeof(float));
+  sum_of_squares_ = bytes_of(sizeof(double));
+  grad_scale_ = bytes_of(sizeof(float));
+  skip_ = bytes_of(sizeof(int32_t));
+  steps_ = bytes_of(sizeof(int64_t));
+  const auto buffer = [&](const char* name) {
+    state_.push_back(
+        {name, Tensor::zeros(context.memory, store.trained_values().shape(), DType::F32, MemoryUse::OptimizerState)});
+  };
+  if (config.kind == OptimizerConfig::Kind::AdamW) {
+    buffer("adamw.m");
+    buffer("adamw.v");
+  } else if (config.momentum != 0) {
+    buffer("sgd.momentum");
+  }
+}
+
+void Optimizer::set_learning_rate(double rate) { write_scalar(learning_rate_, static_cast<float>(rate)); }
+
+void Optimizer::step() {
+  Queue& queue = context_.queue;
+  const Tensor& gradients = store_.gradients();
+  kernels::sum_of_squares(queue, gradients.count(), gradients.data<float>(), scalar<double>(sum_of_squares_));
+  kernels::clip_scale(queue, scalar<double>(sum_of_squares_), static_cast<float>(config_.clip_norm),
+                      scalar<float>(grad_scale_), scalar<int32_t>(skip_));
+  const kernels::OptimizerStep step{.n = gradients.count(),
+                                    .segments = scalar<kernels::ParamSegment>(segments_),
+                                    .segment_count = segment_count_,
+                                    .params = store_.trained_values().data<float>(),
+                                    .grads = gradients.data<float>(),
+                                    .lr = scalar<float>(learning_rate_),
+                                    .grad_scale = scalar<float>(grad_scale_),
+                                    .skip = scalar<int32_t>(skip_)};
+  if (config_.kind == OptimizerConfig::Kind::AdamW) {
+    kernels::adamw_step(
+        queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(), scalar<int64_t>(steps_),
+        {static_cast<float>(config_.beta1), static_cast<float>(config_.beta2), static_cast<float>(config_.epsilon)});
+  } else {
+    float* momentum = state_.empty() ? nullptr : state_[0].tensor.data<float>();
+    kernels::sgd_step(queue, step, momentum, static_cast<float>(config_.momentum), config_.nesterov);
+  }
+  store_.touch();
+}
+
+double Optimizer::gradient_norm() const { return std::sqrt(read_scalar<double>(sum_of_squares_)); }
+bool Optimizer::skipped() const { return read_scalar<int32_t>(skip_) != 0; }
+int64_t Optimizer::steps_done() const { return read_scalar<int64_t>(steps_); }
+void Optimizer::set_steps_done(int64_t steps) { write_scalar(steps_, steps); }
+
+}  // namespace fovea

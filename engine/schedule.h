@@ -1,0 +1,23 @@
+// Learning-rate schedules: a function of the step.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fovea {
+
+struct Schedule {
+  enum class Kind : uint8_t { Constant, Steps, Cosine } kind = Kind::Steps;
+  double base = 0.01;
+  int64_t total_steps = 90000;
+  int64_t warmup_steps = 1000;
+  double warmup_factor = 0.001;     // of the base at step 0; linear up to 1
+  std::vector<int64_t> milestones;  // Steps: × gamma at each
+  double gamma = 0.1;
+  double final_factor = 0.0;  // Cosine: of the base at the last step
+
+  // The learning rate of step `step`, counted from 0.
+  double at(int64_t step) const;
+};
+
+}  // namespace fovea
