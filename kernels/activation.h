@@ -10,7 +10,7 @@ namespace fovea::kernels {
 template <class T>
 void relu_forward(Queue& queue, int64_t n, const T* x, T* y);  // y = max(x, 0); NaN stays NaN
 
-// dx (+)= dy where y > 0, else 0. y: the output (or, as well, the input) of the ReLU.
+// dx (+)= dy, but 0 where y <= 0. y: the output (or, as well, the input) of the ReLU.
 template <class T>
 void relu_backward(Queue& queue, int64_t n, const T* y, const T* dy, T* dx, bool accumulate);
 

@@ -3,6 +3,9 @@
 //   for_each(queue, name, n, f)                    f(i)            i in [0, n)
 //   for_each_2d(queue, name, rows, columns, f)     f(row, column)  never a division an element
 //   for_each_pack<N>(queue, name, n, f, aligned)   f.operator()<W>(i): elements i … i + W − 1, W = N or 1 (tail, CPU)
+//   for_row_packs<N>(queue, name, rows, columns, f, aligned)
+//                                                  f.row(row).operator()<W>(column): what f.row() works out is shared
+//                                                  by the row's columns (on the CPU; each GPU thread works it out anew)
 //   for_rows<BLOCK>(queue, name, rows, f)          f(block, row, shared): one block of threads a row (kernels/block.h);
 //                                                  f declares `struct Shared` (or `using Shared = NoShared`), its
 //                                                  scratch
@@ -57,6 +60,19 @@ void each_2d_on_cpu(int64_t rows, int64_t columns, const F& f) {
   }
 }
 
+template <int W, class F>
+void row_packs_on_cpu(int64_t rows, int64_t columns, const F& f) {
+  static_assert(kColumnChunk % W == 0);
+  const int64_t chunks = (columns + kColumnChunk - 1) / kColumnChunk;
+#pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
+  for (int64_t task = 0; task < rows * chunks; ++task) {
+    const int64_t first = task % chunks * kColumnChunk, last = std::min(columns, first + kColumnChunk);
+    const auto at_row = f.row(task / chunks);
+#pragma omp simd
+    for (int64_t column = first; column < last; column += W) at_row.template operator()<W>(column);
+  }
+}
+
 template <class F>
 void rows_on_cpu(int64_t rows, const F& f) {
   if (rows < kDynamicBelow) {
@@ -104,9 +120,10 @@ __global__ void __launch_bounds__(kThreads) each_kernel(F f, int64_t n) {
 
 template <class F>
 __global__ void __launch_bounds__(kThreads) each_2d_kernel(F f, int64_t rows, int64_t columns) {
-  const int64_t column = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t column = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (column >= columns) return;
-  for (int64_t row = blockIdx.y; row < rows; row += gridDim.y) f(row, column);
+  const int64_t step = int64_t{gridDim.y} * blockDim.y;
+  for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < rows; row += step) f(row, column);
 }
 
 template <int N, class F>
@@ -152,8 +169,12 @@ void for_each_2d(Queue& queue, const char* name, int64_t rows, int64_t columns, 
   if (rows <= 0 || columns <= 0) return;
 #if defined(__CUDACC__)
   if (queue.on_cuda()) {
-    const dim3 grid(static_cast<unsigned>((columns + launch::kThreads - 1) / launch::kThreads), launch::grid_for(rows));
-    launch::each_2d_kernel<<<grid, launch::kThreads, 0, launch::stream_of(queue)>>>(f, rows, columns);
+    unsigned wide = 8;  // threads along a row: no more than it needs, the others take further rows
+    while (wide < columns && wide < launch::kThreads) wide *= 2;
+    const dim3 block(wide, launch::kThreads / wide);
+    const dim3 grid(static_cast<unsigned>((columns + wide - 1) / wide),
+                    launch::grid_for((rows + block.y - 1) / block.y));
+    launch::each_2d_kernel<<<grid, block, 0, launch::stream_of(queue)>>>(f, rows, columns);
     return cuda_check(cudaGetLastError(), name);
   }
 #endif
@@ -187,6 +208,31 @@ void for_each_pack(Queue& queue, const char* name, int64_t n, const F& f, bool a
     return;
   }
   for_each(queue, name, n, launch::ScalarPack<F>{f});
+}
+
+namespace launch {
+template <int W, class F>
+struct PackAtRow {
+  F f;
+  FN void operator()(int64_t row, int64_t pack) const { f.row(row).template operator()<W>(pack * W); }
+};
+}  // namespace launch
+
+// `aligned` as above; packs are taken where they also divide a row.
+template <int N, class F>
+void for_row_packs(Queue& queue, const char* name, int64_t rows, int64_t columns, const F& f, bool aligned) {
+  if (rows <= 0 || columns <= 0) return;
+  const bool packs = aligned && columns % N == 0;
+#if defined(__CUDACC__)
+  if (queue.on_cuda()) {
+    if (packs) return for_each_2d(queue, name, rows, columns / N, launch::PackAtRow<N, F>{f});
+    return for_each_2d(queue, name, rows, columns, launch::PackAtRow<1, F>{f});
+  }
+#endif
+  if (queue.way() != Way::Fast && packs)
+    queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<N>(rows, columns, f); });
+  else
+    queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<1>(rows, columns, f); });
 }
 
 template <int BLOCK, class F>

@@ -77,6 +77,12 @@ class Queue {
 
   // Scratch of this queue, valid until the next call; call it inside submitted work on the CPU. Aligned to 64 bytes.
   void* workspace(size_t bytes);
+  // work(workspace of `bytes`), now or when the recording is replayed. What `work` launches runs at once, in order.
+  template <class Work>
+  void with_workspace(size_t bytes, Work work) {
+    if (recording_ == nullptr) return work(workspace(bytes));
+    recording_->steps_.push_back({"workspace", [this, bytes, work] { work(workspace(bytes)); }});
+  }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
   Way way() const { return way_; }

@@ -34,6 +34,19 @@ struct CountPacks {
   }
 };
 
+struct CountRowPacks {
+  int* visits;
+  int64_t columns;
+  struct AtRow {
+    int* visits;
+    template <int N>
+    FN void operator()(int64_t column) const {
+      for (int k = 0; k < N; ++k) visits[column + k] += N;
+    }
+  };
+  FN AtRow row(int64_t row) const { return {visits + row * columns}; }
+};
+
 // Reverses a row through shared memory: wrong without the barrier.
 template <bool WITH_BARRIER>
 struct ReverseRow {
@@ -103,6 +116,13 @@ TEST_CASE("launch shapes visit every element exactly once", "[launch]") {
     for_each_pack<8>(queue, "packs", n, CountPacks{visits.data()}, true);
     for (int i = 0; i < n; ++i) REQUIRE(visits[i] == (way != Way::Fast && i < n / 8 * 8 ? 8 : 1));
     REQUIRE(visits[n] == 0);
+    for (const int columns : {1, 7, 8, 4104}) {
+      std::fill(visits.begin(), visits.end(), 0);
+      const int rows = n / columns;
+      for_row_packs<8>(queue, "row_packs", rows, columns, CountRowPacks{visits.data(), columns}, true);
+      for (int i = 0; i < rows * columns; ++i) REQUIRE(visits[i] == (way != Way::Fast && columns % 8 == 0 ? 8 : 1));
+      for (int i = rows * columns; i <= n; ++i) REQUIRE(visits[i] == 0);
+    }
   }
 }
 
@@ -149,6 +169,22 @@ TEST_CASE("a barrier in divergent code is refused", "[launch]") {
   Queue queue;
   queue.set_way(Way::FibersForward);
   CHECK_THROWS_WITH(for_rows<64>(queue, "divergent", 1, DivergentBarrier{}), Catch::Contains("some threads"));
+}
+
+TEST_CASE("work with a workspace runs in its place in a recording", "[queue]") {
+  Queue queue;
+  std::vector<int> visits(8, 1);
+  const Recording recording = queue.record([&] {
+    queue.with_workspace(64, [&queue, v = visits.data()](void* workspace) {
+      CHECK(reinterpret_cast<uintptr_t>(workspace) % 64 == 0);
+      for_each(queue, "count", 8, CountVisits{v});
+    });
+    queue.fill_zero(visits.data(), 4);
+  });
+  CHECK(visits[0] == 1);
+  recording.replay();
+  CHECK(visits[0] == 0);
+  CHECK(visits[7] == 2);
 }
 
 TEST_CASE("a recording replays what eager execution does, and refuses to wait on the host", "[queue]") {

@@ -1,0 +1,28 @@
+// The same work with 1, 2, … cores: its bytes must not differ.
+#pragma once
+#include <omp.h>
+
+#include <cstring>
+#include <vector>
+
+#include "tests/support/catch.h"
+
+namespace fovea::test {
+
+// run() returns a vector; checks that it is the same, bit for bit, with 1, 2, 3 and 5 threads.
+template <class Run>
+void check_same_bits_for_any_thread_count(const Run& run) {
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const auto expected = run();
+  for (const int threads : {2, 3, 5}) {
+    omp_set_num_threads(threads);
+    CAPTURE(threads);
+    const auto out = run();
+    REQUIRE(out.size() == expected.size());
+    CHECK(std::memcmp(out.data(), expected.data(), out.size() * sizeof(out[0])) == 0);
+  }
+  omp_set_num_threads(before);
+}
+
+}  // namespace fovea::test
