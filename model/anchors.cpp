@@ -1,0 +1,39 @@
+#include "model/anchors.h"
+
+#include <cmath>
+
+namespace fovea {
+
+std::vector<float> anchor_cells(const AnchorConfig& config, size_t level) {
+  std::vector<float> cells;
+  for (const double ratio : config.ratios) {
+    for (const double octave : config.octaves) {
+      const double size = config.sizes[level] * std::exp2(octave);
+      if (config.rounded) {  // in fp32, as torchvision computes them: the rounding falls the same way
+        const auto scale = static_cast<float>(static_cast<int>(size));
+        const float h_ratio = std::sqrt(static_cast<float>(ratio)), w_ratio = 1 / h_ratio;
+        const float half_w = std::nearbyint(w_ratio * scale / 2), half_h = std::nearbyint(h_ratio * scale / 2);
+        cells.insert(cells.end(), {-half_w, -half_h, half_w, half_h});
+      } else {
+        const double half_h = size * std::sqrt(ratio) / 2, half_w = size / std::sqrt(ratio) / 2;
+        for (const double edge : {-half_w, -half_h, half_w, half_h}) cells.push_back(static_cast<float>(edge));
+      }
+    }
+  }
+  return cells;
+}
+
+std::vector<float> make_anchors(const AnchorConfig& config, LevelSize image, const std::vector<LevelSize>& levels) {
+  std::vector<float> anchors;
+  for (size_t level = 0; level < levels.size(); ++level) {
+    const std::vector<float> cells = anchor_cells(config, level);
+    const int stride_y = image.height / levels[level].height, stride_x = image.width / levels[level].width;
+    for (int y = 0; y < levels[level].height; ++y)
+      for (int x = 0; x < levels[level].width; ++x)
+        for (size_t i = 0; i < cells.size(); ++i)
+          anchors.push_back(cells[i] + static_cast<float>(i % 2 == 0 ? x * stride_x : y * stride_y));
+  }
+  return anchors;
+}
+
+}  // namespace fovea

@@ -1,0 +1,31 @@
+// From outputs to detections.
+#pragma once
+#include <vector>
+
+#include "engine/context.h"
+#include "model/loss.h"
+
+namespace fovea {
+
+// Fixed shapes on the device; the first counts[n] rows of image n are meant.
+struct DeviceDetections {
+  Tensor boxes;   // fp32 [N, D, 4] x1 y1 x2 y2
+  Tensor scores;  // fp32 [N, D], falling
+  Tensor labels;  // int32 [N, D]
+  Tensor counts;  // int32 [N]
+};
+
+struct Detected {
+  float x1, y1, x2, y2, score;
+  int label;
+};
+
+// image_sizes: fp32 [N, 2], height and width of the content, boxes are clipped to it. image_scale: fp32 [N, 2], factors
+// of y and x on the way out, or none.
+DeviceDetections detect(Context& context, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
+                        const Tensor& image_sizes, const Tensor& image_scale);
+
+// Waits for the queue.
+std::vector<std::vector<Detected>> to_host(const DeviceDetections& detections);
+
+}  // namespace fovea

@@ -1,0 +1,47 @@
+// The heads' outputs as the kernels address them.
+#pragma once
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/box_coder.h"
+#include "kernels/level_view.h"
+#include "model/config.h"
+
+namespace fovea {
+
+template <class T>
+LevelView<T> level_view(const std::vector<Tensor>& levels, int anchors_per_location, int columns) {
+  require(!levels.empty() && levels.size() <= kMaxLevels, "between one and kMaxLevels levels");
+  LevelView<T> view;
+  view.levels = static_cast<int>(levels.size());
+  view.images = levels[0].batch();
+  view.anchors_per_location = anchors_per_location;
+  view.columns = columns;
+  view.pixel_stride = levels[0].channels();
+  require(view.pixel_stride >= anchors_per_location * columns, "a location holds its anchors");
+  for (size_t l = 0; l < levels.size(); ++l) {
+    view.data[l] = levels[l].data<T>();
+    view.first_anchor[l + 1] = view.first_anchor[l] + levels[l].height() * levels[l].width() * anchors_per_location;
+  }
+  return view;
+}
+
+template <class T>
+LevelView<const T> read_only(const LevelView<T>& view) {
+  LevelView<const T> same;
+  for (int l = 0; l < view.levels; ++l) same.data[l] = view.data[l];
+  std::copy(std::begin(view.first_anchor), std::end(view.first_anchor), std::begin(same.first_anchor));
+  same.levels = view.levels;
+  same.images = view.images;
+  same.anchors_per_location = view.anchors_per_location;
+  same.columns = view.columns;
+  same.pixel_stride = view.pixel_stride;
+  return same;
+}
+
+inline kernels::BoxCoder box_coder(const ModelConfig& config) {
+  const auto& w = config.loss.coder_weights;
+  return {static_cast<float>(w[0]), static_cast<float>(w[1]), static_cast<float>(w[2]), static_cast<float>(w[3])};
+}
+
+}  // namespace fovea

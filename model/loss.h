@@ -1,0 +1,31 @@
+// The training loss: match anchors to boxes, focal loss over the logits, box loss over the positives (section 3 and 4).
+#pragma once
+#include "engine/autograd.h"
+#include "model/config.h"
+
+namespace fovea {
+
+// What the heads give, one tensor a level: logits [N, H, W, A·K], deltas [N, H, W, A·4].
+struct Outputs {
+  std::vector<Tensor> logits, deltas;
+};
+
+// The boxes of a batch, padded to G an image; x1 y1 x2 y2 in pixels of the network's input.
+struct Truth {
+  Tensor boxes;   // fp32 [N, G, 4]
+  Tensor labels;  // int32 [N, G]
+  Tensor crowd;   // uint8 [N, G]: ignore regions
+  Tensor counts;  // int32 [N]
+};
+
+struct Losses {
+  Tensor classification, box;  // fp32 [1] on the device
+  Tensor positives;            // int32 [N]
+};
+
+// Computes losses and, in the same passes, the gradients of the outputs: these overwrite the outputs' memory, and are
+// given to the tape together with the gradients of the heads' last biases. anchors: fp32 [A, 4].
+Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
+                      const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias);
+
+}  // namespace fovea

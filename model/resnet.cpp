@@ -1,0 +1,108 @@
+#include "model/resnet.h"
+
+#include <fmt/format.h>
+
+namespace fovea {
+
+namespace {
+
+struct Depth {
+  int depth;
+  bool bottleneck;
+  std::array<int, 4> layers;
+};
+constexpr Depth kDepths[] = {{18, false, {2, 2, 2, 2}},
+                             {34, false, {3, 4, 6, 3}},
+                             {50, true, {3, 4, 6, 3}},
+                             {101, true, {3, 4, 23, 3}},
+                             {152, true, {3, 8, 36, 3}}};
+
+const Depth& find_depth(int depth) {
+  for (const Depth& known : kDepths)
+    if (known.depth == depth) return known;
+  throw Error(ErrorKind::Usage,
+              fmt::format("model.backbone.depth = {}: there are ResNets of 18, 34, 50, 101 and 152 layers", depth));
+}
+
+ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& name, const std::string& norm_name,
+                            int in_channels, int out_channels, int kernel, int stride, bool trainable) {
+  return {.name = name,
+          .norm_name = norm_name,
+          .in_channels = in_channels,
+          .out_channels = out_channels,
+          .kernel = kernel,
+          .stride = stride,
+          .pad = kernel / 2,
+          .norm = backbone.norm,
+          .norm_groups = backbone.norm_groups,
+          .trainable = trainable};
+}
+
+}  // namespace
+
+ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name,
+                             bool bottleneck, int in_channels, int width, int stride, bool trainable) {
+  const int out_channels = bottleneck ? 4 * width : width;
+  struct Step {
+    int kernel, out_channels, stride;
+  };
+  const std::vector<Step> steps = bottleneck
+                                      ? std::vector<Step>{{1, width, 1}, {3, width, stride}, {1, out_channels, 1}}
+                                      : std::vector<Step>{{3, width, stride}, {3, width, 1}};
+  int channels = in_channels;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    branch_.emplace_back(
+        store, conv_config(config, fmt::format("{}.conv{}", name, i + 1), fmt::format("{}.bn{}", name, i + 1), channels,
+                           steps[i].out_channels, steps[i].kernel, steps[i].stride, trainable));
+    channels = steps[i].out_channels;
+  }
+  if (stride != 1 || in_channels != out_channels)
+    shortcut_ = std::make_unique<ConvLayer>(store, conv_config(config, name + ".downsample.0", name + ".downsample.1",
+                                                               in_channels, out_channels, 1, stride, trainable));
+}
+
+Tensor ResidualBlock::forward(Tape& tape, const Tensor& x) {
+  const Tensor shortcut = shortcut_ ? shortcut_->forward(tape, x, /*relu=*/false) : x;
+  Tensor y = x;
+  for (size_t i = 0; i + 1 < branch_.size(); ++i) y = branch_[i].forward(tape, y, /*relu=*/true);
+  return branch_.back().forward(tape, y, /*relu=*/true, shortcut);
+}
+
+ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
+  const Depth& depth = find_depth(config.depth);
+  const std::vector<int> layers =
+      config.layers.empty() ? std::vector<int>(depth.layers.begin(), depth.layers.end()) : config.layers;
+  if (layers.size() != 4)
+    throw Error(ErrorKind::Usage, "model.backbone.layers: four numbers are needed, the blocks of each stage");
+  const std::string body = "backbone.body.";
+  stem_ = std::make_unique<ConvLayer>(
+      store, conv_config(config, body + "conv1", body + "bn1", 3, config.stem_width, 7, 2, config.frozen_stages < 1));
+  int channels = config.stem_width;
+  for (int stage = 0; stage < 4; ++stage) {
+    const int width = (64 << stage) / config.width_divisor;
+    auto& blocks = stages_.emplace_back();
+    for (int i = 0; i < layers[stage]; ++i) {
+      const int stride = stage > 0 && i == 0 ? 2 : 1;
+      blocks.emplace_back(store, config, fmt::format("{}layer{}.{}", body, stage + 1, i), depth.bottleneck, channels,
+                          width, stride, config.frozen_stages < stage + 2);
+      channels = depth.bottleneck ? 4 * width : width;
+    }
+    if (stage > 0) channels_[stage - 1] = channels;
+  }
+}
+
+Features ResNet::forward(Tape& tape, const Tensor& images) {
+  Tensor x = ops::max_pool(tape, stem_->forward(tape, images, /*relu=*/true));
+  std::array<Tensor, 4> c;
+  for (size_t stage = 0; stage < 4; ++stage) {
+    for (ResidualBlock& block : stages_[stage]) x = block.forward(tape, x);
+    c[stage] = x;
+  }
+  return {c[1], c[2], c[3]};
+}
+
+std::unique_ptr<Backbone> make_backbone(ParameterStore& store, const BackboneConfig& config) {
+  return std::make_unique<ResNet>(store, config);
+}
+
+}  // namespace fovea

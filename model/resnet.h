@@ -1,0 +1,37 @@
+// ResNet (He et al. 2016), the form of torchvision: in a bottleneck the 3×3 convolution has the stride.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/layers.h"
+#include "model/backbone.h"
+
+namespace fovea {
+
+// y = relu(F(x) + shortcut(x)); F: two 3×3 convolutions (basic), or 1×1, 3×3, 1×1 (bottleneck); shortcut: x or a 1×1
+// convolution.
+class ResidualBlock {
+ public:
+  ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name, bool bottleneck,
+                int in_channels, int width, int stride, bool trainable);
+  Tensor forward(Tape& tape, const Tensor& x);
+
+ private:
+  std::vector<ConvLayer> branch_;
+  std::unique_ptr<ConvLayer> shortcut_;
+};
+
+class ResNet : public Backbone {
+ public:
+  ResNet(ParameterStore& store, const BackboneConfig& config);
+  Features forward(Tape& tape, const Tensor& images) override;
+  std::array<int, 3> channels() const override { return channels_; }
+
+ private:
+  std::unique_ptr<ConvLayer> stem_;
+  std::vector<std::vector<ResidualBlock>> stages_;
+  std::array<int, 3> channels_{};
+};
+
+}  // namespace fovea

@@ -1,0 +1,55 @@
+#include "model/retinanet.h"
+
+#include <cmath>
+
+namespace fovea {
+
+namespace {
+// −log((1 − π) / π): sigmoid of it is the prior π (section 4.1).
+float prior_bias(double prior) { return static_cast<float>(-std::log((1 - prior) / prior)); }
+}  // namespace
+
+RetinaNet::RetinaNet(Context& context, const ModelConfig& config, uint64_t seed)
+    : context_(context),
+      config_(config),
+      backbone_(make_backbone(parameters_, config.backbone)),
+      fpn_(parameters_, config.fpn, backbone_->channels()),
+      class_head_(parameters_, config.head, "head.classification_head", "cls_logits", config.fpn.channels,
+                  config.anchors.per_location() * config.classes, prior_bias(config.head.prior)),
+      box_head_(parameters_, config.head, "head.regression_head", "bbox_reg", config.fpn.channels,
+                config.anchors.per_location() * 4, 0.f) {
+  parameters_.allocate(context, seed);
+}
+
+Outputs RetinaNet::forward(Tape& tape, const Tensor& images) { return heads(tape, pyramid(tape, images)); }
+
+std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Tensor& images) {
+  return fpn_.forward(tape, backbone_->forward(tape, images));
+}
+
+Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
+  return {class_head_.forward(tape, pyramid), box_head_.forward(tape, pyramid)};
+}
+
+Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth) {
+  return detection_loss(tape, outputs, config_, anchors_for(outputs, image), truth, class_head_.output_bias(),
+                        box_head_.output_bias());
+}
+
+DeviceDetections RetinaNet::detect(const Outputs& outputs, LevelSize image, const Tensor& image_sizes,
+                                   const Tensor& image_scale) {
+  return fovea::detect(context_, outputs, config_, anchors_for(outputs, image), image_sizes, image_scale);
+}
+
+const Tensor& RetinaNet::anchors_for(const Outputs& outputs, LevelSize image) {
+  Tensor& anchors = anchors_[{image.height, image.width}];
+  if (!anchors) {
+    std::vector<LevelSize> levels;
+    for (const Tensor& logits : outputs.logits) levels.push_back({logits.height(), logits.width()});
+    const std::vector<float> values = make_anchors(config_.anchors, image, levels);
+    anchors = Tensor::from(context_.memory, {static_cast<int64_t>(values.size() / 4), 4}, values);
+  }
+  return anchors;
+}
+
+}  // namespace fovea

@@ -1,0 +1,49 @@
+// RetinaNet (Lin et al. 2017, "Focal Loss for Dense Object Detection", figure 3).
+#pragma once
+#include <map>
+#include <memory>
+
+#include "model/anchors.h"
+#include "model/backbone.h"
+#include "model/detect.h"
+#include "model/fpn.h"
+#include "model/head.h"
+#include "model/loss.h"
+
+namespace fovea {
+
+class RetinaNet {
+ public:
+  // Initial weights depend on the seed and the parameters' names only. `context` outlives the network.
+  RetinaNet(Context& context, const ModelConfig& config, uint64_t seed);
+
+  // images: [N, H, W, 3] in the context's activation dtype.
+  Outputs forward(Tape& tape, const Tensor& images);
+  // The two halves of it.
+  std::vector<Tensor> pyramid(Tape& tape, const Tensor& images);
+  Outputs heads(Tape& tape, const std::vector<Tensor>& pyramid);
+
+  // Losses, and the gradients of all parameters but for the backward pass: tape.backward() runs that. Overwrites the
+  // outputs.
+  Losses loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth);
+  DeviceDetections detect(const Outputs& outputs, LevelSize image, const Tensor& image_sizes,
+                          const Tensor& image_scale);
+
+  const Tensor& anchors_for(const Outputs& outputs, LevelSize image);  // made once for each size
+
+  ParameterStore& parameters() { return parameters_; }
+  const ModelConfig& config() const { return config_; }
+  ModelConfig& config() { return config_; }
+  Context& context() { return context_; }
+
+ private:
+  Context& context_;
+  ModelConfig config_;
+  ParameterStore parameters_;
+  std::unique_ptr<Backbone> backbone_;
+  Fpn fpn_;
+  Head class_head_, box_head_;
+  std::map<std::pair<int, int>, Tensor> anchors_;
+};
+
+}  // namespace fovea
