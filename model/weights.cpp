@@ -1,0 +1,89 @@
+#include "model/weights.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace fovea {
+
+namespace {
+
+const std::string kBackbonePrefix = "backbone.body.";
+
+std::vector<int64_t> torchvision_shape(const Parameter& p) {
+  if (p.role != ParameterRole::ConvWeight) return p.shape.sizes();
+  return {p.shape[0], p.shape[3], p.shape[1], p.shape[2]};
+}
+
+// [a, b, c] to [a, c, b].
+std::vector<float> swap_last_two(const std::vector<float>& values, int64_t a, int64_t b, int64_t c) {
+  std::vector<float> swapped(values.size());
+  for (int64_t i = 0; i < a; ++i)
+    for (int64_t j = 0; j < b; ++j)
+      for (int64_t k = 0; k < c; ++k)
+        swapped[static_cast<size_t>((i * c + k) * b + j)] = values[static_cast<size_t>((i * b + j) * c + k)];
+  return swapped;
+}
+
+std::vector<float> from_torchvision(const Parameter& p, std::vector<float> values) {
+  if (p.role != ParameterRole::ConvWeight) return values;
+  return swap_last_two(values, p.shape[0], p.shape[3], p.shape[1] * p.shape[2]);
+}
+
+std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
+  if (!file.contains(p.name) && p.name.rfind(kBackbonePrefix, 0) == 0) {
+    const std::string bare = p.name.substr(kBackbonePrefix.size());
+    if (file.contains(bare)) return bare;
+  }
+  return p.name;
+}
+
+}  // namespace
+
+std::vector<float> to_torchvision(const Parameter& p, const std::vector<float>& values) {
+  if (p.role != ParameterRole::ConvWeight) return values;
+  return swap_last_two(values, p.shape[0], p.shape[1] * p.shape[2], p.shape[3]);
+}
+
+void HostTensors::add(const std::string& name, std::vector<int64_t> shape, std::vector<float> values) {
+  memory_.push_back(std::move(values));
+  tensors_[name] = {"F32", std::move(shape), std::as_bytes(std::span(memory_.back()))};
+}
+
+void HostTensors::add(const std::string& name, const Tensor& tensor) {
+  add(name, tensor.shape().sizes(), tensor.to_host<float>());
+}
+
+void HostTensors::add_parameters(const ParameterStore& store) {
+  for (const Parameter& p : store.all()) add(p.name, torchvision_shape(p), to_torchvision(p, p.value.to_host<float>()));
+}
+
+LoadReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode) {
+  LoadReport report;
+  std::set<std::string> used;
+  std::vector<std::pair<Parameter*, std::string>> fitting;
+  for (Parameter& p : store.all()) {
+    const std::string name = name_in_file(file, p);
+    const bool there = file.contains(name);
+    if (there) used.insert(name);
+    if (there && file.at(name).shape == torchvision_shape(p)) {
+      fitting.emplace_back(&p, name);
+      continue;
+    }
+    if (mode == LoadMode::Exact) {
+      const std::string found =
+          there ? fmt::format("has the shape {}", Shape(file.at(name).shape).text()) : "is missing";
+      throw Error(ErrorKind::Data, fmt::format("{}: tensor '{}' {}, the model needs {}", file.path().string(), p.name,
+                                               found, Shape(torchvision_shape(p)).text()));
+    }
+    report.reinitialised.push_back(p.name);
+  }
+  for (const auto& [name, tensor] : file.tensors())
+    if (used.count(name) == 0) report.unused.push_back(name);
+  for (const auto& [parameter, name] : fitting)
+    parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));
+  store.touch();
+  return report;
+}
+
+}  // namespace fovea
