@@ -58,8 +58,8 @@ void HostTensors::add_parameters(const ParameterStore& store) {
   for (const Parameter& p : store.all()) add(p.name, torchvision_shape(p), to_torchvision(p, p.value.to_host<float>()));
 }
 
-LoadReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode) {
-  LoadReport report;
+WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode) {
+  WeightsReport report;
   std::set<std::string> used;
   std::vector<std::pair<Parameter*, std::string>> fitting;
   for (Parameter& p : store.all()) {

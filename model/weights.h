@@ -23,7 +23,7 @@ class HostTensors {
   std::map<std::string, StoredTensor> tensors_;
 };
 
-struct LoadReport {
+struct WeightsReport {
   std::vector<std::string> reinitialised;  // not in the file, or of another shape there: left as they were
   std::vector<std::string> unused;         // in the file, but not in the model
 };
@@ -32,7 +32,7 @@ struct LoadReport {
 // classes, a backbone alone, with or without its prefix "backbone.body."). Throws Error(Data) naming file and tensor,
 // before anything changed.
 enum class LoadMode : uint8_t { Exact, Matching };
-LoadReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode);
+WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode);
 
 // The values of a parameter in torchvision's layout, from values in ours.
 std::vector<float> to_torchvision(const Parameter& parameter, const std::vector<float>& values);

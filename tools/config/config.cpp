@@ -1,0 +1,209 @@
+#include "tools/config/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <type_traits>
+
+#include "kernels/error.h"
+#include "tools/config/fields.h"
+
+namespace fovea {
+
+namespace {
+
+template <class T>
+struct IsSequence : std::false_type {};
+template <class T>
+struct IsSequence<std::vector<T>> : std::true_type {};
+template <class T, size_t N>
+struct IsSequence<std::array<T, N>> : std::true_type {};
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::Usage, message); }
+
+// ---- fields to text
+
+template <class T>
+std::string text_of(const T& value) {
+  if constexpr (std::is_same_v<T, bool>)
+    return value ? "true" : "false";
+  else if constexpr (std::is_enum_v<T>) {
+    for (const auto& entry : EnumTable<T>::names)
+      if (entry.value == value) return fmt::format("\"{}\"", entry.name);
+    return "\"?\"";
+  } else if constexpr (IsSequence<T>::value) {
+    std::vector<std::string> parts;
+    for (const auto& part : value) parts.push_back(text_of(part));
+    return fmt::format("[{}]", fmt::join(parts, ", "));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    const std::string text = fmt::format("{}", value);  // the shortest that reads back to the same number
+    return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
+  } else {
+    return fmt::format("{}", value);
+  }
+}
+
+// ---- fields from TOML
+
+// Where a value stands, for messages.
+struct Place {
+  std::string source, key;
+  std::string text(const toml::node& node) const {
+    const auto line = node.source().begin.line;
+    return line > 0 ? fmt::format("{}:{}: {}", source, line, key) : fmt::format("{}: {}", source, key);
+  }
+};
+
+template <class T>
+void read_value(const toml::node& node, T& value, const Place& place) {
+  if constexpr (std::is_same_v<T, bool>) {
+    const auto read = node.value_exact<bool>();
+    if (!read) refuse(place.text(node) + " must be true or false");
+    value = *read;
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto read = node.value_exact<std::string>();
+    std::vector<std::string> names;
+    for (const auto& entry : EnumTable<T>::names) {
+      names.emplace_back(entry.name);
+      if (read && *read == entry.name) {
+        value = entry.value;
+        return;
+      }
+    }
+    refuse(fmt::format("{} must be one of {}", place.text(node), fmt::join(names, ", ")));
+  } else if constexpr (std::is_integral_v<T>) {
+    const auto read = node.value_exact<int64_t>();
+    if (!read || !std::in_range<T>(*read)) refuse(place.text(node) + " must be a whole number in range");
+    value = static_cast<T>(*read);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    const auto read = node.is_number() ? node.value<double>() : std::nullopt;
+    if (!read) refuse(place.text(node) + " must be a number");
+    value = *read;
+  } else {
+    const toml::array* array = node.as_array();
+    if (array == nullptr) {  // one value stands for a list of one
+      T one(value);
+      if constexpr (requires { one.resize(1); }) {
+        one.resize(1);
+        read_value(node, one[0], place);
+        value = one;
+        return;
+      }
+      refuse(place.text(node) + " must be a list");
+    }
+    if constexpr (requires { value.resize(1); }) value.resize(array->size());
+    if (array->size() != value.size()) refuse(fmt::format("{} must have {} values", place.text(node), value.size()));
+    for (size_t i = 0; i < value.size(); ++i) read_value(*array->get(i), value[i], place);
+  }
+}
+
+void collect_keys(const toml::table& table, const std::string& prefix, std::map<std::string, const toml::node*>& keys) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = node.as_table())
+      collect_keys(*inner, name + ".", keys);
+    else
+      keys[name] = &node;
+  }
+}
+
+toml::table parse(const std::string& text, const std::string& source) {
+  try {
+    return toml::parse(text, source);
+  } catch (const toml::parse_error& error) {
+    refuse(fmt::format("{}:{}: {}", source, error.source().begin.line, error.description()));
+  }
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(const std::string& name, const std::vector<std::string>& known) {
+  // Also compared by the last part alone: "steps" means train.steps.
+  const auto distance = [&](const std::string& candidate) {
+    const std::string last = candidate.substr(candidate.rfind('.') + 1);
+    return std::min(edit_distance(name, candidate), edit_distance(name, last) + (last == candidate ? 0 : 1));
+  };
+  return *std::min_element(known.begin(), known.end(),
+                           [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+}
+
+void apply_toml(Config& config, const std::string& text, const std::string& source) {
+  const toml::table table = parse(text, source);
+  std::map<std::string, const toml::node*> keys;
+  collect_keys(table, "", keys);
+  std::vector<std::string> known;
+  visit_fields(config, [&](const char* key, auto& field) {
+    known.emplace_back(key);
+    const auto found = keys.find(key);
+    if (found == keys.end()) return;
+    read_value(*found->second, field, {source, key});
+    keys.erase(found);
+  });
+  if (!keys.empty()) {
+    const auto& [key, node] = *keys.begin();
+    refuse(fmt::format("{}: there is no such option; did you mean '{}'?", Place{source, key}.text(*node),
+                       nearest(key, known)));
+  }
+}
+
+void apply_file(Config& config, const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) refuse(path.string() + ": the configuration cannot be opened");
+  std::stringstream text;
+  text << file.rdbuf();
+  apply_toml(config, text.str(), path.string());
+}
+
+void apply_setting(Config& config, const std::string& setting) {
+  const size_t equals = setting.find('=');
+  if (equals == std::string::npos || equals == 0)
+    refuse(fmt::format("--set {}: write it as key=value, e.g. train.steps=1000", setting));
+  const std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
+  const bool bare_word = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 && value != "true" &&
+                         value != "false" && value != "inf" && value != "nan";
+  apply_toml(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), "--set " + setting);
+}
+
+std::string to_toml(const Config& config) {
+  std::string text, section;
+  visit_fields(config, [&](const std::string& key, const auto& field) {
+    const size_t dot = key.rfind('.');
+    const std::string of_key = dot == std::string::npos ? "" : key.substr(0, dot);
+    if (of_key != section) text += fmt::format("\n[{}]\n", of_key);
+    section = of_key;
+    text += fmt::format("{} = {}\n", dot == std::string::npos ? key : key.substr(dot + 1), text_of(field));
+  });
+  return text;
+}
+
+std::vector<std::string> differences(const Config& a, const Config& b) {
+  std::vector<std::pair<std::string, std::string>> of_a, of_b;
+  visit_fields(a, [&](const char* key, const auto& field) { of_a.emplace_back(key, text_of(field)); });
+  visit_fields(b, [&](const char* key, const auto& field) { of_b.emplace_back(key, text_of(field)); });
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < of_a.size(); ++i)
+    if (of_a[i] != of_b[i]) lines.push_back(fmt::format("{}: {} -> {}", of_a[i].first, of_a[i].second, of_b[i].second));
+  return lines;
+}
+
+}  // namespace fovea

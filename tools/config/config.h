@@ -1,0 +1,71 @@
+// The configuration of a run: the network, its data and its training. One description of the fields (fields.h) serves
+// the TOML files, the command line's --set key=value, checkpoints and the comparison of two configurations.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+#include "model/config.h"
+
+namespace fovea {
+
+struct InputConfig {
+  std::vector<int> short_side{
+      800};                // of the resized image; several: one is drawn for each training image; the last one detects
+  int long_side = 1333;    // the image is shrunk further where its longer side would exceed this
+  int pad_to = 32;         // batches are padded to a multiple
+  bool antialias = false;  // false: bilinear as torchvision; true: a filter as wide as the scale when shrinking
+  double flip = 0.5;       // probability of a left-right flip in training
+  std::vector<double> mean{0.485, 0.456, 0.406}, deviation{0.229, 0.224, 0.225};  // of pixels in 0 … 1
+  int workers = 0;      // decoding threads; 0: as many as cores, at most 8
+  int prefetch = 4;     // batches decoded ahead
+  int cache_mb = 1024;  // decoded images kept in memory
+};
+
+struct TrainConfig {
+  int64_t steps = 90000;
+  int batch = 16;
+  int64_t log_every = 20;
+  int64_t checkpoint_every = 1000;
+  int64_t eval_every = 5000;  // 0: only at the end
+  OptimizerConfig optimizer;
+  Schedule schedule;
+  int64_t non_finite_limit =
+      0;  // steps with a NaN or infinite gradient that are skipped before the run ends; 0: the first ends it
+};
+
+struct Config {
+  ModelConfig model;
+  InputConfig input;
+  TrainConfig train;
+  uint64_t seed = 0;
+  Precision precision = Precision::Auto;
+  kernels::ConvAlgorithm convolution = kernels::ConvAlgorithm::Auto;
+};
+
+// paper, torchvision, r18, demo, tiny. Throws Error(Usage) naming the nearest one.
+Config preset(const std::string& name);
+const std::vector<std::string>& preset_names();
+
+// Overlays the keys that `toml` holds. Unknown keys and wrong types: Error(Usage) with `source`, line, and the nearest
+// key.
+void apply_toml(Config& config, const std::string& toml, const std::string& source);
+void apply_file(Config& config, const std::filesystem::path& path);
+// "train.steps=100", "model.head.norm=group".
+void apply_setting(Config& config, const std::string& setting);
+
+// Every field as TOML, in the order of fields.h; apply_toml reads it back to the same configuration.
+std::string to_toml(const Config& config);
+// Lines "key: a -> b" of the fields that differ.
+std::vector<std::string> differences(const Config& a, const Config& b);
+
+// Throws Error(Usage) where fields contradict each other or are out of range.
+void validate(const Config& config);
+
+// The one of `known` that is most like `name`.
+std::string nearest(const std::string& name, const std::vector<std::string>& known);
+
+}  // namespace fovea

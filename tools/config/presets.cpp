@@ -1,0 +1,174 @@
+// The presets: what differs from the paper's recipe, which is what the fields of Config start with.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "tools/config/config.h"
+
+namespace fovea {
+
+namespace {
+
+struct Preset {
+  const char* name;
+  const char* toml;
+};
+
+constexpr Preset kPresets[] = {
+    {"paper", R"(
+[train.schedule]
+milestones = [60000, 80000]
+)"},
+    // torchvision's retinanet_resnet50_fpn and its reference training script (26 epochs of COCO on 8 × 2 images).
+    {"torchvision", R"(
+[model.fpn]
+p6_from_c5 = true
+[model.anchors]
+rounded = true
+[model.loss]
+box = "l1"
+normaliser = "image"
+[model.detect]
+per_image = 300
+[train]
+steps = 190600
+[train.schedule]
+milestones = [117300, 161300]
+)"},
+    {"r18", R"(
+[model.backbone]
+depth = 18
+[train.schedule]
+milestones = [60000, 80000]
+)"},
+    // A small network that learns the example data from scratch within minutes on two CPU cores.
+    {"demo", R"(
+[model.backbone]
+depth = 18
+width_divisor = 2
+norm = "batch"
+frozen_stages = 0
+[model.fpn]
+channels = 64
+[model.head]
+norm = "group"
+norm_groups = 8
+[model.loss]
+box = "giou"
+[input]
+short_side = 240
+long_side = 320
+antialias = true
+[train]
+steps = 1140
+batch = 8
+checkpoint_every = 285
+eval_every = 285
+[train.optimizer]
+kind = "adamw"
+weight_decay = 0.05
+decay_norm_and_bias = false
+clip_norm = 10.0
+[train.schedule]
+kind = "cosine"
+base = 0.001
+warmup_steps = 50
+)"},
+    // For tests: trains in a second.
+    {"tiny", R"(
+[model.backbone]
+depth = 18
+layers = [1, 1, 1, 1]
+width_divisor = 8
+stem_width = 8
+norm = "batch"
+frozen_stages = 0
+[model.fpn]
+channels = 16
+[model.head]
+convolutions = 1
+norm = "group"
+norm_groups = 4
+[input]
+short_side = 96
+long_side = 128
+workers = 2
+[train]
+steps = 20
+batch = 2
+log_every = 5
+checkpoint_every = 10
+eval_every = 0
+[train.optimizer]
+kind = "adamw"
+clip_norm = 10.0
+[train.schedule]
+kind = "cosine"
+base = 0.002
+warmup_steps = 4
+)"},
+};
+
+}  // namespace
+
+const std::vector<std::string>& preset_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Preset& known : kPresets) all.emplace_back(known.name);
+    return all;
+  }();
+  return names;
+}
+
+Config preset(const std::string& name) {
+  for (const Preset& known : kPresets) {
+    if (name != known.name) continue;
+    Config config;
+    apply_toml(config, known.toml, "preset " + name);
+    return config;
+  }
+  throw Error(ErrorKind::Usage, fmt::format("--preset {}: there is no such preset; did you mean '{}'?", name,
+                                            nearest(name, preset_names())));
+}
+
+void validate(const Config& c) {
+  const auto need = [](bool holds, const char* what) {
+    if (!holds) throw Error(ErrorKind::Usage, std::string("configuration: ") + what);
+  };
+  const auto& b = c.model.backbone;
+  need(c.model.classes >= 1, "model.classes must be at least 1");
+  need(b.width_divisor >= 1 && 64 % b.width_divisor == 0, "model.backbone.width_divisor must divide 64");
+  need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
+  need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
+       "model.backbone.frozen_stages must be 0 (none) to 5 (stem and all four stages)");
+  need(b.norm != Norm::Group || (b.stem_width % b.norm_groups == 0 && 64 / b.width_divisor % b.norm_groups == 0),
+       "model.backbone.norm_groups must divide the stem's and the first stage's width");
+  need(c.model.fpn.channels >= 1, "model.fpn.channels must be at least 1");
+  need(c.model.head.norm == Norm::None || c.model.head.norm == Norm::Group, "model.head.norm must be none or group");
+  need(c.model.head.norm == Norm::None || c.model.fpn.channels % c.model.head.norm_groups == 0,
+       "model.head.norm_groups must divide model.fpn.channels");
+  need(c.model.head.prior > 0 && c.model.head.prior < 1, "model.head.prior must lie between 0 and 1");
+  need(!c.model.anchors.octaves.empty() && !c.model.anchors.ratios.empty(),
+       "model.anchors needs at least one octave and one ratio");
+  need(std::all_of(c.model.anchors.ratios.begin(), c.model.anchors.ratios.end(), [](double r) { return r > 0; }),
+       "model.anchors.ratios must be positive");
+  need(c.model.loss.gamma >= 0, "model.loss.gamma must not be negative");
+  need(c.model.loss.beta > 0, "model.loss.beta must be positive");
+  need(c.model.loss.match_low <= c.model.loss.match_high, "model.loss.match_low must not exceed match_high");
+  need(c.model.detect.per_image >= 1 && c.model.detect.candidates_per_level >= 1,
+       "model.detect.per_image and candidates_per_level must be at least 1");
+  need(!c.input.short_side.empty() && *std::min_element(c.input.short_side.begin(), c.input.short_side.end()) >= 1,
+       "input.short_side needs at least one positive size");
+  need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
+  need(c.input.mean.size() == 3 && c.input.deviation.size() == 3, "input.mean and deviation need three values");
+  need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
+  need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.cache_mb >= 0,
+       "input.workers, prefetch and cache_mb must not be negative");
+  need(c.train.steps >= 0 && c.train.batch >= 1, "train.steps must not be negative, train.batch at least 1");
+  need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0,
+       "train.log_every and checkpoint_every must be at least 1, eval_every at least 0");
+  need(c.train.schedule.base > 0, "train.schedule.base must be positive");
+}
+
+}  // namespace fovea
