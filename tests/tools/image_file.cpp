@@ -160,6 +160,13 @@ TEST_CASE("a broken Exif block is ignored (fault)") {
   CHECK(decode_image(with_exif(jpeg, exif(9, false)), "nine.jpg").rgb == plain.rgb);
 }
 
+TEST_CASE("bytes between the scan and the end marker do no harm to a JPEG") {
+  auto jpeg = bytes_of("baseline_rgb.jpg");
+  const Image plain = decode_image(jpeg, "plain.jpg");
+  jpeg.insert(jpeg.end() - 2, {1, 2, 3, 4});
+  CHECK(decode_image(jpeg, "extra.jpg").rgb == plain.rgb);
+}
+
 TEST_CASE("unreadable images are refused, saying which and why (fault)") {
   const auto message = [](const std::string& name) { return message_of([&] { hard_case(name); }); };
   CHECK_THAT(message("zero_byte.jpg"), Catch::Contains("zero_byte.jpg: is empty (0 bytes)"));

@@ -1,0 +1,105 @@
+#include "tools/eval/coco_results.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+#include <unordered_set>
+
+#include "engine/safetensors.h"
+#include "tools/data/file.h"
+#include "tools/data/json_input.h"
+
+namespace fovea {
+namespace {
+
+using Value = JsonInput::Value;
+
+double finite_number(JsonInput& input, Value value) {
+  const double number = input.number_or_nan(value);
+  if (!std::isfinite(number)) throw input.fail("expected a finite number");
+  return number;
+}
+
+void read_box(JsonInput& input, Value value, Detection& detection) {
+  double* const coordinates[] = {&detection.x, &detection.y, &detection.w, &detection.h};
+  size_t count = 0;
+  for (Value number : value.get_array()) {
+    const double coordinate = finite_number(input, number);
+    if (count < 4) *coordinates[count] = coordinate;
+    ++count;
+  }
+  if (count != 4) throw input.fail(fmt::format("has {} numbers, expected 4 (x, y, width, height)", count));
+  if (detection.w < 0 || detection.h < 0) throw input.fail("has a negative width or height");
+}
+
+using Ids = std::unordered_set<int64_t>;
+
+int64_t known_id(JsonInput& input, Value value, const Ids& known, const char* what) {
+  const int64_t id = input.id(value);
+  if (!known.contains(id)) throw input.fail(fmt::format("{} is no {} of the data set", id, what));
+  return id;
+}
+
+Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, const Ids& images, const Ids& categories) {
+  Detection detection{};
+  bool image = false, category = false, box = false, score = false;
+  input.for_each_field(entry, [&](std::string_view key, Value value) {
+    if (key == "image_id") detection.image_id = known_id(input, value, images, "image"), image = true;
+    if (key == "category_id") detection.category_id = known_id(input, value, categories, "category"), category = true;
+    if (key == "bbox") read_box(input, value, detection), box = true;
+    if (key == "score") detection.score = finite_number(input, value), score = true;
+  });
+  input.need(image, "image_id");
+  input.need(category, "category_id");
+  input.need(box, "bbox");
+  input.need(score, "score");
+  return detection;
+}
+
+std::string json_value(double value) { return value == no_ground_truth ? "null" : fmt::format("{}", value); }
+
+}  // namespace
+
+std::vector<Detection> read_coco_results(const std::filesystem::path& path, const Dataset& dataset) {
+  Ids images, categories;
+  for (const Sample& sample : dataset.samples) images.insert(sample.id);
+  for (const Category& category : dataset.categories) categories.insert(category.id);
+  std::vector<Detection> detections;
+  JsonInput input(path);
+  input.parse([&](simdjson::ondemand::document& document) {
+    input.for_each(document.get_array(), "results", [&](Value entry) {
+      detections.push_back(read_detection(input, entry.get_object(), images, categories));
+    });
+  });
+  return detections;
+}
+
+void write_coco_results(const std::filesystem::path& path, std::span<const Detection> detections) {
+  std::string text = "[";
+  for (const Detection& d : detections) {
+    fmt::format_to(std::back_inserter(text),
+                   "{}\n{{\"image_id\": {}, \"category_id\": {}, \"bbox\": [{}, {}, {}, {}], \"score\": {}}}",
+                   text.size() > 1 ? "," : "", d.image_id, d.category_id, d.x, d.y, d.w, d.h, d.score);
+  }
+  write_file(path, text + "\n]\n");
+}
+
+std::string metrics_json(const CocoMetrics& metrics) {
+  std::string text = "{\n  \"metrics\": {";
+  for (size_t i = 0; i < metrics.values.size(); ++i) {
+    text += fmt::format("{}\"{}\": {}", i ? ", " : "", coco_value_names[i], json_value(metrics.values[i]));
+  }
+  text += "},\n  \"classes\": [";
+  for (const ClassAp& c : metrics.classes) {
+    text += fmt::format(
+        "{}\n    {{\"id\": {}, \"name\": {}, \"objects\": {}, \"AP\": {}, \"AP50\": {}, \"AP75\": {}, \"APsmall\": {}, "
+        "\"APmedium\": {}, \"APlarge\": {}, \"AR100\": {}}}",
+        text.back() == '[' ? "" : ",", c.category_id, json_quoted(c.name), c.objects, json_value(c.ap),
+        json_value(c.ap50), json_value(c.ap75), json_value(c.ap_small), json_value(c.ap_medium), json_value(c.ap_large),
+        json_value(c.ar100));
+  }
+  return text + "\n  ]\n}\n";
+}
+
+}  // namespace fovea
