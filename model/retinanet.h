@@ -32,6 +32,7 @@ class RetinaNet {
   const Tensor& anchors_for(const Outputs& outputs, LevelSize image);  // made once for each size
 
   ParameterStore& parameters() { return parameters_; }
+  const ParameterStore& parameters() const { return parameters_; }
   const ModelConfig& config() const { return config_; }
   ModelConfig& config() { return config_; }
   Context& context() { return context_; }

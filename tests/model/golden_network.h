@@ -1,0 +1,99 @@
+// The three narrow RetinaNets of torchvision, and the config that makes ours the same.
+#pragma once
+#include <string>
+
+#include "model/retinanet.h"
+#include "model/weights.h"
+#include "tests/support/golden.h"
+
+namespace fovea::test {
+
+inline const std::vector<std::string>& golden_networks() {
+  static const std::vector<std::string> names{"narrow_basic", "narrow_bottleneck", "narrow_gn_giou"};
+  return names;
+}
+
+// From the metadata of NAME.weights.
+inline ModelConfig golden_config(const SafetensorsFile& weights) {
+  const auto text = [&](const char* key) { return weights.metadata().at(key); };
+  ModelConfig config;
+  config.classes = std::stoi(text("classes").substr(text("classes").find_first_of("0123456789")));
+  config.backbone.depth = text("block").find("Bottleneck") != std::string::npos ? 50 : 18;
+  config.backbone.layers.clear();
+  for (const char c : text("layers"))
+    if (c >= '0' && c <= '9') config.backbone.layers.push_back(c - '0');
+  config.backbone.width_divisor = std::stoi(text("width_divisor"));
+  config.fpn.channels = std::stoi(text("fpn"));
+  config.fpn.p6_from_c5 = text("p6_from").find("C5") != std::string::npos;
+  if (text("head").find("group") != std::string::npos) {
+    config.head.norm = Norm::Group;
+    config.head.norm_groups = std::stoi(text("head").substr(text("head").find_first_of("0123456789")));
+  }
+  config.anchors.rounded = true;
+  config.loss.box = text("box_loss").find("giou") != std::string::npos ? kernels::BoxLoss::GIoU : kernels::BoxLoss::L1;
+  config.loss.normaliser = kernels::LossNormaliser::PerImage;
+  config.detect = {.score_threshold = 0.02, .candidates_per_level = 200, .nms_threshold = 0.5, .per_image = 50};
+  return config;
+}
+
+// [N, C, H, W] to [N, H, W, C], or back with `to_nchw`.
+inline std::vector<float> permuted(const std::vector<float>& values, int n, int c, int h, int w, bool to_nchw = false) {
+  std::vector<float> out(values.size());
+  for (int i = 0; i < n; ++i)
+    for (int y = 0; y < h; ++y)
+      for (int x = 0; x < w; ++x)
+        for (int k = 0; k < c; ++k) {
+          const size_t nhwc = ((size_t(i) * h + y) * w + x) * c + k, nchw = ((size_t(i) * c + k) * h + y) * w + x;
+          if (to_nchw)
+            out[nchw] = values[nhwc];
+          else
+            out[nhwc] = values[nchw];
+        }
+  return out;
+}
+
+struct GoldenNetwork {
+  explicit GoldenNetwork(const std::string& name, kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto)
+      : weights(golden(name + ".weights")),
+        expected(golden(name + ".golden")),
+        context(DeviceKind::Cpu, Precision::F32, algorithm),
+        model(context, golden_config(weights), 0) {
+    load_weights(weights, model.parameters(), LoadMode::Exact);
+    const auto& shape = expected.at("normalised").shape;
+    size = {static_cast<int>(shape[2]), static_cast<int>(shape[3])};
+    images = Tensor::from(
+        context.memory, {shape[0], shape[2], shape[3], 3},
+        permuted(expected.read<float>("normalised"), static_cast<int>(shape[0]), 3, size.height, size.width));
+    stage_truth(static_cast<int64_t>(shape[0]));
+  }
+
+  // Boxes of the images; an image without `imageN.boxes` has none.
+  void stage_truth(int64_t count) {
+    int64_t most = 1;
+    for (int64_t n = 0; n < count; ++n)
+      if (expected.contains(name(n, "boxes"))) most = std::max(most, expected.at(name(n, "boxes")).shape[0]);
+    std::vector<float> boxes(count * most * 4, 0.f);
+    std::vector<int32_t> labels(count * most, -1), counts;
+    for (int64_t n = 0; n < count; ++n) {
+      counts.push_back(0);
+      if (!expected.contains(name(n, "boxes"))) continue;
+      const auto of_image = expected.read<float>(name(n, "boxes"));
+      const auto classes = expected.read<int32_t>(name(n, "labels"));
+      std::copy(of_image.begin(), of_image.end(), boxes.begin() + n * most * 4);
+      std::copy(classes.begin(), classes.end(), labels.begin() + n * most);
+      counts.back() = static_cast<int32_t>(classes.size());
+    }
+    truth = {Tensor::from(context.memory, {count, most, 4}, boxes), Tensor::from(context.memory, {count, most}, labels),
+             Tensor::zeros(context.memory, {count, most}, DType::U8), Tensor::from(context.memory, {count}, counts)};
+  }
+  static std::string name(int64_t n, const char* what) { return "image" + std::to_string(n) + "." + what; }
+
+  SafetensorsFile weights, expected;
+  Context context;
+  RetinaNet model;
+  Tensor images;
+  Truth truth;
+  LevelSize size{};
+};
+
+}  // namespace fovea::test

@@ -1,0 +1,37 @@
+// A checkpoint: the network under torchvision's names, and in the same file the optimiser's state, the configuration,
+// the categories and where in the training it stands. The order of data and the augmentation follow from seed and step.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "engine/optimizer.h"
+#include "model/retinanet.h"
+#include "model/weights.h"
+#include "tools/config/config.h"
+#include "tools/data/coco.h"
+
+namespace fovea {
+
+struct TrainingState {
+  int64_t step = 0;     // steps done
+  double best_ap = -1;  // of the validations so far; -1: none yet
+};
+
+// What a file says about itself; a file of weights alone (from torchvision, say) says nothing.
+struct CheckpointInfo {
+  std::optional<Config> config;
+  std::vector<Category> categories;
+  std::optional<TrainingState> state;
+};
+
+// Written whole or not at all. `optimizer` may be nullptr: then the file serves for detection and as a start, not to
+// resume.
+void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, const Optimizer* optimizer,
+                     const Config& config, const std::vector<Category>& categories, const TrainingState& state);
+
+CheckpointInfo read_info(const SafetensorsFile& file);
+// Throws Error(Data) where the file has no state of this optimiser in this size.
+void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer);
+
+}  // namespace fovea
