@@ -12,6 +12,11 @@ inline constexpr int kMaxLevels = 8;
 inline constexpr int32_t kBackground = -1;
 inline constexpr int32_t kIgnored = -2;  // takes no part in the losses
 
+// Some neighbouring locations of one level of one image.
+struct LocationChunk {
+  int image, level, first, count;  // the first location, within the level and image
+};
+
 // Level l is an NHWC tensor [images, height_l, width_l, anchors_per_location * columns] whose locations lie
 // `pixel_stride` elements apart (>= anchors_per_location * columns; the excess is padding). Anchors are numbered within
 // an image as torchvision does: level, y, x, anchor of the location.
@@ -26,6 +31,29 @@ struct LevelView {
   int pixel_stride = 0;
 
   FN int anchors() const { return first_anchor[levels]; }
+  FN int locations(int level) const { return (first_anchor[level + 1] - first_anchor[level]) / anchors_per_location; }
+  FN int row_columns() const { return anchors_per_location * columns; }  // of a location, without padding
+
+  // An image's locations in chunks of `size`, none across levels, so that work is shared out alike on every device.
+  FN int chunks(int size) const {
+    int count = 0;
+    for (int level = 0; level < levels; ++level) count += (locations(level) + size - 1) / size;
+    return count;
+  }
+  // The `index`-th of images · chunks(size).
+  FN LocationChunk chunk(int64_t index, int size) const {
+    const int per_image = chunks(size);
+    int rest = static_cast<int>(index % per_image), level = 0;
+    for (; rest >= (locations(level) + size - 1) / size; ++level) rest -= (locations(level) + size - 1) / size;
+    const int first = rest * size, left = locations(level) - first;
+    return {static_cast<int>(index / per_image), level, first, left < size ? left : size};
+  }
+  // The elements of a chunk's first location; the following ones lie pixel_stride apart.
+  FN T* row(const LocationChunk& c) const {
+    return data[c.level] + (int64_t{c.image} * locations(c.level) + c.first) * pixel_stride;
+  }
+  // The number, within an image, of the first anchor of a chunk.
+  FN int anchor(const LocationChunk& c) const { return first_anchor[c.level] + c.first * anchors_per_location; }
   FN int level_of(int anchor) const {
     int level = 0;
     while (level + 1 < levels && anchor >= first_anchor[level + 1]) ++level;
@@ -35,9 +63,9 @@ struct LevelView {
   FN T* row(int image, int anchor) const {
     const int level = level_of(anchor);
     const int local = anchor - first_anchor[level];
-    const int64_t locations = (first_anchor[level + 1] - first_anchor[level]) / anchors_per_location;
-    const int64_t location = local / anchors_per_location;
-    return data[level] + (image * locations + location) * pixel_stride + (local % anchors_per_location) * columns;
+    const int location = local / anchors_per_location;
+    return data[level] + (int64_t{image} * locations(level) + location) * pixel_stride +
+           (local - location * anchors_per_location) * columns;
   }
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/box_coder.h"
+#include "kernels/bfloat16.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 
