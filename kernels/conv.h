@@ -67,7 +67,10 @@ struct ConvBackwardWeight {
   float* dbias = nullptr;    // [out_c] or nullptr, always fp32
 };
 
-enum class ConvAlgorithm : uint8_t { Auto, Direct };  // Auto: Winograd where it is faster and its error bound holds
+enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
+
+// Winograd: wherever its method applies (3x3, stride 1, fp32). Auto: of these, where it is faster.
+enum class ConvAlgorithm : uint8_t { Auto, Direct, Winograd };
 
 // Primitives and packed weights, cached by shape. One per engine; not shared between threads. The dtype is that of x, y
 // and the weights (fp32 or bf16); sums are in fp32. A shape with an empty batch or output does nothing forward, and its
@@ -90,8 +93,8 @@ class Convolution {
   size_t cached_bytes() const;  // packed weights held between calls
   void forget_weights();        // frees them
 
-  // For `fovea info`: what computes a forward pass of this shape, "winograd F(4x4,3x3)", "brgconv:avx512_core_bf16" ...
-  std::string describe(const ConvShape& shape, DType dtype);
+  // What computes this pass of this shape, e.g. "winograd F(4x4,3x3)" or "brgconv:avx512_core_bf16".
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass = ConvPass::Forward);
 
  private:
   struct Impl;

@@ -38,7 +38,7 @@ memory::dims far_padding(const ConvShape& s) {
 DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
   const ConvShape& s = key.shape;
   const auto type = onednn::type_of(key.dtype), f32 = memory::data_type::f32;
-  const bool weight_pass = key.pass == Pass::BackwardWeight;
+  const bool weight_pass = key.pass == ConvPass::BackwardWeight;
   const auto x = image_desc(s.batch, s.in_c, s.in_h, s.in_w, type);
   const auto y = image_desc(s.batch, s.out_c, s.out_h(), s.out_w(), type);
   const auto any = weights_desc(s, type, true);
@@ -51,7 +51,7 @@ DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
     p.scratchpad = desc.scratchpad_desc();
     p.implementation = desc.impl_info_str();
   };
-  if (key.pass == Pass::Forward) {
+  if (key.pass == ConvPass::Forward) {
     dnnl::post_ops post_ops;
     if (key.add == Add::InPlace) post_ops.append_sum(1.f);
     if (key.add == Add::Other) post_ops.append_binary(dnnl::algorithm::binary_add, y);
@@ -66,7 +66,7 @@ DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
     const auto hint =
         onednn::describe_forward<dnnl::convolution_forward>(onednn::attributes(), dnnl::prop_kind::forward_training,
                                                             kAlgorithm, x, any, bias, y, strides, dilates, pad, far);
-    if (key.pass == Pass::BackwardData) {  // a sum to be added to dx stays fp32: bf16 rounds once
+    if (key.pass == ConvPass::BackwardData) {  // a sum to be added to dx stays fp32: bf16 rounds once
       const auto dx = image_desc(s.batch, s.in_c, s.in_h, s.in_w, key.accumulate ? f32 : type);
       const auto desc = onednn::describe_backward<dnnl::convolution_backward_data>(hint, kAlgorithm, dx, any, y,
                                                                                    strides, dilates, pad, far);
@@ -134,7 +134,7 @@ const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weigh
 
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
   const Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
-  const Primitive& p = primitive({Pass::Forward, shape, dtype, args.bias != nullptr, add, args.relu});
+  const Primitive& p = primitive({ConvPass::Forward, shape, dtype, args.bias != nullptr, add, args.relu});
   Scratch scratch;
   const auto pad = scratch.add<char>(p.scratchpad.get_size());
   const auto pack_scratch = scratch.add<char>(pack_scratch_bytes(p, args.weights));
@@ -151,7 +151,7 @@ void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtyp
 
 void DirectConvolution::backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) {
   const Primitive& p =
-      primitive({.pass = Pass::BackwardData, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
+      primitive({.pass = ConvPass::BackwardData, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
   const bool apart = args.accumulate;  // oneDNN cannot add to what is there
   Scratch scratch;
   const auto pad = scratch.add<char>(p.scratchpad.get_size());
@@ -176,7 +176,7 @@ void DirectConvolution::backward_data(Queue& queue, const ConvShape& shape, DTyp
 void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DType dtype,
                                         const ConvBackwardWeight& args) {
   const Primitive& p =
-      primitive({.pass = Pass::BackwardWeight, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
+      primitive({.pass = ConvPass::BackwardWeight, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
   const bool apart = p.form >= 0;
   const int64_t rows = int64_t{shape.batch} * shape.out_h() * shape.out_w();
   Scratch scratch;
@@ -199,16 +199,8 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   });
 }
 
-std::string DirectConvolution::describe_forward(const ConvShape& shape, DType dtype) {
-  return primitive({Pass::Forward, shape, dtype, true, Add::None, true}).implementation;
-}
-
-std::string DirectConvolution::describe_backward_data(const ConvShape& shape, DType dtype) {
-  return primitive({Pass::BackwardData, shape, dtype}).implementation;
-}
-
-std::string DirectConvolution::describe_backward_weight(const ConvShape& shape, DType dtype) {
-  return primitive({Pass::BackwardWeight, shape, dtype}).implementation;
+std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
+  return primitive({.pass = pass, .shape = shape, .dtype = dtype}).implementation;
 }
 
 }  // namespace fovea::kernels

@@ -20,15 +20,12 @@ class DirectConvolution {
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
 
-  std::string describe_forward(const ConvShape& shape, DType dtype);
-  std::string describe_backward_data(const ConvShape& shape, DType dtype);
-  std::string describe_backward_weight(const ConvShape& shape, DType dtype);
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass);
 
  private:
-  enum class Pass : uint8_t { Forward, BackwardData, BackwardWeight };
   enum class Add : uint8_t { None, InPlace, Other };
   struct Key {
-    Pass pass;
+    ConvPass pass;
     ConvShape shape;
     DType dtype;
     bool bias = false;

@@ -3,6 +3,7 @@
 #include "kernels/conv_direct.h"
 #include "kernels/conv_passes.h"
 #include "kernels/conv_weights.h"
+#include "kernels/conv_winograd.h"
 #include "kernels/onednn.h"
 
 namespace fovea::kernels {
@@ -30,18 +31,28 @@ struct Convolution::Impl {
   ConvAlgorithm algorithm;
   PackedWeights packed{};
   DirectConvolution direct{packed};
+  WinogradConvolution winograd{packed};
+
+  bool by_winograd(const ConvShape& shape, DType dtype, ConvPass pass) const {
+    if (algorithm == ConvAlgorithm::Direct) return false;
+    return algorithm == ConvAlgorithm::Winograd ? WinogradConvolution::applies(shape)
+                                                : WinogradConvolution::pays(shape, dtype, pass);
+  }
 
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
+    if (by_winograd(shape, dtype, ConvPass::Forward)) return winograd.forward(queue, shape, dtype, args);
     if (dtype == DType::BF16 && !cpu_has_bf16()) return forward_widened(queue, shape, args);
     direct.forward(queue, shape, dtype, args);
   }
 
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) {
+    if (by_winograd(shape, dtype, ConvPass::BackwardData)) return winograd.backward_data(queue, shape, dtype, args);
     if (dtype == DType::BF16 && !cpu_has_bf16()) return backward_data_widened(queue, shape, args);
     direct.backward_data(queue, shape, dtype, args);
   }
 
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) {
+    if (by_winograd(shape, dtype, ConvPass::BackwardWeight)) return winograd.backward_weight(queue, shape, dtype, args);
     if (dtype == DType::BF16 && !cpu_has_bf16()) return backward_weight_widened(queue, shape, args);
     direct.backward_weight(queue, shape, dtype, args);
   }
@@ -103,10 +114,11 @@ void Convolution::set_weight_budget(size_t bytes) { impl_->packed.set_budget(byt
 size_t Convolution::cached_bytes() const { return impl_->packed.bytes(); }
 void Convolution::forget_weights() { impl_->packed.clear(); }
 
-std::string Convolution::describe(const ConvShape& shape, DType dtype) {
+std::string Convolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
   if (shape.output_count() == 0) return "nothing";
+  if (impl_->by_winograd(shape, dtype, pass)) return "winograd F(4x4,3x3)";
   const bool wide = dtype == DType::BF16 && !cpu_has_bf16();
-  return impl_->direct.describe_forward(shape, wide ? DType::F32 : dtype) + (wide ? " through fp32" : "");
+  return impl_->direct.describe(shape, wide ? DType::F32 : dtype, pass) + (wide ? " through fp32" : "");
 }
 
 }  // namespace fovea::kernels

@@ -1,0 +1,31 @@
+// 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3): a quarter of the products, in fp32 whatever the activations'
+// dtype; NHWC in and out, all fusions in the transforms. One product of matrices for each of the 36 points.
+//
+// Error, with c = roundings on the longest chain (products summed + 25 of the transforms):
+//   |y − ref| <= eps(T)·|ref| + c·eps(fp32)·mag,   mag = |A|ᵀ [ Σ_c (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A|
+// where mag, for inputs of like size, is about 40 times the Σ|terms| of the definition (see kernels/winograd.h).
+// The results have the same bits for any number of threads.
+#pragma once
+#include "kernels/conv.h"
+#include "kernels/conv_weights.h"
+
+namespace fovea::kernels {
+
+class WinogradConvolution {
+ public:
+  explicit WinogradConvolution(PackedWeights& packed) : packed_(packed) {}
+
+  static bool applies(const ConvShape& shape);
+  // Whether it is faster than the direct form.
+  static bool pays(const ConvShape& shape, DType dtype, ConvPass pass);
+
+  // Run at once: the caller has submitted them. The shape is not empty.
+  void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);
+  void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
+  void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
+
+ private:
+  PackedWeights& packed_;
+};
+
+}  // namespace fovea::kernels

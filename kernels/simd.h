@@ -1,0 +1,69 @@
+// A vector of floats as wide as the build's instruction set has, with compiler vector extensions. Unaligned loads and
+// stores, with a tail of n < kLanes elements; fp32 and bf16 in memory, fp32 in registers.
+#pragma once
+#include <cstring>
+
+#include "kernels/bfloat16.h"
+#include "kernels/function.h"
+
+#if defined(__AVX512F__) || defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+namespace fovea::kernels::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+#elif defined(__AVX__)
+inline constexpr int kLanes = 8;
+#else
+inline constexpr int kLanes = 4;
+#endif
+typedef float Lanes __attribute__((vector_size(4 * kLanes)));
+typedef uint32_t Words __attribute__((vector_size(4 * kLanes)));
+typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
+
+FN Lanes broadcast(float value) { return value - Lanes{}; }
+
+// a·b + c, rounded once where the CPU can (the build contracts nothing by itself).
+FN Lanes fma(Lanes a, Lanes b, Lanes c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__FMA__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+FN Lanes widen(Halves halves) { return reinterpret_cast<Lanes>(__builtin_convertvector(halves, Words) << 16); }
+
+FN Halves narrow(Lanes value) {  // to nearest even; NaN stays NaN (quiet)
+  const Words u = reinterpret_cast<Words>(value);
+  const Words rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16, quiet_nan = (u >> 16) | 0x0040u;
+  return __builtin_convertvector((u & 0x7fffffffu) > 0x7f800000u ? quiet_nan : rounded, Halves);
+}
+
+template <class Vector, class T>
+FN Vector load_raw(const T* from, int n) {
+  Vector vector{};
+  if (n >= kLanes)
+    std::memcpy(&vector, from, sizeof(vector));
+  else
+    std::memcpy(&vector, from, n * sizeof(T));
+  return vector;
+}
+template <class Vector, class T>
+FN void store_raw(T* to, const Vector& vector, int n) {
+  if (n >= kLanes)
+    std::memcpy(static_cast<void*>(to), &vector, sizeof(vector));
+  else
+    std::memcpy(static_cast<void*>(to), &vector, n * sizeof(T));
+}
+
+FN Lanes load(const float* from, int n = kLanes) { return load_raw<Lanes>(from, n); }
+FN Lanes load(const bfloat16* from, int n = kLanes) { return widen(load_raw<Halves>(from, n)); }
+FN void store(float* to, Lanes value, int n = kLanes) { store_raw(to, value, n); }
+FN void store(bfloat16* to, Lanes value, int n = kLanes) { store_raw(to, narrow(value), n); }
+
+}  // namespace fovea::kernels::simd

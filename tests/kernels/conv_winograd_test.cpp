@@ -1,0 +1,157 @@
+// Winograd's form of the 3x3 convolution against the definition in float64, within its own error bound.
+#include <omp.h>
+
+#include <cmath>
+
+#include "kernels/conv.h"
+#include "tests/support/catch.h"
+#include "tests/support/conv_oracle.h"
+#include "tests/support/seeded.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using kernels::ConvAlgorithm;
+using kernels::Convolution;
+using kernels::ConvPass;
+using kernels::ConvShape;
+using oracle::Values;
+
+namespace {
+
+// batch, in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad
+const ConvShape kShapes[] = {
+    {1, 8, 8, 16, 64, 3, 3, 1, 1},   {2, 9, 14, 24, 40, 3, 3, 1, 1},  {1, 1, 1, 8, 8, 3, 3, 1, 1},
+    {3, 2, 5, 7, 5, 3, 3, 1, 1},     {1, 13, 11, 16, 36, 3, 3, 1, 0}, {1, 3, 3, 8, 8, 3, 3, 1, 0},
+    {1, 6, 7, 5, 19, 3, 3, 1, 2},    {1, 12, 12, 1, 1, 3, 3, 1, 1},   {1, 10, 9, 72, 136, 3, 3, 1, 1},
+    {1, 61, 60, 200, 1, 3, 3, 1, 1}, {1, 60, 61, 1, 200, 3, 3, 1, 1},
+};
+
+Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
+
+// A sum of `terms` products, and at the most 25 more roundings in transforms, their constants and the epilogue.
+double roundings(double terms) { return terms + 25; }
+
+// The definition's own terms are the smaller part of mag; they bring in those of bias, add and what accumulates.
+void add_mag(Reference& expected, const Values& mag) {
+  for (size_t i = 0; i < mag.size(); ++i) expected.mag[i] += mag[i];
+}
+
+struct Fusion {
+  bool bias = false, add = false, relu = false;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("winograd forward agrees with the definition", "[conv]", float, bfloat16) {
+  Convolution convolution(ConvAlgorithm::Winograd);
+  Queue queue;
+  for (const ConvShape& s : kShapes) {
+    REQUIRE(convolution.describe(s, dtype_of<TestType>()) == "winograd F(4x4,3x3)");
+    const auto x = seeded_uniform<TestType>(s.input_count(), 1), w = seeded_uniform<TestType>(s.weight_count(), 2);
+    const auto add = seeded_uniform<TestType>(s.output_count(), 3);
+    const auto bias = seeded_uniform<float>(s.out_c, 4);
+    const auto mag = oracle::winograd_mag_forward(s, to_double(x), to_double(w));
+    for (const Fusion fusion : {Fusion{}, {.bias = true, .relu = true}, {.bias = true, .add = true, .relu = true}}) {
+      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, fusion.bias, fusion.add, fusion.relu);
+      Guarded<TestType> y(s.output_count());
+      convolution.forward(queue, s, dtype_of<TestType>(),
+                          {x.data(),
+                           {w.data()},
+                           fusion.bias ? bias.data() : nullptr,
+                           fusion.add ? add.data() : nullptr,
+                           fusion.relu,
+                           y.data()});
+      auto expected = oracle::conv_forward(s, to_double(x), to_double(w), fusion.bias ? to_double(bias) : Values{},
+                                           fusion.add ? to_double(add) : Values{}, fusion.relu);
+      add_mag(expected, mag);
+      CHECK_CLOSE(y.values(), expected, roundings(s.in_c));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("winograd data gradient agrees with the definition", "[conv]", float, bfloat16) {
+  Convolution convolution(ConvAlgorithm::Winograd);
+  Queue queue;
+  for (const ConvShape& s : kShapes) {
+    const auto dy = seeded_uniform<TestType>(s.output_count(), 1), w = seeded_uniform<TestType>(s.weight_count(), 2);
+    const auto before = seeded_uniform<TestType>(s.input_count(), 3);
+    auto masks = seeded_uniform<TestType>(s.input_count(), 4);
+    for (auto& m : masks) m = std::max(static_cast<float>(m), 0.f);
+    const auto mag = oracle::winograd_mag_backward_data(s, to_double(dy), to_double(w));
+    for (const bool mask : {false, true})
+      for (const bool accumulate : {false, true}) {
+        CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, mask, accumulate);
+        Guarded<TestType> dx(before);
+        convolution.backward_data(queue, s, dtype_of<TestType>(),
+                                  {dy.data(), {w.data()}, mask ? masks.data() : nullptr, accumulate, dx.data()});
+        auto expected =
+            oracle::conv_backward_data(s, to_double(dy), to_double(w), {}, accumulate ? to_double(before) : Values{});
+        add_mag(expected, mag);
+        for (size_t i = 0; mask && i < masks.size(); ++i)
+          if (masks[i] <= 0) expected.ref[i] = expected.mag[i] = 0;
+        CHECK_CLOSE(dx.values(), expected, roundings(s.out_c));
+      }
+  }
+}
+
+TEMPLATE_TEST_CASE("winograd weight gradient agrees with the definition", "[conv]", float, bfloat16) {
+  Convolution convolution(ConvAlgorithm::Winograd);
+  Queue queue;
+  for (const ConvShape& s : kShapes) {
+    const auto x = seeded_uniform<TestType>(s.input_count(), 1), dy = seeded_uniform<TestType>(s.output_count(), 2);
+    const auto before = seeded_uniform<float>(s.weight_count(), 3), dbias_before = seeded_uniform<float>(s.out_c, 4);
+    const auto mag = oracle::winograd_mag_backward_weight(s, to_double(x), to_double(dy));
+    const double positions = double(s.batch) * s.out_h() * s.out_w();
+    for (const bool accumulate : {false, true}) {
+      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, accumulate);
+      Guarded<float> dweight(before), dbias(dbias_before);
+      convolution.backward_weight(queue, s, dtype_of<TestType>(),
+                                  {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});
+      auto expected =
+          oracle::conv_backward_weight(s, to_double(x), to_double(dy), accumulate ? to_double(before) : Values{});
+      add_mag(expected, mag);
+      CHECK_CLOSE(dweight.values(), expected, roundings(positions));
+      const auto expected_bias =
+          oracle::conv_bias_gradient(s, to_double(dy), accumulate ? to_double(dbias_before) : Values{});
+      CHECK_CLOSE(dbias.values(), expected_bias, positions + 1);
+    }
+  }
+}
+
+TEST_CASE("winograd errs little more than the direct form", "[conv]") {
+  const ConvShape s{1, 24, 24, 64, 64, 3, 3, 1, 1};
+  const auto x = seeded_uniform<float>(s.input_count(), 1), w = seeded_uniform<float>(s.weight_count(), 2);
+  const auto expected = oracle::conv_forward(s, to_double(x), to_double(w), {}, {}, false);
+  Queue queue;
+  const auto error = [&](ConvAlgorithm algorithm) {
+    std::vector<float> y(s.output_count());
+    Convolution(algorithm).forward(queue, s, DType::F32, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()});
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += std::pow(y[i] - expected.ref[i], 2);
+    return std::sqrt(sum / y.size());
+  };
+  // Four times: what the interpolation points are chosen for (the usual 0, ±1, ±2 would exceed it).
+  CHECK(error(ConvAlgorithm::Winograd) <= 4 * error(ConvAlgorithm::Direct));
+}
+
+TEST_CASE("winograd determinism: the same bits for any number of threads", "[conv]") {
+  const ConvShape s{1, 50, 37, 24, 72, 3, 3, 1, 1};
+  const auto x = seeded_uniform<float>(s.input_count(), 1), w = seeded_uniform<float>(s.weight_count(), 2);
+  const auto dy = seeded_uniform<float>(s.output_count(), 3);
+  const auto run = [&](int threads) {
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    Queue queue;
+    Convolution convolution(ConvAlgorithm::Winograd);
+    std::vector<float> y(s.output_count()), dx(s.input_count()), dweight(s.weight_count());
+    convolution.forward(queue, s, DType::F32, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()});
+    convolution.backward_data(queue, s, DType::F32, {dy.data(), {w.data()}, nullptr, false, dx.data()});
+    convolution.backward_weight(queue, s, DType::F32, {x.data(), dy.data(), false, dweight.data(), nullptr});
+    omp_set_num_threads(before);
+    y.insert(y.end(), dx.begin(), dx.end());
+    y.insert(y.end(), dweight.begin(), dweight.end());
+    return y;
+  };
+  const auto expected = run(1);
+  for (const int threads : {2, 3, 8}) CHECK(run(threads) == expected);
+}
