@@ -1,5 +1,8 @@
 // What every op needs: the queue, its memory, its convolution plans, and the dtype of activations.
 #pragma once
+#include <string>
+#include <vector>
+
 #include "engine/memory.h"
 #include "engine/tensor.h"
 #include "kernels/conv.h"
@@ -8,6 +11,12 @@
 namespace fovea {
 
 enum class Precision : uint8_t { Auto, F32, BF16 };
+
+// One convolution that ran, for tables of layers.
+struct ConvTrace {
+  std::string name;  // of the weight parameter
+  kernels::ConvShape shape;
+};
 
 struct Context {
   explicit Context(DeviceKind device = DeviceKind::Cpu, Precision precision = Precision::F32,
@@ -20,6 +29,7 @@ struct Context {
   Allocator memory;
   kernels::Convolution convolution;
   DType activation_dtype;
+  std::vector<ConvTrace>* trace = nullptr;  // where given, forward convolutions are listed
 
  private:
   // Auto: bf16 where it is the faster one.

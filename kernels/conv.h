@@ -104,4 +104,8 @@ class Convolution {
 // Whether this CPU has bf16 arithmetic (AVX512_BF16 or AMX), so that bf16 convolution is faster than fp32.
 bool cpu_has_fast_bf16();
 
+// For `fovea info`: the instruction set that the convolution library uses on this CPU, and its name and version.
+std::string cpu_isa_name();
+std::string convolution_library();
+
 }  // namespace fovea::kernels

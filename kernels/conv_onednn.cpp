@@ -27,6 +27,23 @@ std::vector<float> widened(const void* data, int64_t count) {
 
 bool cpu_has_fast_bf16() { return at_least(dnnl::cpu_isa::avx512_core_bf16); }
 
+std::string cpu_isa_name() {
+  const std::pair<dnnl::cpu_isa, const char*> known[] = {{dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
+                                                         {dnnl::cpu_isa::avx512_core_bf16, "AVX-512 with bf16"},
+                                                         {dnnl::cpu_isa::avx512_core, "AVX-512"},
+                                                         {dnnl::cpu_isa::avx2, "AVX2"},
+                                                         {dnnl::cpu_isa::sse41, "SSE4.1"}};
+  for (const auto& [isa, name] : known)
+    if (at_least(isa)) return name;
+  return "unknown";
+}
+
+std::string convolution_library() {
+  const dnnl_version_t* version = dnnl_version();
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch);
+}
+
 struct Convolution::Impl {
   ConvAlgorithm algorithm;
   PackedWeights packed{};
