@@ -3,6 +3,7 @@
 #include "kernels/activation.h"
 
 #include "kernels/column_reduce.h"
+#include "kernels/math.h"
 #include "kernels/pack.h"
 
 namespace fovea::kernels {
@@ -13,6 +14,9 @@ FN float masked(float y, float dy) { return y <= 0 ? 0.f : dy; }
 
 struct Relu {
   FN float operator()(float x) const { return relu(x); }
+};
+struct Sigmoid {
+  FN float operator()(float x) const { return math::sigmoid(x); }
 };
 struct Identity {
   FN float operator()(float x) const { return x; }
@@ -95,11 +99,12 @@ struct BiasForward {
 template <class T, bool MASK>
 struct ReluBiasTerms {
   static constexpr int kSums = 1;
+  using Sum = float;
   const T* y;
   T* dy;
   int64_t columns;
   template <int W>
-  FN void operator()(int64_t row, int64_t column, double (&sums)[kSums][W]) const {
+  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
     auto gradient = load_pack<W>(dy + i);
     if constexpr (MASK) {
@@ -163,6 +168,11 @@ void bias_forward(Queue& queue, int64_t rows, int64_t columns, const T* x, const
                                all_aligned(16, x, y));
 }
 
+template <class T>
+void sigmoid(Queue& queue, int64_t n, const T* x, T* y) {
+  map<Sigmoid>(queue, "sigmoid", n, x, y);
+}
+
 template <class From, class To>
 void cast(Queue& queue, int64_t n, const From* x, To* y) {
   map<Identity>(queue, "cast", n, x, y);
@@ -178,12 +188,14 @@ void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y,
   }
   const StoreColumn store{dbias, accumulate_bias};
   const bool aligned = all_aligned(16, y, dy);
-  if (y != nullptr)
-    column_reduce<kWidth>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T, true>{y, dy, columns}, store,
-                          aligned);
-  else
-    column_reduce<kWidth>(queue, "bias_backward", 1, rows, columns, ReluBiasTerms<T, false>{y, dy, columns}, store,
-                          aligned);
+  queue.with_workspace(column_reduce_bytes(1, rows, columns, 1), [=, &queue](void* workspace) {
+    if (y != nullptr)
+      column_reduce<kWidth>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T, true>{y, dy, columns},
+                            store, aligned, workspace);
+    else
+      column_reduce<kWidth>(queue, "bias_backward", 1, rows, columns, ReluBiasTerms<T, false>{y, dy, columns}, store,
+                            aligned, workspace);
+  });
 }
 
 #define INSTANTIATE(T)                                                                 \
@@ -193,6 +205,7 @@ void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y,
   template void add_relu<T>(Queue&, int64_t, const T*, const T*, T*);                  \
   template void add_into<T>(Queue&, int64_t, const T*, T*);                            \
   template void bias_forward<T>(Queue&, int64_t, int64_t, const T*, const float*, T*); \
+  template void sigmoid<T>(Queue&, int64_t, const T*, T*);                             \
   template void relu_bias_backward<T>(Queue&, int64_t, int64_t, const T*, T*, float*, bool);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)

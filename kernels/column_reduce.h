@@ -2,10 +2,12 @@
 // order: chunks of rows first, then the chunks' partial sums one after the other. Same bits for any number of threads.
 //
 // The matrix is [segments · rows, columns]; each segment (an image, or all there is) gets sums of its own. Functors:
-//   terms:   static constexpr int kSums;
+//   terms:   static constexpr int kSums; using Sum = float or double: the type in which the first few rows are summed
+//            (16 on the CPU, at most kChunkRows on the GPU) before they go on in fp64;
 //            terms.operator()<W>(row, column, sums): adds the terms of elements [row, column … column + W − 1] to
-//            double sums[kSums][W]; row counts over all segments. It sees each element once and may write it.
+//            Sum sums[kSums][W]; row counts over all segments. It sees each element once and may write it.
 //   finish:  finish(segment, column, const double (&sums)[kSums])
+// Call it with the workspace that Queue::with_workspace gives: kernels/activation.cu shows how.
 #pragma once
 #include "kernels/launch.h"
 
@@ -15,11 +17,13 @@ namespace column_reduce_detail {
 inline constexpr int64_t kChunkRows = 256;
 inline constexpr int kTile = 64;  // columns a block, GPU
 inline constexpr int kBlock = 128;
-inline constexpr int kUnroll = 4;  // rows between two accesses of the accumulators, CPU
+inline constexpr int kSerialTile = 512;  // columns whose accumulators stay in cache, CPU
+inline constexpr int kSerialRows = 16;   // rows that are summed before their sum goes on in fp64, CPU
 inline constexpr int kFoldTile = 32;
 
 template <int W, class Terms>
 struct SumChunk {
+  using Sum = typename Terms::Sum;
   static constexpr int kSums = Terms::kSums, kLanes = kTile / W, kPhases = kBlock / kLanes;
   Terms terms;
   int64_t rows, columns, chunks, tiles;
@@ -36,14 +40,14 @@ struct SumChunk {
     const int64_t left = rows - chunk * kChunkRows, count = left < kChunkRows ? left : kChunkRows;
     double* out = partial + (segment * chunks + chunk) * kSums * columns;
     if constexpr (Block::size() == 1) {
-      for (int64_t i = 0; i < kSums * columns; ++i) out[i] = 0;
-      int64_t row = first;
-      for (; row + kUnroll <= first + count; row += kUnroll) add_rows<kUnroll>(row, out);
-      for (; row < first + count; ++row) add_rows<1>(row, out);
+      for (int64_t column = 0; column < columns; column += kSerialTile) {
+        const int64_t left = columns - column;
+        add_tile(first, count, column, left < kSerialTile ? left : kSerialTile, out + column);
+      }
     } else {
       const int lane = block.thread() % kLanes, phase = block.thread() / kLanes;
       const int64_t column = tile * kTile + lane * W;
-      double sums[kSums][W] = {};
+      Sum sums[kSums][W] = {};
       if (column < columns)
         for (int64_t row = phase; row < count; row += kPhases) terms.template operator()<W>(first + row, column, sums);
       for (int q = 0; q < kSums; ++q)
@@ -58,14 +62,32 @@ struct SumChunk {
     }
   }
 
-  template <int ROWS>
-  FN void add_rows(int64_t row, double* out) const {
+  // A function of its own, or the compiler takes two rows at a time: half as fast, for the hardware prefetches one
+  // stream well and not two.
+  __attribute__((noinline)) static void add_row(const Terms& terms, int64_t row, int64_t column, int64_t width,
+                                                Sum (*sums)[kSerialTile]) {
+    const Terms own = terms;  // a copy whose members no store can change
 #pragma omp simd
-    for (int64_t column = 0; column < columns; ++column) {
-      double sums[kSums][1];
-      for (int q = 0; q < kSums; ++q) sums[q][0] = out[q * columns + column];
-      for (int r = 0; r < ROWS; ++r) terms.template operator()<1>(row + r, column, sums);
-      for (int q = 0; q < kSums; ++q) out[q * columns + column] = sums[q][0];
+    for (int64_t c = 0; c < width; ++c) {
+      Sum term[kSums][1];
+      for (int q = 0; q < kSums; ++q) term[q][0] = sums[q][c];
+      own.template operator()<1>(row, column + c, term);
+      for (int q = 0; q < kSums; ++q) sums[q][c] = term[q][0];
+    }
+  }
+
+  // Row after row, as memory lies; the accumulators stay in the L1 cache.
+  FN void add_tile(int64_t first, int64_t count, int64_t column, int64_t width, double* out) const {
+    Sum sums[kSums][kSerialTile];
+    for (int q = 0; q < kSums; ++q)
+      for (int64_t c = 0; c < width; ++c) out[q * columns + c] = 0;
+    for (int64_t begin = 0; begin < count; begin += kSerialRows) {
+      const int64_t end = begin + kSerialRows < count ? begin + kSerialRows : count;
+      for (int q = 0; q < kSums; ++q)
+        for (int64_t c = 0; c < width; ++c) sums[q][c] = 0;
+      for (int64_t row = first + begin; row < first + end; ++row) add_row(terms, row, column, width, sums);
+      for (int q = 0; q < kSums; ++q)
+        for (int64_t c = 0; c < width; ++c) out[q * columns + c] += sums[q][c];
     }
   }
 };
@@ -106,29 +128,31 @@ struct FoldChunks {
 
 }  // namespace column_reduce_detail
 
+// Bytes of workspace that column_reduce takes for `sums` sums.
+inline size_t column_reduce_bytes(int64_t segments, int64_t rows, int64_t columns, int sums) {
+  const int64_t chunks = (rows + column_reduce_detail::kChunkRows - 1) / column_reduce_detail::kChunkRows;
+  return sizeof(double) * static_cast<size_t>(segments * chunks * columns * sums);
+}
+
 // `aligned`: every matrix that `terms` accesses is aligned to its pack of N elements.
 template <int N, class Terms, class Finish>
 void column_reduce(Queue& queue, const char* name, int64_t segments, int64_t rows, int64_t columns, const Terms& terms,
-                   const Finish& finish, bool aligned) {
+                   const Finish& finish, bool aligned, void* workspace) {
   using namespace column_reduce_detail;
   if (segments <= 0 || columns <= 0) return;
   const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
   const bool on_blocks = queue.on_cuda() || queue.way() != Way::Fast;  // the CPU takes whole rows
   const int64_t tiles = on_blocks ? (columns + kTile - 1) / kTile : 1;
   const int64_t fold_tiles = (columns + kFoldTile - 1) / kFoldTile;
-  const size_t bytes = sizeof(double) * segments * chunks * Terms::kSums * columns;
-  const bool packs = on_blocks && aligned && columns % N == 0;
-  queue.with_workspace(bytes, [=, &queue](void* workspace) {
-    double* partial = static_cast<double*>(workspace);
-    if (packs)
-      for_rows<kBlock>(queue, name, segments * chunks * tiles,
-                       SumChunk<N, Terms>{terms, rows, columns, chunks, tiles, partial});
-    else
-      for_rows<kBlock>(queue, name, segments * chunks * tiles,
-                       SumChunk<1, Terms>{terms, rows, columns, chunks, tiles, partial});
-    for_rows<kBlock>(queue, name, segments * fold_tiles,
-                     FoldChunks<Terms::kSums, Finish>{finish, columns, chunks, fold_tiles, partial});
-  });
+  double* partial = static_cast<double*>(workspace);
+  if (on_blocks && aligned && columns % N == 0)
+    for_rows<kBlock>(queue, name, segments * chunks * tiles,
+                     SumChunk<N, Terms>{terms, rows, columns, chunks, tiles, partial});
+  else
+    for_rows<kBlock>(queue, name, segments * chunks * tiles,
+                     SumChunk<1, Terms>{terms, rows, columns, chunks, tiles, partial});
+  for_rows<kBlock>(queue, name, segments * fold_tiles,
+                   FoldChunks<Terms::kSums, Finish>{finish, columns, chunks, fold_tiles, partial});
 }
 
 }  // namespace fovea::kernels

@@ -44,8 +44,14 @@ void each_on_cpu(Way way, int64_t n, const F& f) {
     for (int64_t i = n - 1; i >= 0; --i) f(i);
     return;
   }
-#pragma omp parallel for simd schedule(static) if (n >= kSerialBelow)
-  for (int64_t i = 0; i < n; ++i) f(i);
+  const int64_t chunks = (n + kColumnChunk - 1) / kColumnChunk;
+#pragma omp parallel for schedule(static) if (n >= kSerialBelow)
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = chunk * kColumnChunk, last = std::min(n, first + kColumnChunk);
+    const F own = f;  // a copy whose members no store can change: without it nothing is vectorised
+#pragma omp simd
+    for (int64_t i = first; i < last; ++i) own(i);
+  }
 }
 
 template <class F>
@@ -55,8 +61,9 @@ void each_2d_on_cpu(int64_t rows, int64_t columns, const F& f) {
   for (int64_t task = 0; task < rows * chunks; ++task) {
     const int64_t row = task / chunks, first = task % chunks * kColumnChunk;
     const int64_t last = std::min(columns, first + kColumnChunk);
+    const F own = f;
 #pragma omp simd
-    for (int64_t column = first; column < last; ++column) f(row, column);
+    for (int64_t column = first; column < last; ++column) own(row, column);
   }
 }
 

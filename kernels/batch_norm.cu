@@ -1,0 +1,312 @@
+// Ioffe & Szegedy 2015, algorithm 1, a channel over its n = rows values:
+//   mean = Σx / n,  var = Σ(x − mean)² / n,  x̂ = (x − mean)·invstd,  invstd = 1 / sqrt(var + eps),  y = gamma·x̂ + beta
+// and with g = dy where the ReLU let y through:
+//   dbeta = Σg,  dgamma = Σ g·x̂,  dx = gamma·invstd·(g − dbeta / n − x̂·dgamma / n)
+// Σx and Σx² are in fp64, where x² is exact: the difference that is the variance loses nothing that fp32 inputs had.
+#include "kernels/batch_norm.h"
+
+#include <cmath>
+
+#include "kernels/activation.h"
+#include "kernels/column_reduce.h"
+#include "kernels/pack.h"
+
+namespace fovea::kernels {
+namespace {
+
+FN float fold_scale(const BatchNormFold& fold, int64_t o) { return fold.gamma[o] / std::sqrt(fold.var[o] + fold.eps); }
+
+template <class T>
+struct FoldWeight {
+  BatchNormFold fold;
+  const float* weight;
+  T* folded_weight;
+
+  struct AtRow {
+    const float* weight;
+    T* folded;
+    float scale;
+    template <int W>
+    FN void operator()(int64_t i) const {
+      for (int k = 0; k < W; ++k) folded[i + k] = static_cast<T>(weight[i + k] * scale);
+    }
+  };
+  FN AtRow row(int64_t o) const {
+    const int64_t first = o * fold.weights_per_channel;
+    return {weight + first, folded_weight + first, fold_scale(fold, o)};
+  }
+};
+
+struct FoldBias {
+  BatchNormFold fold;
+  float* folded_bias;
+  FN void operator()(int64_t o) const { folded_bias[o] = fold.beta[o] - fold.mean[o] * fold_scale(fold, o); }
+};
+
+struct FoldBackward {
+  BatchNormFold fold;
+  const float* folded_dweight;
+  float* dweight;
+  bool accumulate;
+
+  struct AtRow {
+    const float* folded;
+    float* dweight;
+    float scale;
+    bool accumulate;
+    template <int W>
+    FN void operator()(int64_t i) const {
+      for (int k = 0; k < W; ++k)
+        dweight[i + k] = accumulate ? dweight[i + k] + folded[i + k] * scale : folded[i + k] * scale;
+    }
+  };
+  FN AtRow row(int64_t o) const {
+    const int64_t first = o * fold.weights_per_channel;
+    return {folded_dweight + first, dweight + first, fold_scale(fold, o), accumulate};
+  }
+};
+
+template <class T>
+struct Moments {
+  static constexpr int kSums = 2;
+  using Sum = double;
+  const T* x;
+  int64_t columns;
+  template <int W>
+  FN void operator()(int64_t row, int64_t column, double (&sums)[kSums][W]) const {
+    const auto in = load_pack<W>(x + row * columns + column);
+    for (int k = 0; k < W; ++k) {
+      const double value = static_cast<float>(in[k]);
+      sums[0][k] += value;
+      sums[1][k] += value * value;
+    }
+  }
+};
+
+struct Statistics {
+  float *running_mean, *running_var, *saved_mean, *saved_invstd;
+  double rows;
+  float momentum, eps;
+  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+    const double mean = sums[0] / rows, square = sums[1] / rows - mean * mean;
+    const double var = square < 0 ? 0 : square;  // NaN stays
+    saved_mean[c] = static_cast<float>(mean);
+    saved_invstd[c] = static_cast<float>(1 / std::sqrt(var + eps));
+    running_mean[c] = static_cast<float>((1.0 - momentum) * running_mean[c] + momentum * mean);
+    running_var[c] = static_cast<float>((1.0 - momentum) * running_var[c] + momentum * var * (rows / (rows - 1)));
+  }
+};
+
+// EVAL: `spread` is the variance, else the inverse standard deviation.
+template <class T, bool ADD, bool EVAL>
+struct Normalise {
+  BatchNormForward<T> args;
+  const float *mean, *spread;
+
+  struct AtRow {
+    const T *x, *add;
+    T* y;
+    const float *mean, *spread, *gamma, *beta;
+    float eps;
+    bool relu;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto in = load_pack<W>(x + c);
+      Pack<T, W> residual, out;
+      if constexpr (ADD) residual = load_pack<W>(add + c);
+      for (int k = 0; k < W; ++k) {
+        const float invstd = EVAL ? 1 / std::sqrt(spread[c + k] + eps) : spread[c + k];
+        float value = (in[k] - mean[c + k]) * (gamma[c + k] * invstd) + beta[c + k];
+        if constexpr (ADD) value += residual[k];
+        out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
+      }
+      store_pack(y + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t first = row * args.channels;
+    return {
+        args.x + first, ADD ? args.add + first : nullptr, args.y + first, mean, spread, args.gamma, args.beta, args.eps,
+        args.relu};
+  }
+};
+
+template <bool EVAL, class T>
+void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, const float* mean,
+               const float* spread) {
+  const bool aligned = all_aligned(16, args.x, args.add, args.y);
+  if (args.add != nullptr)
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalise<T, true, EVAL>{args, mean, spread},
+                                 aligned);
+  else
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalise<T, false, EVAL>{args, mean, spread},
+                                 aligned);
+}
+
+// The gradient of element i of y before the ReLU.
+template <bool MASK, int W, class T>
+FN Pack<float, W> masked_gradient(const T* y, const T* dy, int64_t i) {
+  const auto gradient = load_pack<W>(dy + i);
+  Pack<float, W> out;
+  if constexpr (MASK) {
+    const auto output = load_pack<W>(y + i);
+    for (int k = 0; k < W; ++k) out[k] = output[k] <= 0 ? 0.f : static_cast<float>(gradient[k]);
+  } else {
+    for (int k = 0; k < W; ++k) out[k] = gradient[k];
+  }
+  return out;
+}
+
+template <class T, bool MASK>
+struct GradientMoments {
+  static constexpr int kSums = 2;
+  using Sum = float;
+  const T *x, *y, *dy;
+  const float *mean, *invstd;
+  int64_t columns;
+  template <int W>
+  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
+    const int64_t i = row * columns + column;
+    const auto in = load_pack<W>(x + i);
+    const auto g = masked_gradient<MASK, W>(y, dy, i);
+    for (int k = 0; k < W; ++k) {
+      sums[0][k] += g[k];
+      sums[1][k] += g[k] * ((in[k] - mean[column + k]) * invstd[column + k]);
+    }
+  }
+};
+
+struct ParameterGradients {
+  float *dgamma, *dbeta;
+  float* means;  // [2, columns]: Σg / n and Σ g·x̂ / n
+  int64_t columns;
+  double rows;
+  bool accumulate;
+  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+    dbeta[c] = static_cast<float>(accumulate ? dbeta[c] + sums[0] : sums[0]);
+    dgamma[c] = static_cast<float>(accumulate ? dgamma[c] + sums[1] : sums[1]);
+    means[c] = static_cast<float>(sums[0] / rows);
+    means[columns + c] = static_cast<float>(sums[1] / rows);
+  }
+};
+
+template <class T, bool MASK, bool ACCUMULATE>
+struct InputGradient {
+  BatchNormBackward<T> args;
+  const float* means;
+
+  struct AtRow {
+    const T *x, *y, *dy;
+    T* dx;
+    const float *gamma, *mean, *invstd, *mean_g, *mean_gx;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto in = load_pack<W>(x + c);
+      const auto g = masked_gradient<MASK, W>(y, dy, c);
+      Pack<T, W> out;
+      if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
+      for (int k = 0; k < W; ++k) {
+        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
+        const float value = gamma[c + k] * invstd[c + k] * (g[k] - mean_g[c + k] - normalised * mean_gx[c + k]);
+        out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
+      }
+      store_pack(dx + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t first = row * args.channels;
+    return {args.x + first,       MASK ? args.y + first : nullptr,
+            args.dy + first,      args.dx + first,
+            args.gamma,           args.saved_mean,
+            args.saved_invstd,    means,
+            means + args.channels};
+  }
+};
+
+template <class T, bool MASK>
+void backward(Queue& queue, const BatchNormBackward<T>& args) {
+  constexpr int kWidth = kPackWidth<T>;
+  const size_t partial_bytes = column_reduce_bytes(1, args.rows, args.channels, 2);
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
+  queue.with_workspace(partial_bytes + 2 * sizeof(float) * args.channels, [=, &queue](void* workspace) {
+    float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
+    column_reduce<kWidth>(
+        queue, "batch_norm_backward_sums", 1, args.rows, args.channels,
+        GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels},
+        ParameterGradients{args.dgamma, args.dbeta, means, args.channels, static_cast<double>(args.rows),
+                           args.accumulate_parameters},
+        aligned, workspace);
+    if (args.accumulate_dx)
+      for_row_packs<kWidth>(queue, "batch_norm_backward", args.rows, args.channels,
+                            InputGradient<T, MASK, true>{args, means}, aligned);
+    else
+      for_row_packs<kWidth>(queue, "batch_norm_backward", args.rows, args.channels,
+                            InputGradient<T, MASK, false>{args, means}, aligned);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight,
+                     float* folded_bias) {
+  for_row_packs<1>(queue, "batch_norm_fold", fold.out_channels, fold.weights_per_channel,
+                   FoldWeight<T>{fold, weight, folded_weight}, true);
+  for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias});
+}
+
+void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
+                              bool accumulate) {
+  for_row_packs<1>(queue, "batch_norm_fold_backward", fold.out_channels, fold.weights_per_channel,
+                   FoldBackward{fold, folded_dweight, dweight, accumulate}, true);
+}
+
+template <class T>
+void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args) {
+  if (args.rows < 2)
+    throw Error(ErrorKind::Data,
+                "batch norm in training: " + std::to_string(args.rows) +
+                    " value(s) a channel, expected at least 2; use a larger batch or image, or a frozen norm");
+  queue.with_workspace(column_reduce_bytes(1, args.rows, args.channels, 2), [=, &queue](void* workspace) {
+    column_reduce<kPackWidth<T>>(queue, "batch_norm_statistics", 1, args.rows, args.channels,
+                                 Moments<T>{args.x, args.channels},
+                                 Statistics{args.running_mean, args.running_var, args.saved_mean, args.saved_invstd,
+                                            static_cast<double>(args.rows), args.momentum, args.eps},
+                                 all_aligned(16, args.x), workspace);
+  });
+  normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
+}
+
+template <class T>
+void batch_norm_eval(Queue& queue, const BatchNormForward<T>& args) {
+  normalise<true>(queue, "batch_norm_eval", args, args.running_mean, args.running_var);
+}
+
+template <class T>
+void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args) {
+  const int64_t n = args.rows * args.channels;
+  BatchNormBackward<T> rest = args;
+  if (args.dadd != nullptr) {
+    if (args.y != nullptr)
+      relu_backward(queue, n, args.y, args.dy, args.dadd, args.accumulate_dadd);
+    else if (args.accumulate_dadd)
+      add_into(queue, n, args.dy, args.dadd);
+    else if (args.dadd != args.dy)
+      queue.copy(args.dadd, args.dy, n * sizeof(T));
+    if (!args.accumulate_dadd) {  // it now holds dy masked: nothing needs the mask again
+      rest.dy = args.dadd;
+      rest.y = nullptr;
+    }
+  }
+  rest.y != nullptr ? backward<T, true>(queue, rest) : backward<T, false>(queue, rest);
+}
+
+#define INSTANTIATE(T)                                                                      \
+  template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*); \
+  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&);            \
+  template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                     \
+  template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&);
+INSTANTIATE(float)
+INSTANTIATE(bfloat16)
+
+}  // namespace fovea::kernels
