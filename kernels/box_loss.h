@@ -4,14 +4,11 @@
 #include <cstdint>
 
 #include "kernels/bfloat16.h"
-#include "kernels/box_coder.h"
+#include "kernels/box_loss_terms.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 
 namespace fovea::kernels {
-
-// L1 and SmoothL1 compare deltas with the encoded truth; the others compare decoded boxes with the truth.
-enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };
 
 template <class T>
 struct BoxLossArgs {

@@ -1,0 +1,90 @@
+// Box regression losses over the positives of all levels; the formulas, with their sources, are in box_loss_terms.h.
+#include "kernels/box_loss.h"
+
+#include "kernels/launch.h"
+#include "kernels/partial_sums.h"
+
+namespace fovea::kernels {
+namespace {
+
+constexpr int kLocations = 64;  // of one block
+
+// One block = one chunk of locations: first each anchor's loss and gradient, then the columns' sums of what was
+// written.
+template <class T>
+struct BoxLossKernel {
+  BoxLossArgs<T> args;
+  int bias_columns;
+
+  using Shared = NoShared;
+
+  template <class Block>
+  FN void operator()(Block& block, int64_t index, Shared&) const {
+    const LocationChunk chunk = args.deltas.chunk(index, kLocations);
+    const int per_location = args.deltas.anchors_per_location, columns = per_location * 4;
+    const int stride = args.gradient.pixel_stride, first_anchor = args.deltas.anchor(chunk);
+    const int32_t* match = args.matches + int64_t{chunk.image} * args.deltas.anchors() + first_anchor;
+    T* gradient = args.gradient.row(chunk);
+    const T* deltas = args.deltas.row(chunk);
+    float loss = 0;
+    for (int i = block.thread(); i < chunk.count * per_location; i += block.size()) {
+      const int64_t at = int64_t{i / per_location} * stride + i % per_location * 4;
+      if (match[i] < 0)
+        for (int k = 0; k < 4; ++k) gradient[at + k] = T(0.f);
+      else
+        loss += positive(chunk.image, first_anchor + i, match[i], deltas + at, gradient + at);
+    }
+    const int padding = stride - columns;
+    for (int i = block.thread(); i < chunk.count * padding; i += block.size())
+      gradient[int64_t{i / padding} * stride + columns + i % padding] = T(0.f);
+    loss = block.sum(loss);  // its barrier also shows every gradient to the whole block
+
+    float* sums = static_cast<float*>(args.workspace) + index * (bias_columns + 1);
+    if (block.thread() == 0) sums[bias_columns] = loss;
+    for (int c = block.thread(); c < bias_columns; c += block.size()) {
+      float sum = 0;
+      for (int i = 0; i < chunk.count; ++i) sum += float(gradient[int64_t{i} * stride + c]);
+      sums[c] = sum;
+    }
+  }
+
+ private:
+  FN float positive(int image, int anchor, int match, const T* deltas, T* gradient) const {
+    const float scale = args.scale[image];
+    const Dual<float> term =
+        box_loss_term<float>(args.kind, args.beta, args.coder, load_box(args.anchors, anchor),
+                             {float(deltas[0]), float(deltas[1]), float(deltas[2]), float(deltas[3])},
+                             load_box(args.truth, int64_t{image} * args.max_boxes + match));
+    for (int k = 0; k < 4; ++k) gradient[k] = T(scale * term.slope[k]);
+    return scale * term.value;
+  }
+};
+
+template <class T>
+int64_t chunks_of(const BoxLossArgs<T>& args) {
+  return int64_t{args.deltas.images} * args.deltas.chunks(kLocations);
+}
+
+}  // namespace
+
+template <class T>
+size_t box_loss_workspace(const BoxLossArgs<T>& args) {
+  return static_cast<size_t>(chunks_of(args)) * (args.deltas.row_columns() + 1) * sizeof(float);
+}
+
+template <class T>
+void box_loss(Queue& queue, const BoxLossArgs<T>& args) {
+  require(args.deltas.columns == 4 && args.gradient.pixel_stride == args.deltas.pixel_stride,
+          "deltas have 4 columns, and their gradient is laid out as they are");
+  const int bias_columns = args.bias_gradient != nullptr ? args.deltas.row_columns() : 0;
+  for_rows<128>(queue, "box_loss", chunks_of(args), BoxLossKernel<T>{args, bias_columns});
+  sum_partials(queue, {static_cast<float*>(args.workspace), chunks_of(args), bias_columns, args.bias_gradient,
+                       args.accumulate_bias_gradient, args.loss});
+}
+
+template size_t box_loss_workspace(const BoxLossArgs<float>&);
+template size_t box_loss_workspace(const BoxLossArgs<bfloat16>&);
+template void box_loss(Queue&, const BoxLossArgs<float>&);
+template void box_loss(Queue&, const BoxLossArgs<bfloat16>&);
+
+}  // namespace fovea::kernels
