@@ -13,21 +13,32 @@ inline const std::vector<std::string>& golden_networks() {
   return names;
 }
 
+// The first whole number in a text.
+inline int number_in(const std::string& text) {
+  int value = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] < '0' || text[i] > '9') continue;
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) value = 10 * value + (text[i] - '0');
+    break;
+  }
+  return value;
+}
+
 // From the metadata of NAME.weights.
 inline ModelConfig golden_config(const SafetensorsFile& weights) {
   const auto text = [&](const char* key) { return weights.metadata().at(key); };
   ModelConfig config;
-  config.classes = std::stoi(text("classes").substr(text("classes").find_first_of("0123456789")));
+  config.classes = number_in(text("classes"));
   config.backbone.depth = text("block").find("Bottleneck") != std::string::npos ? 50 : 18;
   config.backbone.layers.clear();
   for (const char c : text("layers"))
     if (c >= '0' && c <= '9') config.backbone.layers.push_back(c - '0');
-  config.backbone.width_divisor = std::stoi(text("width_divisor"));
-  config.fpn.channels = std::stoi(text("fpn"));
+  config.backbone.width_divisor = number_in(text("width_divisor"));
+  config.fpn.channels = number_in(text("fpn"));
   config.fpn.p6_from_c5 = text("p6_from").find("C5") != std::string::npos;
   if (text("head").find("group") != std::string::npos) {
     config.head.norm = Norm::Group;
-    config.head.norm_groups = std::stoi(text("head").substr(text("head").find_first_of("0123456789")));
+    config.head.norm_groups = number_in(text("head"));
   }
   config.anchors.rounded = true;
   config.loss.box = text("box_loss").find("giou") != std::string::npos ? kernels::BoxLoss::GIoU : kernels::BoxLoss::L1;

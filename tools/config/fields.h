@@ -48,7 +48,8 @@ struct EnumTable<Precision> {
 template <>
 struct EnumTable<kernels::ConvAlgorithm> {
   static constexpr EnumName<kernels::ConvAlgorithm> names[] = {{kernels::ConvAlgorithm::Auto, "auto"},
-                                                               {kernels::ConvAlgorithm::Direct, "direct"}};
+                                                               {kernels::ConvAlgorithm::Direct, "direct"},
+                                                               {kernels::ConvAlgorithm::Winograd, "winograd"}};
 };
 
 // C is Config or const Config.
