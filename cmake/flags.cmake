@@ -8,10 +8,6 @@ set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address
 
 set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math)
 set(FOVEA_WARNINGS -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-missing-field-initializers)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees overflows in the concatenation of std::string that are not there (GCC bugs 105329, 105651).
-  list(APPEND FOVEA_WARNINGS -Wno-restrict -Wno-stringop-overflow)
-endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")

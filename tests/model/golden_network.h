@@ -1,5 +1,7 @@
 // The three narrow RetinaNets of torchvision, and the config that makes ours the same.
 #pragma once
+#include <fmt/format.h>
+
 #include <string>
 
 #include "model/retinanet.h"
@@ -97,7 +99,7 @@ struct GoldenNetwork {
     truth = {Tensor::from(context.memory, {count, most, 4}, boxes), Tensor::from(context.memory, {count, most}, labels),
              Tensor::zeros(context.memory, {count, most}, DType::U8), Tensor::from(context.memory, {count}, counts)};
   }
-  static std::string name(int64_t n, const char* what) { return "image" + std::to_string(n) + "." + what; }
+  static std::string name(int64_t n, const char* what) { return fmt::format("image{}.{}", n, what); }
 
   SafetensorsFile weights, expected;
   Context context;

@@ -27,8 +27,7 @@ std::string disagreement_with(const std::vector<float>& out, const std::vector<d
   for (const double value : ref) largest = std::max(largest, std::abs(value));
   for (size_t i = 0; i < out.size(); ++i)
     if (!(std::abs(out[i] - ref[i]) <= bound * largest))
-      return "element " + std::to_string(i) + ": " + std::to_string(out[i]) + ", expected " + std::to_string(ref[i]) +
-             ", largest " + std::to_string(largest);
+      return fmt::format("element {}: {}, expected {}, largest {}", i, out[i], ref[i], largest);
   return "";
 }
 
