@@ -5,6 +5,7 @@
 #include "kernels/column_reduce.h"
 #include "kernels/math.h"
 #include "kernels/pack.h"
+#include "kernels/reduce.h"
 
 namespace fovea::kernels {
 namespace {
@@ -95,8 +96,8 @@ struct BiasForward {
   FN AtRow row(int64_t row) const { return {x + row * columns, bias, y + row * columns}; }
 };
 
-// MASK: zeroes dy where y <= 0 on the way.
-template <class T, bool MASK>
+// Zeroes dy where y <= 0 on the way.
+template <class T>
 struct ReluBiasTerms {
   static constexpr int kSums = 1;
   using Sum = float;
@@ -107,20 +108,10 @@ struct ReluBiasTerms {
   FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
     auto gradient = load_pack<W>(dy + i);
-    if constexpr (MASK) {
-      const auto output = load_pack<W>(y + i);
-      for (int k = 0; k < W; ++k) gradient[k] = static_cast<T>(masked(output[k], gradient[k]));
-      store_pack(dy + i, gradient);
-    }
+    const auto output = load_pack<W>(y + i);
+    for (int k = 0; k < W; ++k) gradient[k] = static_cast<T>(masked(output[k], gradient[k]));
+    store_pack(dy + i, gradient);
     for (int k = 0; k < W; ++k) sums[0][k] += static_cast<float>(gradient[k]);
-  }
-};
-
-struct StoreColumn {
-  float* out;
-  bool accumulate;
-  FN void operator()(int64_t, int64_t column, const double (&sums)[1]) const {
-    out[column] = static_cast<float>(accumulate ? out[column] + sums[0] : sums[0]);
   }
 };
 
@@ -181,20 +172,14 @@ void cast(Queue& queue, int64_t n, const From* x, To* y) {
 template <class T>
 void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y, T* dy, float* dbias,
                         bool accumulate_bias) {
-  constexpr int kWidth = kPackWidth<T>;
   if (dbias == nullptr) {
     if (y != nullptr) relu_backward(queue, rows * columns, y, dy, dy, false);
     return;
   }
-  const StoreColumn store{dbias, accumulate_bias};
-  const bool aligned = all_aligned(16, y, dy);
+  if (y == nullptr) return column_sum(queue, rows, columns, dy, dbias, accumulate_bias);
   queue.with_workspace(column_reduce_bytes(1, rows, columns, 1), [=, &queue](void* workspace) {
-    if (y != nullptr)
-      column_reduce<kWidth>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T, true>{y, dy, columns},
-                            store, aligned, workspace);
-    else
-      column_reduce<kWidth>(queue, "bias_backward", 1, rows, columns, ReluBiasTerms<T, false>{y, dy, columns}, store,
-                            aligned, workspace);
+    column_reduce<kPackWidth<T>>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T>{y, dy, columns},
+                                 StoreColumn{dbias, accumulate_bias}, all_aligned(16, y, dy), workspace);
   });
 }
 

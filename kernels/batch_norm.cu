@@ -9,7 +9,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/column_reduce.h"
-#include "kernels/pack.h"
+#include "kernels/norm_terms.h"
 
 namespace fovea::kernels {
 namespace {
@@ -63,23 +63,6 @@ struct FoldBackward {
   FN AtRow row(int64_t o) const {
     const int64_t first = o * fold.weights_per_channel;
     return {folded_dweight + first, dweight + first, fold_scale(fold, o), accumulate};
-  }
-};
-
-template <class T>
-struct Moments {
-  static constexpr int kSums = 2;
-  using Sum = double;
-  const T* x;
-  int64_t columns;
-  template <int W>
-  FN void operator()(int64_t row, int64_t column, double (&sums)[kSums][W]) const {
-    const auto in = load_pack<W>(x + row * columns + column);
-    for (int k = 0; k < W; ++k) {
-      const double value = static_cast<float>(in[k]);
-      sums[0][k] += value;
-      sums[1][k] += value * value;
-    }
   }
 };
 
@@ -143,39 +126,6 @@ void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, 
                                  aligned);
 }
 
-// The gradient of element i of y before the ReLU.
-template <bool MASK, int W, class T>
-FN Pack<float, W> masked_gradient(const T* y, const T* dy, int64_t i) {
-  const auto gradient = load_pack<W>(dy + i);
-  Pack<float, W> out;
-  if constexpr (MASK) {
-    const auto output = load_pack<W>(y + i);
-    for (int k = 0; k < W; ++k) out[k] = output[k] <= 0 ? 0.f : static_cast<float>(gradient[k]);
-  } else {
-    for (int k = 0; k < W; ++k) out[k] = gradient[k];
-  }
-  return out;
-}
-
-template <class T, bool MASK>
-struct GradientMoments {
-  static constexpr int kSums = 2;
-  using Sum = float;
-  const T *x, *y, *dy;
-  const float *mean, *invstd;
-  int64_t columns;
-  template <int W>
-  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
-    const int64_t i = row * columns + column;
-    const auto in = load_pack<W>(x + i);
-    const auto g = masked_gradient<MASK, W>(y, dy, i);
-    for (int k = 0; k < W; ++k) {
-      sums[0][k] += g[k];
-      sums[1][k] += g[k] * ((in[k] - mean[column + k]) * invstd[column + k]);
-    }
-  }
-};
-
 struct ParameterGradients {
   float *dgamma, *dbeta;
   float* means;  // [2, columns]: Σg / n and Σ g·x̂ / n
@@ -232,7 +182,7 @@ void backward(Queue& queue, const BatchNormBackward<T>& args) {
     float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
     column_reduce<kWidth>(
         queue, "batch_norm_backward_sums", 1, args.rows, args.channels,
-        GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels},
+        GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels, args.rows},
         ParameterGradients{args.dgamma, args.dbeta, means, args.channels, static_cast<double>(args.rows),
                            args.accumulate_parameters},
         aligned, workspace);

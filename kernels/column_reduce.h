@@ -128,6 +128,15 @@ struct FoldChunks {
 
 }  // namespace column_reduce_detail
 
+// The finish of a single sum: out[column] (+)= sum.
+struct StoreColumn {
+  float* out;
+  bool accumulate;
+  FN void operator()(int64_t, int64_t column, const double (&sums)[1]) const {
+    out[column] = static_cast<float>(accumulate ? out[column] + sums[0] : sums[0]);
+  }
+};
+
 // Bytes of workspace that column_reduce takes for `sums` sums.
 inline size_t column_reduce_bytes(int64_t segments, int64_t rows, int64_t columns, int sums) {
   const int64_t chunks = (rows + column_reduce_detail::kChunkRows - 1) / column_reduce_detail::kChunkRows;

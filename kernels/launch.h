@@ -74,10 +74,23 @@ void row_packs_on_cpu(int64_t rows, int64_t columns, const F& f) {
 #pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
   for (int64_t task = 0; task < rows * chunks; ++task) {
     const int64_t first = task % chunks * kColumnChunk, last = std::min(columns, first + kColumnChunk);
+    const int64_t packs_end = first + (last - first) / W * W;
     const auto at_row = f.row(task / chunks);
+    if constexpr (W > 1)
+      for (int64_t column = first; column < packs_end; column += W) at_row.template operator()<W>(column);
 #pragma omp simd
-    for (int64_t column = first; column < last; column += W) at_row.template operator()<W>(column);
+    for (int64_t column = W > 1 ? packs_end : first; column < last; ++column) at_row.template operator()<1>(column);
   }
+}
+
+// Functors whose columns hold a loop of their own are not vectorised over columns, but over the elements of a pack:
+// they ask for that with `static constexpr int kCpuPack`.
+template <class F>
+constexpr int cpu_pack() {
+  if constexpr (requires { F::kCpuPack; })
+    return F::kCpuPack;
+  else
+    return 1;
 }
 
 template <class F>
@@ -236,10 +249,12 @@ void for_row_packs(Queue& queue, const char* name, int64_t rows, int64_t columns
     return for_each_2d(queue, name, rows, columns, launch::PackAtRow<1, F>{f});
   }
 #endif
-  if (queue.way() != Way::Fast && packs)
-    queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<N>(rows, columns, f); });
-  else
+  if (!packs)
     queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<1>(rows, columns, f); });
+  else if (queue.way() == Way::Fast)
+    queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<launch::cpu_pack<F>()>(rows, columns, f); });
+  else
+    queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<N>(rows, columns, f); });
 }
 
 template <int BLOCK, class F>

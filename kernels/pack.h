@@ -9,7 +9,7 @@ template <class T>
 inline constexpr int kPackWidth = 16 / static_cast<int>(sizeof(T));
 
 template <class T, int N>
-struct alignas(sizeof(T) * N) Pack {
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
   T value[N];
   FN T& operator[](int i) { return value[i]; }
   FN const T& operator[](int i) const { return value[i]; }

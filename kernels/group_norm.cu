@@ -1,0 +1,241 @@
+// Wu & He 2018, eq. 1 to 3: as batch norm, but a set is one image's group of neighbouring channels over all its pixels,
+// of n = pixels · channels / groups values:  y = gamma·x̂ + beta,  x̂ = (x − mean)·invstd.  With g = dy where the ReLU
+// let y through and h = gamma·g:
+//   dbeta = Σg,  dgamma = Σ g·x̂ (over images and pixels),  dx = invstd·(h − mean_set(h) − x̂·mean_set(h·x̂))
+// Every sum goes down the columns of each image first ([images, channels]); the groups then add up their channels.
+#include "kernels/group_norm.h"
+
+#include <cmath>
+
+#include "kernels/column_reduce.h"
+#include "kernels/norm_terms.h"
+
+namespace fovea::kernels {
+namespace {
+
+// Sums of each image's columns, [images, 2, channels], for the kernels that follow.
+struct StoreSums {
+  double* sums;
+  int64_t channels;
+  FN void operator()(int64_t image, int64_t c, const double (&value)[2]) const {
+    sums[(image * 2) * channels + c] = value[0];
+    sums[(image * 2 + 1) * channels + c] = value[1];
+  }
+};
+
+struct GroupStatistics {
+  GroupNormShape shape;
+  const double* sums;
+  float *mean, *invstd;
+  float eps;
+  FN void operator()(int64_t i) const {
+    const int64_t image = i / shape.groups, group = i % shape.groups, width = shape.channels / shape.groups;
+    const double* x = sums + image * 2 * shape.channels + group * width;
+    double sum = 0, squares = 0;
+    for (int64_t c = 0; c < width; ++c) {
+      sum += x[c];
+      squares += x[shape.channels + c];
+    }
+    const double n = static_cast<double>(shape.pixels * width);
+    const double average = sum / n, square = squares / n - average * average;
+    mean[i] = static_cast<float>(average);
+    invstd[i] = static_cast<float>(1 / std::sqrt((square < 0 ? 0 : square) + eps));
+  }
+};
+
+// Per channel of each image, what the group gives it: [images, channels].
+struct SpreadOverChannels {
+  GroupNormShape shape;
+  const float *mean, *invstd;  // [images, groups]
+  float *mean_of, *invstd_of;  // [images, channels]
+  FN void operator()(int64_t image, int64_t c) const {
+    const int64_t set = image * shape.groups + c / (shape.channels / shape.groups);
+    mean_of[image * shape.channels + c] = mean[set];
+    invstd_of[image * shape.channels + c] = invstd[set];
+  }
+};
+
+template <class T>
+struct Normalise {
+  GroupNormForward<T> args;
+  const float *mean, *invstd;  // [images, channels]
+
+  struct AtRow {
+    const T* x;
+    T* y;
+    const float *mean, *invstd, *gamma, *beta;
+    bool relu;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto in = load_pack<W>(x + c);
+      Pack<T, W> out;
+      for (int k = 0; k < W; ++k) {
+        const float value = (in[k] - mean[c + k]) * (gamma[c + k] * invstd[c + k]) + beta[c + k];
+        out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
+      }
+      store_pack(y + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t first = row * args.shape.channels, image = row / args.shape.pixels * args.shape.channels;
+    return {args.x + first, args.y + first, mean + image, invstd + image, args.gamma, args.beta, args.relu};
+  }
+};
+
+// dgamma and dbeta of one channel, over the images in order.
+struct ParameterGradients {
+  GroupNormShape shape;
+  const double* sums;
+  float *dgamma, *dbeta;
+  bool accumulate;
+  FN void operator()(int64_t c) const {
+    double beta = accumulate ? dbeta[c] : 0, gamma = accumulate ? dgamma[c] : 0;
+    for (int64_t image = 0; image < shape.images; ++image) {
+      beta += sums[image * 2 * shape.channels + c];
+      gamma += sums[(image * 2 + 1) * shape.channels + c];
+    }
+    dbeta[c] = static_cast<float>(beta);
+    dgamma[c] = static_cast<float>(gamma);
+  }
+};
+
+// mean_set(h) and mean_set(h·x̂), spread over the set's channels: [images, channels].
+struct GroupMeans {
+  GroupNormShape shape;
+  const double* sums;
+  const float* gamma;
+  float *mean_h, *mean_hx;
+  FN void operator()(int64_t i) const {
+    const int64_t image = i / shape.groups, group = i % shape.groups, width = shape.channels / shape.groups;
+    const double* g = sums + image * 2 * shape.channels;
+    double h = 0, hx = 0;
+    for (int64_t c = group * width; c < (group + 1) * width; ++c) {
+      h += gamma[c] * g[c];
+      hx += gamma[c] * g[shape.channels + c];
+    }
+    const double n = static_cast<double>(shape.pixels * width);
+    for (int64_t c = group * width; c < (group + 1) * width; ++c) {
+      mean_h[image * shape.channels + c] = static_cast<float>(h / n);
+      mean_hx[image * shape.channels + c] = static_cast<float>(hx / n);
+    }
+  }
+};
+
+template <class T, bool MASK, bool ACCUMULATE>
+struct InputGradient {
+  GroupNormBackward<T> args;
+  const float *mean, *invstd, *mean_h, *mean_hx;  // [images, channels]
+
+  struct AtRow {
+    const T *x, *y, *dy;
+    T* dx;
+    const float *gamma, *mean, *invstd, *mean_h, *mean_hx;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto in = load_pack<W>(x + c);
+      const auto g = masked_gradient<MASK, W>(y, dy, c);
+      Pack<T, W> out;
+      if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
+      for (int k = 0; k < W; ++k) {
+        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
+        const float value = invstd[c + k] * (gamma[c + k] * g[k] - mean_h[c + k] - normalised * mean_hx[c + k]);
+        out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
+      }
+      store_pack(dx + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t first = row * args.shape.channels, image = row / args.shape.pixels * args.shape.channels;
+    return {args.x + first,  MASK ? args.y + first : nullptr,
+            args.dy + first, args.dx + first,
+            args.gamma,      mean + image,
+            invstd + image,  mean_h + image,
+            mean_hx + image};
+  }
+};
+
+// The workspace of both passes: the column sums' own, the sums of each image, and values spread over channels.
+struct Scratch {
+  size_t partial_bytes, sums_bytes, spread_bytes;
+  explicit Scratch(const GroupNormShape& s)
+      : partial_bytes(column_reduce_bytes(s.images, s.pixels, s.channels, 2)),
+        sums_bytes(sizeof(double) * 2 * s.images * s.channels),
+        spread_bytes(sizeof(float) * s.images * s.channels) {}
+  size_t bytes() const { return partial_bytes + sums_bytes + 4 * spread_bytes; }
+  double* sums(void* workspace) const {
+    return reinterpret_cast<double*>(static_cast<char*>(workspace) + partial_bytes);
+  }
+  float* spread(void* workspace, int i) const {
+    return reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes + sums_bytes + i * spread_bytes);
+  }
+};
+
+void check(const GroupNormShape& shape) {
+  require(shape.groups > 0 && shape.channels % shape.groups == 0, "group norm's channels are a multiple of its groups");
+}
+
+template <class T, bool MASK>
+void backward(Queue& queue, const GroupNormBackward<T>& args) {
+  constexpr int kWidth = kPackWidth<T>;
+  const GroupNormShape shape = args.shape;
+  const Scratch scratch(shape);
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
+  const int64_t rows = shape.images * shape.pixels;
+  queue.with_workspace(scratch.bytes(), [=, &queue](void* workspace) {
+    double* sums = scratch.sums(workspace);
+    float *mean = scratch.spread(workspace, 0), *invstd = scratch.spread(workspace, 1);
+    float *mean_h = scratch.spread(workspace, 2), *mean_hx = scratch.spread(workspace, 3);
+    for_each_2d(queue, "group_norm_spread", shape.images, shape.channels,
+                SpreadOverChannels{shape, args.saved_mean, args.saved_invstd, mean, invstd});
+    const GradientMoments<T, MASK> terms{args.x, args.y, args.dy, mean, invstd, shape.channels, shape.pixels};
+    column_reduce<kWidth>(queue, "group_norm_backward_sums", shape.images, shape.pixels, shape.channels, terms,
+                          StoreSums{sums, shape.channels}, aligned, workspace);
+    for_each(queue, "group_norm_parameters", shape.channels,
+             ParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
+    for_each(queue, "group_norm_means", int64_t{shape.images} * shape.groups,
+             GroupMeans{shape, sums, args.gamma, mean_h, mean_hx});
+    if (args.accumulate_dx)
+      for_row_packs<kWidth>(queue, "group_norm_backward", rows, shape.channels,
+                            InputGradient<T, MASK, true>{args, mean, invstd, mean_h, mean_hx}, aligned);
+    else
+      for_row_packs<kWidth>(queue, "group_norm_backward", rows, shape.channels,
+                            InputGradient<T, MASK, false>{args, mean, invstd, mean_h, mean_hx}, aligned);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void group_norm_forward(Queue& queue, const GroupNormForward<T>& args) {
+  check(args.shape);
+  constexpr int kWidth = kPackWidth<T>;
+  const GroupNormShape shape = args.shape;
+  const Scratch scratch(shape);
+  queue.with_workspace(scratch.bytes(), [=, &queue](void* workspace) {
+    double* sums = scratch.sums(workspace);
+    float *mean = scratch.spread(workspace, 0), *invstd = scratch.spread(workspace, 1);
+    column_reduce<kWidth>(queue, "group_norm_statistics", shape.images, shape.pixels, shape.channels,
+                          Moments<T>{args.x, shape.channels}, StoreSums{sums, shape.channels}, all_aligned(16, args.x),
+                          workspace);
+    for_each(queue, "group_norm_statistics", int64_t{shape.images} * shape.groups,
+             GroupStatistics{shape, sums, args.saved_mean, args.saved_invstd, args.eps});
+    for_each_2d(queue, "group_norm_spread", shape.images, shape.channels,
+                SpreadOverChannels{shape, args.saved_mean, args.saved_invstd, mean, invstd});
+    for_row_packs<kWidth>(queue, "group_norm_forward", shape.images * shape.pixels, shape.channels,
+                          Normalise<T>{args, mean, invstd}, all_aligned(16, args.x, args.y));
+  });
+}
+
+template <class T>
+void group_norm_backward(Queue& queue, const GroupNormBackward<T>& args) {
+  check(args.shape);
+  args.y != nullptr ? backward<T, true>(queue, args) : backward<T, false>(queue, args);
+}
+
+#define INSTANTIATE(T)                                                     \
+  template void group_norm_forward<T>(Queue&, const GroupNormForward<T>&); \
+  template void group_norm_backward<T>(Queue&, const GroupNormBackward<T>&);
+INSTANTIATE(float)
+INSTANTIATE(bfloat16)
+
+}  // namespace fovea::kernels

@@ -1,0 +1,104 @@
+// total = Σ f(x): blocks of kChunk elements each, then their partial sums. The chunks' size is fixed, so that the order
+// of the additions depends on neither the number of threads nor that of blocks.
+#include "kernels/reduce.h"
+
+#include <limits>
+
+#include "kernels/column_reduce.h"
+#include "kernels/pack.h"
+
+namespace fovea::kernels {
+namespace {
+
+constexpr int kChunk = 16384;
+constexpr int kBlock = 256;
+
+struct Value {
+  using Sum = double;
+  FN double operator()(float x) const { return x; }
+};
+struct Square {
+  using Sum = double;
+  FN double operator()(float x) const { return double{x} * x; }
+};
+struct Nonfinite {
+  using Sum = int64_t;
+  FN int64_t operator()(float x) const { return (x < 0 ? -x : x) <= std::numeric_limits<float>::max() ? 0 : 1; }
+};
+
+template <class Op>
+struct SumChunk {
+  const float* x;
+  int64_t n;
+  typename Op::Sum* partial;
+  using Shared = NoShared;
+  template <class Block>
+  FN void operator()(Block& block, int64_t chunk, Shared&) const {
+    const float* from = x + chunk * kChunk;
+    const int64_t left = n - chunk * kChunk;
+    const auto total = block.sum(static_cast<int>(left < kChunk ? left : kChunk), [=](int i) { return Op{}(from[i]); });
+    if (block.thread() == 0) partial[chunk] = total;
+  }
+};
+
+template <class Sum>
+struct SumPartials {
+  const Sum* partial;
+  int count;
+  Sum* total;
+  using Shared = NoShared;
+  template <class Block>
+  FN void operator()(Block& block, int64_t, Shared&) const {
+    const Sum sum = block.sum(count, [this](int i) { return partial[i]; });
+    if (block.thread() == 0) *total = sum;
+  }
+};
+
+template <class Op>
+void reduce(Queue& queue, const char* name, int64_t n, const float* x, typename Op::Sum* total) {
+  using Sum = typename Op::Sum;
+  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  queue.with_workspace(chunks * sizeof(Sum), [=, &queue](void* workspace) {
+    Sum* partial = static_cast<Sum*>(workspace);
+    for_rows<kBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial});
+    for_rows<kBlock>(queue, name, 1, SumPartials<Sum>{partial, static_cast<int>(chunks), total});
+  });
+}
+
+template <class T>
+struct ColumnTerms {
+  static constexpr int kSums = 1;
+  using Sum = float;
+  const T* x;
+  int64_t columns;
+  template <int W>
+  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
+    const auto in = load_pack<W>(x + row * columns + column);
+    for (int k = 0; k < W; ++k) sums[0][k] += static_cast<float>(in[k]);
+  }
+};
+
+}  // namespace
+
+void sum(Queue& queue, int64_t n, const float* x, double* total) { reduce<Value>(queue, "sum", n, x, total); }
+
+void sum_of_squares(Queue& queue, int64_t n, const float* x, double* total) {
+  reduce<Square>(queue, "sum_of_squares", n, x, total);
+}
+
+void count_nonfinite(Queue& queue, int64_t n, const float* x, int64_t* count) {
+  reduce<Nonfinite>(queue, "count_nonfinite", n, x, count);
+}
+
+template <class T>
+void column_sum(Queue& queue, int64_t rows, int64_t columns, const T* x, float* sums, bool accumulate) {
+  queue.with_workspace(column_reduce_bytes(1, rows, columns, 1), [=, &queue](void* workspace) {
+    column_reduce<kPackWidth<T>>(queue, "column_sum", 1, rows, columns, ColumnTerms<T>{x, columns},
+                                 StoreColumn{sums, accumulate}, all_aligned(16, x), workspace);
+  });
+}
+
+template void column_sum<float>(Queue&, int64_t, int64_t, const float*, float*, bool);
+template void column_sum<bfloat16>(Queue&, int64_t, int64_t, const bfloat16*, float*, bool);
+
+}  // namespace fovea::kernels
