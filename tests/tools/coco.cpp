@@ -7,7 +7,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/files.h"
+#include "tests/support/temporary_folder.h"
 #include "tools/data/file.h"
 
 using namespace fovea;
@@ -32,8 +32,8 @@ std::string document(const std::string& annotations, const std::string& image_li
 
 Dataset load(const std::string& json, const LoadOptions& options = {}) {
   const TemporaryFolder folder;
-  write_file(folder.path / "gt.json", json);
-  return load_coco_file(folder.path / "gt.json", folder.path, "val", options);
+  write_file(folder.path() / "gt.json", json);
+  return load_coco_file(folder.path() / "gt.json", folder.path(), "val", options);
 }
 
 std::string refusal(const std::string& json, const LoadOptions& options = {}) {
@@ -208,8 +208,8 @@ TEST_CASE("bad boxes are dropped and listed, or an error; partial ones are clipp
   CHECK_THAT(data.report.text(), Contains("1 bad boxes are left out; the first: annotation 2"));
   CHECK_THAT(refusal(json, {.bad_boxes = OnBad::Error}), Contains("annotation 2 of image 7") && Contains(c.fault));
   const TemporaryFolder folder;
-  write_bad_boxes(folder.path / "bad_boxes.txt", data.report);
-  const auto bytes = read_file(folder.path / "bad_boxes.txt");
+  write_bad_boxes(folder.path() / "bad_boxes.txt", data.report);
+  const auto bytes = read_file(folder.path() / "bad_boxes.txt");
   CHECK(std::string(bytes.begin(), bytes.end()) == data.report.bad_boxes[0] + "\n");
 }
 
@@ -268,8 +268,8 @@ TEST_CASE("bad files are listed once each, and too many are an error (fault)") {
   files.add("a\n.jpg", "a\n.jpg: damaged");
   files.add("b.jpg", "b.jpg: is empty");
   CHECK(files.count() == 2);
-  files.write(folder.path / "bad_images.txt");
-  const auto bytes = read_file(folder.path / "bad_images.txt");
+  files.write(folder.path() / "bad_images.txt");
+  const auto bytes = read_file(folder.path() / "bad_images.txt");
   CHECK(std::string(bytes.begin(), bytes.end()) == "a\\x0a.jpg\ta\\x0a.jpg: damaged\nb.jpg\tb.jpg: is empty\n");
   CHECK_THROWS_WITH(files.add("c.jpg", "c.jpg: is empty"),
                     Contains("3 of 200 images cannot be read, more than 1 %; the last: c.jpg"));

@@ -5,7 +5,8 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/files.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/test_data.h"
 #include "tools/data/file.h"
 
 using namespace fovea;
@@ -227,9 +228,9 @@ TEST_CASE("the pixel limit is checked on the header before memory is taken (faul
 TEST_CASE("a written PNG reads back the same") {
   const test::TemporaryFolder folder;
   const Image image = hard_case("baseline_rgb.jpg");
-  write_png(folder.path / "copy.png", image);
-  CHECK(read_image(folder.path / "copy.png").rgb == image.rgb);
-  CHECK_THROWS_AS(write_png(folder.path / "missing" / "copy.png", image), Error);
+  write_png(folder.path() / "copy.png", image);
+  CHECK(read_image(folder.path() / "copy.png").rgb == image.rgb);
+  CHECK_THROWS_AS(write_png(folder.path() / "missing" / "copy.png", image), Error);
   CHECK_THROWS_AS(write_png("/dev/full", image), Error);
 }
 

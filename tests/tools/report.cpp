@@ -1,0 +1,173 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_folder.h"
+#include "tools/report/canvas.h"
+#include "tools/report/chart.h"
+#include "tools/report/font.h"
+#include "tools/report/pictures.h"
+#include "tools/report/table.h"
+
+using namespace fovea;
+using Catch::Contains;
+
+namespace {
+
+Color at(const Image& image, int x, int y) {
+  const uint8_t* p = &image.rgb[3 * (y * image.width + x)];
+  return {p[0], p[1], p[2]};
+}
+
+int64_t count(const Image& image, Color color) {
+  int64_t n = 0;
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) n += at(image, x, y) == color;
+  }
+  return n;
+}
+
+// The ink on white, in whole pixels' worth.
+double ink(const Image& image) {
+  double sum = 0;
+  for (uint8_t value : image.rgb) sum += (255 - value) / 255.0;
+  return sum / 3;
+}
+
+constexpr Color red{255, 0, 0};
+
+}  // namespace
+
+TEST_CASE("a table aligns its columns, also with letters beyond ASCII") {
+  Table table({"class", "AP"});
+  table.add({"Blutplättchen", "0.5"});
+  table.add({"RBC", "n/a"});
+  CHECK(table.text() ==
+        "class           AP\n"
+        "-------------  ---\n"
+        "Blutplättchen  0.5\n"
+        "RBC            n/a\n");
+  CHECK_THROWS_AS(table.add({"one cell"}), Error);
+}
+
+TEST_CASE("areas are filled up to their edges and clipped to the image") {
+  Image image = blank_image(20, 10, white);
+  fill(image, 3, 2, 4, 5, red);
+  CHECK(count(image, red) == 20);
+  CHECK((at(image, 3, 2) == red && at(image, 6, 6) == red && at(image, 7, 6) == white && at(image, 2, 2) == white));
+  fill(image, -5, -5, 100, 100, black);
+  CHECK(count(image, black) == 200);
+}
+
+TEST_CASE("a line covers length times thickness, wherever it lies, and nothing twice") {
+  const double angle = GENERATE(0.0, 0.3, 0.8, 1.5708, 2.5);
+  CAPTURE(angle);
+  const Point a{50 - 30 * std::cos(angle), 50 - 30 * std::sin(angle)},
+      b{50 + 30 * std::cos(angle), 50 + 30 * std::sin(angle)};
+  Image image = blank_image(100, 100, white);
+  draw_line(image, std::vector{a, b}, 3, black);
+  const double expected = 60 * 3 + 3.14159 * 1.5 * 1.5;  // with its round ends
+  CHECK(ink(image) == Approx(expected).epsilon(0.02));
+  Image there_and_back = blank_image(100, 100, white);
+  draw_line(there_and_back, std::vector{a, b, a}, 3, black, 0.5);
+  CHECK(ink(there_and_back) == Approx(expected / 2).epsilon(0.02));
+}
+
+TEST_CASE("lines and text beyond the image are clipped (fault)") {
+  Image image = blank_image(10, 10, white);
+  draw_line(image, std::vector<Point>{{-1e9, 5}, {1e9, 5}}, 2, black);
+  CHECK(at(image, 0, 5) == black);
+  draw_line(image, std::vector<Point>{{100, 100}, {200, 200}}, 2, black);
+  draw_line(image, {}, 2, black);
+  draw_text(image, -3, -3, "outside", red, 3);
+  draw_text(image, 500, 500, "far", red, 3);
+  const LabelledBox box{-5, -5, 50, 50, 2, "a long label that does not fit"};
+  draw_boxes(image, std::vector{box, LabelledBox{8, 8, 3, 3, -1, ""}});
+  CHECK(image.rgb.size() == 300);
+}
+
+TEST_CASE("every printable character has a glyph of its own") {
+  std::vector<std::array<uint8_t, glyph_height>> seen;
+  for (char32_t c = '!'; c <= '~'; ++c) {
+    CAPTURE(static_cast<int>(c));
+    const auto rows = glyph(c);
+    CHECK(rows != glyph(' '));
+    CHECK(std::find(seen.begin(), seen.end(), rows) == seen.end());
+    for (uint8_t row : rows) CHECK(row < 32);
+    seen.push_back(rows);
+  }
+  CHECK(glyph(0x2603) == glyph('?'));
+}
+
+TEST_CASE("text is as wide as it says, and draws one cell a character") {
+  CHECK(text_width("") == 0);
+  CHECK(text_width("ab", 2) == 22);
+  CHECK(text_width("ä") == text_width("?"));
+  Image text = blank_image(60, 30, white);
+  draw_text(text, 4, 5, "I", red, 2);
+  CHECK(count(text, red) == 4 * 11);  // the I has eleven dots
+  CHECK((at(text, 6, 5) == red && at(text, 4, 5) == white));
+}
+
+TEST_CASE("scaling averages areas") {
+  Image image = blank_image(4, 2, black);
+  fill(image, 0, 0, 1, 2, {200, 100, 40});
+  const Image half = scaled(image, 2, 1);
+  CHECK((at(half, 0, 0) == Color{100, 50, 20} && at(half, 1, 0) == black));
+  const Image third = scaled(image, 3, 2);  // the first covers one and a third columns: 200 · 3/4
+  CHECK((at(third, 0, 1) == Color{150, 75, 30} && at(third, 1, 1) == black));
+  CHECK(scaled(image, 8, 4).rgb == scaled(scaled(image, 8, 2), 8, 4).rgb);
+  CHECK(scaled(image, 4, 2).rgb == image.rgb);
+}
+
+TEST_CASE("boxes are framed in the colour of their class, labels lie on top within the image") {
+  Image image = blank_image(300, 240, white);
+  draw_boxes(image, std::vector<LabelledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
+  CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 159) == class_color(0) && at(image, 100, 100) == white));
+  CHECK(at(image, 150, 160) == white);
+  CHECK(at(image, 1 + text_width("RBC 0.9"), 2) == class_color(1));
+  for (int label = 0; label < 200; ++label) CHECK(!(class_color(label) == class_color(label + 1)));
+}
+
+TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts captions") {
+  std::vector<CaptionedPicture> pictures(5);
+  for (CaptionedPicture& picture : pictures) {
+    picture.image = blank_image(&picture == &pictures[4] ? 50 : 200, 100, red);
+    picture.caption.assign(200, 'w');
+  }
+  const Image sheet = contact_sheet(pictures, 3, 100);
+  CHECK(sheet.width == 3 * 112 + 12);
+  CHECK(count(sheet, red) == 4 * 100 * 50 + 25 * 50);
+  CHECK(contact_sheet(std::vector{pictures[0]}, 3, 100).width == 124);
+}
+
+TEST_CASE("a chart draws every series in the PNG and in the SVG") {
+  Chart chart{"Training <&>",
+              "step",
+              {{"loss", {{"total", {}, true}, {"box", {}, true}}}, {"validation", {{"AP", {{1, 0.2}, {50, 0.4}}}}}}};
+  for (int i = 1; i <= 5000; ++i) {
+    chart.panels[0].series[0].points.push_back(
+        {double(i), i == 7 ? std::numeric_limits<double>::quiet_NaN() : 5.0 / i + 0.5});
+    chart.panels[0].series[1].points.push_back({double(i), 0.5});
+  }
+  const test::TemporaryFolder folder;
+  write_chart(folder.path() / "chart.png", chart);
+  const Image png = read_image(folder.path() / "chart.png");
+  for (Color color : {Color{31, 119, 180}, Color{214, 69, 65}}) CHECK(count(png, color) > 300);
+  const std::string svg = chart_svg(chart);
+  CHECK_THAT(svg, Contains("Training &lt;&amp;&gt;") && Contains("#1f77b4") && Contains("#d64541") &&
+                      !Contains("nan,") && !Contains(",nan"));
+  CHECK(svg.size() < 100'000);
+  CHECK_THROWS_AS(write_chart("/nowhere/chart.png", chart), Error);
+}
+
+TEST_CASE("a chart of nothing, of one point or of extreme values is drawn too (fault)") {
+  const double huge = GENERATE(0.0, 1e-30, 1e30, -5.0);
+  const Chart chart{
+      "", "step", {{"none", {{"a", {}}}}, {"one", {{"b", {{1, huge}}}}}, {"two", {{"c", {{0, huge}, {1e7, -huge}}}}}}};
+  CHECK(chart_image(chart).width == 3 * 640);
+  CHECK_THAT(chart_svg(chart), Contains("no values yet") && !Contains("nan,") && !Contains(",nan") && !Contains("inf"));
+}

@@ -1,0 +1,269 @@
+#include "tools/report/chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tools/data/file.h"
+
+namespace fovea {
+namespace {
+
+constexpr int panel_width = 640, panel_height = 420, header = 44;
+constexpr int left_margin = 76, right_margin = 36, top_margin = 64, bottom_margin = 58;
+constexpr Color grid{225, 225, 225}, ink{50, 50, 50};
+constexpr Color palette[] = {{31, 119, 180},  {214, 69, 65},  {44, 160, 90},
+                             {148, 103, 189}, {230, 140, 20}, {90, 90, 90}};
+Color series_color(size_t index) { return palette[index % std::size(palette)]; }
+
+enum class Align { Left, Centre, Right };
+
+// What a chart is drawn on. y of text is the middle of the line.
+struct Surface {
+  virtual ~Surface() = default;
+  virtual void line(std::span<const Point> points, double width, Color color, double opacity) = 0;
+  virtual void text(double x, double y, const std::string& text, Align align, bool large) = 0;
+};
+
+struct ImageSurface : Surface {
+  explicit ImageSurface(Image& image) : image(image) {}
+  void line(std::span<const Point> points, double width, Color color, double opacity) override {
+    draw_line(image, points, width, color, opacity);
+  }
+  void text(double x, double y, const std::string& text, Align align, bool large) override {
+    const int scale = large ? 3 : 2, width = text_width(text, scale);
+    const double left = align == Align::Left ? x : align == Align::Centre ? x - width / 2.0 : x - width;
+    draw_text(image, static_cast<int>(std::lround(left)), static_cast<int>(std::lround(y - 3.5 * scale)), text, ink,
+              scale);
+  }
+  Image& image;
+};
+
+std::string xml_escaped(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+struct SvgSurface : Surface {
+  void line(std::span<const Point> points, double width, Color color, double opacity) override {
+    out += "<polyline fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" ";
+    out += fmt::format("stroke=\"#{:02x}{:02x}{:02x}\" stroke-width=\"{:g}\" stroke-opacity=\"{:g}\" points=\"",
+                       color.r, color.g, color.b, width, opacity);
+    for (const Point& p : points) out += fmt::format("{:.1f},{:.1f} ", p.x, p.y);
+    if (points.size() == 1)
+      out += fmt::format("{:.1f},{:.1f} ", points[0].x, points[0].y);  // a dot is a line of length 0
+    out.back() = '"';
+    out += "/>\n";
+  }
+  void text(double x, double y, const std::string& text, Align align, bool large) override {
+    constexpr const char* anchors[] = {"start", "middle", "end"};
+    out += fmt::format(
+        "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" dominant-baseline=\"central\" font-size=\"{}\">{}</text>\n",
+        x, y, anchors[static_cast<int>(align)], large ? 20 : 14, xml_escaped(printable(text)));
+  }
+  std::string out;
+};
+
+// Ticks at multiples of 1, 2 or 5 × 10^n, about `count` of them, from at or below the lowest value; to at or above the
+// highest, or not beyond it.
+struct Axis {
+  double low, high, step;
+  int digits;  // after the point
+
+  Axis(double low_value, double high_value, int count, bool beyond) {
+    if (!(high_value > low_value)) high_value = low_value + 1;
+    const double raw = (high_value - low_value) / count, power = std::pow(10.0, std::floor(std::log10(raw)));
+    step = power * (raw / power <= 1 ? 1 : raw / power <= 2 ? 2 : raw / power <= 5 ? 5 : 10);
+    low = std::floor(low_value / step + 1e-9) * step;
+    high = beyond ? std::ceil(high_value / step - 1e-9) * step : high_value;
+    digits = std::max(0, -static_cast<int>(std::floor(std::log10(step) + 1e-9)));
+  }
+  double share(double value) const { return std::clamp((value - low) / (high - low), 0.0, 1.0); }
+  int ticks() const { return static_cast<int>((high - low) / step + 1e-9) + 1; }
+  double tick(int i) const { return low + i * step; }
+};
+
+std::string tick_text(const Axis& axis, double value) {
+  if (value == 0) return "0";
+  if (axis.step >= 1000) return fmt::format("{:g}k", value / 1000);
+  return axis.digits > 4 ? fmt::format("{:.3g}", value) : fmt::format("{:.{}f}", value, axis.digits);
+}
+
+// At most `count` points, each the mean of its neighbours, so that a long run neither bloats the file nor blots the
+// picture.
+std::vector<Point> thinned(const std::vector<Point>& points, size_t count) {
+  std::vector<Point> finite, out;
+  std::copy_if(points.begin(), points.end(), std::back_inserter(finite),
+               [](Point p) { return std::isfinite(p.x) && std::isfinite(p.y); });
+  if (finite.size() <= count) return finite;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t first = i * finite.size() / count, last = (i + 1) * finite.size() / count;
+    Point sum{0, 0};
+    for (size_t j = first; j < last; ++j) sum = {sum.x + finite[j].x, sum.y + finite[j].y};
+    out.push_back({sum.x / static_cast<double>(last - first), sum.y / static_cast<double>(last - first)});
+  }
+  return out;
+}
+
+// Centred moving average over a twentieth of the series, over what there is of it near the ends.
+std::vector<Point> smoothed(const std::vector<Point>& points) {
+  const size_t half = points.size() / 40;
+  std::vector<Point> out;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const size_t first = i - std::min(i, half), last = std::min(i + half, points.size() - 1);
+    double sum = 0;
+    for (size_t j = first; j <= last; ++j) sum += points[j].y;
+    out.push_back({points[i].x, sum / static_cast<double>(last - first + 1)});
+  }
+  return out;
+}
+
+class PanelDrawer {
+ public:
+  PanelDrawer(Surface& surface, const Panel& panel, const std::string& x_label, double left)
+      : surface_(surface),
+        panel_(panel),
+        x_label_(x_label),
+        left_(left + left_margin),
+        right_(left + panel_width - right_margin) {
+    for (const Series& series : panel.series) lines_.push_back(thinned(series.points, 600));
+  }
+
+  void draw() {
+    const Axis x = x_axis(), y = y_axis();
+    draw_axes(x, y);
+    for (size_t i = 0; i < lines_.size(); ++i) draw_series(i, x, y);
+    draw_legend();
+    surface_.text(left_, header + 18, panel_.title, Align::Left, false);
+    const bool empty = std::all_of(lines_.begin(), lines_.end(), [](auto& line) { return line.empty(); });
+    if (empty) surface_.text((left_ + right_) / 2, (top_ + bottom_) / 2, "no values yet", Align::Centre, false);
+  }
+
+ private:
+  Axis x_axis() const {
+    double high = 6;  // steps are whole numbers: no ticks between them
+    for (const auto& line : lines_) high = line.empty() ? high : std::max(high, line.back().x);
+    return {0, high, 6, false};
+  }
+
+  // From 0 to what all but the highest hundredth stay below: the first steps' losses would flatten the rest.
+  Axis y_axis() const {
+    double low = 0, high = 0;
+    for (const auto& line : lines_) {
+      std::vector<double> values;
+      for (const Point& p : line) values.push_back(p.y);
+      std::sort(values.begin(), values.end());
+      if (values.empty()) continue;
+      low = std::min(low, values.front());
+      high = std::max(high, values[(values.size() - 1) * 99 / 100]);
+    }
+    return {low, high, 5, true};
+  }
+
+  Point place(const Axis& x, const Axis& y, Point p) const {
+    return {left_ + x.share(p.x) * (right_ - left_), bottom_ - y.share(p.y) * (bottom_ - top_)};
+  }
+
+  void draw_axes(const Axis& x, const Axis& y) {
+    for (int i = 0; i < y.ticks(); ++i) {
+      const Point from = place(x, y, {x.low, y.tick(i)});
+      surface_.line(std::vector<Point>{from, {right_, from.y}}, 1, i == 0 ? ink : grid, 1);
+      surface_.text(left_ - 8, from.y, tick_text(y, y.tick(i)), Align::Right, false);
+    }
+    for (int i = 0; i < x.ticks(); ++i) {
+      const Point at = place(x, y, {x.tick(i), y.low});
+      surface_.line(std::vector<Point>{at, {at.x, at.y + 5}}, 1, ink, 1);
+      surface_.text(at.x, bottom_ + 18, tick_text(x, x.tick(i)), Align::Centre, false);
+    }
+    surface_.text((left_ + right_) / 2, bottom_ + 42, x_label_, Align::Centre, false);
+  }
+
+  void draw_series(size_t index, const Axis& x, const Axis& y) {
+    const Series& series = panel_.series[index];
+    const auto placed = [&](const std::vector<Point>& points) {
+      std::vector<Point> out;
+      for (const Point& p : points) out.push_back(place(x, y, p));
+      return out;
+    };
+    const auto line = placed(lines_[index]);
+    if (line.empty()) return;
+    if (series.noisy) {
+      surface_.line(line, 1.2, series_color(index), 0.3);
+      surface_.line(placed(smoothed(lines_[index])), 2.4, series_color(index), 1);
+      return;
+    }
+    surface_.line(line, 2.4, series_color(index), 1);
+    if (line.size() > 60) return;
+    for (const Point& p : line) surface_.line(std::vector<Point>{p}, 7, series_color(index), 1);
+  }
+
+  // From the right, on the line of the title.
+  void draw_legend() {
+    double right = right_;
+    for (size_t i = panel_.series.size(); i-- > 0;) {
+      surface_.text(right, header + 18, panel_.series[i].name, Align::Right, false);
+      right -= text_width(panel_.series[i].name, 2) + 8;
+      surface_.line(std::vector<Point>{{right - 18, header + 18.5}, {right, header + 18.5}}, 4, series_color(i), 1);
+      right -= 18 + 20;
+    }
+  }
+
+  Surface& surface_;
+  const Panel& panel_;
+  const std::string& x_label_;
+  double left_, right_, top_ = header + top_margin - 20, bottom_ = header + panel_height - bottom_margin;
+  std::vector<std::vector<Point>> lines_;
+};
+
+void draw(Surface& surface, const Chart& chart) {
+  surface.text(left_margin, header / 2.0, chart.title, Align::Left, true);
+  for (size_t i = 0; i < chart.panels.size(); ++i) {
+    PanelDrawer(surface, chart.panels[i], chart.x_label, static_cast<double>(i) * panel_width).draw();
+  }
+}
+
+int width_of(const Chart& chart) { return panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())); }
+
+}  // namespace
+
+Image chart_image(const Chart& chart) {
+  Image image = blank_image(width_of(chart), header + panel_height, white);
+  ImageSurface surface(image);
+  draw(surface, chart);
+  return image;
+}
+
+std::string chart_svg(const Chart& chart) {
+  SvgSurface surface;
+  draw(surface, chart);
+  const int width = width_of(chart), height = header + panel_height;
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
+      "font-family=\"sans-serif\" fill=\"#{2:02x}{3:02x}{4:02x}\">\n<rect width=\"{0}\" height=\"{1}\" "
+      "fill=\"#ffffff\"/>\n{5}</svg>\n",
+      width, height, ink.r, ink.g, ink.b, surface.out);
+}
+
+void write_chart(const std::filesystem::path& path, const Chart& chart) {
+  const auto ending = [&](const char* extension) { return std::filesystem::path(path).replace_extension(extension); };
+  write_png(ending(".png"), chart_image(chart));
+  write_file(ending(".svg"), chart_svg(chart));
+}
+
+}  // namespace fovea

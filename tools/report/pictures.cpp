@@ -1,0 +1,90 @@
+#include "tools/report/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/error.h"
+
+namespace fovea {
+namespace {
+
+// A pure colour of the hue `turns` (0…1), darkened where it would be too light for white paper.
+Color hue_color(double turns) {
+  const auto channel = [&](double shift) {
+    const double position = std::fmod(turns + shift, 1.0) * 6;
+    return static_cast<uint8_t>(std::lround(225 * std::clamp(std::abs(position - 3) - 1, 0.0, 1.0)));
+  };
+  return {channel(0), channel(2.0 / 3), channel(1.0 / 3)};
+}
+
+bool is_light(Color color) { return 0.299 * color.r + 0.587 * color.g + 0.114 * color.b > 140; }
+
+void draw_frame(Image& image, int x1, int y1, int x2, int y2, int thickness, Color color) {
+  fill(image, x1, y1, x2 - x1, thickness, color);
+  fill(image, x1, y2 - thickness, x2 - x1, thickness, color);
+  fill(image, x1, y1, thickness, y2 - y1, color);
+  fill(image, x2 - thickness, y1, thickness, y2 - y1, color);
+}
+
+// Above the box where there is room, else inside it; always within the image.
+void draw_label(Image& image, int x1, int y1, const std::string& text, int scale, Color color) {
+  const int width = text_width(text, scale) + 2 * scale, height = text_height(scale) + scale;
+  const int x = std::clamp(x1, 0, std::max(0, image.width - width));
+  const int y = std::max(0, y1 >= height ? y1 - height : y1);
+  fill(image, x, y, width, height, color);
+  draw_text(image, x + scale, y + scale, text, is_light(color) ? black : white, scale);
+}
+
+std::string shortened(const std::string& text, int width, int scale) {
+  std::string out = text;
+  while (!out.empty() && text_width(out + "...", scale) > width) out.pop_back();
+  return text_width(text, scale) <= width ? text : out + "...";
+}
+
+}  // namespace
+
+Color class_color(int label) {
+  constexpr Color first[] = {{228, 26, 28}, {55, 126, 184}, {255, 200, 0},  {77, 175, 74}, {152, 78, 163},
+                             {255, 127, 0}, {0, 190, 190},  {247, 90, 180}, {140, 86, 40}, {120, 200, 60}};
+  constexpr int count = std::size(first);
+  constexpr double golden_ratio = 0.6180339887498949;  // successive multiples spread evenly over the circle of hues
+  return label < count ? first[std::max(label, 0)] : hue_color(std::fmod(label * golden_ratio, 1.0));
+}
+
+void draw_boxes(Image& image, std::span<const LabelledBox> boxes) {
+  const int side = std::min(image.width, image.height);
+  const int thickness = std::max(1, side / 240), scale = std::max(1, side / 400);
+  const auto at = [](float coordinate) { return static_cast<int>(std::lround(coordinate)); };
+  for (const LabelledBox& box : boxes) {
+    draw_frame(image, at(box.x1), at(box.y1), at(box.x2), at(box.y2), thickness, class_color(box.label));
+  }
+  for (const LabelledBox& box : boxes) {  // after all frames, which would strike them through
+    if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), box.text, scale, class_color(box.label));
+  }
+}
+
+Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int cell_width) {
+  require(!pictures.empty() && columns > 0, "a contact sheet has pictures and columns");
+  constexpr int margin = 12, scale = 2;
+  const Image& first = pictures[0].image;
+  const int cell_height =
+      std::max(1, static_cast<int>(std::lround(static_cast<double>(cell_width) * first.height / first.width)));
+  const int row_height = cell_height + text_height(scale) + 2 * margin;
+  const int rows = (static_cast<int>(pictures.size()) + columns - 1) / columns;
+  columns = std::min(columns, static_cast<int>(pictures.size()));
+  Image sheet = blank_image(columns * (cell_width + margin) + margin, rows * row_height + margin, white);
+  for (int i = 0; i < static_cast<int>(pictures.size()); ++i) {
+    const Image& picture = pictures[i].image;
+    const double factor =
+        std::min(static_cast<double>(cell_width) / picture.width, static_cast<double>(cell_height) / picture.height);
+    const Image small = scaled(picture, std::max(1, static_cast<int>(picture.width * factor)),
+                               std::max(1, static_cast<int>(picture.height * factor)));
+    const int x = margin + i % columns * (cell_width + margin), y = margin + i / columns * row_height;
+    paste(sheet, small, x + (cell_width - small.width) / 2, y + (cell_height - small.height) / 2);
+    draw_text(sheet, x, y + cell_height + margin / 2, shortened(pictures[i].caption, cell_width, scale), {60, 60, 60},
+              scale);
+  }
+  return sheet;
+}
+
+}  // namespace fovea
