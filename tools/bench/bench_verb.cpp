@@ -1,0 +1,240 @@
+// `fovea bench`: seconds an image of detection and training on random images, memory, and where the time goes.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "engine/random.h"
+#include "engine/safetensors.h"
+#include "model/weights.h"
+#include "tools/bench/process_memory.h"
+#include "tools/report/table.h"
+#include "tools/train/step.h"
+#include "tools/verbs.h"
+
+namespace fovea {
+
+namespace {
+
+struct BenchOptions {
+  std::string model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input, outputs;
+  int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
+  bool inference_only = false, training_only = false;
+};
+
+Config bench_config(const BenchOptions& options) {
+  Config config = preset("torchvision");
+  const std::pair<const char*, int> depths[] = {{"r18", 18}, {"r34", 34}, {"r50", 50}, {"r101", 101}, {"r152", 152}};
+  const auto depth =
+      std::find_if(std::begin(depths), std::end(depths), [&](const auto& d) { return options.model == d.first; });
+  if (depth == std::end(depths))
+    throw Error(ErrorKind::Usage, fmt::format("--model {}: there are r18, r34, r50, r101 and r152", options.model));
+  config.model.backbone.depth = depth->second;
+  config.model.classes = options.classes;
+  config.train.batch = options.batch;
+  apply_setting(config, "precision=" + options.precision);
+  apply_setting(config, "convolution=" + options.convolution);
+  validate(config);
+  return config;
+}
+
+struct Timing {
+  std::vector<double> seconds;  // of each repeat, an image
+  double median() const {
+    auto sorted = seconds;
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[sorted.size() / 2];
+  }
+  double least() const { return *std::min_element(seconds.begin(), seconds.end()); }
+};
+
+template <class Work>
+Timing time(const BenchOptions& options, const Work& work) {
+  for (int i = 0; i < options.warmup; ++i) work();
+  Timing timing;
+  for (int i = 0; i < options.repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    timing.seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+                             options.batch);
+  }
+  return timing;
+}
+
+// Random normalised images, and eight random boxes each.
+DeviceBatch random_batch(Context& context, const BenchOptions& options, const std::vector<float>& images) {
+  constexpr int kBoxes = 8;
+  Random random(1, stream::kBenchmark);
+  DeviceBatch batch;
+  const int64_t n = options.batch;
+  batch.size = {options.size, options.size};
+  const Tensor given = Tensor::from(context.memory, {n, options.size, options.size, 3}, images);
+  batch.images =
+      context.activation_dtype == DType::F32 ? given : Tensor::empty(context.memory, given.shape(), DType::BF16);
+  if (context.activation_dtype == DType::BF16) batch.images.upload(std::vector<bfloat16>(images.begin(), images.end()));
+  std::vector<float> boxes, sizes;
+  std::vector<int32_t> labels, counts;
+  for (int64_t image = 0; image < n; ++image) {
+    for (int i = 0; i < kBoxes; ++i) {
+      const double side = options.size * (0.05 + 0.4 * random.uniform()), x = random.uniform() * (options.size - side),
+                   y = random.uniform() * (options.size - side);
+      for (const double edge : {x, y, x + side, y + side}) boxes.push_back(static_cast<float>(edge));
+      labels.push_back(static_cast<int32_t>(random.below(static_cast<uint32_t>(options.classes))));
+    }
+    counts.push_back(kBoxes);
+    sizes.insert(sizes.end(), 2, static_cast<float>(options.size));
+  }
+  batch.truth = {Tensor::from(context.memory, {n, kBoxes, 4}, boxes), Tensor::from(context.memory, {n, kBoxes}, labels),
+                 Tensor::zeros(context.memory, {n, kBoxes}, DType::U8), Tensor::from(context.memory, {n}, counts)};
+  batch.image_sizes = Tensor::from(context.memory, {n, 2}, sizes);
+  return batch;
+}
+
+// The heads' outputs as [N, anchors, columns].
+std::vector<float> concatenated(const std::vector<Tensor>& levels) {
+  std::vector<std::vector<float>> values;
+  for (const Tensor& level : levels) values.push_back(level.to_host<float>());
+  std::vector<float> out;
+  const auto images = static_cast<size_t>(levels[0].batch());
+  for (size_t n = 0; n < images; ++n)
+    for (const auto& level : values)
+      out.insert(out.end(), level.begin() + static_cast<int64_t>(n * (level.size() / images)),
+                 level.begin() + static_cast<int64_t>((n + 1) * (level.size() / images)));
+  return out;
+}
+
+void write_outputs(const std::string& path, const BenchOptions& options, const Outputs& outputs) {
+  const auto logits = concatenated(outputs.logits), deltas = concatenated(outputs.deltas);
+  const int64_t n = options.batch, anchors = static_cast<int64_t>(deltas.size()) / 4 / n;
+  write_safetensors(path,
+                    {{"cls_logits", {"F32", {n, anchors, options.classes}, std::as_bytes(std::span(logits))}},
+                     {"bbox_regression", {"F32", {n, anchors, 4}, std::as_bytes(std::span(deltas))}}},
+                    {});
+}
+
+// Seconds by part of one more run, longest first.
+std::vector<std::pair<std::string, double>> shares(Context& context, const std::function<void()>& work) {
+  QueueProfile profile;
+  context.queue.set_profile(&profile);
+  work();
+  context.queue.set_profile(nullptr);
+  std::vector<std::pair<std::string, double>> parts;
+  for (const auto& [name, entry] : profile.entries) parts.emplace_back(name, entry.seconds);
+  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return parts;
+}
+
+struct Part {
+  Timing timing;
+  size_t peak_rss = 0, peak_tensors = 0;
+  std::vector<std::pair<std::string, double>> parts;
+};
+
+Part measure(Context& context, const BenchOptions& options, const std::function<void()>& work) {
+  Part part;
+  reset_peak_rss();
+  context.memory.reset_peak();
+  part.timing = time(options, work);
+  part.peak_rss = peak_rss();
+  part.peak_tensors = context.memory.statistics().peak;
+  part.parts = shares(context, work);
+  return part;
+}
+
+std::string part_json(const Part& part) {
+  double total = 0;
+  for (const auto& [name, seconds] : part.parts) total += seconds;
+  std::string shares, seconds_list;
+  for (const auto& [name, seconds] : part.parts)
+    shares += fmt::format("{}{}:{:.6f}", shares.empty() ? "" : ",", json_quoted(name), seconds / total);
+  for (const double seconds : part.timing.seconds)
+    seconds_list += fmt::format("{}{:.6f}", seconds_list.empty() ? "" : ",", seconds);
+  return fmt::format(
+      R"({{"seconds_per_image":{:.6f},"least_seconds_per_image":{:.6f},"all":[{}],"peak_rss_bytes":{},"peak_tensor_bytes":{},"shares":{{{}}}}})",
+      part.timing.median(), part.timing.least(), seconds_list, part.peak_rss, part.peak_tensors, shares);
+}
+
+void print_part(const char* name, const Part& part) {
+  fmt::print("{}: {:.4f} s an image (median of {}, least {:.4f}), peak memory {:.0f} MiB\n", name, part.timing.median(),
+             part.timing.seconds.size(), part.timing.least(), static_cast<double>(part.peak_rss) / (1 << 20));
+  double total = 0;
+  for (const auto& [kernel, seconds] : part.parts) total += seconds;
+  Table table({"part", "ms", "share"});
+  for (const auto& [kernel, seconds] : part.parts)
+    if (seconds > total / 1000)
+      table.add({kernel, fmt::format("{:.2f}", seconds * 1e3), fmt::format("{:.1f} %", 100 * seconds / total)});
+  fmt::print("{}\n", table.text());
+}
+
+void bench(const BenchOptions& options) {
+  const Config config = bench_config(options);
+  Context context(resolve_device(options.device), config.precision, config.convolution);
+  RetinaNet model(context, config.model, 0);
+  if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
+  std::vector<float> images;
+  if (options.input.empty()) {
+    Random random(0, stream::kBenchmark);
+    images.resize(static_cast<size_t>(options.batch) * options.size * options.size * 3);
+    for (float& value : images) value = static_cast<float>(random.normal());
+  } else {
+    images = SafetensorsFile(options.input).read<float>("images");
+  }
+  const DeviceBatch batch = random_batch(context, options, images);
+  fmt::print("{} {}x{}, batch {}, {} classes, {}, {} threads\n", options.model, options.size, options.size,
+             options.batch, options.classes, name_of(context.activation_dtype), std::thread::hardware_concurrency());
+  if (!options.outputs.empty()) {
+    Tape tape(context, /*training=*/false);
+    write_outputs(options.outputs, options, model.forward(tape, batch.images));
+  }
+  std::string json = fmt::format(
+      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"cpu","threads":{})",
+      options.model, options.size, options.batch, options.classes, name_of(context.activation_dtype),
+      options.convolution, std::thread::hardware_concurrency());
+  if (!options.training_only) {
+    const Part inference = measure(context, options, [&] {
+      Tape tape(context, /*training=*/false);
+      to_host(model.detect(model.forward(tape, batch.images), batch.size, batch.image_sizes, {}));
+    });
+    print_part("inference", inference);
+    json += ",\"inference\":" + part_json(inference);
+  }
+  if (!options.inference_only) {
+    context.convolution.forget_weights();
+    Optimizer optimizer(context, model.parameters(), config.train.optimizer);
+    const Part training = measure(context, options, [&] { train_step(model, optimizer, batch, 1e-4); });
+    print_part("training", training);
+    json += ",\"training\":" + part_json(training);
+  }
+  if (options.json.empty()) return;
+  json += "}\n";
+  const auto part = std::as_bytes(std::span(json));
+  write_file_atomically(options.json, std::span(&part, 1));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto* verb = app.add_subcommand(
+      "bench", "Seconds an image of detection and of training on random images, memory, and where the time goes");
+  const auto o = std::make_shared<BenchOptions>();
+  verb->add_option("--model", o->model, "r18, r34, r50, r101 or r152");
+  verb->add_option("--size", o->size, "Height and width of the input")->check(CLI::Range(32, 8192));
+  verb->add_option("--batch", o->batch, "Images at once")->check(CLI::PositiveNumber);
+  verb->add_option("--classes", o->classes, "Outputs an anchor")->check(CLI::PositiveNumber);
+  verb->add_option("--precision", o->precision, "auto, fp32 or bf16");
+  verb->add_option("--conv", o->convolution, "auto or direct");
+  verb->add_option("--device", o->device, "cpu, cuda or auto");
+  verb->add_option("--warmup", o->warmup, "Runs before the timed ones");
+  verb->add_option("--repeats", o->repeats, "Timed runs")->check(CLI::PositiveNumber);
+  verb->add_option("--json", o->json, "Write the figures to this file");
+  verb->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
+  verb->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
+  verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
+  verb->add_flag("--inference-only", o->inference_only, "Leave training out");
+  verb->add_flag("--training-only", o->training_only, "Leave inference out");
+  verb->callback([o] { bench(*o); });
+}
+
+}  // namespace fovea

@@ -1,0 +1,137 @@
+// `fovea detect`: pictures with boxes, names and scores; JSON in COCO's results form; a contact sheet.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "tools/data/batch.h"
+#include "tools/data/image_file.h"
+#include "tools/eval/coco_results.h"
+#include "tools/report/pictures.h"
+#include "tools/verbs.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct DetectOptions {
+  ConfigOptions config;
+  std::vector<std::string> images;
+  std::string weights, out;
+  double score = 0.5;
+  int sheet = 12;
+};
+
+constexpr int kSheetColumns = 4, kSheetCell = 320;
+
+// Files as they are; of folders the JPEG and PNG files, sorted.
+std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
+  std::vector<fs::path> paths;
+  for (const fs::path argument : arguments) {
+    if (!fs::is_directory(argument)) {
+      paths.push_back(argument);
+      continue;
+    }
+    std::vector<fs::path> inside;
+    for (const auto& entry : fs::directory_iterator(argument)) {
+      std::string ending = entry.path().extension().string();
+      std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+      if (ending == ".jpg" || ending == ".jpeg" || ending == ".png") inside.push_back(entry.path());
+    }
+    std::sort(inside.begin(), inside.end());
+    paths.insert(paths.end(), inside.begin(), inside.end());
+  }
+  if (paths.empty()) throw Error(ErrorKind::Data, "detect: there is no JPEG or PNG file in the given folders");
+  return paths;
+}
+
+std::vector<Detected> detect_image(ModelFile& file, std::shared_ptr<const Image> image) {
+  Sample sample{.id = 0, .file_name = "", .width = image->width, .height = image->height, .objects = {}};
+  const Size size =
+      resized({image->height, image->width}, file.config.input.short_side.back(), file.config.input.long_side);
+  const DeviceBatch batch =
+      stage(*file.context, {{.image = std::move(image), .sample = &sample, .size = size}}, file.config.input);
+  Tape tape(*file.context, /*training=*/false);
+  const Outputs outputs = file.model->forward(tape, batch.images);
+  return to_host(file.model->detect(outputs, batch.size, batch.image_sizes, batch.image_scale))[0];
+}
+
+// "photo.jpg" to "photo.png"; a name that was given already gets a number.
+fs::path picture_path(const fs::path& out, const fs::path& image, std::map<std::string, int>& taken) {
+  const std::string stem = image.stem().string();
+  const int before = taken[stem]++;
+  return out / (before == 0 ? stem + ".png" : fmt::format("{}_{}.png", stem, before + 1));
+}
+
+void run_detect(const DetectOptions& options) {
+  const auto paths = image_paths(options.images);
+  ModelFile file = open_model(options.weights, options.config);
+  std::error_code failure;
+  fs::create_directories(options.out, failure);
+  if (failure)
+    throw Error(ErrorKind::Usage,
+                fmt::format("--out {}: the folder cannot be made: {}", options.out, failure.message()));
+  const auto category = [&](int label) {
+    return static_cast<size_t>(label) < file.categories.size() ? file.categories[static_cast<size_t>(label)]
+                                                               : Category{label, fmt::format("class {}", label)};
+  };
+
+  std::vector<Detection> results;
+  std::vector<CaptionedPicture> sheet;
+  std::map<std::string, int> taken;
+  size_t unreadable = 0;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    std::shared_ptr<Image> image;
+    try {
+      image = std::make_shared<Image>(read_image(paths[i]));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data) throw;
+      fmt::print(stderr, "fovea: {}\n", error.what());
+      ++unreadable;
+      continue;
+    }
+    std::vector<LabelledBox> boxes;
+    for (const Detected& d : detect_image(file, image)) {
+      results.push_back({static_cast<int64_t>(i + 1), category(d.label).id, d.x1, d.y1, double{d.x2} - d.x1,
+                         double{d.y2} - d.y1, d.score});
+      if (d.score >= options.score)
+        boxes.push_back({d.x1, d.y1, d.x2, d.y2, d.label, fmt::format("{} {:.2f}", category(d.label).name, d.score)});
+    }
+    const fs::path picture = picture_path(options.out, paths[i], taken);
+    draw_boxes(*image, boxes);
+    write_png(picture, *image);
+    fmt::print("{}: {} objects, {}\n", paths[i].string(), boxes.size(), picture.string());
+    if (sheet.size() < static_cast<size_t>(options.sheet)) sheet.push_back({*image, paths[i].filename().string()});
+  }
+  write_coco_results(fs::path(options.out) / "detections.json", results);
+  fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n",
+             (fs::path(options.out) / "detections.json").string());
+  if (sheet.size() > 1) {
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, kSheetColumns, kSheetCell));
+    fmt::print("contact sheet: {}\n", (fs::path(options.out) / "contact_sheet.png").string());
+  }
+  if (unreadable > 0)
+    throw Error(ErrorKind::Data, fmt::format("{} of {} images could not be read", unreadable, paths.size()));
+}
+
+}  // namespace
+
+void add_detect(CLI::App& app) {
+  auto* verb =
+      app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results form");
+  const auto options = std::make_shared<DetectOptions>();
+  add_config_options(*verb, options->config);
+  verb->add_option("images", options->images, "JPEG or PNG files, or folders of them")
+      ->required()
+      ->check(CLI::ExistingPath);
+  verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors")
+      ->required();
+  verb->add_option("--out", options->out, "Folder for pictures and detections.json")->required();
+  verb->add_option("--score", options->score, "Draw boxes from this score on (the JSON holds all)");
+  verb->add_option("--sheet", options->sheet, "Pictures on the contact sheet");
+  verb->callback([options] { run_detect(*options); });
+}
+
+}  // namespace fovea

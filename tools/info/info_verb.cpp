@@ -1,0 +1,138 @@
+// `fovea info`: the build, the machine, and a network's table of layers, parameters, arithmetic and memory.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <thread>
+
+#include "kernels/conv.h"
+#include "tools/config/config.h"
+#include "tools/report/table.h"
+#include "tools/verbs.h"
+
+namespace fovea {
+
+namespace {
+
+struct InfoOptions {
+  ConfigOptions config;
+  std::string weights;
+  std::vector<int> size;
+  int batch = 1;
+  bool show_config = false, layers = false;
+};
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+void print_machine() {
+#if defined(FOVEA_HAS_CUDA)
+  const char* cuda = "kernels compiled for sm_80, sm_90 and PTX";
+#else
+  const char* cuda = "none";
+#endif
+  fmt::print("fovea {} (compiler {}; CUDA: {})\n", FOVEA_VERSION, __VERSION__, cuda);
+  fmt::print("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
+             std::thread::hardware_concurrency(), kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
+  fmt::print("convolution library: {}\n", kernels::convolution_library());
+}
+
+struct Plan {
+  std::vector<ConvTrace> layers;
+  size_t forward_peak, training_peak;
+};
+
+// Recording runs the host's side of a pass and none of the arithmetic: shapes, calls and memory without the time.
+Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
+  Plan plan;
+  const Shape shape{batch, size.height, size.width, 3};
+  context.trace = &plan.layers;
+  context.memory.reset_peak();
+  context.queue.record([&] {
+    Tape tape(context, /*training=*/false);
+    model.forward(tape, context.empty(shape, context.activation_dtype));
+  });
+  context.trace = nullptr;
+  plan.forward_peak = context.memory.statistics().peak;
+  context.memory.reset_peak();
+  context.queue.record([&] {
+    Tape tape(context, /*training=*/true);
+    model.parameters().bind_gradients(tape, false);
+    const Outputs outputs = model.forward(tape, context.empty(shape, context.activation_dtype));
+    for (const auto* levels : {&outputs.logits, &outputs.deltas})
+      for (const Tensor& level : *levels) tape.gradients().give(level, level);
+    tape.backward();
+  });
+  plan.training_peak = context.memory.statistics().peak;
+  return plan;
+}
+
+void print_network(const InfoOptions& options, const Config& config, Context& context, RetinaNet& model) {
+  const int short_side = config.input.short_side.back(), pad = config.input.pad_to;
+  const auto padded = [&](int length) { return (length + pad - 1) / pad * pad; };
+  LevelSize size{padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
+  if (!options.size.empty())
+    size = {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
+  const Plan p = plan(context, model, size, options.batch);
+  double macs = 0;
+  Table table({"layer", "input", "kernel", "output", "GMAC", "computed by"});
+  for (const ConvTrace& layer : p.layers) {
+    const auto& s = layer.shape;
+    macs += static_cast<double>(s.macs());
+    if (options.layers)
+      table.add({layer.name, fmt::format("{}x{}x{}", s.in_h, s.in_w, s.in_c),
+                 fmt::format("{}x{}/{}", s.kernel_h, s.kernel_w, s.stride),
+                 fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
+                 fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
+                 context.convolution.describe(s, context.activation_dtype)});
+  }
+  if (options.layers) fmt::print("{}", table.text());
+  const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  fmt::print("network: ResNet-{}, {} classes, {} anchors a location, {}\n", config.model.backbone.depth,
+             config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
+  fmt::print("parameters: {:.2f} M, of which {:.2f} M trained\n", model.parameters().total_count() / 1e6,
+             model.parameters().trainable_count() / 1e6);
+  fmt::print(
+      "at {} x {} x {}: {:.2f} GMAC forward; memory of tensors {:.0f} MiB to detect, {:.0f} MiB to train (without "
+      "optimiser state and packed weights)\n",
+      options.batch, size.height, size.width, macs / 1e9, mib(p.forward_peak), mib(p.training_peak));
+}
+
+void info(const InfoOptions& options) {
+  print_machine();
+  if (!options.weights.empty()) {
+    ModelFile file = open_model(options.weights, options.config);
+    std::string names;
+    for (const Category& category : file.categories)
+      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", category.name, category.id);
+    fmt::print("\n{}\nclasses: {}\n", options.weights, names.empty() ? "not named" : names);
+    if (options.show_config) fmt::print("{}", to_toml(file.config));
+    return print_network(options, file.config, *file.context, *file.model);
+  }
+  const Config config = resolve(options.config, preset("paper"));
+  fmt::print("\n");
+  if (options.show_config) return fmt::print("{}", to_toml(config));
+  Context context(resolve_device(options.config.device), config.precision, config.convolution);
+  RetinaNet model(context, config.model, config.seed);
+  print_network(options, config, context, model);
+}
+
+}  // namespace
+
+void add_info(CLI::App& app) {
+  auto* verb = app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
+  const auto options = std::make_shared<InfoOptions>();
+  add_config_options(*verb, options->config);
+  verb->add_option("--weights", options->weights, "Describe this file");
+  verb->add_option("--size", options->size, "Input height and width")->expected(1, 2);
+  verb->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
+  verb->add_flag("--layers", options->layers, "List every convolution, and what computes it");
+  verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
+  verb->callback([options] { info(*options); });
+}
+
+}  // namespace fovea

@@ -1,0 +1,96 @@
+#include "tools/train/run_folder.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <cstdio>
+
+#include "kernels/error.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+void write_text(const fs::path& path, const std::string& text) {
+  const std::span<const std::byte> part = bytes_of(text);
+  write_file_atomically(path, std::span(&part, 1));
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
+  const bool holds_run = fs::exists(last()) || fs::exists(previous()) || fs::exists(file("log.jsonl"));
+  if (holds_run && !resume)
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("--out {}: this folder holds a run already; add --resume to go on with it, or name another folder",
+                    folder_.string()));
+  std::error_code failure;
+  fs::create_directories(folder_, failure);
+  if (failure)
+    throw Error(ErrorKind::Usage,
+                fmt::format("--out {}: the folder cannot be made: {}", folder_.string(), failure.message()));
+  log_.open(file("log.jsonl"), std::ios::app);
+  if (!log_) throw Error(ErrorKind::Usage, fmt::format("--out {}: the folder cannot be written to", folder_.string()));
+}
+
+SafetensorsFile RunFolder::newest_checkpoint() const {
+  std::string why;
+  for (const fs::path& candidate : {last(), previous()}) {
+    try {
+      SafetensorsFile file(candidate);
+      if (!why.empty()) fmt::print(stderr, "fovea: {}\nfovea: falling back to {}\n", why, candidate.string());
+      return file;
+    } catch (const Error& error) {
+      if (!why.empty()) why += "\nfovea: ";
+      why += error.what();
+    }
+  }
+  throw Error(ErrorKind::Data,
+              fmt::format("{}: there is no usable checkpoint to resume from\nfovea: {}", folder_.string(), why));
+}
+
+void RunFolder::keep_previous() const {
+  if (fs::exists(last())) fs::rename(last(), previous());
+}
+
+void RunFolder::write_config(const Config& config) const { write_text(file("config.toml"), to_toml(config)); }
+
+void RunFolder::log(const std::string& json) {
+  log_ << json << '\n' << std::flush;
+  if (!log_) {
+    log_.clear();
+    fmt::print(stderr, "fovea: {}: a line could not be written (disk full?)\n", file("log.jsonl").string());
+  }
+}
+
+void RunFolder::truncate_log(int64_t step) {
+  std::string kept;
+  for (const std::string& line : log_lines()) {
+    const auto of_line = number_in(line, "step");
+    if (of_line && *of_line <= static_cast<double>(step)) kept += line + '\n';
+  }
+  log_.close();
+  write_text(file("log.jsonl"), kept);
+  log_.open(file("log.jsonl"), std::ios::app);
+}
+
+std::vector<std::string> RunFolder::log_lines() const {
+  std::ifstream in(file("log.jsonl"));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::optional<double> number_in(const std::string& json, const std::string& key) {
+  simdjson::dom::parser parser;
+  double value;
+  if (parser.parse(json)[key].get_double().get(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace fovea

@@ -1,0 +1,29 @@
+// The training loop: steps, logs, checkpoints, validations, and a clean end whatever ends it.
+#pragma once
+#include <atomic>
+#include <filesystem>
+#include <string>
+
+#include "tools/config/config.h"
+#include "tools/data/bad_files.h"
+#include "tools/data/coco.h"
+
+namespace fovea {
+
+struct TrainOptions {
+  std::filesystem::path data, out;
+  bool resume = false;
+  std::filesystem::path init_from;   // weights only; empty: from the initial ones
+  bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
+  OnBad bad_images = OnBad::Skip, bad_boxes = OnBad::Skip;
+  DeviceKind device = DeviceKind::Cpu;
+};
+
+// Set by SIGINT and SIGTERM: the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.
+extern std::atomic<bool> stop_requested;
+void catch_stop_signals();
+
+// Trains as the configuration says; model.classes follows from the data.
+void train(Config config, const TrainOptions& options);
+
+}  // namespace fovea

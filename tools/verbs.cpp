@@ -1,0 +1,93 @@
+#include "tools/verbs.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <sstream>
+
+#include "tools/train/checkpoint.h"
+
+namespace fovea {
+
+void add_config_options(CLI::App& verb, ConfigOptions& options) {
+  verb.add_option(
+      "--preset", options.preset, "Starting point: " + [] {
+        std::string names;
+        for (const std::string& name : preset_names()) names += (names.empty() ? "" : ", ") + name;
+        return names;
+      }());
+  verb.add_option("--set", options.settings,
+                  "Override settings: key=value …, e.g. train.steps=1000 (see `fovea info --config`)")
+      ->type_name("KEY=VALUE");
+  verb.add_option("--precision", options.precision, "auto (bf16 where the CPU has it), fp32 or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
+      ->check(CLI::IsMember({"auto", "direct", "winograd"}));
+  verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
+}
+
+Config resolve(const ConfigOptions& options, Config config) {
+  if (!options.preset.empty()) config = preset(options.preset);
+  if (!options.file.empty()) apply_file(config, options.file);
+  if (const char* environment = std::getenv("FOVEA_SET")) {
+    std::istringstream words(environment);
+    for (std::string word; words >> word;) apply_setting(config, word);
+  }
+  for (const std::string& setting : options.settings) apply_setting(config, setting);
+  if (!options.precision.empty()) apply_setting(config, "precision=" + options.precision);
+  if (!options.convolution.empty()) apply_setting(config, "convolution=" + options.convolution);
+  validate(config);
+  return config;
+}
+
+DeviceKind resolve_device(const std::string& device) {
+  if (device == "cuda")
+    throw Error(ErrorKind::Usage,
+                "--device cuda: this version trains and detects on the CPU; its kernels are compiled for the GPU, its "
+                "convolution is not yet. Use --device cpu");
+  return DeviceKind::Cpu;
+}
+
+ModelFile open_model(const std::string& weights, const ConfigOptions& options) {
+  const SafetensorsFile file(weights);
+  const CheckpointInfo info = read_info(file);
+  ModelFile opened{.config = resolve(options, info.config ? *info.config : preset("torchvision")),
+                   .categories = info.categories};
+  if (!info.config) {
+    const std::string key = "head.classification_head.cls_logits.bias";
+    opened.config.model.classes =
+        static_cast<int>(file.at(key).shape.at(0)) / opened.config.model.anchors.per_location();
+  }
+  opened.context =
+      std::make_unique<Context>(resolve_device(options.device), opened.config.precision, opened.config.convolution);
+  opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, opened.config.seed);
+  load_weights(file, opened.model->parameters(), LoadMode::Exact);
+  return opened;
+}
+
+std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset) {
+  const auto classes = static_cast<size_t>(file.config.model.classes);
+  const auto same_id = [&](const Category& a) { return [&a](const Category& b) { return a.id == b.id; }; };
+  if (!file.categories.empty()) {
+    for (const Category& category : file.categories)
+      if (std::none_of(dataset.categories.begin(), dataset.categories.end(), same_id(category)))
+        throw Error(
+            ErrorKind::Data,
+            fmt::format("the weights know the category {} ('{}'), the data set does not: are they of another data set?",
+                        category.id, category.name));
+    return file.categories;
+  }
+  if (classes == dataset.categories.size()) return dataset.categories;
+  if (static_cast<int64_t>(classes) == dataset.categories.back().id + 1) {
+    std::vector<Category> by_id(classes);
+    for (size_t label = 0; label < classes; ++label) by_id[label] = {static_cast<int64_t>(label), ""};
+    for (const Category& category : dataset.categories) by_id[static_cast<size_t>(category.id)] = category;
+    return by_id;
+  }
+  throw Error(ErrorKind::Data,
+              fmt::format("the weights have {} classes, the data set {}: which label is which cannot be told", classes,
+                          dataset.categories.size()));
+}
+
+}  // namespace fovea

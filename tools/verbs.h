@@ -1,0 +1,54 @@
+// The verbs of the program, each in its folder. add_X puts a subcommand into the command line; its callback does the
+// work.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "model/retinanet.h"
+#include "tools/config/config.h"
+#include "tools/data/coco.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fovea {
+
+void add_train(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_detect(CLI::App& app);
+void add_info(CLI::App& app);
+void add_bench(CLI::App& app);
+
+// ---- options that several verbs take
+
+struct ConfigOptions {
+  std::string file, preset;
+  std::vector<std::string> settings;
+  std::string precision, convolution, device = "auto";
+};
+void add_config_options(CLI::App& verb, ConfigOptions& options);
+// Preset, then file, then the environment variable FOVEA_SET ("key=value key=value"), then the command line.
+Config resolve(const ConfigOptions& options, Config start);
+// Error(Usage) for a device that there is not.
+DeviceKind resolve_device(const std::string& device);
+
+// ---- a network from a file of weights
+
+struct ModelFile {
+  Config config;
+  std::vector<Category> categories;  // empty: the file does not say
+  std::unique_ptr<Context> context;
+  std::unique_ptr<RetinaNet> model;
+};
+// The configuration is the file's own; for weights without one (torchvision's), the preset "torchvision" or the one
+// named.
+ModelFile open_model(const std::string& weights, const ConfigOptions& options);
+
+// What the network's labels mean on this data set: the file's categories; where it names none, the data set's if there
+// are as many, or ids as labels (torchvision's 91 outputs for COCO). Error(Data) where they do not go together.
+std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset);
+
+}  // namespace fovea
