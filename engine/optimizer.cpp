@@ -85,7 +85,7 @@ void Optimizer::step() {
   if (config_.kind == OptimizerConfig::Kind::AdamW) {
     kernels::adamw_step(
         queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(), scalar<int64_t>(steps_),
-        {static_cast<float>(config_.beta1), static_cast<float>(config_.beta2), static_cast<float>(config_.epsilon)});
+        {config_.beta1, config_.beta2, config_.epsilon});
   } else {
     float* momentum = state_.empty() ? nullptr : state_[0].tensor.data<float>();
     kernels::sgd_step(queue, step, momentum, static_cast<float>(config_.momentum), config_.nesterov);

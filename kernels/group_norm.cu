@@ -55,6 +55,10 @@ struct SpreadOverChannels {
   }
 };
 
+FN int64_t image_of(const GroupNormShape& shape, int64_t row) {
+  return static_cast<uint32_t>(row) / static_cast<uint32_t>(shape.pixels);
+}
+
 template <class T>
 struct Normalise {
   GroupNormForward<T> args;
@@ -77,7 +81,7 @@ struct Normalise {
     }
   };
   FN AtRow row(int64_t row) const {
-    const int64_t first = row * args.shape.channels, image = row / args.shape.pixels * args.shape.channels;
+    const int64_t first = row * args.shape.channels, image = image_of(args.shape, row) * args.shape.channels;
     return {args.x + first, args.y + first, mean + image, invstd + image, args.gamma, args.beta, args.relu};
   }
 };
@@ -145,7 +149,7 @@ struct InputGradient {
     }
   };
   FN AtRow row(int64_t row) const {
-    const int64_t first = row * args.shape.channels, image = row / args.shape.pixels * args.shape.channels;
+    const int64_t first = row * args.shape.channels, image = image_of(args.shape, row) * args.shape.channels;
     return {args.x + first,  MASK ? args.y + first : nullptr,
             args.dy + first, args.dx + first,
             args.gamma,      mean + image,

@@ -47,7 +47,7 @@ struct GradientMoments {
   template <int W>
   FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
-    const int64_t first = row / rows * columns + column;
+    const int64_t first = static_cast<uint32_t>(row) / static_cast<uint32_t>(rows) * columns + column;
     const auto in = load_pack<W>(x + i);
     const auto g = masked_gradient<MASK, W>(y, dy, i);
     for (int k = 0; k < W; ++k) {

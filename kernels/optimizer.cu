@@ -75,22 +75,26 @@ struct AdamW {
   float *m, *v;
   const int64_t* steps_done;
   AdamWSettings settings;
-  float inv_correction1, inv_root_correction2;  // 1 / (1 − beta1^t), 1 / sqrt(1 − beta2^t)
+  float rate1 = 0, beta2 = 0, rate2 = 0, eps = 0;       // 1 − beta1, beta2, 1 − beta2
+  float inv_correction1 = 0, inv_root_correction2 = 0;  // 1 / (1 − beta1^t), 1 / sqrt(1 − beta2^t)
 
   FN AdamW prepared() const {
     const double t = static_cast<double>(*steps_done + 1);
     AdamW at_step = *this;
-    at_step.inv_correction1 = static_cast<float>(1 / (1 - std::pow(double{settings.beta1}, t)));
-    at_step.inv_root_correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(double{settings.beta2}, t)));
+    at_step.rate1 = static_cast<float>(1 - settings.beta1);
+    at_step.beta2 = static_cast<float>(settings.beta2);
+    at_step.rate2 = static_cast<float>(1 - settings.beta2);
+    at_step.eps = static_cast<float>(settings.eps);
+    at_step.inv_correction1 = static_cast<float>(1 / (1 - std::pow(settings.beta1, t)));
+    at_step.inv_root_correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t)));
     return at_step;
   }
   FN void operator()(int64_t i, float lr, float decay, float scale) const {
     const float g = scale * grads[i];
-    const float mean = m[i] + (1 - settings.beta1) * (g - m[i]);
-    const float square = settings.beta2 * v[i] + (1 - settings.beta2) * (g * g);
+    const float mean = m[i] + rate1 * (g - m[i]), square = beta2 * v[i] + rate2 * (g * g);
     m[i] = mean;
     v[i] = square;
-    const float denominator = std::sqrt(square) * inv_root_correction2 + settings.eps;
+    const float denominator = std::sqrt(square) * inv_root_correction2 + eps;
     params[i] = params[i] * (1 - lr * decay) - lr * inv_correction1 * (mean / denominator);
   }
 };
@@ -145,7 +149,7 @@ void sgd_step(Queue& queue, const OptimizerStep& step, float* momentum_buffer, f
 
 void adamw_step(Queue& queue, const OptimizerStep& step, float* m, float* v, int64_t* steps_done,
                 const AdamWSettings& settings) {
-  over_segments(queue, "adamw_step", step, AdamW{step.params, step.grads, m, v, steps_done, settings, 0, 0});
+  over_segments(queue, "adamw_step", step, AdamW{step.params, step.grads, m, v, steps_done, settings});
   for_each(queue, "adamw_count", 1, CountStep{step.skip, steps_done});
 }
 

@@ -31,7 +31,7 @@ struct OptimizerStep {
 void sgd_step(Queue& queue, const OptimizerStep& step, float* momentum_buffer, float momentum, bool nesterov);
 
 struct AdamWSettings {
-  float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // fp64: 1 − beta2 in fp32 would be 3e-5 off
 };
 
 // p −= lr·weight_decay·p;  m, v = running means of g, g²;  p −= lr·m̂ / (sqrt(v̂) + eps)   (Loshchilov & Hutter 2019)

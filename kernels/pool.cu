@@ -44,8 +44,8 @@ struct MaxPoolForward {
   };
 
   FN AtRow row(int64_t row) const {
-    const int q = static_cast<int>(row % shape.out_w()), p = static_cast<int>(row / shape.out_w() % shape.out_h());
-    const int64_t image = row / shape.out_w() / shape.out_h();
+    const int i = static_cast<int>(row), q = i % shape.out_w(), p = i / shape.out_w() % shape.out_h();
+    const int64_t image = i / shape.out_w() / shape.out_h();
     const int top = p * kStride - shape.pad(), left = q * kStride - shape.pad();
     AtRow at{};
     at.y = y + row * shape.channels;
@@ -93,8 +93,8 @@ struct MaxPoolBackward {
   };
 
   FN AtRow row(int64_t row) const {
-    const int w = static_cast<int>(row % shape.in_w), h = static_cast<int>(row / shape.in_w % shape.in_h);
-    const int64_t image = row / shape.in_w / shape.in_h;
+    const int pixel = static_cast<int>(row), w = pixel % shape.in_w, h = pixel / shape.in_w % shape.in_h;
+    const int64_t image = pixel / shape.in_w / shape.in_h;
     AtRow at{};
     at.dx = dx + row * shape.channels;
     for (int i = 0; i < kSide; ++i)

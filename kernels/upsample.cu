@@ -45,8 +45,8 @@ struct UpsampleAdd {
     }
   };
   FN AtRow row(int64_t row) const {
-    const int w = static_cast<int>(row % shape.out_w), h = static_cast<int>(row / shape.out_w % shape.out_h);
-    const int64_t image = row / shape.out_w / shape.out_h;
+    const int pixel = static_cast<int>(row), w = pixel % shape.out_w, h = pixel / shape.out_w % shape.out_h;
+    const int64_t image = pixel / shape.out_w / shape.out_h;
     const int64_t from =
         (image * shape.in_h + source(h, shape.in_h, shape.out_h)) * shape.in_w + source(w, shape.in_w, shape.out_w);
     return {coarse + from * shape.channels, LATERAL ? lateral + row * shape.channels : nullptr,
@@ -82,8 +82,8 @@ struct UpsampleBackward {
     }
   };
   FN AtRow row(int64_t row) const {
-    const int w = static_cast<int>(row % shape.in_w), h = static_cast<int>(row / shape.in_w % shape.in_h);
-    const int64_t image = row / shape.in_w / shape.in_h;
+    const int pixel = static_cast<int>(row), w = pixel % shape.in_w, h = pixel / shape.in_w % shape.in_h;
+    const int64_t image = pixel / shape.in_w / shape.in_h;
     const int top = first_destination(h, shape.in_h, shape.out_h);
     const int left = first_destination(w, shape.in_w, shape.out_w);
     return {dy + ((image * shape.out_h + top) * shape.out_w + left) * shape.channels,
