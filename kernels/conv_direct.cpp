@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <algorithm>
+
 #include "kernels/conv_passes.h"
 #include "kernels/scratch.h"
 
@@ -23,8 +25,11 @@ memory::desc weights_desc(const ConvShape& s, memory::data_type type, bool any) 
   return any ? memory::desc(dims, type, memory::format_tag::any) : memory::desc(dims, type, strides);
 }
 
-memory::desc image_desc(int64_t batch, int64_t c, int64_t h, int64_t w, memory::data_type type) {
-  return memory::desc({batch, c, h, w}, type, memory::format_tag::nhwc);
+memory::desc x_desc(const ConvShape& s, memory::data_type type, memory::format_tag layout = memory::format_tag::nhwc) {
+  return memory::desc({s.batch, s.in_c, s.in_h, s.in_w}, type, layout);
+}
+memory::desc y_desc(const ConvShape& s, memory::data_type type, memory::format_tag layout = memory::format_tag::nhwc) {
+  return memory::desc({s.batch, s.out_c, s.out_h(), s.out_w()}, type, layout);
 }
 
 // The padding below and to the right that the output size implies (negative: pixels that no window reaches).
@@ -35,62 +40,78 @@ memory::dims far_padding(const ConvShape& s) {
 
 }  // namespace
 
-DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
-  const ConvShape& s = key.shape;
-  const auto type = onednn::type_of(key.dtype), f32 = memory::data_type::f32;
-  const bool weight_pass = key.pass == ConvPass::BackwardWeight;
-  const auto x = image_desc(s.batch, s.in_c, s.in_h, s.in_w, type);
-  const auto y = image_desc(s.batch, s.out_c, s.out_h(), s.out_w(), type);
-  const auto any = weights_desc(s, type, true);
-  const auto bias = key.bias ? memory::desc({s.out_c}, f32, memory::format_tag::x) : memory::desc();
-  const memory::dims strides{s.stride, s.stride}, dilates{0, 0}, pad{s.pad, s.pad}, far = far_padding(s);
-
-  Primitive p;
-  p.plain_weights = weights_desc(s, weight_pass ? f32 : type, false);
-  const auto take = [&](const auto& desc) {
-    p.scratchpad = desc.scratchpad_desc();
-    p.implementation = desc.impl_info_str();
-  };
-  if (key.pass == ConvPass::Forward) {
-    dnnl::post_ops post_ops;
-    if (key.add == Add::InPlace) post_ops.append_sum(1.f);
-    if (key.add == Add::Other) post_ops.append_binary(dnnl::algorithm::binary_add, y);
-    if (key.relu) onednn::append_relu(post_ops);
-    const auto desc = onednn::describe_forward<dnnl::convolution_forward>(
-        onednn::attributes(post_ops), dnnl::prop_kind::forward_inference, kAlgorithm, x, any, bias, y, strides, dilates,
-        pad, far);
-    p.run = dnnl::convolution_forward(desc);
-    p.x = desc.src_desc(), p.weights = desc.weights_desc(), p.bias = bias, p.y = desc.dst_desc();
-    take(desc);
-  } else {
-    const auto hint =
-        onednn::describe_forward<dnnl::convolution_forward>(onednn::attributes(), dnnl::prop_kind::forward_training,
-                                                            kAlgorithm, x, any, bias, y, strides, dilates, pad, far);
-    if (key.pass == ConvPass::BackwardData) {  // a sum to be added to dx stays fp32: bf16 rounds once
-      const auto dx = image_desc(s.batch, s.in_c, s.in_h, s.in_w, key.accumulate ? f32 : type);
-      const auto desc = onednn::describe_backward<dnnl::convolution_backward_data>(hint, kAlgorithm, dx, any, y,
-                                                                                   strides, dilates, pad, far);
-      p.run = dnnl::convolution_backward_data(desc);
-      p.x = desc.diff_src_desc(), p.weights = desc.weights_desc(), p.y = desc.diff_dst_desc();
-      take(desc);
-    } else {
-      const auto desc = onednn::describe_backward<dnnl::convolution_backward_weights>(
-          hint, kAlgorithm, x, weights_desc(s, f32, true), y, strides, dilates, pad, far);
-      p.run = dnnl::convolution_backward_weights(desc);
-      p.x = desc.src_desc(), p.weights = desc.diff_weights_desc(), p.y = desc.diff_dst_desc();
-      take(desc);
-    }
+// The tensors and the window of a convolution, as oneDNN describes them.
+struct DirectConvolution::Descs {
+  memory::data_type type;
+  memory::desc x, weights, y;
+  memory::dims strides, dilates{0, 0}, pad, far;
+  Descs(const ConvShape& s, memory::data_type type, memory::format_tag layout = memory::format_tag::nhwc)
+      : type(type),
+        x(x_desc(s, type, layout)),
+        weights(weights_desc(s, type, true)),
+        y(y_desc(s, type, layout)),
+        strides{s.stride, s.stride},
+        pad{s.pad, s.pad},
+        far(far_padding(s)) {}
+  auto forward(const dnnl::primitive_attr& attributes, dnnl::prop_kind kind, const memory::desc& bias) const {
+    return onednn::describe_forward<dnnl::convolution_forward>(attributes, kind, kAlgorithm, x, weights, bias, y,
+                                                               strides, dilates, pad, far);
   }
-  const bool sum_weights = weight_pass && key.accumulate;
-  if (p.weights == p.plain_weights && !sum_weights) return p;
+};
 
-  dnnl::post_ops sum;
-  if (sum_weights) sum.append_sum(1.f);
-  const auto& from = weight_pass ? p.weights : p.plain_weights;
-  const auto& to = weight_pass ? p.plain_weights : p.weights;
-  const dnnl::reorder::primitive_desc reorder(onednn::engine(), from, onednn::engine(), to, onednn::attributes(sum));
-  p.pack = dnnl::reorder(reorder);
-  p.pack_scratchpad = reorder.scratchpad_desc();
+DirectConvolution::Primitive DirectConvolution::make_forward(const Key& key, const Descs& descs) {
+  dnnl::post_ops post_ops;
+  if (key.add == Add::InPlace) post_ops.append_sum(1.f);
+  if (key.add == Add::Other) post_ops.append_binary(dnnl::algorithm::binary_add, descs.y);
+  if (key.relu) onednn::append_relu(post_ops);
+  Primitive p;
+  if (key.bias) p.bias = memory::desc({key.shape.out_c}, memory::data_type::f32, memory::format_tag::x);
+  const auto desc = descs.forward(onednn::attributes(post_ops), dnnl::prop_kind::forward_inference, p.bias);
+  p.run = dnnl::convolution_forward(desc);
+  p.x = desc.src_desc(), p.weights = desc.weights_desc(), p.y = desc.dst_desc();
+  p.scratchpad = desc.scratchpad_desc(), p.implementation = desc.impl_info_str();
+  p.pack = onednn::Reorder(weights_desc(key.shape, descs.type, false), p.weights);
+  return p;
+}
+
+DirectConvolution::Primitive DirectConvolution::make_backward_data(const Key& key, const Descs& descs) {
+  const auto hint = descs.forward(onednn::attributes(), dnnl::prop_kind::forward_training, memory::desc());
+  // A sum to be added to dx stays fp32: bf16 rounds once.
+  const auto dx = x_desc(key.shape, key.accumulate ? memory::data_type::f32 : descs.type);
+  const auto desc = onednn::describe_backward<dnnl::convolution_backward_data>(
+      hint, kAlgorithm, dx, descs.weights, descs.y, descs.strides, descs.dilates, descs.pad, descs.far);
+  Primitive p;
+  p.run = dnnl::convolution_backward_data(desc);
+  p.x = desc.diff_src_desc(), p.weights = desc.weights_desc(), p.y = desc.diff_dst_desc();
+  p.scratchpad = desc.scratchpad_desc(), p.implementation = desc.impl_info_str();
+  p.pack = onednn::Reorder(weights_desc(key.shape, descs.type, false), p.weights);
+  return p;
+}
+
+DirectConvolution::Primitive DirectConvolution::make_backward_weight(const Key& key, const Descs& descs) {
+  const ConvShape& s = key.shape;
+  const auto hint = descs.forward(onednn::attributes(), dnnl::prop_kind::forward_training, memory::desc());
+  const auto desc = onednn::describe_backward<dnnl::convolution_backward_weights>(
+      hint, kAlgorithm, descs.x, weights_desc(s, memory::data_type::f32, true), descs.y, descs.strides, descs.dilates,
+      descs.pad, descs.far);
+  Primitive p;
+  p.run = dnnl::convolution_backward_weights(desc);
+  p.x = desc.src_desc(), p.weights = desc.diff_weights_desc(), p.y = desc.diff_dst_desc();
+  p.scratchpad = desc.scratchpad_desc(), p.implementation = desc.impl_info_str();
+  p.reorder_x = onednn::Reorder(x_desc(s, descs.type), p.x);
+  p.reorder_y = onednn::Reorder(y_desc(s, descs.type), p.y);
+  p.pack = onednn::Reorder(p.weights, weights_desc(s, memory::data_type::f32, false), key.accumulate);
+  return p;
+}
+
+DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
+  const auto type = onednn::type_of(key.dtype);
+  const Descs nhwc(key.shape, type);
+  if (key.pass == ConvPass::BackwardWeight) {
+    const bool blocked = key.dtype == DType::F32 && key.shape.stride > 1 && key.shape.kernel_w > 1;
+    return make_backward_weight(key, blocked ? Descs(key.shape, type, memory::format_tag::any) : nhwc);
+  }
+  Primitive p = key.pass == ConvPass::Forward ? make_forward(key, nhwc) : make_backward_data(key, nhwc);
   p.form = form_of(p.weights);
   return p;
 }
@@ -118,18 +139,15 @@ int DirectConvolution::form_of(const memory::desc& packed) {
 }
 
 size_t DirectConvolution::pack_scratch_bytes(const Primitive& p, const ConvWeights& weights) {
-  return p.form < 0 ? 0 : PackedWeights::scratch_bytes(weights, p.weights.get_size()) + p.pack_scratchpad.get_size();
+  if (!p.pack.needed) return 0;
+  return p.pack.scratchpad.get_size() + PackedWeights::scratch_bytes(weights, p.weights.get_size());
 }
 
 // The weights in the primitive's layout. `scratch` has pack_scratch_bytes().
 const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weights, char* scratch) {
-  if (p.form < 0) return weights.data;
-  char* packed_scratch = scratch + p.pack_scratchpad.get_size();
-  return packed_.get(weights, p.form, p.weights.get_size(), packed_scratch, [&](void* packed) {
-    p.pack.execute(onednn::stream(), {{DNNL_ARG_FROM, onednn::memory(p.plain_weights, weights.data)},
-                                      {DNNL_ARG_TO, onednn::memory(p.weights, packed)},
-                                      {DNNL_ARG_SCRATCHPAD, onednn::memory(p.pack_scratchpad, scratch)}});
-  });
+  if (!p.pack.needed) return weights.data;
+  return packed_.get(weights, p.form, p.weights.get_size(), scratch + p.pack.scratchpad.get_size(),
+                     [&](void* packed) { p.pack(weights.data, packed, scratch); });
 }
 
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
@@ -177,22 +195,25 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
                                         const ConvBackwardWeight& args) {
   const Primitive& p =
       primitive({.pass = ConvPass::BackwardWeight, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
-  const bool apart = p.form >= 0;
   const int64_t rows = int64_t{shape.batch} * shape.out_h() * shape.out_w();
+  const onednn::Reorder* const reorders[] = {&p.reorder_x, &p.reorder_y, &p.pack};
+  size_t pad_bytes = p.scratchpad.get_size();
+  for (const auto* reorder : reorders) pad_bytes = std::max(pad_bytes, reorder->scratchpad.get_size());
   Scratch scratch;
-  const auto pad = scratch.add<char>(std::max(p.scratchpad.get_size(), apart ? p.pack_scratchpad.get_size() : 0));
-  const auto packed = scratch.add<char>(apart ? p.weights.get_size() : 0);
+  const auto pad = scratch.add<char>(pad_bytes);
+  const auto x = scratch.add<char>(p.reorder_x.needed ? p.x.get_size() : 0);
+  const auto dy = scratch.add<char>(p.reorder_y.needed ? p.y.get_size() : 0);
+  const auto packed = scratch.add<char>(p.pack.needed ? p.weights.get_size() : 0);
   const auto partial = scratch.add<float>(args.dbias ? bias_partial_count(rows, shape.out_c) : 0);
   scratch.allocate(queue);
-  void* dweight = apart ? static_cast<void*>(packed(scratch)) : args.dweight;
-  p.run.execute(onednn::stream(), {{DNNL_ARG_SRC, onednn::memory(p.x, args.x)},
-                                   {DNNL_ARG_DIFF_DST, onednn::memory(p.y, args.dy)},
+  if (p.reorder_x.needed) p.reorder_x(args.x, x(scratch), pad(scratch));
+  if (p.reorder_y.needed) p.reorder_y(args.dy, dy(scratch), pad(scratch));
+  void* dweight = p.pack.needed ? static_cast<void*>(packed(scratch)) : args.dweight;
+  p.run.execute(onednn::stream(), {{DNNL_ARG_SRC, onednn::memory(p.x, p.reorder_x.needed ? x(scratch) : args.x)},
+                                   {DNNL_ARG_DIFF_DST, onednn::memory(p.y, p.reorder_y.needed ? dy(scratch) : args.dy)},
                                    {DNNL_ARG_DIFF_WEIGHTS, onednn::memory(p.weights, dweight)},
                                    {DNNL_ARG_SCRATCHPAD, onednn::memory(p.scratchpad, pad(scratch))}});
-  if (apart)
-    p.pack.execute(onednn::stream(), {{DNNL_ARG_FROM, onednn::memory(p.weights, dweight)},
-                                      {DNNL_ARG_TO, onednn::memory(p.plain_weights, args.dweight)},
-                                      {DNNL_ARG_SCRATCHPAD, onednn::memory(p.pack_scratchpad, pad(scratch))}});
+  if (p.pack.needed) p.pack(dweight, args.dweight, pad(scratch));
   if (args.dbias == nullptr) return;
   dispatch(dtype, [&]<class T> {
     bias_gradient(static_cast<const T*>(args.dy), rows, shape.out_c, args.accumulate, partial(scratch), args.dbias);

@@ -1,5 +1,6 @@
 // Convolution by oneDNN's direct primitives: any shape, fp32 and bf16 (bf16 where the CPU has at least AVX-512).
-// Activations stay NHWC; weights are packed into the layout that the primitive prefers.
+// Activations stay NHWC (but for the fp32 weight gradient of strided windows, three times as fast on blocked copies);
+// weights are packed into the layout that the primitive prefers.
 #pragma once
 #include <map>
 #include <string>
@@ -38,14 +39,17 @@ class DirectConvolution {
   struct Primitive {
     dnnl::primitive run;
     dnnl::memory::desc x, weights, bias, y, scratchpad;  // x, weights, y: or their gradients
-    dnnl::memory::desc plain_weights;                    // OHWI
-    dnnl::reorder pack;                                  // OHWI → weights; for BackwardWeight weights → OHWI
-    dnnl::memory::desc pack_scratchpad;
-    int form = -1;  // of the packed weights; -1: plain as they are
+    onednn::Reorder reorder_x, reorder_y;                // from NHWC
+    onednn::Reorder pack;                                // from OHWI; for the weight gradient to OHWI
+    int form = -1;                                       // of the packed weights
     std::string implementation;
   };
+  struct Descs;
 
   const Primitive& primitive(Key key);
+  static Primitive make_forward(const Key& key, const Descs& descs);
+  static Primitive make_backward_data(const Key& key, const Descs& descs);
+  static Primitive make_backward_weight(const Key& key, const Descs& descs);
   Primitive make(const Key& key);
   int form_of(const dnnl::memory::desc& packed);
   const void* pack(const Primitive& primitive, const ConvWeights& weights, char* scratch);

@@ -2,27 +2,34 @@
 
 #include <algorithm>
 
+#include "kernels/simd.h"
+
 namespace fovea::kernels {
 namespace {
 
 constexpr int64_t kMostChunks = 64;
 constexpr int64_t kSmall = 1 << 14;  // elements below which starting the threads costs more than they save
 
+// f(first element, elements) over [0, count), a vector of lanes at a time.
+template <class F>
+void for_each_vector(int64_t count, const F& f) {
+  const int64_t vectors = (count + simd::kLanes - 1) / simd::kLanes;
+#pragma omp parallel for schedule(static) if (count > kSmall)
+  for (int64_t i = 0; i < vectors; ++i)
+    f(i * simd::kLanes, static_cast<int>(std::min<int64_t>(simd::kLanes, count - i * simd::kLanes)));
+}
+
 }  // namespace
 
 template <class T, class V>
 void finish_gradient(const V* value, const T* mask, bool accumulate, T* dx, int64_t count) {
-  if (mask && accumulate) {
-#pragma omp parallel for simd schedule(static) if (count > kSmall)
-    for (int64_t i = 0; i < count; ++i)
-      dx[i] = static_cast<float>(mask[i]) <= 0 ? 0.f : static_cast<float>(dx[i]) + static_cast<float>(value[i]);
-  } else if (mask) {
-#pragma omp parallel for simd schedule(static) if (count > kSmall)
-    for (int64_t i = 0; i < count; ++i) dx[i] = static_cast<float>(mask[i]) <= 0 ? 0.f : static_cast<float>(value[i]);
-  } else if (accumulate) {
-#pragma omp parallel for simd schedule(static) if (count > kSmall)
-    for (int64_t i = 0; i < count; ++i) dx[i] = static_cast<float>(dx[i]) + static_cast<float>(value[i]);
-  }
+  if (mask == nullptr && !accumulate) return;
+  for_each_vector(count, [=](int64_t i, int lanes) {
+    simd::Lanes sum = simd::load(value + i, lanes);
+    if (accumulate) sum += simd::load(dx + i, lanes);
+    if (mask) sum = simd::load(mask + i, lanes) <= 0.f ? simd::Lanes{} : sum;
+    simd::store(dx + i, sum, lanes);
+  });
 }
 
 template void finish_gradient(const float*, const float*, bool, float*, int64_t);
@@ -40,8 +47,10 @@ void bias_gradient(const T* dy, int64_t rows, int channels, bool accumulate, flo
     std::fill_n(sum, channels, 0.f);
     for (int64_t row = rows * chunk / chunks; row < rows * (chunk + 1) / chunks; ++row) {
       const T* from = dy + row * channels;
-#pragma omp simd
-      for (int c = 0; c < channels; ++c) sum[c] += static_cast<float>(from[c]);
+      for (int c = 0; c < channels; c += simd::kLanes) {
+        const int lanes = std::min(simd::kLanes, channels - c);
+        simd::store(sum + c, simd::load(sum + c, lanes) + simd::load(from + c, lanes), lanes);
+      }
     }
   }
   for (int64_t chunk = 1; chunk < chunks; ++chunk) {
@@ -55,13 +64,11 @@ template void bias_gradient(const float*, int64_t, int, bool, float*, float*);
 template void bias_gradient(const bfloat16*, int64_t, int, bool, float*, float*);
 
 void widen(const bfloat16* from, float* to, int64_t count) {
-#pragma omp parallel for simd schedule(static) if (count > kSmall)
-  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+  for_each_vector(count, [=](int64_t i, int lanes) { simd::store(to + i, simd::load(from + i, lanes), lanes); });
 }
 
 void narrow(const float* from, bfloat16* to, int64_t count) {
-#pragma omp parallel for simd schedule(static) if (count > kSmall)
-  for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+  for_each_vector(count, [=](int64_t i, int lanes) { simd::store(to + i, simd::load(from + i, lanes), lanes); });
 }
 
 }  // namespace fovea::kernels

@@ -7,7 +7,7 @@
 
 namespace fovea::kernels {
 
-// dx = 0 where mask <= 0, else value (+ dx if accumulate); mask may be nullptr (nothing is zeroed), value may be dx.
+// dx = 0 where mask <= 0, else value (+ dx if accumulate). Without a mask, value is added to dx or is dx already.
 template <class T, class V>
 void finish_gradient(const V* value, const T* mask, bool accumulate, T* dx, int64_t count);
 

@@ -15,6 +15,7 @@ using simd::kLanes;
 
 constexpr int kForwardForm = -1, kBackwardForm = -2;  // packed weights; oneDNN's forms are numbered from 0
 constexpr int64_t kBlockBytes = 6 << 20;              // transformed tiles in flight: they stay in the L3 cache
+constexpr int64_t kGradientBlockBytes = 10 << 20;     // more, since each block adds to all of dweight
 constexpr int64_t kChunk = 48;                        // tiles of one product: its 36 results stay in the L2 cache
 constexpr int64_t kSpread = 16;                       // floats between points, so that they do not share cache sets
 
@@ -66,6 +67,9 @@ struct Layout {
   }
   int64_t at(int64_t t, int channel) const { return channel / kStrip * strip + t * tile + channel % kStrip; }
   size_t size() const { return kPoints * point; }
+  static int64_t bytes_per_tile(int channels, int unit) {
+    return round_up(channels, unit) * kPoints * int64_t{sizeof(float)};
+  }
 };
 
 // One tile through Transform (of its patch, zero outside the image), for all channels.
@@ -136,40 +140,60 @@ void finish_tile(const Tiles& tiles, const Image<T>& image, int64_t tile, const 
   }
 }
 
-// U[strip of n][point][k][n in strip] = G w G^T of w(k, n): the weight from input channel k to output channel n; for
-// the data gradient (k = an output channel, n = an input channel) rotated by half a turn.
+// w(k, n) for k in [k, k + depth) and a vector of n: taps[tap][k], the weights from input channel k to output channels
+// n. For the data gradient (k = output channels, n = input channels) they are turned by half.
+template <class T>
+FN void gather_weights(const ConvShape& s, const T* w, bool backward, int k, int depth, int n, int lanes,
+                       Lanes (&taps)[9][kLanes]) {
+  const int64_t out_step = int64_t{9} * s.in_c;
+  for (int tap = 0; tap < 9; ++tap) {
+    if (backward) {
+      for (int i = 0; i < depth; ++i) taps[tap][i] = simd::load(w + (k + i) * out_step + (8 - tap) * s.in_c + n, lanes);
+      continue;
+    }
+    float transposed[kLanes][kLanes] = {};
+    for (int lane = 0; lane < lanes; ++lane) {
+      const Lanes row = simd::load(w + (n + lane) * out_step + tap * s.in_c + k, depth);
+      for (int i = 0; i < kLanes; ++i) transposed[i][lane] = row[i];
+    }
+    std::memcpy(taps[tap], transposed, sizeof(transposed));
+  }
+}
+
+int64_t weight_point(int depth) { return int64_t{depth} * kStrip + kSpread; }  // floats between points
+
+size_t transformed_bytes(int depth, int width) {
+  return sizeof(float) * divide_up(width, kStrip) * kPoints * weight_point(depth);
+}
+
+// U[strip of n][point][k][n in strip] = G w(k, n) Gᵀ.
 template <class T>
 void transform_weights(const ConvShape& s, const T* w, bool backward, float* u) {
   const int depth = backward ? s.out_c : s.in_c, width = backward ? s.in_c : s.out_c;
-  const int64_t out_step = int64_t{9} * s.in_c;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int strip = 0; strip < static_cast<int>(divide_up(width, kStrip)); ++strip)
-    for (int k = 0; k < depth; ++k)
+    for (int k = 0; k < depth; k += kLanes)
       for (int first = 0; first < kStrip; first += kLanes) {
-        const int n = strip * kStrip + first, lanes = std::min(kLanes, width - n);
-        Lanes x[3][3] = {}, v[kPatch][kPatch];
-        for (int tap = 0; tap < 9 && lanes > 0; ++tap) {
-          if (backward) {
-            x[tap / 3][tap % 3] = simd::load(w + k * out_step + (8 - tap) * s.in_c + n, lanes);
-          } else {
-            const T* from = w + n * out_step + tap * s.in_c + k;
-            for (int lane = 0; lane < lanes; ++lane) x[tap / 3][tap % 3][lane] = from[lane * out_step];
-          }
+        const int n = strip * kStrip + first, lanes = std::clamp(width - n, 0, kLanes),
+                  some = std::min(kLanes, depth - k);
+        Lanes taps[9][kLanes];
+        gather_weights(s, w, backward, k, some, n, lanes, taps);
+        for (int i = 0; i < some; ++i) {
+          Lanes x[3][3], v[kPatch][kPatch];
+          for (int tap = 0; tap < 9; ++tap) x[tap / 3][tap % 3] = taps[tap][i];
+          both_ways<WeightTransform>(x, v);
+          float* to = u + strip * kPoints * weight_point(depth) + (k + i) * kStrip + first;
+          for (int point = 0; point < kPoints; ++point)
+            simd::store(to + point * weight_point(depth), v[point / kPatch][point % kPatch]);
         }
-        both_ways<WeightTransform>(x, v);
-        float* to = u + (int64_t{strip} * kPoints * depth + k) * kStrip + first;
-        for (int point = 0; point < kPoints; ++point)
-          simd::store(to + int64_t{point} * depth * kStrip, v[point / kPatch][point % kPatch]);
       }
 }
-
-size_t transformed_bytes(int depth, int width) { return sizeof(float) * kPoints * depth * round_up(width, kStrip); }
 
 // Tiles in flight at once, and the tiles of one product: enough products that every thread has some.
 struct Blocking {
   int64_t block, chunk;
-  Blocking(int64_t tiles, int64_t bytes_per_tile, int64_t strips) {
-    const int64_t most = std::max(kChunk, kBlockBytes / bytes_per_tile);
+  Blocking(int64_t tiles, int64_t most_tiles, int64_t strips) {
+    const int64_t most = std::max(kChunk, most_tiles);
     block = round_up(divide_up(tiles, divide_up(tiles, most)), kMicroRows);
     const int64_t chunks = std::max(divide_up(block, kChunk), std::min(divide_up(4 * omp_get_max_threads(), strips),
                                                                        divide_up(block, 2 * kMicroRows)));
@@ -186,7 +210,7 @@ struct Product {
   Epilogue<T> epilogue;
   Tiles tiles{s};
   int64_t strips = divide_up(s.out_c, kStrip);
-  Blocking blocking{tiles.count, Layout::by_rows(1, s.in_c).tile* kPoints* int64_t{sizeof(float)}, strips};
+  Blocking blocking{tiles.count, kBlockBytes / Layout::bytes_per_tile(s.in_c, kLanes), strips};
   Layout inputs = Layout::by_rows(blocking.block, s.in_c);
   int64_t point = blocking.chunk * kStrip + kSpread;  // of the products of a chunk
 
@@ -208,7 +232,7 @@ struct Product {
         const int channel = static_cast<int>(strip) * kStrip, columns = std::min(kStrip, s.out_c - channel);
         for (int64_t p = 0; p < kPoints; ++p)
           micro_gemm({transformed + p * inputs.point + start * inputs.tile, inputs.tile, 1,
-                      u + (strip * kPoints + p) * s.in_c * kStrip, s.in_c, mine + p * point},
+                      u + (strip * kPoints + p) * weight_point(s.in_c), s.in_c, mine + p * point},
                      rows, columns);
         for (int64_t i = 0; i < rows; ++i)
           finish_tile(tiles, to, first + start + i, mine + i * kStrip, point, channel, columns, epilogue);
@@ -264,8 +288,9 @@ struct WeightGradient {
   bool accumulate;
   float* dweight;
   Tiles tiles{s};
-  Blocking blocking{tiles.count,
-                    (round_up(s.in_c, kStrip) + round_up(s.out_c, kStrip)) * kPoints* int64_t{sizeof(float)}, 1};
+  Blocking blocking{
+      tiles.count,
+      kGradientBlockBytes / (Layout::bytes_per_tile(s.in_c, kStrip) + Layout::bytes_per_tile(s.out_c, kStrip)), 1};
   Layout inputs = Layout::by_strips(blocking.block, s.in_c), gradients = Layout::by_strips(blocking.block, s.out_c);
   static constexpr int64_t point = kStrip * kStrip + kSpread;  // of the products of two strips
 

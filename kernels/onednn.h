@@ -58,4 +58,27 @@ inline dnnl::memory memory(const dnnl::memory::desc& desc, const void* data) {
   return dnnl::memory(desc, engine(), const_cast<void*>(data));
 }
 
+// A copy from one layout into another; none where they are the same.
+struct Reorder {
+  dnnl::reorder run;
+  dnnl::memory::desc from, to, scratchpad;
+  bool needed = false;
+
+  Reorder() = default;
+  Reorder(const dnnl::memory::desc& source, const dnnl::memory::desc& target, bool accumulate = false)
+      : from(source), to(target), needed(accumulate || source != target) {
+    if (!needed) return;
+    dnnl::post_ops sum;
+    if (accumulate) sum.append_sum(1.f);
+    const dnnl::reorder::primitive_desc desc(engine(), from, engine(), to, attributes(sum));
+    run = dnnl::reorder(desc);
+    scratchpad = desc.scratchpad_desc();
+  }
+  void operator()(const void* source, void* target, void* scratch) const {
+    run.execute(stream(), {{DNNL_ARG_FROM, memory(from, source)},
+                           {DNNL_ARG_TO, memory(to, target)},
+                           {DNNL_ARG_SCRATCHPAD, memory(scratchpad, scratch)}});
+  }
+};
+
 }  // namespace fovea::kernels::onednn
