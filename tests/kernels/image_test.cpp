@@ -1,0 +1,134 @@
+#include "kernels/image.h"
+
+#include "tests/support/golden.h"
+#include "tests/support/oracle_pointwise.h"
+#include "tests/support/oracle_spatial.h"
+#include "tests/support/seeded.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+struct Case {
+  int height, width, out_h, out_w, slot_h, slot_w, slot_channels;
+  bool flip, antialias;
+};
+
+const auto kCases =
+    std::vector<Case>{{1, 1, 1, 1, 1, 1, 3, false, false},     {1, 1, 3, 4, 4, 4, 8, true, true},
+                      {5, 7, 5, 7, 8, 8, 3, false, false},     {9, 13, 20, 29, 32, 32, 8, false, false},
+                      {9, 13, 20, 29, 20, 29, 4, true, true},  {31, 45, 13, 17, 16, 32, 8, false, false},
+                      {31, 45, 13, 17, 16, 32, 8, true, true}, {40, 6, 3, 11, 3, 11, 3, false, true}};
+
+std::vector<uint8_t> seeded_image(int height, int width) {
+  std::mt19937 random(7);
+  std::vector<uint8_t> image(size_t(height) * width * 3);
+  for (uint8_t& v : image) v = static_cast<uint8_t>(random());
+  return image;
+}
+
+template <class T>
+kernels::PreprocessArgs<T> arguments(const Case& c, const uint8_t* image, T* slot) {
+  return {.image = image,
+          .height = c.height,
+          .width = c.width,
+          .out_h = c.out_h,
+          .out_w = c.out_w,
+          .flip = c.flip,
+          .mean = {0.485f, 0.456f, 0.406f},
+          .inv_std = {1 / 0.229f, 1 / 0.224f, 1 / 0.225f},
+          .antialias = c.antialias,
+          .slot = slot,
+          .slot_h = c.slot_h,
+          .slot_w = c.slot_w,
+          .slot_channels = c.slot_channels};
+}
+
+// Weights are exact but for 3 roundings an axis; a product and an addition a tap, an axis; / 255, − mean, · inv_std.
+double roundings(int in_h, int in_w, int out_h, int out_w, bool antialias) {
+  const auto taps = [&](int in, int out) { return antialias && in > out ? 2.0 * in / out + 1 : 2.0; };
+  return 2 * 3 + taps(in_h, out_h) + taps(in_w, out_w) + 2 + 3;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("preprocessing agrees with its definition", "[image]", float, bfloat16) {
+  using T = TestType;
+  const Case c = GENERATE(from_range(kCases));
+  CAPTURE(c.height, c.width, c.out_h, c.out_w, c.flip, c.antialias);
+  auto pixels = seeded_image(c.height, c.width);
+  const auto expected = oracle_preprocess(arguments<float>(c, pixels.data(), nullptr));
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<uint8_t> image(pixels);
+    Guarded<T> slot(expected.size());
+    kernels::preprocess(queue, arguments(c, image.data(), slot.data()));
+    CHECK_CLOSE(slot.values(), expected, roundings(c.height, c.width, c.out_h, c.out_w, c.antialias));
+  });
+}
+
+TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
+  const std::string kind = GENERATE("up", "down");
+  CAPTURE(kind);
+  const auto file = golden("resize");
+  const auto pixels = file.read<uint8_t>("image_hwc");
+  const auto size = file.read<int32_t>(kind + ".size");
+  const auto shape = file.at(kind + ".nchw").shape;
+  const auto nchw = file.read<float>(kind + ".nchw");
+  const auto image_shape = file.at("image_hwc").shape;
+  const int slot_h = static_cast<int>(shape[2]), slot_w = static_cast<int>(shape[3]);
+  const Case c{static_cast<int>(image_shape[0]),
+               static_cast<int>(image_shape[1]),
+               size[0],
+               size[1],
+               slot_h,
+               slot_w,
+               8,
+               false,
+               false};
+  std::vector<float> slot(size_t(slot_h) * slot_w * 8, -1.f);
+  Queue queue;
+  kernels::preprocess(queue, arguments(c, pixels.data(), slot.data()));
+  // PyTorch computes the source coordinate in fp32: 2 roundings of a coordinate up to the image's size move the value
+  // by that times the contrast of two neighbours, at most 1 / std; besides that, both sides round like the kernel.
+  const double coordinate = 3 * 0x1p-24 * std::max(c.height, c.width), contrast = 1 / 0.224;
+  double worst = 0;
+  for (int h = 0; h < slot_h; ++h)
+    for (int w = 0; w < slot_w; ++w)
+      for (int k = 0; k < 8; ++k) {
+        const double expected = k < 3 ? nchw[(size_t(k) * slot_h + h) * slot_w + w] : 0;
+        worst = std::max(worst, std::abs(slot[(size_t(h) * slot_w + w) * 8 + k] - expected));
+      }
+  CHECK(worst <= 2 * coordinate * contrast + 2 * roundings(1, 1, 1, 1, false) * 0x1p-24 * 3);
+}
+
+TEST_CASE("preprocessing refuses a slot that is too small", "[image][fault]") {
+  Queue queue;
+  const Case c{4, 4, 9, 9, 8, 16, 3, false, false};
+  CHECK_THROWS_WITH(kernels::preprocess(queue, arguments<float>(c, nullptr, nullptr)), Catch::Contains("slot"));
+}
+
+TEST_CASE("boxes are scaled and flipped with their image", "[image]") {
+  const bool flip = GENERATE(false, true);
+  CAPTURE(flip);
+  const auto given = seeded_uniform<float>(4 * 7, 5, 0, 400);
+  const auto scale = [](double v, int to, int from) { return v * to / from; };
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<float> boxes(given);
+    kernels::transform_boxes(queue, {boxes.data(), 5, 333, 500, 800, 1201, flip});
+    const auto out = boxes.values();
+    Reference expected(20);
+    for (size_t b = 0; b < 5; ++b) {
+      const float* box = &given[b * 4];
+      for (size_t k = 0; k < 4; ++k) {
+        const bool vertical = k % 2 == 1;
+        if (flip && !vertical) expected.add(b * 4 + k, 1201);
+        const double v = vertical ? scale(box[k], 800, 333) : scale(box[flip ? 2 - k : k], 1201, 500);
+        expected.add(b * 4 + k, flip && !vertical ? -v : v);
+      }
+    }
+    // Ratio, product, difference.
+    CHECK_CLOSE(std::vector<float>(out.begin(), out.begin() + 20), expected, 3);
+    for (size_t i = 20; i < 28; ++i) CHECK(out[i] == given[i]);
+  });
+}

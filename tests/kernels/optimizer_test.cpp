@@ -1,0 +1,182 @@
+#include "kernels/optimizer.h"
+
+#include <limits>
+
+#include "tests/support/golden.h"
+#include "tests/support/oracle_pointwise.h"
+#include "tests/support/seeded.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+struct Settings {
+  double lr, momentum = 0, weight_decay = 0;
+  bool nesterov = false;
+};
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
+
+// One element through `grads.size()` steps, in fp64; `mag` adds up what was added to the parameter.
+struct Scalar {
+  double p, mag, buffer = 0, m = 0, v = 0, mag_m = 0;
+  int steps = 0;
+  explicit Scalar(double start) : p(start), mag(std::abs(start)) {}
+
+  void sgd(double grad, const Settings& s) {
+    const double g = grad + s.weight_decay * p;
+    buffer = s.momentum * buffer + g;
+    mag_m = s.momentum * mag_m + std::abs(grad) + s.weight_decay * mag;
+    p -= s.lr * (s.nesterov ? g + s.momentum * buffer : buffer);
+    mag += s.lr * (s.nesterov ? std::abs(g) + s.momentum * mag_m : mag_m);
+  }
+  void adamw(double g, const Settings& s) {
+    ++steps;
+    m = kBeta1 * m + (1 - kBeta1) * g;
+    mag_m = kBeta1 * mag_m + (1 - kBeta1) * std::abs(g);
+    v = kBeta2 * v + (1 - kBeta2) * g * g;
+    const double correction1 = 1 - std::pow(kBeta1, steps), correction2 = 1 - std::pow(kBeta2, steps);
+    const double step = s.lr / correction1 / (std::sqrt(v / correction2) + kEps);
+    p = p - s.lr * s.weight_decay * p - step * m;
+    mag += s.lr * s.weight_decay * std::abs(p) + step * mag_m;
+  }
+};
+
+// Buffers of one optimiser over a flat vector of parameters.
+struct Run {
+  std::vector<float> params, m, v;
+  std::vector<kernels::ParamSegment> segments;
+  float lr = 0, grad_scale = 1;
+  int32_t skip = 0;
+  int64_t steps_done = 0;
+
+  Run(const std::vector<float>& start, std::vector<kernels::ParamSegment> given, double rate)
+      : params(start), m(start.size()), v(start.size()), segments(std::move(given)), lr(static_cast<float>(rate)) {}
+  kernels::OptimizerStep step(const std::vector<float>& grads) {
+    return {.n = static_cast<int64_t>(params.size()),
+            .segments = segments.data(),
+            .segment_count = static_cast<int>(segments.size()),
+            .params = params.data(),
+            .grads = grads.data(),
+            .lr = &lr,
+            .grad_scale = &grad_scale,
+            .skip = &skip};
+  }
+};
+
+// Of a parameter after `steps` steps: a step's direction takes 6 roundings more than the last one's (SGD), m and v 4 a
+// step, the quotient 6 (AdamW); two more a step for the parameter.
+double sgd_roundings(int steps) { return 8.0 * steps; }
+double adamw_roundings(int steps) { return 8.0 * steps + 8; }
+
+}  // namespace
+
+TEST_CASE("golden: ten steps of every optimiser agree with PyTorch", "[optimizer]") {
+  const auto file = golden("optimizers");
+  const auto start = file.read<double>("w0"), grads = file.read<double>("grads");
+  const size_t n = start.size(), steps = grads.size() / n;
+  const auto check = [&](const std::string& name, const Settings& s, bool adamw) {
+    CAPTURE(name);
+    const auto expected = file.read<double>(name);
+    for_each_way_to_run([&](Queue& queue) {
+      Run run(std::vector<float>(start.begin(), start.end()),
+              {{0, static_cast<int64_t>(n), 1, static_cast<float>(s.weight_decay)}}, s.lr);
+      std::vector<Scalar> scalars(start.begin(), start.end());
+      for (size_t step = 0; step < steps; ++step) {
+        const std::vector<float> g(grads.begin() + step * n, grads.begin() + (step + 1) * n);
+        if (adamw)
+          kernels::adamw_step(queue, run.step(g), run.m.data(), run.v.data(), &run.steps_done, {kBeta1, kBeta2, kEps});
+        else
+          kernels::sgd_step(queue, run.step(g), run.m.data(), static_cast<float>(s.momentum), s.nesterov);
+        Reference reference(n);
+        for (size_t i = 0; i < n; ++i) {
+          adamw ? scalars[i].adamw(grads[step * n + i], s) : scalars[i].sgd(grads[step * n + i], s);
+          reference.ref[i] = expected[step * n + i];
+          reference.mag[i] = scalars[i].mag;
+        }
+        CAPTURE(step);
+        const int done = static_cast<int>(step) + 1;
+        CHECK_CLOSE(run.params, reference, 2 + (adamw ? adamw_roundings(done) : sgd_roundings(done)));
+      }
+    });
+  };
+  check("sgd_m0.9_wd1e-4", {.lr = 0.05, .momentum = 0.9, .weight_decay = 1e-4}, false);
+  check("sgd_nesterov", {.lr = 0.05, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}, false);
+  check("adamw", {.lr = 0.01, .weight_decay = 0.05}, true);
+}
+
+TEST_CASE("every segment has its own settings, and what lies in none stays", "[optimizer]") {
+  const size_t n = 40000;  // three chunks of the kernel
+  const auto start = seeded_uniform<float>(n, 1);
+  const auto grads = seeded_uniform<float>(n, 2);
+  const std::vector<kernels::ParamSegment> segments = {
+      {0, 5, 1, 0.1f}, {5, 6, 0.5f, 0}, {10, 16384, 2, 0.01f}, {16390, 33000, 1, 0}, {39999, 40000, 3, 0.5f}};
+  const bool adamw = GENERATE(false, true);
+  CAPTURE(adamw);
+  for_each_way_to_run([&](Queue& queue) {
+    Run run(start, segments, 0.05);
+    run.grad_scale = 0.25f;
+    if (adamw)
+      kernels::adamw_step(queue, run.step(grads), run.m.data(), run.v.data(), &run.steps_done, {});
+    else
+      kernels::sgd_step(queue, run.step(grads), nullptr, 0, false);
+    std::vector<Settings> of(n, {.lr = -1});
+    for (const auto& s : segments)
+      for (int64_t i = s.begin; i < s.end; ++i)
+        of[i] = {.lr = double{run.lr} * s.lr_scale, .weight_decay = s.weight_decay};
+    Reference expected(n);
+    for (size_t i = 0; i < n; ++i) {
+      Scalar scalar(start[i]);
+      if (of[i].lr >= 0) adamw ? scalar.adamw(grads[i] * 0.25, of[i]) : scalar.sgd(grads[i] * 0.25, of[i]);
+      expected.ref[i] = scalar.p;
+      expected.mag[i] = of[i].lr >= 0 ? scalar.mag : 0;
+    }
+    CHECK_CLOSE(run.params, expected, adamw ? adamw_roundings(1) : sgd_roundings(1));
+    CHECK(run.steps_done == (adamw ? 1 : 0));
+  });
+}
+
+TEST_CASE("a step that is to be skipped changes nothing", "[optimizer][fault]") {
+  const std::vector<float> start(100, 1.f), grads(100, std::numeric_limits<float>::quiet_NaN());
+  for_each_way_to_run([&](Queue& queue) {
+    Run run(start, {{0, 100, 1, 0.1f}}, 0.1);
+    run.skip = 1;
+    kernels::sgd_step(queue, run.step(grads), run.m.data(), 0.9f, false);
+    kernels::adamw_step(queue, run.step(grads), run.m.data(), run.v.data(), &run.steps_done, {});
+    CHECK(run.params == start);
+    CHECK(run.m == std::vector<float>(100));
+    CHECK(run.v == std::vector<float>(100));
+    CHECK(run.steps_done == 0);
+  });
+}
+
+TEST_CASE("clipping scales to the largest norm, and says where gradients are not finite", "[optimizer]") {
+  Queue queue;
+  const auto clip = [&](double sum_of_squares, float max_norm) {
+    float scale = -1;
+    int32_t skip = -1;
+    kernels::clip_scale(queue, &sum_of_squares, max_norm, &scale, &skip);
+    return std::pair(scale, skip);
+  };
+  CHECK(clip(25, 10) == std::pair(1.f, 0));
+  CHECK(clip(25, 2) == std::pair(static_cast<float>(2 / (5 + 1e-6)), 0));
+  CHECK(clip(25, 0) == std::pair(1.f, 0));
+  CHECK(clip(0, 2) == std::pair(1.f, 0));
+  CHECK(clip(std::numeric_limits<double>::infinity(), 2).second == 1);
+  CHECK(clip(std::numeric_limits<double>::quiet_NaN(), 0).second == 1);
+}
+
+TEST_CASE("the moving average agrees with its definition", "[optimizer]") {
+  const size_t n = 1003;
+  const auto params = seeded_uniform<float>(n, 1), before = seeded_uniform<float>(n, 2);
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<float> p(params), average(before);
+    kernels::ema(queue, n, 0.9f, p.data(), average.data());
+    Reference expected(n);
+    for (size_t i = 0; i < n; ++i) {
+      expected.add(i, before[i]);
+      expected.add(i, (1 - double{0.9f}) * (double{params[i]} - before[i]));
+    }
+    CHECK_CLOSE(average.values(), expected, 3);  // difference, product, sum; 1 − decay is exact
+  });
+}
