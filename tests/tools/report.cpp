@@ -109,6 +109,10 @@ TEST_CASE("text is as wide as it says, and draws one cell a character") {
   Image text = blank_image(60, 30, white);
   draw_text(text, 4, 5, "I", red, 2);
   CHECK(count(text, red) == 4 * 11);  // the I has eleven dots
+  Image letter = blank_image(20, 10, white), mark = letter;
+  draw_text(letter, 0, 0, "ä", red);
+  draw_text(mark, 0, 0, "?", red);
+  CHECK(letter.rgb == mark.rgb);
   CHECK((at(text, 6, 5) == red && at(text, 4, 5) == white));
 }
 
@@ -119,6 +123,8 @@ TEST_CASE("scaling averages areas") {
   CHECK((at(half, 0, 0) == Color{100, 50, 20} && at(half, 1, 0) == black));
   const Image third = scaled(image, 3, 2);  // the first covers one and a third columns: 200 · 3/4
   CHECK((at(third, 0, 1) == Color{150, 75, 30} && at(third, 1, 1) == black));
+  fill(image, 1, 0, 1, 2, {60, 60, 60});
+  CHECK((at(scaled(image, 3, 2), 0, 1) == Color{165, 90, 45} && at(scaled(image, 3, 2), 1, 1) == Color{30, 30, 30}));
   CHECK(scaled(image, 8, 4).rgb == scaled(scaled(image, 8, 2), 8, 4).rgb);
   CHECK(scaled(image, 4, 2).rgb == image.rgb);
 }
@@ -126,7 +132,7 @@ TEST_CASE("scaling averages areas") {
 TEST_CASE("boxes are framed in the colour of their class, labels lie on top within the image") {
   Image image = blank_image(300, 240, white);
   draw_boxes(image, std::vector<LabelledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
-  CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 159) == class_color(0) && at(image, 100, 100) == white));
+  CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 110) == class_color(0) && at(image, 100, 100) == white));
   CHECK(at(image, 150, 160) == white);
   CHECK(at(image, 1 + text_width("RBC 0.9"), 2) == class_color(1));
   for (int label = 0; label < 200; ++label) CHECK(!(class_color(label) == class_color(label + 1)));
