@@ -17,7 +17,8 @@ using fovea::test::TemporaryFolder;
 namespace {
 
 const std::string images =
-    R"("images": [{"id": 7, "file_name": "a.jpg", "width": 100, "height": 50}, {"id": 9, "file_name": "sub/b c.png", "width": 10, "height": 20}])";
+    R"("images": [{"id": 7, "file_name": "a.jpg", "width": 100, "height": 50},
+                                      {"id": 9, "file_name": "sub/b c.png", "width": 10, "height": 20}])";
 const std::string categories = R"("categories": [{"id": 90, "name": "toothbrush"}, {"id": 3, "name": "car"}])";
 
 std::string annotation(int id, const std::string& bbox, int image = 7, int category = 3) {
