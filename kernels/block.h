@@ -9,6 +9,7 @@
 //   sync()                     barrier of the whole block
 //   loop(n, body)              body(i) for i in [0, n), strided over the threads; iterations are independent
 //   sum(n, body), max(n, body) reduction of body(i) over [0, n), the result on every thread
+//                              (every thread evaluates body(0) of max: it reads nothing that one thread alone wrote)
 //   sum(v), max(v), min(v)     reduction over the threads' values, the result on every thread
 //   exclusive_scan(v, total)   sum of the values of lower threads; `total` = the sum of all
 //   lane(), warp(), warp_size(), shuffle_xor(v, mask), shuffle_up(v, delta), shuffle(v, lane)
@@ -51,6 +52,7 @@ struct SerialBlock {
   template <class Body>
   FN auto max(int n, Body body) const {
     auto best = body(0);
+#pragma omp simd reduction(max : best)
     for (int i = 1; i < n; ++i) {
       const auto value = body(i);
       best = value > best ? value : best;
