@@ -24,13 +24,13 @@ Head::Head(ParameterStore& store, const HeadConfig& config, const std::string& n
                                               .bias_value = output_bias});
 }
 
+// Layer by layer, all levels each: a layer's packed weights are needed once, forward and backward.
 std::vector<Tensor> Head::forward(Tape& tape, const std::vector<Tensor>& pyramid) {
-  std::vector<Tensor> outputs;
-  for (Tensor x : pyramid) {
-    for (ConvLayer& layer : tower_) x = layer.forward(tape, x, /*relu=*/true);
-    outputs.push_back(output_.back().forward_without_bias_gradient(tape, x));
-  }
-  return outputs;
+  std::vector<Tensor> levels = pyramid;
+  for (ConvLayer& layer : tower_)
+    for (Tensor& x : levels) x = layer.forward(tape, x, /*relu=*/true);
+  for (Tensor& x : levels) x = output_.back().forward_without_bias_gradient(tape, x);
+  return levels;
 }
 
 }  // namespace fovea

@@ -8,7 +8,13 @@
 
 namespace fovea {
 
+namespace {
+// Packed weights are good for one layer's passes only, as every step changes the weights: room for the largest layers.
+constexpr size_t kPackedWeightBytes = size_t{64} << 20;
+}  // namespace
+
 StepResult train_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch, double learning_rate) {
+  model.context().convolution.set_weight_budget(kPackedWeightBytes);
   optimizer.set_learning_rate(learning_rate);
   Losses losses;
   {

@@ -1,0 +1,73 @@
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace fovea::test {
+
+namespace {
+
+std::string temporary_file() {
+  std::string name = (std::filesystem::temp_directory_path() / "fovea_out_XXXXXX").string();
+  const int file = mkstemp(name.data());
+  if (file < 0) throw std::runtime_error("mkstemp failed for " + name);
+  close(file);
+  return name;
+}
+
+std::string take_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::filesystem::remove(path);
+  return text;
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& arguments) : out_path_(temporary_file()), err_path_(temporary_file()) {
+  std::vector<char*> argv;
+  std::string program = FOVEA_BINARY;
+  argv.push_back(program.data());
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+  if (pid_ == 0) {
+    const int out = open(out_path_.c_str(), O_WRONLY | O_TRUNC), err = open(err_path_.c_str(), O_WRONLY | O_TRUNC);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    execv(FOVEA_BINARY, argv.data());
+    _exit(127);
+  }
+}
+
+Process::~Process() {
+  if (waited_) return;
+  ::kill(pid_, SIGKILL);
+  wait();
+}
+
+void Process::signal(int number) const { ::kill(pid_, number); }
+
+bool Process::running() {
+  if (waited_) return false;
+  waited_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  return !waited_;
+}
+
+ProcessResult Process::wait() {
+  if (!waited_) waitpid(pid_, &status_, 0);
+  waited_ = true;
+  const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
+  return {code, take_text(out_path_), take_text(err_path_)};
+}
+
+}  // namespace fovea::test

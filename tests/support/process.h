@@ -1,0 +1,33 @@
+// Runs the program as a user does: arguments, what it prints, its exit code.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace fovea::test {
+
+struct ProcessResult {
+  int exit_code = -1;  // 128 + signal where a signal ended it
+  std::string out, err;
+};
+
+// Starts FOVEA_BINARY with these arguments.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void signal(int number) const;
+  bool running();
+  ProcessResult wait();
+
+ private:
+  int pid_ = -1, status_ = 0;
+  bool waited_ = false;
+  std::string out_path_, err_path_;
+};
+
+inline ProcessResult run_fovea(const std::vector<std::string>& arguments) { return Process(arguments).wait(); }
+
+}  // namespace fovea::test

@@ -1,0 +1,296 @@
+// The program as its users meet it: trainings that are ended and go on, and everything that may go wrong.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "engine/safetensors.h"
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/temporary_folder.h"
+#include "tools/data/coco.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kCells = FOVEA_SOURCE_DIR "/examples/blood_cells";
+
+void write_text(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The first images of the example data as a data set of its own. `edit` may change an image's annotations (as JSON
+// objects).
+void make_data(const fs::path& folder, size_t train, size_t val,
+               const std::function<std::string(size_t image, const std::string& annotations)>& edit = {}) {
+  for (const auto& [split, count] : {std::pair<std::string, size_t>{"train", train}, {"val", val}}) {
+    const Dataset all = load_coco(kCells, split);
+    std::string images, annotations, categories;
+    for (const Category& c : all.categories)
+      categories += fmt::format("{}{{\"id\":{},\"name\":\"{}\"}}", categories.empty() ? "" : ",", c.id, c.name);
+    for (size_t i = 0; i < count; ++i) {
+      const Sample& s = all.samples[i];
+      images += fmt::format("{}{{\"id\":{},\"file_name\":\"{}\",\"width\":{},\"height\":{}}}", i == 0 ? "" : ",", s.id,
+                            s.file_name, s.width, s.height);
+      std::string of_image;
+      for (const Object& o : s.objects)
+        of_image += fmt::format(
+            "{}{{\"id\":{},\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"area\":{},\"iscrowd\":0}}",
+            of_image.empty() ? "" : ",", o.id, s.id, all.categories[o.label].id, o.bbox[0], o.bbox[1], o.bbox[2],
+            o.bbox[3], o.area);
+      if (edit && split == "train") of_image = edit(i, of_image);
+      if (!of_image.empty()) annotations += (annotations.empty() ? "" : ",") + of_image;
+      fs::create_directories(folder / split);
+      fs::copy_file(all.image_root / s.file_name, folder / split / s.file_name);
+    }
+    write_text(
+        folder / "annotations" / ("instances_" + split + ".json"),
+        fmt::format("{{\"images\":[{}],\"annotations\":[{}],\"categories\":[{}]}}", images, annotations, categories));
+  }
+}
+
+struct Bench {
+  TemporaryFolder folder;
+  fs::path data = folder.path() / "data";
+  explicit Bench(size_t train = 6, size_t val = 2,
+                 const std::function<std::string(size_t, const std::string&)>& edit = {}) {
+    make_data(data, train, val, edit);
+  }
+  fs::path run(const char* name) const { return folder.path() / name; }
+  std::vector<std::string> arguments(const char* name, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"train",
+                                 "--preset",
+                                 "tiny",
+                                 "--data",
+                                 data.string(),
+                                 "--out",
+                                 run(name).string(),
+                                 "--set",
+                                 "train.steps=16",
+                                 "--set",
+                                 "train.checkpoint_every=4",
+                                 "--set",
+                                 "train.eval_every=8"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+void check_same_tensors(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile first(a), second(b);
+  REQUIRE(first.tensors().size() == second.tensors().size());
+  for (const auto& [name, tensor] : first.tensors()) {
+    CAPTURE(name);
+    const auto& other = second.at(name);
+    CHECK((tensor.data.size() == other.data.size() &&
+           std::memcmp(tensor.data.data(), other.data.data(), other.data.size()) == 0));
+  }
+}
+
+bool wait_for(const fs::path& path) {
+  for (int i = 0; i < 3000 && !fs::exists(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return fs::exists(path);
+}
+
+}  // namespace
+
+TEST_CASE("resume after kill -9 ends bit-identical to an uninterrupted run", "[resume]") {
+  const Bench bench;
+  const auto whole = run_fovea(bench.arguments("whole"));
+  CAPTURE(whole.err);
+  REQUIRE(whole.exit_code == 0);
+  {
+    Process killed(bench.arguments("killed"));
+    REQUIRE(wait_for(bench.run("killed") / "last.safetensors"));
+    killed.signal(SIGKILL);
+    CHECK(killed.wait().exit_code == 128 + SIGKILL);
+  }
+  const auto resumed = run_fovea(bench.arguments("killed", {"--resume"}));
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.exit_code == 0);
+  CHECK_THAT(resumed.out, Contains("resuming"));
+  CHECK(read_text(bench.run("whole") / "last.safetensors") == read_text(bench.run("killed") / "last.safetensors"));
+}
+
+TEST_CASE("resume after Ctrl-C: the step is finished, saved, exit code 130, and the run goes on exactly", "[resume]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("whole")).exit_code == 0);
+  Process stopped(bench.arguments("stopped"));
+  REQUIRE(wait_for(bench.run("stopped") / "last.safetensors"));
+  stopped.signal(SIGINT);
+  const auto result = stopped.wait();
+  CAPTURE(result.out, result.err);
+  REQUIRE(result.exit_code == 130);
+  CHECK_THAT(result.err, Contains("--resume"));
+  REQUIRE(run_fovea(bench.arguments("stopped", {"--resume"})).exit_code == 0);
+  check_same_tensors(bench.run("whole") / "last.safetensors", bench.run("stopped") / "last.safetensors");
+}
+
+TEST_CASE("resume falls back to the previous checkpoint when the last one is damaged, and says so", "[resume][fault]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
+  const std::string good = read_text(bench.run("run") / "last.safetensors");
+  write_text(bench.run("run") / "last.safetensors", good.substr(0, good.size() / 2));
+  const auto resumed = run_fovea(bench.arguments("run", {"--resume"}));
+  CAPTURE(resumed.err);
+  REQUIRE(resumed.exit_code == 0);
+  CHECK_THAT(resumed.err, Contains("truncated") && Contains("falling back") && Contains("previous.safetensors"));
+  CHECK(read_text(bench.run("run") / "last.safetensors") == good);
+
+  write_text(bench.run("run") / "last.safetensors", "x");
+  write_text(bench.run("run") / "previous.safetensors", "x");
+  CHECK(run_fovea(bench.arguments("run", {"--resume"})).exit_code == 3);
+}
+
+TEST_CASE("resume with another configuration is refused with the difference, unless allowed", "[resume][fault]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
+  const auto refused = run_fovea(bench.arguments("run", {"--resume", "--set", "train.schedule.base=0.5"}));
+  CHECK(refused.exit_code == 2);
+  CHECK_THAT(refused.err, Contains("train.schedule.base: 0.002 -> 0.5") && Contains("--allow-config-change"));
+  CHECK(run_fovea(bench.arguments("run", {"--resume", "--allow-config-change", "--set", "train.steps=18"})).exit_code ==
+        0);
+}
+
+TEST_CASE("determinism: the same run twice, and with other numbers of decoding threads, gives the same bits",
+          "[determinism]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("one", {"--set", "input.workers=1"})).exit_code == 0);
+  REQUIRE(run_fovea(bench.arguments("again", {"--set", "input.workers=1"})).exit_code == 0);
+  REQUIRE(run_fovea(bench.arguments("three", {"--set", "input.workers=3", "--set", "input.cache_mb=0"})).exit_code ==
+          0);
+  CHECK(read_text(bench.run("one") / "last.safetensors") == read_text(bench.run("again") / "last.safetensors"));
+  check_same_tensors(bench.run("one") / "last.safetensors", bench.run("three") / "last.safetensors");
+  REQUIRE(run_fovea(bench.arguments("other", {"--seed", "7"})).exit_code == 0);
+  CHECK(read_text(bench.run("one") / "last.safetensors") != read_text(bench.run("other") / "last.safetensors"));
+}
+
+TEST_CASE("a run leaves what users look for, and detection reads it", "[train]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
+  for (const char* name :
+       {"config.toml", "log.jsonl", "last.safetensors", "best.safetensors", "chart.png", "chart.svg"})
+    CHECK(fs::exists(bench.run("run") / name));
+  CHECK_THAT(read_text(bench.run("run") / "log.jsonl"), Contains("\"step\":16") && Contains("\"ap\""));
+  const auto weights = (bench.run("run") / "last.safetensors").string();
+  const auto found = run_fovea({"detect", (bench.data / "val").string(), "--weights", weights, "--out",
+                                (bench.folder.path() / "found").string()});
+  CAPTURE(found.err);
+  CHECK(found.exit_code == 0);
+  CHECK(fs::exists(bench.folder.path() / "found" / "contact_sheet.png"));
+  CHECK(fs::exists(bench.folder.path() / "found" / "detections.json"));
+  const auto metrics = bench.folder.path() / "metrics.json";
+  CHECK(
+      run_fovea({"eval", "--weights", weights, "--data", bench.data.string(), "--json", metrics.string()}).exit_code ==
+      0);
+  CHECK_THAT(read_text(metrics), Contains("\"AP50\""));
+}
+
+TEST_CASE("init-from takes the weights that fit and names the head that starts anew", "[train]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
+  const auto weights = (bench.run("run") / "last.safetensors").string();
+  const fs::path fewer = bench.folder.path() / "fewer";
+  fs::copy(bench.data, fewer, fs::copy_options::recursive);
+  for (const char* split : {"train", "val"}) {  // one class more
+    const fs::path json = fewer / "annotations" / (std::string("instances_") + split + ".json");
+    std::string text = read_text(json);
+    text.replace(text.find("\"categories\":["), 14, "\"categories\":[{\"id\":99,\"name\":\"new\"},");
+    write_text(json, text);
+  }
+  const auto tuned = run_fovea({"train", "--preset", "tiny", "--set", "train.steps=2", "--data", fewer.string(),
+                                "--out", bench.run("tuned").string(), "--init-from", weights});
+  CAPTURE(tuned.err);
+  CHECK(tuned.exit_code == 0);
+  CHECK_THAT(tuned.out,
+             Contains("head.classification_head.cls_logits.weight, head.classification_head.cls_logits.bias\n"));
+}
+
+TEST_CASE("images without boxes and crowd-only images train", "[train]") {
+  const Bench bench(6, 2, [](size_t image, const std::string& annotations) -> std::string {
+    if (image < 2) return "";
+    if (image == 2) {
+      std::string crowd = annotations.substr(0, annotations.find("}") + 1);
+      crowd.replace(crowd.find("\"iscrowd\":0"), 11, "\"iscrowd\":1");
+      return crowd;
+    }
+    return annotations;
+  });
+  const auto result = run_fovea(bench.arguments("run"));
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 0);
+}
+
+TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit code 4", "[fault]") {
+  const Bench bench;
+  const auto result =
+      run_fovea(bench.arguments("run", {"--set", "train.schedule.base=1e30", "--set", "train.schedule.warmup_steps=0",
+                                        "--set", "train.optimizer.clip_norm=0"}));
+  CHECK(result.exit_code == 4);
+  CHECK_THAT(result.err,
+             Contains("not finite") && Contains("learning rate") && Contains("images ") && Contains("P7: logits"));
+}
+
+TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fault]") {
+  const Bench bench;
+  const auto fails = [&](const std::vector<std::string>& arguments, const std::string& words) {
+    const auto result = run_fovea(arguments);
+    CAPTURE(arguments, result.err);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.err, Contains(words));
+  };
+  fails({"trian"}, "");
+  fails({"train", "--data", "x"}, "--out");
+  fails(bench.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
+  fails({"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
+  fails(bench.arguments("run", {"--resume", "--init-from", "x"}), "give one of them");
+  fails(bench.arguments("run", {"--device", "cuda"}), "--device");
+  REQUIRE(run_fovea(bench.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
+  fails(bench.arguments("run"), "--resume");
+  const fs::path file = bench.folder.path() / "file";
+  write_text(file, "x");
+  fails({"train", "--preset", "tiny", "--data", bench.data.string(), "--out", (file / "run").string()},
+        "cannot be made");
+}
+
+TEST_CASE("fault: unusable data and weights end with code 3 and name the file", "[fault]") {
+  const Bench bench;
+  const auto fails = [&](const std::vector<std::string>& arguments, const std::string& words) {
+    const auto result = run_fovea(arguments);
+    CAPTURE(arguments, result.err);
+    CHECK(result.exit_code == 3);
+    CHECK_THAT(result.err, Contains(words));
+  };
+  fails({"train", "--preset", "tiny", "--data", (bench.folder.path() / "none").string(), "--out",
+         bench.run("a").string()},
+        "instances_train.json");
+  fails({"eval", "--weights", (bench.folder.path() / "none").string(), "--data", bench.data.string()}, "none");
+  const fs::path text = bench.folder.path() / "text.safetensors";
+  write_text(text, "these are no weights at all");
+  fails({"detect", (bench.data / "val").string(), "--weights", text.string(), "--out", bench.run("b").string()},
+        "text.safetensors");
+  const std::string json = read_text(bench.data / "annotations/instances_train.json");
+  write_text(bench.data / "annotations/instances_train.json", json.substr(0, json.size() / 2));
+  fails(bench.arguments("c"), "instances_train.json");
+}
+
+TEST_CASE("fault: an unreadable image is listed and skipped, too many end the run", "[fault]") {
+  const Bench bench(6, 2);
+  const Dataset data = load_coco(bench.data, "train");
+  write_text(bench.data / "train" / data.samples[0].file_name, "no image");
+  const auto result = run_fovea(bench.arguments("run"));  // one of eight is far more than 1 %
+  CHECK(result.exit_code == 3);
+  CHECK_THAT(result.err, Contains(data.samples[0].file_name));
+}
