@@ -19,19 +19,22 @@ namespace fovea {
 namespace {
 
 struct BenchOptions {
-  std::string model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input, outputs;
+  std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
+                      outputs;
   int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
   bool inference_only = false, training_only = false;
 };
 
 Config bench_config(const BenchOptions& options) {
-  Config config = preset("torchvision");
+  Config config = preset(options.preset.empty() ? "torchvision" : options.preset);
   const std::pair<const char*, int> depths[] = {{"r18", 18}, {"r34", 34}, {"r50", 50}, {"r101", 101}, {"r152", 152}};
-  const auto depth =
-      std::find_if(std::begin(depths), std::end(depths), [&](const auto& d) { return options.model == d.first; });
-  if (depth == std::end(depths))
-    throw Error(ErrorKind::Usage, fmt::format("--model {}: there are r18, r34, r50, r101 and r152", options.model));
-  config.model.backbone.depth = depth->second;
+  if (options.preset.empty()) {
+    const auto depth =
+        std::find_if(std::begin(depths), std::end(depths), [&](const auto& d) { return options.model == d.first; });
+    if (depth == std::end(depths))
+      throw Error(ErrorKind::Usage, fmt::format("--model {}: there are r18, r34, r50, r101 and r152", options.model));
+    config.model.backbone.depth = depth->second;
+  }
   config.model.classes = options.classes;
   config.train.batch = options.batch;
   apply_setting(config, "precision=" + options.precision);
@@ -202,6 +205,7 @@ void bench(const BenchOptions& options) {
   }
   if (!options.inference_only) {
     context.convolution.forget_weights();
+    context.memory.release_cached();
     Optimizer optimizer(context, model.parameters(), config.train.optimizer);
     const Part training = measure(context, options, [&] { train_step(model, optimizer, batch, 1e-4); });
     print_part("training", training);
@@ -220,6 +224,7 @@ void add_bench(CLI::App& app) {
       "bench", "Seconds an image of detection and of training on random images, memory, and where the time goes");
   const auto o = std::make_shared<BenchOptions>();
   verb->add_option("--model", o->model, "r18, r34, r50, r101 or r152");
+  verb->add_option("--preset", o->preset, "The network and optimiser of this preset instead");
   verb->add_option("--size", o->size, "Height and width of the input")->check(CLI::Range(32, 8192));
   verb->add_option("--batch", o->batch, "Images at once")->check(CLI::PositiveNumber);
   verb->add_option("--classes", o->classes, "Outputs an anchor")->check(CLI::PositiveNumber);
