@@ -8,6 +8,9 @@ set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address
 
 set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math)
 set(FOVEA_WARNINGS -Wall -Wextra -Werror -Wno-unknown-pragmas -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  list(APPEND FOVEA_WARNINGS -Wno-pass-failed)  # a loop that it did not vectorise
+endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")

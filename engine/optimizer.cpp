@@ -83,9 +83,8 @@ void Optimizer::step() {
                                     .grad_scale = scalar<float>(grad_scale_),
                                     .skip = scalar<int32_t>(skip_)};
   if (config_.kind == OptimizerConfig::Kind::AdamW) {
-    kernels::adamw_step(
-        queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(), scalar<int64_t>(steps_),
-        {config_.beta1, config_.beta2, config_.epsilon});
+    kernels::adamw_step(queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(),
+                        scalar<int64_t>(steps_), {config_.beta1, config_.beta2, config_.epsilon});
   } else {
     float* momentum = state_.empty() ? nullptr : state_[0].tensor.data<float>();
     kernels::sgd_step(queue, step, momentum, static_cast<float>(config_.momentum), config_.nesterov);

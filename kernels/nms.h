@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/box_coder.h"
 #include "kernels/bfloat16.h"
+#include "kernels/box_coder.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 
