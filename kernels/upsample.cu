@@ -18,8 +18,8 @@ FN int source(int d, int in, int out) {
 
 // The least d whose source is >= s; `out` if there is none.
 FN int first_destination(int s, int in, int out) {
-  int d = static_cast<int>(int64_t{s} * out / in);
-  while (d > 0 && source(d - 1, in, out) >= s) --d;
+  int d = static_cast<int>(int64_t{s} * out / in) - 1;  // rounding in source() never takes more than one from it
+  d = d < 0 ? 0 : d;
   while (d < out && source(d, in, out) < s) ++d;
   return d;
 }
