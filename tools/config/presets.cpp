@@ -47,10 +47,13 @@ milestones = [60000, 80000]
 [model.backbone]
 depth = 18
 width_divisor = 2
+stem_width = 32
 norm = "batch"
 frozen_stages = 0
 [model.fpn]
 channels = 64
+[model.anchors]
+sizes = [16.0, 32.0, 64.0, 128.0, 256.0]
 [model.head]
 norm = "group"
 norm_groups = 8
@@ -61,10 +64,10 @@ short_side = 240
 long_side = 320
 antialias = true
 [train]
-steps = 1140
+steps = 800
 batch = 8
-checkpoint_every = 285
-eval_every = 285
+checkpoint_every = 200
+eval_every = 200
 [train.optimizer]
 kind = "adamw"
 weight_decay = 0.05
