@@ -60,7 +60,7 @@ std::vector<Layer> retinanet_r50(int size, int batch) {
     add("lateral P" + std::to_string(level), sizes[level - 2], 64 << level, 256, 1, 1, 1, 1, 1);
     add("output P" + std::to_string(level), sizes[level - 2], 256, 256, 3, 1, 1, 1, 1);
   }
-  add("P6", s32, 2048, 256, 3, 2, 1, 1, 1);
+  add("P6", s32, 256, 256, 3, 2, 1, 1, 1);
   add("P7", s64, 256, 256, 3, 2, 1, 1, 1);
   const int levels[] = {s8, s16, s32, s64, half(s64)};
   for (int level = 0; level < 5; ++level) {

@@ -23,7 +23,7 @@ struct BackboneConfig {
 
 struct FpnConfig {
   int channels = 256;
-  bool p6_from_c5 = false;  // else from P5
+  bool p6_from_c5 = true;  // else from P5
 };
 
 struct HeadConfig {

@@ -23,7 +23,7 @@ milestones = [60000, 80000]
     // torchvision's retinanet_resnet50_fpn and its reference training script (26 epochs of COCO on 8 × 2 images).
     {"torchvision", R"(
 [model.fpn]
-p6_from_c5 = true
+p6_from_c5 = false
 [model.anchors]
 rounded = true
 [model.loss]
@@ -52,6 +52,7 @@ norm = "batch"
 frozen_stages = 0
 [model.fpn]
 channels = 64
+p6_from_c5 = false
 [model.anchors]
 sizes = [16.0, 32.0, 64.0, 128.0, 256.0]
 [model.head]
@@ -89,6 +90,7 @@ norm = "batch"
 frozen_stages = 0
 [model.fpn]
 channels = 16
+p6_from_c5 = false
 [model.head]
 convolutions = 1
 norm = "group"
