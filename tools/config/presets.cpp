@@ -61,14 +61,14 @@ norm_groups = 8
 [model.loss]
 box = "giou"
 [input]
-short_side = 240
-long_side = 320
+short_side = [224, 240, 256]
+long_side = 352
 antialias = true
 [train]
-steps = 800
+steps = 500
 batch = 8
-checkpoint_every = 200
-eval_every = 200
+checkpoint_every = 125
+eval_every = 125
 [train.optimizer]
 kind = "adamw"
 weight_decay = 0.05
