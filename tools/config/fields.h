@@ -121,6 +121,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("train.optimizer.backbone_lr_scale", c.train.optimizer.backbone_lr_scale);
   v("train.schedule.kind", c.train.schedule.kind);
   v("train.schedule.base", c.train.schedule.base);
+  v("train.schedule.reference_batch", c.train.schedule.reference_batch);
   v("train.schedule.warmup_steps", c.train.schedule.warmup_steps);
   v("train.schedule.warmup_factor", c.train.schedule.warmup_factor);
   v("train.schedule.milestones", c.train.schedule.milestones);

@@ -19,6 +19,7 @@ constexpr Preset kPresets[] = {
     {"paper", R"(
 [train.schedule]
 milestones = [60000, 80000]
+reference_batch = 16
 )"},
     // torchvision's retinanet_resnet50_fpn and its reference training script (26 epochs of COCO on 8 × 2 images).
     {"torchvision", R"(
@@ -35,12 +36,14 @@ per_image = 300
 steps = 190600
 [train.schedule]
 milestones = [117300, 161300]
+reference_batch = 16
 )"},
     {"r18", R"(
 [model.backbone]
 depth = 18
 [train.schedule]
 milestones = [60000, 80000]
+reference_batch = 16
 )"},
     // A small network that learns the example data from scratch within minutes on two CPU cores.
     {"demo", R"(
@@ -77,6 +80,7 @@ clip_norm = 10.0
 [train.schedule]
 kind = "cosine"
 base = 0.001
+reference_batch = 8
 warmup_steps = 50
 )"},
     // For tests: trains in a second.
@@ -173,7 +177,8 @@ void validate(const Config& c) {
   need(c.train.steps >= 0 && c.train.batch >= 1, "train.steps must not be negative, train.batch at least 1");
   need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0,
        "train.log_every and checkpoint_every must be at least 1, eval_every at least 0");
-  need(c.train.schedule.base > 0, "train.schedule.base must be positive");
+  need(c.train.schedule.base > 0 && c.train.schedule.reference_batch >= 0,
+       "train.schedule.base must be positive, reference_batch at least 0");
 }
 
 }  // namespace fovea

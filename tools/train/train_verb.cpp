@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include "tools/train/trainer.h"
 #include "tools/verbs.h"
@@ -41,6 +42,7 @@ void add_train(CLI::App& app) {
     train_options.bad_images = options->bad_images_error ? OnBad::Error : OnBad::Skip;
     train_options.bad_boxes = options->bad_boxes_error ? OnBad::Error : OnBad::Skip;
     catch_stop_signals();
+    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved
     train(config, train_options);
   });
 }

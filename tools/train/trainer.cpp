@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <functional>
 #include <memory>
 
 #include "tools/data/loader.h"
@@ -36,6 +37,7 @@ constexpr int64_t kRetrySaveAfter = 50;  // steps, when a checkpoint could not b
 Schedule schedule_of(const Config& config) {
   Schedule schedule = config.train.schedule;
   schedule.total_steps = config.train.steps;
+  schedule.base = schedule.base_for(config.train.batch);
   return schedule;
 }
 
@@ -66,6 +68,11 @@ class Trainer {
  private:
   void resume();
   void announce() const;
+  int64_t boxes_under_a_pixel() const;
+  bool validation_is_due() const;
+  bool validation_is_logged() const;
+  [[noreturn]] void stop(bool saved);
+  void tell(const std::function<void()>& print);
   void one_step(Loader& loader);
   void check_finite(const DeviceBatch& batch, const StepResult& result, double rate);
   void log_step(double rate);
@@ -139,17 +146,48 @@ void Trainer::resume() {
 }
 
 void Trainer::announce() const {
-  const auto& s = config_.train.schedule;
   for (const Dataset* split : {&train_, &val_}) {
     fmt::print("{}: {} images, {} boxes, {} classes\n", split->split, split->samples.size(), split->report.objects,
                split->categories.size());
-    if (const std::string text = split->report.text(); !text.empty()) fmt::print("{}", text);
+    fmt::print("{}", split->report.text());
   }
-  fmt::print(
-      "{:.2f} M parameters, {:.2f} M trained; {}; learning rate {:g} for batches of {}, {} steps = {:.1f} epochs\n",
-      model_->parameters().total_count() / 1e6, model_->parameters().trainable_count() / 1e6,
-      name_of(context_.activation_dtype), s.base, config_.train.batch, config_.train.steps,
-      static_cast<double>(config_.train.steps) * config_.train.batch / static_cast<double>(train_.samples.size()));
+  if (const int64_t tiny = boxes_under_a_pixel(); tiny > 0)
+    fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",
+               tiny);
+  const auto& s = config_.train.schedule;
+  const int batch = config_.train.batch;
+  const bool scaled = s.reference_batch > 0 && s.reference_batch != batch;
+  const std::string rate = scaled
+                               ? fmt::format("{:g} x {} / {} = {:g}", s.base, batch, s.reference_batch, schedule_.base)
+                               : fmt::format("{:g}", schedule_.base);
+  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images = {:.1f} epochs\n",
+             model_->parameters().total_count() / 1e6, model_->parameters().trainable_count() / 1e6,
+             name_of(context_.activation_dtype), rate, config_.train.steps, batch,
+             static_cast<double>(config_.train.steps * batch) / static_cast<double>(train_.samples.size()));
+}
+
+int64_t Trainer::boxes_under_a_pixel() const {
+  int64_t count = 0;
+  for (const Sample& sample : train_.samples) {
+    const Size size = resized({sample.height, sample.width}, config_.input.short_side.back(), config_.input.long_side);
+    const float y = static_cast<float>(size.height) / static_cast<float>(sample.height);
+    const float x = static_cast<float>(size.width) / static_cast<float>(sample.width);
+    for (const Object& o : sample.objects) count += (o.x2 - o.x1) * x < 1 || (o.y2 - o.y1) * y < 1 ? 1 : 0;
+  }
+  return count;
+}
+
+bool Trainer::validation_is_due() const {
+  const int64_t every = config_.train.eval_every;
+  return state_.step == config_.train.steps || (every > 0 && state_.step > 0 && state_.step % every == 0);
+}
+
+// A run that was stopped while it validated has not logged that validation.
+bool Trainer::validation_is_logged() const {
+  for (const std::string& line : folder_.log_lines())
+    if (number_in(line, "step") == static_cast<double>(state_.step) && line.find("\"ap\"") != std::string::npos)
+      return true;
+  return false;
 }
 
 void Trainer::run() {
@@ -162,23 +200,25 @@ void Trainer::run() {
                  .batches = config_.train.steps},
                 bad_files_);
   progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
+  if (options_.resume && validation_is_due() && !validation_is_logged()) validate();
   while (state_.step < config_.train.steps) {
     one_step(loader);
-    const int64_t step = state_.step;
-    const bool last = step == config_.train.steps;
-    if (last || (config_.train.eval_every > 0 && step % config_.train.eval_every == 0)) validate();
+    if (validation_is_due()) validate();
+    const bool last = state_.step == config_.train.steps;
     if (last)
       save();
-    else if (step % config_.train.checkpoint_every == 0 || step == retry_save_at_)
+    else if (state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_)
       try_save();
-    if (stop_requested && !last) {
-      save();
-      throw Error(ErrorKind::Interrupted, fmt::format("stopped after step {}, saved; go on with --resume", step));
-    }
+    if (stop_requested) stop(/*saved=*/last);
   }
   progress_->finish();
   if (bad_files_.count() > 0) bad_files_.write(folder_.file("bad_images.txt"));
   write_run_chart(folder_);
+}
+
+void Trainer::stop(bool saved) {
+  if (!saved) save();
+  throw Error(ErrorKind::Interrupted, fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
 }
 
 void Trainer::one_step(Loader& loader) {
@@ -188,8 +228,18 @@ void Trainer::one_step(Loader& loader) {
   check_finite(batch, result, rate);
   ++state_.step;
   averages_.add(result, batch.samples.size());
-  progress_->update(state_.step, result.loss(), static_cast<int64_t>(batch.samples.size()));
   if (state_.step % config_.train.log_every == 0 || state_.step == config_.train.steps) log_step(rate);
+  tell([&] { progress_->update(state_.step, result.loss(), static_cast<int64_t>(batch.samples.size())); });
+}
+
+// Where nobody reads stdout any more, that is as good as Ctrl-C.
+void Trainer::tell(const std::function<void()>& print) {
+  try {
+    print();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Interrupted) throw;
+    stop_requested = true;
+  }
 }
 
 void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, double rate) {
@@ -227,8 +277,10 @@ void Trainer::validate() {
   if (stop_requested) return;
   const CocoMetrics metrics = evaluate(val_, detections);
   const double ap = metrics.values[Ap];
-  progress_->message(fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", state_.step,
-                                 ap, metrics.values[Ap50], metrics.values[Ap75], val_.samples.size()));
+  tell([&] {
+    progress_->message(fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", state_.step,
+                                   ap, metrics.values[Ap50], metrics.values[Ap75], val_.samples.size()));
+  });
   folder_.log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
                           metrics.values[Ap50], metrics.values[Ap75]));
   if (ap > state_.best_ap) {
