@@ -47,6 +47,10 @@ struct CountRowPacks {
   FN AtRow row(int64_t row) const { return {visits + row * columns}; }
 };
 
+struct CountWideRowPacks : CountRowPacks {
+  static constexpr int kCpuPack = 16;
+};
+
 // Reverses a row through shared memory: wrong without the barrier.
 template <bool WITH_BARRIER>
 struct ReverseRow {
@@ -116,11 +120,17 @@ TEST_CASE("launch shapes visit every element exactly once", "[launch]") {
     for_each_pack<8>(queue, "packs", n, CountPacks{visits.data()}, true);
     for (int i = 0; i < n; ++i) REQUIRE(visits[i] == (way != Way::Fast && i < n / 8 * 8 ? 8 : 1));
     REQUIRE(visits[n] == 0);
-    for (const int columns : {1, 7, 8, 4104}) {
+    for (const int columns : {1, 7, 8, 24, 4104}) {
       std::fill(visits.begin(), visits.end(), 0);
       const int rows = n / columns;
       for_row_packs<8>(queue, "row_packs", rows, columns, CountRowPacks{visits.data(), columns}, true);
       for (int i = 0; i < rows * columns; ++i) REQUIRE(visits[i] == (way != Way::Fast && columns % 8 == 0 ? 8 : 1));
+      for (int i = rows * columns; i <= n; ++i) REQUIRE(visits[i] == 0);
+      if (way != Way::Fast) continue;
+      std::fill(visits.begin(), visits.end(), 0);
+      for_row_packs<8>(queue, "row_packs", rows, columns, CountWideRowPacks{{visits.data(), columns}}, true);
+      const int wide = columns % 8 == 0 ? columns / 16 * 16 : 0;  // of a row's columns, in packs of 16
+      for (int i = 0; i < rows * columns; ++i) REQUIRE(visits[i] == (i % columns < wide ? 16 : 1));
       for (int i = rows * columns; i <= n; ++i) REQUIRE(visits[i] == 0);
     }
   }
