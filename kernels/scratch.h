@@ -1,4 +1,4 @@
-// Several buffers in one workspace of a queue: asked for first, allocated together.
+// Several buffers in one workspace, of a queue or of a caller: asked for first, allocated together.
 //   Scratch scratch;  const auto sums = scratch.add<float>(n);  scratch.allocate(queue);  float* s = sums(scratch);
 #pragma once
 #include <cstddef>
@@ -21,7 +21,10 @@ class Scratch {
     bytes_ += (count * sizeof(T) + 63) / 64 * 64;
     return part;
   }
-  void allocate(Queue& queue) { base_ = static_cast<char*>(queue.workspace(bytes_)); }
+  void allocate(Queue& queue) { place(queue.workspace(bytes_)); }
+  // In memory of the caller, bytes() long and aligned to 64.
+  void place(void* memory) { base_ = static_cast<char*>(memory); }
+  size_t bytes() const { return bytes_; }
 
  private:
   char* base_ = nullptr;
