@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/conv_passes.h"
 #include "kernels/scratch.h"
@@ -209,6 +210,9 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   if (p.reorder_x.needed) p.reorder_x(args.x, x(scratch), pad(scratch));
   if (p.reorder_y.needed) p.reorder_y(args.dy, dy(scratch), pad(scratch));
   void* dweight = p.pack.needed ? static_cast<void*>(packed(scratch)) : args.dweight;
+  // On maps smaller than the kernel oneDNN's bf16 form reads what it did not write: scratch, for taps that meet no
+  // input.
+  if (shape.in_h < shape.kernel_h || shape.in_w < shape.kernel_w) std::memset(pad(scratch), 0, pad_bytes);
   p.run.execute(onednn::stream(), {{DNNL_ARG_SRC, onednn::memory(p.x, p.reorder_x.needed ? x(scratch) : args.x)},
                                    {DNNL_ARG_DIFF_DST, onednn::memory(p.y, p.reorder_y.needed ? dy(scratch) : args.dy)},
                                    {DNNL_ARG_DIFF_WEIGHTS, onednn::memory(p.weights, dweight)},
