@@ -1,0 +1,72 @@
+// Random head outputs of RetinaNet at 800 x 800: five levels, 120,087 anchors, and the anchors' boxes.
+#pragma once
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "kernels/level_view.h"
+
+namespace fovea::bench {
+
+inline constexpr int kAnchorsPerLocation = 9, kLevels = 5, kImageSide = 800, kFirstStride = 8;
+inline int side_of(int level) { return (kImageSide + (kFirstStride << level) - 1) / (kFirstStride << level); }
+
+// [1, side, side, 9 · columns + padding to a multiple of 8] a level, normally distributed.
+template <class T>
+class HeadOutput {
+ public:
+  HeadOutput(int columns, float mean, float deviation) {
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal(mean, deviation);
+    view_.levels = kLevels;
+    view_.images = 1;
+    view_.anchors_per_location = kAnchorsPerLocation;
+    view_.columns = columns;
+    view_.pixel_stride = (kAnchorsPerLocation * columns + 7) / 8 * 8;
+    data_.resize(kLevels);
+    for (int l = 0; l < kLevels; ++l) {
+      data_[l].resize(size_t(side_of(l)) * side_of(l) * view_.pixel_stride);
+      for (T& value : data_[l]) value = normal(random);
+      view_.data[l] = data_[l].data();
+      view_.first_anchor[l + 1] = view_.first_anchor[l] + side_of(l) * side_of(l) * kAnchorsPerLocation;
+    }
+  }
+  LevelView<T> view() { return view_; }
+  LevelView<const T> const_view() const {
+    LevelView<const T> view;
+    std::copy_n(view_.data, kLevels, view.data);
+    std::copy_n(view_.first_anchor, kLevels + 1, view.first_anchor);
+    view.levels = view_.levels;
+    view.images = view_.images;
+    view.anchors_per_location = view_.anchors_per_location;
+    view.columns = view_.columns;
+    view.pixel_stride = view_.pixel_stride;
+    return view;
+  }
+  double bytes() const {
+    double bytes = 0;
+    for (const auto& level : data_) bytes += double(level.size()) * sizeof(T);
+    return bytes;
+  }
+
+ private:
+  std::vector<std::vector<T>> data_;
+  LevelView<T> view_;
+};
+
+inline std::vector<float> anchor_boxes() {
+  std::vector<float> anchors;
+  for (int l = 0; l < kLevels; ++l)
+    for (int y = 0; y < side_of(l); ++y)
+      for (int x = 0; x < side_of(l); ++x)
+        for (int a = 0; a < kAnchorsPerLocation; ++a) {
+          const float stride = static_cast<float>(kFirstStride << l), ratio = 0.5f * static_cast<float>(1 << a / 3);
+          const float size = 4 * stride * std::exp2(static_cast<float>(a % 3) / 3);
+          const float w = size / std::sqrt(ratio), h = size * std::sqrt(ratio);
+          const float cx = static_cast<float>(x) * stride, cy = static_cast<float>(y) * stride;
+          anchors.insert(anchors.end(), {cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2});
+        }
+  return anchors;
+}
+
+}  // namespace fovea::bench
