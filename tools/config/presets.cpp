@@ -68,10 +68,10 @@ short_side = [224, 240, 256]
 long_side = 352
 antialias = true
 [train]
-steps = 500
+steps = 420
 batch = 8
-checkpoint_every = 125
-eval_every = 125
+checkpoint_every = 105
+eval_every = 105
 [train.optimizer]
 kind = "adamw"
 weight_decay = 0.05
