@@ -123,6 +123,10 @@ void add_detect(CLI::App& app) {
       app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results form");
   const auto options = std::make_shared<DetectOptions>();
   add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"
+      "  fovea detect FOLDER --weights RUN/best.safetensors --out found --score 0.3");
   verb->add_option("images", options->images, "JPEG or PNG files, or folders of them")
       ->required()
       ->check(CLI::ExistingPath);

@@ -55,6 +55,10 @@ void add_eval(CLI::App& app) {
   auto* verb = app.add_subcommand("eval", "COCO's metrics of a network, or of a results file, on a data set");
   const auto options = std::make_shared<EvalOptions>();
   add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea eval --weights RUN/best.safetensors --data DIR --json metrics.json\n"
+      "  fovea eval --results detections.json --data DIR");
   verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
   verb->add_option("--results", options->results, "Evaluate this COCO results file instead of a network");
   verb->add_option("--data", options->data, "Folder of the data set")->required();

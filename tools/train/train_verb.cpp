@@ -17,6 +17,11 @@ void add_train(CLI::App& app) {
       "train", "Train on a data set in COCO form: DIR/annotations/instances_{train,val}.json, DIR/train, DIR/val");
   const auto options = std::make_shared<Options>();
   add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
+      "  fovea train my.toml --data DIR --out RUN --set train.steps=20000 --init-from resnet50.safetensors\n"
+      "  fovea train my.toml --data DIR --out RUN --resume");
   verb->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
   verb->add_option("--data", options->train.data, "Folder of the data set")->required();
   verb->add_option("--out", options->train.out, "Folder of the run: configuration, log, checkpoints, chart")
