@@ -231,8 +231,8 @@ void add_bench(CLI::App& app) {
   verb->add_option("--precision", o->precision, "auto, fp32 or bf16");
   verb->add_option("--conv", o->convolution, "auto or direct");
   verb->add_option("--device", o->device, "cpu, cuda or auto");
-  verb->add_option("--warmup", o->warmup, "Runs before the timed ones");
-  verb->add_option("--repeats", o->repeats, "Timed runs")->check(CLI::PositiveNumber);
+  verb->add_option("--warmup", o->warmup, "Runs before the timed ones")->take_last();
+  verb->add_option("--repeats", o->repeats, "Timed runs")->take_last()->check(CLI::PositiveNumber);
   verb->add_option("--json", o->json, "Write the figures to this file");
   verb->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
   verb->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
