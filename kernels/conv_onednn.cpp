@@ -141,7 +141,7 @@ void Convolution::forget_weights() { impl_->packed.clear(); }
 
 std::string Convolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
   if (shape.output_count() == 0) return "nothing";
-  if (impl_->by_winograd(shape, dtype, pass)) return "winograd F(4x4,3x3)";
+  if (impl_->by_winograd(shape, dtype, pass)) return WinogradConvolution::describe(dtype);
   const bool wide = dtype == DType::BF16 && !cpu_has_bf16();
   return impl_->direct.describe(shape, wide ? DType::F32 : dtype, pass) + (wide ? " through fp32" : "");
 }

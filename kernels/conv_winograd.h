@@ -1,11 +1,14 @@
-// 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3): a quarter of the products, in fp32 whatever the activations'
-// dtype; NHWC in and out, all fusions in the transforms. One product of matrices for each of the 36 points.
+// 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3) for fp32 activations, F(6x6, 3x3) for bf16: a quarter, or a
+// fifth, of the products, which are fp32 for both; NHWC in and out, all fusions in the transforms. One product of
+// matrices for each interpolation point.
 //
-// Error, with c = roundings on the longest chain (products summed + 25 of the transforms):
+// Error, with c = roundings on the longest chain (products summed + 45 of the transforms, fewer with FMA):
 //   |y − ref| <= eps(T)·|ref| + c·eps(fp32)·mag,   mag = |A|ᵀ [ Σ_c (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A|
-// where mag, for inputs of like size, is about 40 times the Σ|terms| of the definition (see kernels/winograd.h).
-// The results have the same bits for any number of threads.
+// where mag, for inputs of like size, is about 40 (bf16: 230) times the Σ|terms| of the definition (see
+// kernels/winograd.h). The results have the same bits for any number of threads.
 #pragma once
+#include <string>
+
 #include "kernels/conv.h"
 #include "kernels/conv_weights.h"
 
@@ -18,6 +21,8 @@ class WinogradConvolution {
   static bool applies(const ConvShape& shape);
   // Whether it is faster than the direct form.
   static bool pays(const ConvShape& shape, DType dtype, ConvPass pass);
+
+  static std::string describe(DType dtype);
 
   // Run at once: the caller has submitted them. The shape is not empty.
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);

@@ -28,8 +28,13 @@ const ConvShape kShapes[] = {
 
 Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
 
-// A sum of `terms` products, and at the most 25 more roundings in transforms, their constants and the epilogue.
-double roundings(double terms) { return terms + 25; }
+template <class T>
+constexpr int kTile = std::is_same_v<T, float> ? 4 : 6;
+
+// A sum of `terms` products, and at the most 45 more roundings: from both sides 7 each in the transforms of inputs and
+// outputs (a product and a sum a term, without FMA), 7 in that of weights (whose coefficients are rounded too), and
+// those of bias, add and what accumulates.
+double roundings(double terms) { return terms + 45; }
 
 // The definition's own terms are the smaller part of mag; they bring in those of bias, add and what accumulates.
 void add_mag(Reference& expected, const Values& mag) {
@@ -46,11 +51,12 @@ TEMPLATE_TEST_CASE("winograd forward agrees with the definition", "[conv]", floa
   Convolution convolution(ConvAlgorithm::Winograd);
   Queue queue;
   for (const ConvShape& s : kShapes) {
-    REQUIRE(convolution.describe(s, dtype_of<TestType>()) == "winograd F(4x4,3x3)");
+    REQUIRE(convolution.describe(s, dtype_of<TestType>()) ==
+            (kTile<TestType> == 4 ? "winograd F(4x4,3x3)" : "winograd F(6x6,3x3)"));
     const auto x = seeded_uniform<TestType>(s.input_count(), 1), w = seeded_uniform<TestType>(s.weight_count(), 2);
     const auto add = seeded_uniform<TestType>(s.output_count(), 3);
     const auto bias = seeded_uniform<float>(s.out_c, 4);
-    const auto mag = oracle::winograd_mag_forward(s, to_double(x), to_double(w));
+    const auto mag = oracle::winograd_mag_forward(s, kTile<TestType>, to_double(x), to_double(w));
     for (const Fusion fusion : {Fusion{}, {.bias = true, .relu = true}, {.bias = true, .add = true, .relu = true}}) {
       CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, fusion.bias, fusion.add, fusion.relu);
       Guarded<TestType> y(s.output_count());
@@ -77,7 +83,7 @@ TEMPLATE_TEST_CASE("winograd data gradient agrees with the definition", "[conv]"
     const auto before = seeded_uniform<TestType>(s.input_count(), 3);
     auto masks = seeded_uniform<TestType>(s.input_count(), 4);
     for (auto& m : masks) m = std::max(static_cast<float>(m), 0.f);
-    const auto mag = oracle::winograd_mag_backward_data(s, to_double(dy), to_double(w));
+    const auto mag = oracle::winograd_mag_backward_data(s, kTile<TestType>, to_double(dy), to_double(w));
     for (const bool mask : {false, true})
       for (const bool accumulate : {false, true}) {
         CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, mask, accumulate);
@@ -100,7 +106,7 @@ TEMPLATE_TEST_CASE("winograd weight gradient agrees with the definition", "[conv
   for (const ConvShape& s : kShapes) {
     const auto x = seeded_uniform<TestType>(s.input_count(), 1), dy = seeded_uniform<TestType>(s.output_count(), 2);
     const auto before = seeded_uniform<float>(s.weight_count(), 3), dbias_before = seeded_uniform<float>(s.out_c, 4);
-    const auto mag = oracle::winograd_mag_backward_weight(s, to_double(x), to_double(dy));
+    const auto mag = oracle::winograd_mag_backward_weight(s, kTile<TestType>, to_double(x), to_double(dy));
     const double positions = double(s.batch) * s.out_h() * s.out_w();
     for (const bool accumulate : {false, true}) {
       CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.pad, accumulate);

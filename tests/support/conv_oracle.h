@@ -20,11 +20,11 @@ Reference conv_backward_weight(const kernels::ConvShape& shape, const Values& x,
                                const Values& before);
 Reference conv_bias_gradient(const kernels::ConvShape& shape, const Values& dy, const Values& before);
 
-// Σ|terms| of the products as Winograd's F(4x4, 3x3) adds them up, in the place of the definition's: |A|ᵀ [ Σ
-// (|G||w||G|ᵀ) ⊙
-// (|Bᵀ||d||B|) ] |A| and its like for the gradients, with matrices derived anew from the interpolation points.
-Values winograd_mag_forward(const kernels::ConvShape& shape, const Values& x, const Values& w);
-Values winograd_mag_backward_data(const kernels::ConvShape& shape, const Values& dy, const Values& w);
-Values winograd_mag_backward_weight(const kernels::ConvShape& shape, const Values& x, const Values& dy);
+// Σ|terms| of the products as Winograd's F(tile x tile, 3x3) adds them up, in the place of the definition's:
+// |A|ᵀ [ Σ (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A| and its like for the gradients, with matrices derived anew from the
+// points.
+Values winograd_mag_forward(const kernels::ConvShape& shape, int tile, const Values& x, const Values& w);
+Values winograd_mag_backward_data(const kernels::ConvShape& shape, int tile, const Values& dy, const Values& w);
+Values winograd_mag_backward_weight(const kernels::ConvShape& shape, int tile, const Values& x, const Values& dy);
 
 }  // namespace fovea::test::oracle

@@ -1,4 +1,5 @@
-// What Winograd's F(4x4, 3x3) on the points 0, ±5/8, ±3/2, ∞ adds up: the algorithm in float64 on absolute values.
+// What Winograd's convolution adds up: the algorithm in float64 on absolute values. F(4x4, 3x3) on the points 0, ±5/8,
+// ±3/2, ∞; F(6x6, 3x3) on 0, ±1/2, ±1, ±2, ∞.
 #include <cmath>
 
 #include "tests/support/conv_oracle.h"
@@ -38,20 +39,23 @@ void add_product(Matrix& sum, const Matrix& a, const Matrix& b) {
 
 // |A|, |G| and |Bᵀ|, a row a point.
 struct Transforms {
-  Matrix a{6, 4}, g{6, 3}, b{6, 6};
-  Transforms() {
-    const double points[5] = {0, 0.625, -0.625, 1.5, -1.5};
-    for (int p = 0; p < 6; ++p) {
-      double polynomial[6] = {1};  // Π (x − q) over the other points
+  int tile, patch;
+  Matrix a, g, b;
+  explicit Transforms(int tile) : tile(tile), patch(tile + 2), a{patch, tile}, g{patch, 3}, b{patch, patch} {
+    const Values points = tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2};
+    const int finite = patch - 1;
+    for (int p = 0; p < patch; ++p) {
+      Values polynomial(patch);  // Π (x − q) over the other points
+      polynomial[0] = 1;
       double denominator = 1;
-      for (int q = 0; q < 5; ++q) {
+      for (int q = 0; q < finite; ++q) {
         if (q == p) continue;
-        for (int i = 5; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - points[q] * polynomial[i];
-        if (p < 5) denominator *= points[p] - points[q];
+        for (int i = finite; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - points[q] * polynomial[i];
+        if (p < finite) denominator *= points[p] - points[q];
       }
-      for (int i = 0; i < 6; ++i) b(p, i) = std::abs(polynomial[i]);
-      for (int i = 0; i < 4; ++i) a(p, i) = p < 5 ? std::abs(std::pow(points[p], i)) : i == 3;
-      for (int i = 0; i < 3; ++i) g(p, i) = p < 5 ? std::abs(std::pow(points[p], i) / denominator) : i == 2;
+      for (int i = 0; i < patch; ++i) b(p, i) = std::abs(polynomial[i]);
+      for (int i = 0; i < tile; ++i) a(p, i) = p < finite ? std::abs(std::pow(points[p], i)) : i == tile - 1;
+      for (int i = 0; i < 3; ++i) g(p, i) = p < finite ? std::abs(std::pow(points[p], i) / denominator) : i == 2;
     }
   }
 };
@@ -78,30 +82,30 @@ Matrix taps(const Values& w, size_t first, int step) {
 
 }  // namespace
 
-Values winograd_mag_forward(const ConvShape& s, const Values& x, const Values& w) {
-  const Transforms t;
+Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const Values& w) {
+  const Transforms t(tile);
   const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
   Values mag(s.output_count());
   std::vector<Matrix> u;
   for (int o = 0; o < s.out_c; ++o)
     for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(t.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
   for (int n = 0; n < s.batch; ++n)
-    for (int h = 0; h < out.height; h += 4)
-      for (int q = 0; q < out.width; q += 4) {
+    for (int h = 0; h < out.height; h += tile)
+      for (int q = 0; q < out.width; q += tile) {
         std::vector<Matrix> v;
-        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, 6, n, h - s.pad, q - s.pad, c)));
+        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, t.patch, n, h - s.pad, q - s.pad, c)));
         for (int o = 0; o < s.out_c; ++o) {
-          Matrix sum{6, 6};
+          Matrix sum{t.patch, t.patch};
           for (int c = 0; c < s.in_c; ++c) add_product(sum, u[size_t(o) * s.in_c + c], v[c]);
           const Matrix y = both_ways(transposed(t.a), sum);
-          for (int i = 0; i < std::min(4, out.height - h); ++i)
-            for (int j = 0; j < std::min(4, out.width - q); ++j) mag[out.at(n, h + i, q + j, o)] = y(i, j);
+          for (int i = 0; i < std::min(tile, out.height - h); ++i)
+            for (int j = 0; j < std::min(tile, out.width - q); ++j) mag[out.at(n, h + i, q + j, o)] = y(i, j);
         }
       }
   return mag;
 }
 
-Values winograd_mag_backward_data(const ConvShape& s, const Values& dy, const Values& w) {
+Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w) {
   ConvShape turned = s;  // a convolution of dy with the weights turned by half, in and out swapped
   turned.in_h = s.out_h(), turned.in_w = s.out_w(), turned.pad = 2 - s.pad;
   std::swap(turned.in_c, turned.out_c);
@@ -110,20 +114,20 @@ Values winograd_mag_backward_data(const ConvShape& s, const Values& dy, const Va
     for (int tap = 0; tap < 9; ++tap)
       for (int c = 0; c < s.in_c; ++c)
         turned_w[(size_t(c) * 9 + 8 - tap) * s.out_c + o] = w[(size_t(o) * 9 + tap) * s.in_c + c];
-  return winograd_mag_forward(turned, dy, turned_w);
+  return winograd_mag_forward(turned, tile, dy, turned_w);
 }
 
-Values winograd_mag_backward_weight(const ConvShape& s, const Values& x, const Values& dy) {
-  const Transforms t;
+Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& x, const Values& dy) {
+  const Transforms t(tile);
   const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
-  std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{6, 6});
+  std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{t.patch, t.patch});
   for (int n = 0; n < s.batch; ++n)
-    for (int h = 0; h < out.height; h += 4)
-      for (int q = 0; q < out.width; q += 4) {
+    for (int h = 0; h < out.height; h += tile)
+      for (int q = 0; q < out.width; q += tile) {
         std::vector<Matrix> v;
-        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, 6, n, h - s.pad, q - s.pad, c)));
+        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, t.patch, n, h - s.pad, q - s.pad, c)));
         for (int o = 0; o < s.out_c; ++o) {
-          const Matrix gradient = both_ways(t.a, out.patch(dy, 4, n, h, q, o));
+          const Matrix gradient = both_ways(t.a, out.patch(dy, tile, n, h, q, o));
           for (int c = 0; c < s.in_c; ++c) add_product(sums[size_t(o) * s.in_c + c], gradient, v[c]);
         }
       }
