@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/host_memory.h"
+
 namespace fovea::kernels {
 
 const void* PackedWeights::get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack) {
@@ -20,7 +22,7 @@ const void* PackedWeights::get(const ConvWeights& weights, int form, size_t byte
   if (!held) {
     make_room(bytes);
     Entry entry;
-    entry.packed.reset(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    entry.packed.reset(allocate_host(bytes));
     entry.bytes = bytes;
     if (entry.packed == nullptr)
       throw Error(ErrorKind::OutOfMemory, "out of memory: packed weights of " + std::to_string(bytes) + " bytes");

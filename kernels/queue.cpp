@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/host_memory.h"
+
 #if defined(FOVEA_HAS_CUDA)
 #include "kernels/cuda_check.h"
 #endif
@@ -97,7 +99,7 @@ void* Queue::workspace(size_t bytes) {
 #endif
   std::free(workspace_);
   workspace_bytes_ = 0;
-  workspace_ = std::aligned_alloc(4096, bytes);
+  workspace_ = kernels::allocate_host(bytes);
   if (workspace_ == nullptr)
     throw Error(ErrorKind::OutOfMemory, "out of memory: workspace of " + std::to_string(bytes) + " bytes");
   workspace_bytes_ = bytes;

@@ -128,7 +128,7 @@ void check_backward_weight(Convolution& convolution, const ConvShape& s, const I
 }  // namespace
 
 TEMPLATE_TEST_CASE("convolution forward agrees with its definition", "[conv]", float, bfloat16) {
-  Convolution convolution;
+  Convolution convolution(ConvAlgorithm::Direct);
   for (const auto& [name, shape] : kCases) {
     const Inputs<TestType> in(shape);
     for (const Fusion fusion : {Fusion{},
@@ -145,7 +145,7 @@ TEMPLATE_TEST_CASE("convolution forward agrees with its definition", "[conv]", f
 }
 
 TEMPLATE_TEST_CASE("convolution data gradient agrees with its definition", "[conv]", float, bfloat16) {
-  Convolution convolution;
+  Convolution convolution(ConvAlgorithm::Direct);
   for (const auto& [name, shape] : kCases) {
     const Inputs<TestType> in(shape);
     for (const bool mask : {false, true})
@@ -157,7 +157,7 @@ TEMPLATE_TEST_CASE("convolution data gradient agrees with its definition", "[con
 }
 
 TEMPLATE_TEST_CASE("convolution weight and bias gradients agree with their definition", "[conv]", float, bfloat16) {
-  Convolution convolution;
+  Convolution convolution(ConvAlgorithm::Direct);
   for (const auto& [name, shape] : kCases) {
     const Inputs<TestType> in(shape);
     for (const bool bias : {false, true})
