@@ -109,8 +109,9 @@ TEST_CASE("casts round to nearest even and keep NaN and infinity", "[activation]
 
 TEMPLATE_TEST_CASE("bias and its gradient agree with their definitions", "[activation]", float, bfloat16) {
   using T = TestType;
-  const auto [rows, columns] = GENERATE(
+  const auto size = GENERATE(
       table<size_t, size_t>({{0, 8}, {1, 1}, {3, 7}, {5, 64}, {256, 8}, {257, 40}, {700, 65}, {1030, 256}, {2, 300}}));
+  const auto rows = std::get<0>(size), columns = std::get<1>(size);  // clang has no structured bindings in OpenMP code
   CAPTURE(rows, columns);
   const size_t n = rows * columns;
   const auto a = seeded_uniform<T>(n, 1), d = seeded_uniform<T>(n, 2);

@@ -173,7 +173,7 @@ TEST_CASE("focal loss golden values", "[focal_loss]") {
     const auto losses = file.read<double>(name + std::string(".loss"));
     Reference loss(1);
     for (size_t i = 0; i < logits.size(); ++i) {
-      const auto term = [&](double x) {
+      const auto term = [&, alpha = alpha, gamma = gamma](double x) {
         return oracle::focal_term(x, targets[i / columns], static_cast<int>(i % columns), alpha, gamma);
       };
       const auto here = term(logits[i]);

@@ -51,7 +51,8 @@ TEST_CASE("the sum of squares of the largest values is finite", "[reduce]") {
 
 TEMPLATE_TEST_CASE("column sums agree with their definition", "[reduce]", float, bfloat16) {
   using T = TestType;
-  const auto [rows, columns] = GENERATE(table<size_t, size_t>({{0, 4}, {1, 1}, {300, 7}, {513, 72}, {40, 1030}}));
+  const auto size = GENERATE(table<size_t, size_t>({{0, 4}, {1, 1}, {300, 7}, {513, 72}, {40, 1030}}));
+  const auto rows = std::get<0>(size), columns = std::get<1>(size);  // clang has no structured bindings in OpenMP code
   CAPTURE(rows, columns);
   const auto values = seeded_uniform<T>(rows * columns, 1);
   const auto before = seeded_uniform<float>(columns, 2);
