@@ -5,11 +5,20 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
-// The sanitizers must be told when the stack changes.
+// The sanitizers must be told when the stack changes. (clang says which one is on in its own way.)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#elif __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #elif defined(__SANITIZE_THREAD__)
@@ -39,6 +48,7 @@ struct FiberScheduler::Impl {
   int current = 0;
   const std::function<void(int)>* body = nullptr;
   std::exception_ptr failure;
+  bool at_start = false;  // every fiber waits for the body of its next block
 
   void enter(int thread) {
     current = thread;
@@ -59,7 +69,7 @@ struct FiberScheduler::Impl {
     Fiber& fiber = fibers[current];
     fiber.state = state;
 #if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_start_switch_fiber(state == State::Done ? nullptr : &fiber.sanitizer, main_stack, main_stack_bytes);
+    __sanitizer_start_switch_fiber(&fiber.sanitizer, main_stack, main_stack_bytes);
 #elif defined(__SANITIZE_THREAD__)
     __tsan_switch_to_fiber(main_sanitizer, 0);
 #endif
@@ -73,30 +83,35 @@ struct FiberScheduler::Impl {
 #endif
   }
 
-  void run_body() {
+  [[noreturn]] void run_bodies() {
     resumed();
-    try {
-      (*body)(current);
-    } catch (...) {
-      failure = std::current_exception();
+    for (;;) {
+      try {
+        (*body)(current);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      leave(State::Done);
     }
-    leave(State::Done);
   }
 
   static void start(unsigned high, unsigned low) {
-    reinterpret_cast<Impl*>((static_cast<uintptr_t>(high) << 32) | low)->run_body();
+    reinterpret_cast<Impl*>((static_cast<uintptr_t>(high) << 32) | low)->run_bodies();
   }
 
-  void reset() {
+  // Fibers with empty stacks. Once is enough, until a block is given up with threads in the midst of their body.
+  void make_fibers() {
     const auto self = reinterpret_cast<uintptr_t>(this);
     for (Fiber& fiber : fibers) {
       getcontext(&fiber.context);
       fiber.context.uc_stack.ss_sp = fiber.stack;
       fiber.context.uc_stack.ss_size = kStackBytes;
       fiber.context.uc_link = nullptr;
-      fiber.state = State::Ready;
 #if defined(__SANITIZE_ADDRESS__)
       fiber.sanitizer = nullptr;
+#elif defined(__SANITIZE_THREAD__)
+      if (fiber.sanitizer != nullptr) __tsan_destroy_fiber(fiber.sanitizer);
+      fiber.sanitizer = __tsan_create_fiber(0);
 #endif
       makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Impl::start), 2, static_cast<unsigned>(self >> 32),
                   static_cast<unsigned>(self));
@@ -129,26 +144,29 @@ FiberScheduler::FiberScheduler(int threads) : impl_(std::make_unique<Impl>()), e
   for (auto& fiber : impl_->fibers) {
     fiber.stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (fiber.stack == MAP_FAILED) throw Error(ErrorKind::OutOfMemory, "out of memory: stacks of the test fibers");
-#if defined(__SANITIZE_THREAD__)
-    fiber.sanitizer = __tsan_create_fiber(0);
-#endif
   }
 }
 
 FiberScheduler::~FiberScheduler() {
   for (auto& fiber : impl_->fibers) {
 #if defined(__SANITIZE_THREAD__)
-    __tsan_destroy_fiber(fiber.sanitizer);
+    if (fiber.sanitizer != nullptr) __tsan_destroy_fiber(fiber.sanitizer);
 #endif
     munmap(fiber.stack, kStackBytes);
   }
+}
+
+FiberScheduler& FiberScheduler::of_this_thread(int threads) {
+  static thread_local std::map<int, FiberScheduler> schedulers;
+  return schedulers.try_emplace(threads, threads).first->second;
 }
 
 void FiberScheduler::run(Way order, uint64_t seed, const std::function<void(int)>& body) {
   Impl& impl = *impl_;
   impl.body = &body;
   impl.failure = nullptr;
-  impl.reset();
+  if (!std::exchange(impl.at_start, false)) impl.make_fibers();
+  for (auto& fiber : impl.fibers) fiber.state = State::Ready;
   std::vector<int> turn(impl.fibers.size());
   std::iota(turn.begin(), turn.end(), 0);
   if (order == Way::FibersBackward) std::reverse(turn.begin(), turn.end());
@@ -158,6 +176,8 @@ void FiberScheduler::run(Way order, uint64_t seed, const std::function<void(int)
     for (const int thread : turn)
       if (impl.fibers[thread].state == State::Ready) impl.enter(thread);
   } while (impl.release_barriers());
+  impl.at_start =
+      std::all_of(impl.fibers.begin(), impl.fibers.end(), [](const auto& fiber) { return fiber.state == State::Done; });
   if (impl.failure) std::rethrow_exception(impl.failure);
 }
 

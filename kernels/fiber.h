@@ -14,6 +14,8 @@ class FiberScheduler {
  public:
   explicit FiberScheduler(int threads);
   ~FiberScheduler();
+  // The one for blocks of so many threads, kept between launches: its stacks are dear to make.
+  static FiberScheduler& of_this_thread(int threads);
 
   // Runs body(thread) for every thread of one block. Throws what a body throws, and when threads wait at different
   // barriers or one ends while others wait (a barrier in divergent code).

@@ -114,7 +114,7 @@ void rows_on_cpu(int64_t rows, const F& f) {
 
 template <int BLOCK, class F>
 void rows_on_fibers(Way way, uint64_t seed, int64_t rows, const F& f) {
-  FiberScheduler scheduler(BLOCK);
+  FiberScheduler& scheduler = FiberScheduler::of_this_thread(BLOCK);
   uint64_t scratch[kMaxWarps];
   auto shared = std::make_unique<typename F::Shared>();
   for (int64_t row = 0; row < rows; ++row) {
