@@ -25,7 +25,7 @@ if(FOVEA_SANITIZE)
 endif()
 
 # CMake 3.25 does not know the standard's option of nvcc 13.
-set(FOVEA_CUDA_FLAGS -std=c++20 -fmad=false --expt-relaxed-constexpr --diag-suppress=20011,20012,20013,20014,20015 -Xcompiler=-fopenmp)
+set(FOVEA_CUDA_FLAGS -std=c++20 -fmad=false --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-fopenmp)
 foreach(flag IN LISTS FOVEA_HOST_FLAGS)
   list(APPEND FOVEA_CUDA_FLAGS -Xcompiler=${flag})
 endforeach()

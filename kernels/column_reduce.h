@@ -64,8 +64,8 @@ struct SumChunk {
 
   // A function of its own, or the compiler takes two rows at a time: half as fast, for the hardware prefetches one
   // stream well and not two.
-  __attribute__((noinline)) static void add_row(const Terms& terms, int64_t row, int64_t column, int64_t width,
-                                                Sum (*sums)[kSerialTile]) {
+  FN_APART static void add_row(const Terms& terms, int64_t row, int64_t column, int64_t width,
+                               Sum (*sums)[kSerialTile]) {
     const Terms own = terms;  // a copy whose members no store can change
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) {

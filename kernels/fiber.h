@@ -31,6 +31,8 @@ class FiberScheduler {
   std::unique_ptr<uint64_t[]> exchange_;
 };
 
+// Its members are FN, though fibers never run on the GPU: nvcc's check that a kernel calls nothing of the host alone,
+// which would silently empty the kernel, stays on for everything else.
 template <int N>
 struct FiberBlock : BlockCollectives<FiberBlock<N>> {
   using BlockCollectives<FiberBlock<N>>::sum;
@@ -40,39 +42,47 @@ struct FiberBlock : BlockCollectives<FiberBlock<N>> {
   int index;
 
   FiberBlock(FiberScheduler& s, void* scratch, int thread) : scheduler(&s), scratch_memory(scratch), index(thread) {}
-  int thread() const { return index; }
+  FN int thread() const { return index; }
   static constexpr int size() { return N; }
-  int lane() const { return index % kWarpSize; }
-  int warp() const { return index / kWarpSize; }
+  FN int lane() const { return index % kWarpSize; }
+  FN int warp() const { return index / kWarpSize; }
   static constexpr int warp_size() { return kWarpSize; }
-  void sync() { scheduler->sync_block(); }
+  FN void sync() {
+#if !defined(__CUDA_ARCH__)
+    scheduler->sync_block();
+#endif
+  }
   template <class T>
-  T shuffle_xor(T value, int mask) {
+  FN T shuffle_xor(T value, int mask) {
     return exchange_with(value, lane() ^ mask);
   }
   template <class T>
-  T shuffle_up(T value, int delta) {
+  FN T shuffle_up(T value, int delta) {
     return exchange_with(value, lane() < delta ? lane() : lane() - delta);
   }
   template <class T>
-  T shuffle(T value, int lane) {
+  FN T shuffle(T value, int lane) {
     return exchange_with(value, lane);
   }
   template <class T>
-  T* scratch() {
+  FN T* scratch() {
     return static_cast<T*>(scratch_memory);
   }
 
  private:
   template <class T>
-  T exchange_with(T value, int lane) {
+  FN T exchange_with(T value, int lane) {
     static_assert(sizeof(T) <= 8);
+#if defined(__CUDA_ARCH__)
+    return value;
+#else
     std::memcpy(&scheduler->exchange()[index], &value, sizeof(T));
     scheduler->sync_warp();
     T result;
     std::memcpy(&result, &scheduler->exchange()[warp() * kWarpSize + lane], sizeof(T));
     scheduler->sync_warp();
     return result;
+#endif
   }
 };
 

@@ -12,9 +12,9 @@ struct PoolShape {
   int channels = 0;
   int kernel = 3;  // 3: stride 2, pad 1 (ResNet's stem); 2: stride 2, no pad
 
-  int pad() const { return kernel == 3 ? 1 : 0; }
-  int out_h() const { return (in_h + 2 * pad() - kernel) / 2 + 1; }
-  int out_w() const { return (in_w + 2 * pad() - kernel) / 2 + 1; }
+  constexpr int pad() const { return kernel == 3 ? 1 : 0; }
+  constexpr int out_h() const { return (in_h + 2 * pad() - kernel) / 2 + 1; }
+  constexpr int out_w() const { return (in_w + 2 * pad() - kernel) / 2 + 1; }
   int64_t input_count() const { return int64_t{batch} * in_h * in_w * channels; }
   int64_t output_count() const { return int64_t{batch} * out_h() * out_w() * channels; }
 };
