@@ -52,7 +52,7 @@ const std::vector<std::string>& preset_names();
 
 // Overlays the keys that `toml` holds. Unknown keys and wrong types: Error(Usage) with `source`, line, and the nearest
 // key.
-void apply_toml(Config& config, const std::string& toml, const std::string& source);
+void apply_toml(Config& config, const std::string& text, const std::string& source);
 void apply_file(Config& config, const std::filesystem::path& path);
 // "train.steps=100", "model.head.norm=group".
 void apply_setting(Config& config, const std::string& setting);

@@ -123,7 +123,7 @@ std::vector<LoadedImage> Loader::next() {
   const int64_t last = std::min(consumed_ + options_.batch, end_);
   while (batch.empty() && consumed_ < last) {
     for (; consumed_ < last; ++consumed_) {
-      changed_.wait(lock, [&] { return failure_ || ready_.count(consumed_) > 0; });
+      changed_.wait(lock, [&] { return failure_ || ready_.contains(consumed_); });
       if (failure_) std::rethrow_exception(failure_);
       auto entry = ready_.extract(consumed_);
       if (entry.mapped()) batch.push_back(std::move(*entry.mapped()));
