@@ -101,21 +101,23 @@ struct FiberScheduler::Impl {
 
   // Fibers with empty stacks. Once is enough, until a block is given up with threads in the midst of their body.
   void make_fibers() {
+    for (Fiber& fiber : fibers) make_fiber(fiber);
+  }
+  // A function of its own: to the compiler getcontext may return twice, which would spoil a loop's variables.
+  [[gnu::noinline]] void make_fiber(Fiber& fiber) {
     const auto self = reinterpret_cast<uintptr_t>(this);
-    for (Fiber& fiber : fibers) {
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack;
-      fiber.context.uc_stack.ss_size = kStackBytes;
-      fiber.context.uc_link = nullptr;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack;
+    fiber.context.uc_stack.ss_size = kStackBytes;
+    fiber.context.uc_link = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
-      fiber.sanitizer = nullptr;
+    fiber.sanitizer = nullptr;
 #elif defined(__SANITIZE_THREAD__)
-      if (fiber.sanitizer != nullptr) __tsan_destroy_fiber(fiber.sanitizer);
-      fiber.sanitizer = __tsan_create_fiber(0);
+    if (fiber.sanitizer != nullptr) __tsan_destroy_fiber(fiber.sanitizer);
+    fiber.sanitizer = __tsan_create_fiber(0);
 #endif
-      makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Impl::start), 2, static_cast<unsigned>(self >> 32),
-                  static_cast<unsigned>(self));
-    }
+    makecontext(&fiber.context, reinterpret_cast<void (*)()>(&Impl::start), 2, static_cast<unsigned>(self >> 32),
+                static_cast<unsigned>(self));
   }
 
   // Frees the threads of every complete barrier; false when all threads are done.
