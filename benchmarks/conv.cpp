@@ -108,6 +108,7 @@ struct Result {
   const char* algorithm;
   double seconds[3] = {};  // forward, backward data, backward weight; 0: not run in training
   std::string implementation[3] = {};
+  size_t workspace = 0, packed = 0;  // bytes of scratch, and of packed weights kept
 };
 
 template <class T>
@@ -135,6 +136,8 @@ Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, co
     });
   for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})
     result.implementation[static_cast<int>(pass)] = convolution.describe(s, dtype, pass);
+  result.workspace = queue.workspace_bytes();
+  result.packed = convolution.cached_bytes();
   return result;
 }
 
@@ -146,7 +149,7 @@ void print(const Result& r) {
     std::printf(" |%8.2f ms %5.0f %-27.27s", 1e3 * r.seconds[pass], rate(r.seconds[pass]),
                 run ? r.implementation[pass].c_str() : "");
   }
-  std::printf("\n");
+  std::printf(" | scratch %5.1f packed %5.1f MiB\n", r.workspace / 1048576., r.packed / 1048576.);
 }
 
 void write_json(const std::string& path, const std::vector<Result>& results) {
@@ -157,7 +160,8 @@ void write_json(const std::string& path, const std::vector<Result>& results) {
     file << (i ? ",\n " : "") << "{\"layer\": \"" << r.layer->name << "\", \"dtype\": \"" << r.dtype
          << "\", \"algorithm\": \"" << r.algorithm << "\", \"gmac\": " << 1e-9 * r.layer->shape.macs()
          << ", \"times\": [" << r.layer->forward << ", " << r.layer->backward_data << ", " << r.layer->backward_weight
-         << "], \"seconds\": [" << r.seconds[0] << ", " << r.seconds[1] << ", " << r.seconds[2] << "]}";
+         << "], \"seconds\": [" << r.seconds[0] << ", " << r.seconds[1] << ", " << r.seconds[2]
+         << "], \"workspace_bytes\": " << r.workspace << ", \"packed_bytes\": " << r.packed << "}";
   }
   file << "]\n";
   if (!file.flush()) throw Error(ErrorKind::Runtime, "cannot write " + path);

@@ -269,14 +269,14 @@ std::string WinogradConvolution::describe(DType dtype) {
 }
 
 // Measured on Zen 4 against oneDNN's direct forms. Few tiles do not pay for transformed weights of four times the size,
-// few channels not for the transforms; bf16 products of the direct form cost half of ours in fp32.
+// few channels not for the transforms; the direct form's bf16 products cost half of ours, so that it takes more tiles.
 bool WinogradConvolution::pays(const ConvShape& s, DType dtype, ConvPass pass) {
   if (!applies(s)) return false;
   const int64_t tiles = Tiles(s, 4).count;
   const int channels = std::min(s.in_c, s.out_c);
   const bool weight_pass = pass == ConvPass::BackwardWeight;
   if (dtype == DType::F32 || weight_pass) return tiles >= 12 && channels >= 16;
-  return tiles >= 36 && channels >= 32;
+  return tiles >= 100 && channels >= 32;
 }
 
 void WinogradConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
