@@ -1,13 +1,15 @@
-// What the benchmarks of memory-bound kernels share: time work, state the bytes it must move, compare with the memory
-// bandwidth measured in the same run, print a table, write JSON.
+// What the benchmarks of kernels share: timing and the command line; and for the memory-bound ones, state the bytes
+// that work must move, compare with the memory bandwidth measured in the same run, print a table, write JSON.
 #pragma once
 #include <omp.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,7 @@ namespace fovea::bench {
 
 // cpu_time: one thread and its CPU time, that is the rate of a core, for a machine that is busy with other work.
 struct Timing {
-  int runs = 11;
+  int runs;
   bool cpu_time = false;
 
   double now() const {
@@ -38,6 +40,15 @@ struct Timing {
     return seconds;
   }
 };
+
+// Values in [-1, 1), other ones at each call.
+template <class T>
+std::vector<T> uniform(int64_t count) {
+  static std::mt19937 random(1);
+  std::vector<T> values(count);
+  for (T& value : values) value = static_cast<float>(random()) * 0x1p-31f - 1.f;
+  return values;
+}
 
 struct Result {
   std::string name, dtype;
@@ -99,5 +110,39 @@ class Table {
   double bandwidth_ = 0;
   std::vector<Result> results_;
 };
+
+// A benchmark's program: its command line, and errors as one line. run(timing, json) is called once; add_options(app)
+// before the arguments are read. The return value is the exit status.
+template <class AddOptions, class Run>
+int program(int argc, char** argv, const char* description, int runs, const AddOptions& add_options, const Run& run) {
+  CLI::App app(description);
+  Timing timing{runs};
+  std::string json;
+  app.add_option("--runs", timing.runs, "timed runs of each")->check(CLI::PositiveNumber);
+  app.add_flag("--cpu-time", timing.cpu_time, "one thread, CPU time");
+  app.add_option("--json", json, "write the results there");
+  add_options(app);
+  CLI11_PARSE(app, argc, argv);
+  if (timing.cpu_time) omp_set_num_threads(1);
+  try {
+    run(timing, json);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
+  }
+}
+
+// The program of a benchmark that fills one table.
+template <class Fill>
+int table_program(int argc, char** argv, const char* description, const Fill& fill) {
+  return program(
+      argc, argv, description, 21, [](CLI::App&) {},
+      [&](const Timing& timing, const std::string& json) {
+        Table table(timing);
+        fill(table);
+        if (!json.empty()) table.write_json(json);
+      });
+}
 
 }  // namespace fovea::bench

@@ -4,18 +4,13 @@
 // A total is Σ layers · times the layer runs: forward for an image, all three passes for a training step whose stem and
 // first stage are frozen. The best of the runs is shown: other work on the machine only ever adds time. --cpu-time runs
 // on one thread and counts its CPU time: rates a core, for a machine that is busy with other work.
-#include <omp.h>
-
-#include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "benchmarks/bench.h"
 #include "kernels/conv.h"
 
 using namespace fovea;
@@ -72,35 +67,10 @@ std::vector<Layer> retinanet_r50(int size, int batch) {
   return layers;
 }
 
-template <class T>
-std::vector<T> uniform(int64_t count) {
-  static std::mt19937 random(1);
-  std::vector<T> values(count);
-  for (T& value : values) value = static_cast<float>(random()) * 0x1p-31f - 1.f;
-  return values;
+template <class Work>
+double best_seconds(const bench::Timing& timing, const Work& work) {
+  return timing.sorted_seconds(work).front();
 }
-
-struct Timing {
-  int runs = 5;
-  bool cpu_time = false;
-
-  double now() const {
-    timespec time;
-    clock_gettime(cpu_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-    return time.tv_sec + 1e-9 * time.tv_nsec;
-  }
-  template <class Work>
-  double best_seconds(const Work& work) const {
-    double best = 1e30;
-    work();
-    for (int i = 0; i < runs; ++i) {
-      const double start = now();
-      work();
-      best = std::min(best, now() - start);
-    }
-    return best;
-  }
-};
 
 struct Result {
   const Layer* layer;
@@ -112,26 +82,27 @@ struct Result {
 };
 
 template <class T>
-Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, const Timing& timing) {
+Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, const bench::Timing& timing) {
   const ConvShape& s = layer.shape;
   Queue queue;
   Convolution convolution(algorithm);
-  auto x = uniform<T>(s.input_count()), w = uniform<T>(s.weight_count()), y = uniform<T>(s.output_count());
-  auto dy = uniform<T>(s.output_count()), dx = std::vector<T>(s.input_count());
+  auto x = bench::uniform<T>(s.input_count()), w = bench::uniform<T>(s.weight_count()),
+       y = bench::uniform<T>(s.output_count());
+  auto dy = bench::uniform<T>(s.output_count()), dx = std::vector<T>(s.input_count());
   std::vector<float> bias(s.out_c), dbias(s.out_c), dweight(s.weight_count());
   const uint64_t version = 1;
   const ConvWeights weights{w.data(), &version};
   constexpr DType dtype = dtype_of<T>();
   Result result{&layer, name_of(dtype), name};
-  result.seconds[0] = timing.best_seconds([&] {
+  result.seconds[0] = best_seconds(timing, [&] {
     convolution.forward(queue, s, dtype, {x.data(), weights, bias.data(), nullptr, true, y.data()});
   });
   if (layer.backward_data > 0)
-    result.seconds[1] = timing.best_seconds([&] {
+    result.seconds[1] = best_seconds(timing, [&] {
       convolution.backward_data(queue, s, dtype, {dy.data(), weights, x.data(), false, dx.data()});
     });
   if (layer.backward_weight > 0)
-    result.seconds[2] = timing.best_seconds([&] {
+    result.seconds[2] = best_seconds(timing, [&] {
       convolution.backward_weight(queue, s, dtype, {x.data(), dy.data(), false, dweight.data(), dbias.data()});
     });
   for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})
@@ -167,36 +138,31 @@ void write_json(const std::string& path, const std::vector<Result>& results) {
   if (!file.flush()) throw Error(ErrorKind::Runtime, "cannot write " + path);
 }
 
-void run(int argc, char** argv) {
-  CLI::App app("Rates of the convolutions of RetinaNet R50-FPN");
+struct Options {
   int size = 800, batch = 1;
-  Timing timing;
-  std::string dtype = "both", algorithm = "all", only, json;
-  app.add_option("--size", size, "image side, pixels");
-  app.add_option("--batch", batch, "images");
-  app.add_option("--dtype", dtype, "fp32, bf16 or both")->check(CLI::IsMember({"fp32", "bf16", "both"}));
-  app.add_option("--algorithm", algorithm)->check(CLI::IsMember({"auto", "direct", "winograd", "all"}));
-  app.add_option("--runs", timing.runs, "runs a pass; the best is kept")->check(CLI::PositiveNumber);
-  app.add_option("--layer", only, "only layers whose name contains this");
-  app.add_flag("--cpu-time", timing.cpu_time, "one thread, its CPU time");
-  app.add_option("--json", json, "write the results here");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::exit(app.exit(error));
+  std::string dtype = "both", algorithm = "all", layers;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--size", size, "image side, pixels");
+    app.add_option("--batch", batch, "images");
+    app.add_option("--dtype", dtype, "fp32, bf16 or both")->check(CLI::IsMember({"fp32", "bf16", "both"}));
+    app.add_option("--algorithm", algorithm)->check(CLI::IsMember({"auto", "direct", "winograd", "all"}));
+    app.add_option("--layer", layers, "only layers whose name contains this");
   }
-  if (timing.cpu_time) omp_set_num_threads(1);
+};
+
+void run(const Options& options, const bench::Timing& timing, const std::string& json) {
   const std::pair<const char*, ConvAlgorithm> algorithms[] = {
       {"auto", ConvAlgorithm::Auto}, {"direct", ConvAlgorithm::Direct}, {"winograd", ConvAlgorithm::Winograd}};
-  const auto layers = retinanet_r50(size, batch);
+  const auto layers = retinanet_r50(options.size, options.batch);
   std::vector<Result> results;
   std::map<std::string, std::pair<double, double>> totals;  // forward, training step
   for (const Layer& layer : layers) {
-    if (layer.name.find(only) == std::string::npos) continue;
+    if (layer.name.find(options.layers) == std::string::npos) continue;
     for (const auto& [name, value] : algorithms) {
-      if (algorithm != "all" && algorithm != name) continue;
+      if (options.algorithm != "all" && options.algorithm != name) continue;
       for (const bool bf16 : {false, true}) {
-        if (dtype != "both" && (dtype == "bf16") != bf16) continue;
+        if (options.dtype != "both" && (options.dtype == "bf16") != bf16) continue;
         results.push_back(bf16 ? measure<bfloat16>(layer, value, name, timing)
                                : measure<float>(layer, value, name, timing));
         const Result& r = results.back();
@@ -217,11 +183,8 @@ void run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    run(argc, argv);
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench_conv: %s\n", error.what());
-    return 1;
-  }
+  Options options;
+  return bench::program(
+      argc, argv, "Rates of the convolutions of RetinaNet R50-FPN", 5, [&](CLI::App& app) { options.add_to(app); },
+      [&](const bench::Timing& timing, const std::string& json) { run(options, timing, json); });
 }

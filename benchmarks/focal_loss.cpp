@@ -2,8 +2,6 @@
 //   bench_focal_loss [--runs 21] [--cpu-time] [--json FILE]
 #include "kernels/focal_loss.h"
 
-#include <CLI/CLI.hpp>
-
 #include "benchmarks/bench.h"
 #include "benchmarks/heads.h"
 #include "kernels/anchor_match.h"
@@ -112,20 +110,13 @@ void losses(bench::Table& table, const char* dtype, const std::vector<float>& an
 }  // namespace
 
 int main(int argc, char** argv) {
-  bench::Timing timing{21};
-  std::string json;
-  CLI::App app("Losses and anchor matching against the memory's bandwidth");
-  app.add_option("--runs", timing.runs, "timed runs of each")->check(CLI::PositiveNumber);
-  app.add_flag("--cpu-time", timing.cpu_time, "one thread, CPU time");
-  app.add_option("--json", json, "write the results there");
-  CLI11_PARSE(app, argc, argv);
-  if (timing.cpu_time) omp_set_num_threads(1);
-  bench::Table table(timing);
-  const auto anchors = bench::anchor_boxes();
-  const Truth truth(20);
-  match(table, anchors, Truth(500), "anchor_match 500 boxes");
-  const Matched matched = match(table, anchors, truth, "anchor_match 20 boxes");
-  losses<float>(table, "fp32", anchors, truth, matched);
-  losses<bfloat16>(table, "bf16", anchors, truth, matched);
-  if (!json.empty()) table.write_json(json);
+  return bench::table_program(argc, argv, "Losses and anchor matching against the memory's bandwidth",
+                              [](bench::Table& table) {
+                                const auto anchors = bench::anchor_boxes();
+                                const Truth truth(20);
+                                match(table, anchors, Truth(500), "anchor_match 500 boxes");
+                                const Matched matched = match(table, anchors, truth, "anchor_match 20 boxes");
+                                losses<float>(table, "fp32", anchors, truth, matched);
+                                losses<bfloat16>(table, "bf16", anchors, truth, matched);
+                              });
 }

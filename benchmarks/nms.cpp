@@ -2,8 +2,6 @@
 //   bench_nms [--runs 21] [--cpu-time] [--json FILE]
 #include "kernels/nms.h"
 
-#include <CLI/CLI.hpp>
-
 #include "benchmarks/bench.h"
 #include "benchmarks/heads.h"
 #include "kernels/dtype.h"
@@ -49,17 +47,11 @@ void detection(bench::Table& table, const char* dtype, const std::vector<float>&
 }  // namespace
 
 int main(int argc, char** argv) {
-  bench::Timing timing{21};
-  std::string json;
-  CLI::App app("Detection against the time to read the logits once");
-  app.add_option("--runs", timing.runs, "timed runs of each")->check(CLI::PositiveNumber);
-  app.add_flag("--cpu-time", timing.cpu_time, "one thread, CPU time");
-  app.add_option("--json", json, "write the results there");
-  CLI11_PARSE(app, argc, argv);
-  if (timing.cpu_time) omp_set_num_threads(1);
-  bench::Table table(timing);
-  const auto anchors = bench::anchor_boxes();
-  for (const float mean : {-7.5f, -6.6f, -6.f, -4.6f}) detection<float>(table, "fp32", anchors, mean);
-  detection<bfloat16>(table, "bf16", anchors, -6.6f);
-  if (!json.empty()) table.write_json(json);
+  return bench::table_program(argc, argv, "Detection against the time to read the logits once",
+                              [](bench::Table& table) {
+                                const auto anchors = bench::anchor_boxes();
+                                for (const float mean : {-7.5f, -6.6f, -6.f, -4.6f})
+                                  detection<float>(table, "fp32", anchors, mean);
+                                detection<bfloat16>(table, "bf16", anchors, -6.6f);
+                              });
 }

@@ -1,8 +1,6 @@
 // Point-wise, norm, pooling, upsampling, image, reduction and optimiser kernels against the memory's bandwidth:
-//   bench_pointwise [--runs 11] [--cpu-time] [--json FILE]
+//   bench_pointwise [--runs 21] [--cpu-time] [--json FILE]
 // Tensors are [2, 200, 200, 256] (P3 of a pair of images, and more than the caches hold), random, never zeros.
-#include <CLI/CLI.hpp>
-#include <random>
 
 #include "benchmarks/bench.h"
 #include "kernels/activation.h"
@@ -23,22 +21,14 @@ namespace {
 constexpr int kImages = 2, kSide = 200, kChannels = 256;
 constexpr int64_t kRows = int64_t{kImages} * kSide * kSide, kCount = kRows * kChannels;
 
-template <class T>
-std::vector<T> uniform(int64_t count) {
-  static std::mt19937 random(1);
-  std::vector<T> values(count);
-  for (T& value : values) value = static_cast<float>(random()) * 0x1p-31f - 1.f;
-  return values;
-}
-
 // `bytes`: of one tensor; the factors beside it are how many are read and written.
 template <class T>
 void activations(bench::Table& table, const char* dtype) {
   Queue queue;
-  const auto a = uniform<T>(kCount), b = uniform<T>(kCount);
+  const auto a = bench::uniform<T>(kCount), b = bench::uniform<T>(kCount);
   auto dy = b;
   std::vector<T> y(kCount);
-  std::vector<float> bias = uniform<float>(kChannels), dbias(kChannels);
+  std::vector<float> bias = bench::uniform<float>(kChannels), dbias(kChannels);
   const double bytes = kCount * sizeof(T);
   const auto run = [&](const char* name, double tensors, const auto& work) {
     table.run(name, dtype, tensors * bytes, work);
@@ -57,9 +47,9 @@ void activations(bench::Table& table, const char* dtype) {
 template <class T>
 void norms(bench::Table& table, const char* dtype) {
   Queue queue;
-  const auto x = uniform<T>(kCount), dy = uniform<T>(kCount);
+  const auto x = bench::uniform<T>(kCount), dy = bench::uniform<T>(kCount);
   std::vector<T> y(kCount), dx(kCount);
-  const auto gamma = uniform<float>(kChannels), beta = uniform<float>(kChannels);
+  const auto gamma = bench::uniform<float>(kChannels), beta = bench::uniform<float>(kChannels);
   std::vector<float> mean(kChannels), var(kChannels, 1.f), saved_mean(kChannels), saved_invstd(kChannels),
       dgamma(kChannels), dbeta(kChannels);
   const double bytes = kCount * sizeof(T);
@@ -102,7 +92,7 @@ void norms(bench::Table& table, const char* dtype) {
 template <class T>
 void spatial(bench::Table& table, const char* dtype) {
   Queue queue;
-  const auto x = uniform<T>(kCount), quarter = uniform<T>(kCount / 4);
+  const auto x = bench::uniform<T>(kCount), quarter = bench::uniform<T>(kCount / 4);
   std::vector<T> y(kCount), small(kCount / 4);
   std::vector<uint8_t> argmax(kCount / 4);
   const double bytes = kCount * sizeof(T);
@@ -139,8 +129,8 @@ void spatial(bench::Table& table, const char* dtype) {
 void optimizers(bench::Table& table) {
   Queue queue;
   const int64_t n = 34'000'000;
-  auto params = uniform<float>(n), m = uniform<float>(n), average = uniform<float>(n);
-  const auto grads = uniform<float>(n);
+  auto params = bench::uniform<float>(n), m = bench::uniform<float>(n), average = bench::uniform<float>(n);
+  const auto grads = bench::uniform<float>(n);
   std::vector<float> v(n, 1.f);
   std::vector<bfloat16> folded(n);
   std::vector<ParamSegment> segments;
@@ -174,22 +164,14 @@ void optimizers(bench::Table& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("point-wise kernels against the memory's bandwidth");
-  bench::Timing timing;
-  std::string json;
-  app.add_option("--runs", timing.runs)->check(CLI::PositiveNumber);
-  app.add_flag("--cpu-time", timing.cpu_time);
-  app.add_option("--json", json);
-  CLI11_PARSE(app, argc, argv);
-  if (timing.cpu_time) omp_set_num_threads(1);
-  bench::Table table(timing);
-  const auto both = [&]<class T>(const char* dtype) {
-    activations<T>(table, dtype);
-    norms<T>(table, dtype);
-    spatial<T>(table, dtype);
-  };
-  both.operator()<float>("fp32");
-  both.operator()<bfloat16>("bf16");
-  optimizers(table);
-  if (!json.empty()) table.write_json(json);
+  return bench::table_program(argc, argv, "Point-wise kernels against the memory's bandwidth", [](bench::Table& table) {
+    const auto both = [&]<class T>(const char* dtype) {
+      activations<T>(table, dtype);
+      norms<T>(table, dtype);
+      spatial<T>(table, dtype);
+    };
+    both.operator()<float>("fp32");
+    both.operator()<bfloat16>("bf16");
+    optimizers(table);
+  });
 }

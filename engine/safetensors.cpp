@@ -282,4 +282,9 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   if (!flushed) fail_with_errno(folder, "fsync of the folder");
 }
 
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  const std::span<const std::byte> part = std::as_bytes(std::span(text));
+  write_file_atomically(path, std::span(&part, 1));
+}
+
 }  // namespace fovea

@@ -27,7 +27,7 @@ class SafetensorsFile {
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
-  bool contains(const std::string& name) const { return tensors_.count(name) > 0; }
+  bool contains(const std::string& name) const { return tensors_.contains(name); }
   const StoredTensor& at(const std::string& name) const;
 
   // The values of a tensor of any floating or integer dtype, converted.
@@ -51,6 +51,7 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
 
 // The same for any bytes.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 // `text` as a JSON string with its quotes.
 std::string json_quoted(std::string_view text);

@@ -1,7 +1,7 @@
 // Ioffe & Szegedy 2015, algorithm 1, a channel over its n = rows values:
 //   mean = Σx / n,  var = Σ(x − mean)² / n,  x̂ = (x − mean)·invstd,  invstd = 1 / sqrt(var + eps),  y = gamma·x̂ + beta
 // and with g = dy where the ReLU let y through:
-//   dbeta = Σg,  dgamma = Σ g·x̂,  dx = gamma·invstd·(g − dbeta / n − x̂·dgamma / n)
+//   dbeta = Σg,  dgamma = Σ g·x̂,  dx = invstd·(h − mean(h) − x̂·mean(h·x̂)),  h = gamma·g
 // Σx and Σx² are in fp64, where x² is exact: the difference that is the variance loses nothing that fp32 inputs had.
 #include "kernels/batch_norm.h"
 
@@ -127,49 +127,17 @@ void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, 
 }
 
 struct ParameterGradients {
+  const float* gamma;
   float *dgamma, *dbeta;
-  float* means;  // [2, columns]: Σg / n and Σ g·x̂ / n
+  float* means;  // [2, columns]: mean(h) and mean(h·x̂)
   int64_t columns;
   double rows;
   bool accumulate;
   FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     dbeta[c] = static_cast<float>(accumulate ? dbeta[c] + sums[0] : sums[0]);
     dgamma[c] = static_cast<float>(accumulate ? dgamma[c] + sums[1] : sums[1]);
-    means[c] = static_cast<float>(sums[0] / rows);
-    means[columns + c] = static_cast<float>(sums[1] / rows);
-  }
-};
-
-template <class T, bool MASK, bool ACCUMULATE>
-struct InputGradient {
-  BatchNormBackward<T> args;
-  const float* means;
-
-  struct AtRow {
-    const T *x, *y, *dy;
-    T* dx;
-    const float *gamma, *mean, *invstd, *mean_g, *mean_gx;
-    template <int W>
-    FN void operator()(int64_t c) const {
-      const auto in = load_pack<W>(x + c);
-      const auto g = masked_gradient<MASK, W>(y, dy, c);
-      Pack<T, W> out;
-      if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
-      for (int k = 0; k < W; ++k) {
-        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
-        const float value = gamma[c + k] * invstd[c + k] * (g[k] - mean_g[c + k] - normalised * mean_gx[c + k]);
-        out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
-      }
-      store_pack(dx + c, out);
-    }
-  };
-  FN AtRow row(int64_t row) const {
-    const int64_t first = row * args.channels;
-    return {args.x + first,       MASK ? args.y + first : nullptr,
-            args.dy + first,      args.dx + first,
-            args.gamma,           args.saved_mean,
-            args.saved_invstd,    means,
-            means + args.channels};
+    means[c] = static_cast<float>(gamma[c] * sums[0] / rows);
+    means[columns + c] = static_cast<float>(gamma[c] * sums[1] / rows);
   }
 };
 
@@ -177,21 +145,28 @@ template <class T, bool MASK>
 void backward(Queue& queue, const BatchNormBackward<T>& args) {
   constexpr int kWidth = kPackWidth<T>;
   const size_t partial_bytes = column_reduce_bytes(1, args.rows, args.channels, 2);
-  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy);
   queue.with_workspace(partial_bytes + 2 * sizeof(float) * args.channels, [=, &queue](void* workspace) {
     float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
     column_reduce<kWidth>(
         queue, "batch_norm_backward_sums", 1, args.rows, args.channels,
         GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels, args.rows},
-        ParameterGradients{args.dgamma, args.dbeta, means, args.channels, static_cast<double>(args.rows),
+        ParameterGradients{args.gamma, args.dgamma, args.dbeta, means, args.channels, static_cast<double>(args.rows),
                            args.accumulate_parameters},
         aligned, workspace);
-    if (args.accumulate_dx)
-      for_row_packs<kWidth>(queue, "batch_norm_backward", args.rows, args.channels,
-                            InputGradient<T, MASK, true>{args, means}, aligned);
-    else
-      for_row_packs<kWidth>(queue, "batch_norm_backward", args.rows, args.channels,
-                            InputGradient<T, MASK, false>{args, means}, aligned);
+    const NormInputGradient<T> input{.rows = args.rows,
+                                     .columns = args.channels,
+                                     .segment_rows = args.rows,
+                                     .x = args.x,
+                                     .y = args.y,
+                                     .dy = args.dy,
+                                     .dx = args.dx,
+                                     .gamma = args.gamma,
+                                     .mean = args.saved_mean,
+                                     .invstd = args.saved_invstd,
+                                     .mean_h = means,
+                                     .mean_hx = means + args.channels};
+    norm_input_gradient<MASK>(queue, "batch_norm_backward", input, args.accumulate_dx);
   });
 }
 

@@ -55,10 +55,6 @@ struct SpreadOverChannels {
   }
 };
 
-FN int64_t image_of(const GroupNormShape& shape, int64_t row) {
-  return static_cast<uint32_t>(row) / static_cast<uint32_t>(shape.pixels);
-}
-
 template <class T>
 struct Normalise {
   GroupNormForward<T> args;
@@ -81,7 +77,7 @@ struct Normalise {
     }
   };
   FN AtRow row(int64_t row) const {
-    const int64_t first = row * args.shape.channels, image = image_of(args.shape, row) * args.shape.channels;
+    const int64_t first = row * args.shape.channels, image = segment_of(row, args.shape.pixels) * args.shape.channels;
     return {args.x + first, args.y + first, mean + image, invstd + image, args.gamma, args.beta, args.relu};
   }
 };
@@ -125,39 +121,6 @@ struct GroupMeans {
   }
 };
 
-template <class T, bool MASK, bool ACCUMULATE>
-struct InputGradient {
-  GroupNormBackward<T> args;
-  const float *mean, *invstd, *mean_h, *mean_hx;  // [images, channels]
-
-  struct AtRow {
-    const T *x, *y, *dy;
-    T* dx;
-    const float *gamma, *mean, *invstd, *mean_h, *mean_hx;
-    template <int W>
-    FN void operator()(int64_t c) const {
-      const auto in = load_pack<W>(x + c);
-      const auto g = masked_gradient<MASK, W>(y, dy, c);
-      Pack<T, W> out;
-      if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
-      for (int k = 0; k < W; ++k) {
-        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
-        const float value = invstd[c + k] * (gamma[c + k] * g[k] - mean_h[c + k] - normalised * mean_hx[c + k]);
-        out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
-      }
-      store_pack(dx + c, out);
-    }
-  };
-  FN AtRow row(int64_t row) const {
-    const int64_t first = row * args.shape.channels, image = image_of(args.shape, row) * args.shape.channels;
-    return {args.x + first,  MASK ? args.y + first : nullptr,
-            args.dy + first, args.dx + first,
-            args.gamma,      mean + image,
-            invstd + image,  mean_h + image,
-            mean_hx + image};
-  }
-};
-
 // The workspace of both passes: the column sums' own, the sums of each image, and values spread over channels.
 struct Scratch {
   size_t partial_bytes, sums_bytes, spread_bytes;
@@ -183,8 +146,7 @@ void backward(Queue& queue, const GroupNormBackward<T>& args) {
   constexpr int kWidth = kPackWidth<T>;
   const GroupNormShape shape = args.shape;
   const Scratch scratch(shape);
-  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
-  const int64_t rows = shape.images * shape.pixels;
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy);
   queue.with_workspace(scratch.bytes(), [=, &queue](void* workspace) {
     double* sums = scratch.sums(workspace);
     float *mean = scratch.spread(workspace, 0), *invstd = scratch.spread(workspace, 1);
@@ -198,12 +160,19 @@ void backward(Queue& queue, const GroupNormBackward<T>& args) {
              ParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
     for_each(queue, "group_norm_means", int64_t{shape.images} * shape.groups,
              GroupMeans{shape, sums, args.gamma, mean_h, mean_hx});
-    if (args.accumulate_dx)
-      for_row_packs<kWidth>(queue, "group_norm_backward", rows, shape.channels,
-                            InputGradient<T, MASK, true>{args, mean, invstd, mean_h, mean_hx}, aligned);
-    else
-      for_row_packs<kWidth>(queue, "group_norm_backward", rows, shape.channels,
-                            InputGradient<T, MASK, false>{args, mean, invstd, mean_h, mean_hx}, aligned);
+    const NormInputGradient<T> input{.rows = shape.images * shape.pixels,
+                                     .columns = shape.channels,
+                                     .segment_rows = shape.pixels,
+                                     .x = args.x,
+                                     .y = args.y,
+                                     .dy = args.dy,
+                                     .dx = args.dx,
+                                     .gamma = args.gamma,
+                                     .mean = mean,
+                                     .invstd = invstd,
+                                     .mean_h = mean_h,
+                                     .mean_hx = mean_hx};
+    norm_input_gradient<MASK>(queue, "group_norm_backward", input, args.accumulate_dx);
   });
 }
 

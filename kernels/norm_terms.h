@@ -1,5 +1,7 @@
-// What batch norm and group norm add up down the columns: the terms of column_reduce.h.
+// What batch norm and group norm share: the terms that they add up down the columns (column_reduce.h), and the gradient
+// of their input. A segment is the rows whose values in a column were normalised alike: all of them, or an image's.
 #pragma once
+#include "kernels/launch.h"
 #include "kernels/pack.h"
 
 namespace fovea::kernels {
@@ -21,6 +23,11 @@ struct Moments {
     }
   }
 };
+
+// Divided in 32 bits: a 64-bit division costs more than a row's other work.
+FN int64_t segment_of(int64_t row, int64_t segment_rows) {
+  return static_cast<uint32_t>(row) / static_cast<uint32_t>(segment_rows);
+}
 
 // The gradient of element i of y before the ReLU.
 template <bool MASK, int W, class T>
@@ -47,7 +54,7 @@ struct GradientMoments {
   template <int W>
   FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
-    const int64_t first = static_cast<uint32_t>(row) / static_cast<uint32_t>(rows) * columns + column;
+    const int64_t first = segment_of(row, rows) * columns + column;
     const auto in = load_pack<W>(x + i);
     const auto g = masked_gradient<MASK, W>(y, dy, i);
     for (int k = 0; k < W; ++k) {
@@ -56,5 +63,56 @@ struct GradientMoments {
     }
   }
 };
+
+// dx = invstd · (h − mean(h) − x̂ · mean(h·x̂)),  h = gamma·g, with the means over the values that were normalised
+// together.
+template <class T>
+struct NormInputGradient {
+  int64_t rows, columns, segment_rows;
+  const T *x, *y, *dy;  // y: nullptr where there was no ReLU
+  T* dx;
+  const float* gamma;                             // [columns]
+  const float *mean, *invstd, *mean_h, *mean_hx;  // [segments, columns]
+};
+
+template <class T, bool MASK, bool ACCUMULATE>
+struct NormInputGradientForm {
+  NormInputGradient<T> args;
+
+  struct AtRow {
+    const T *x, *y, *dy;
+    T* dx;
+    const float *gamma, *mean, *invstd, *mean_h, *mean_hx;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto in = load_pack<W>(x + c);
+      const auto g = masked_gradient<MASK, W>(y, dy, c);
+      Pack<T, W> out;
+      if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
+      for (int k = 0; k < W; ++k) {
+        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
+        const float value = invstd[c + k] * (gamma[c + k] * g[k] - mean_h[c + k] - normalised * mean_hx[c + k]);
+        out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
+      }
+      store_pack(dx + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t at = row * args.columns, segment = segment_of(row, args.segment_rows) * args.columns;
+    return {args.x + at,         MASK ? args.y + at : nullptr, args.dy + at,          args.dx + at,          args.gamma,
+            args.mean + segment, args.invstd + segment,        args.mean_h + segment, args.mean_hx + segment};
+  }
+};
+
+template <bool MASK, class T>
+void norm_input_gradient(Queue& queue, const char* name, const NormInputGradient<T>& args, bool accumulate) {
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
+  if (accumulate)
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.columns, NormInputGradientForm<T, MASK, true>{args},
+                                 aligned);
+  else
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.columns, NormInputGradientForm<T, MASK, false>{args},
+                                 aligned);
+}
 
 }  // namespace fovea::kernels

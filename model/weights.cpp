@@ -79,7 +79,7 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
     report.reinitialised.push_back(p.name);
   }
   for (const auto& [name, tensor] : file.tensors())
-    if (used.count(name) == 0) report.unused.push_back(name);
+    if (!used.contains(name)) report.unused.push_back(name);
   for (const auto& [parameter, name] : fitting)
     parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));
   store.touch();

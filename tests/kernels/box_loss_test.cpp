@@ -1,13 +1,12 @@
 // Box losses and gradients against their papers in float64 and torchvision's golden values.
 #include "kernels/box_loss.h"
 
-#include <omp.h>
-
 #include <random>
 
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
 #include "tests/support/oracle_boxes.h"
+#include "tests/support/threads.h"
 #include "tests/support/tracked.h"
 
 using namespace fovea;
@@ -234,16 +233,9 @@ TEST_CASE("box losses golden values", "[box_loss]") {
 
 TEST_CASE("box loss determinism: the same bits for any number of threads", "[box_loss]") {
   const BoxProblem<float> problem({{{40, 40}, {20, 20}}, 2, 9, 4, 4}, BoxLoss::CIoU, {});
-  const int threads = omp_get_max_threads();
   Queue queue;
-  omp_set_num_threads(1);
-  const auto expected = run(queue, problem, false);
-  for (const int count : {2, 3, 7}) {
-    omp_set_num_threads(count);
+  check_same_bits_for_any_thread_count([&] {
     const auto result = run(queue, problem, false);
-    CHECK(result.loss == expected.loss);
-    CHECK(result.bias == expected.bias);
-    CHECK(result.gradient == expected.gradient);
-  }
-  omp_set_num_threads(threads);
+    return joined(result.loss, result.bias, result.gradient);
+  });
 }

@@ -1,11 +1,10 @@
 // What a Convolution keeps between calls, recording, and the same bits every time.
 #include "kernels/conv.h"
 
-#include <omp.h>
-
 #include "kernels/conv_passes.h"
 #include "tests/support/catch.h"
 #include "tests/support/seeded.h"
+#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -136,14 +135,9 @@ TEMPLATE_TEST_CASE("bias gradient determinism: the same bits for any number of t
   const int64_t rows = 1234;
   const int channels = 37;
   const auto dy = seeded_uniform<TestType>(rows * channels, 1);
-  const auto run = [&](int threads) {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
+  check_same_bits_for_any_thread_count([&] {
     std::vector<float> partial(kernels::bias_partial_count(rows, channels)), dbias(channels);
     kernels::bias_gradient(dy.data(), rows, channels, false, partial.data(), dbias.data());
-    omp_set_num_threads(before);
     return dbias;
-  };
-  const auto expected = run(1);
-  for (const int threads : {2, 3, 7}) CHECK(run(threads) == expected);
+  });
 }

@@ -1,12 +1,11 @@
 // Winograd's form of the 3x3 convolution against the definition in float64, within its own error bound.
-#include <omp.h>
-
 #include <cmath>
 
 #include "kernels/conv.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"
+#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -147,22 +146,15 @@ TEST_CASE("winograd determinism: the same bits for any number of threads", "[con
   const ConvShape s{1, 50, 37, 24, 72, 3, 3, 1, 1};
   const auto x = seeded_uniform<float>(s.input_count(), 1), w = seeded_uniform<float>(s.weight_count(), 2);
   const auto dy = seeded_uniform<float>(s.output_count(), 3);
-  const auto run = [&](int threads) {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
+  check_same_bits_for_any_thread_count([&] {
     Queue queue;
     Convolution convolution(ConvAlgorithm::Winograd);
     std::vector<float> y(s.output_count()), dx(s.input_count()), dweight(s.weight_count());
     convolution.forward(queue, s, DType::F32, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()});
     convolution.backward_data(queue, s, DType::F32, {dy.data(), {w.data()}, nullptr, false, dx.data()});
     convolution.backward_weight(queue, s, DType::F32, {x.data(), dy.data(), false, dweight.data(), nullptr});
-    omp_set_num_threads(before);
-    y.insert(y.end(), dx.begin(), dx.end());
-    y.insert(y.end(), dweight.begin(), dweight.end());
-    return y;
-  };
-  const auto expected = run(1);
-  for (const int threads : {2, 3, 8}) CHECK(run(threads) == expected);
+    return joined(y, dx, dweight);
+  });
 }
 
 TEST_CASE("winograd is taken where it applies and pays, unless told otherwise", "[conv]") {

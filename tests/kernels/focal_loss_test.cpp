@@ -1,13 +1,12 @@
 // Focal loss and gradient in one pass, against the paper in float64 and torchvision's golden values.
 #include "kernels/focal_loss.h"
 
-#include <omp.h>
-
 #include <random>
 
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
 #include "tests/support/oracle_focal_loss.h"
+#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -213,16 +212,9 @@ TEST_CASE("focal loss shows NaN and infinite logits", "[focal_loss]") {
 
 TEST_CASE("focal loss determinism: the same bits for any number of threads", "[focal_loss]") {
   const FocalProblem<float> problem({{{{40, 40}, {20, 20}}, 2, 9, 20, 4}, 0.25f, 2.f});
-  const int threads = omp_get_max_threads();
   Queue queue;
-  omp_set_num_threads(1);
-  const auto expected = run(queue, problem, false);
-  for (const int count : {2, 3, 7}) {
-    omp_set_num_threads(count);
+  check_same_bits_for_any_thread_count([&] {
     const auto result = run(queue, problem, false);
-    CHECK(result.loss == expected.loss);
-    CHECK(result.bias == expected.bias);
-    CHECK(result.gradient == expected.gradient);
-  }
-  omp_set_num_threads(threads);
+    return joined(result.loss, result.bias, result.gradient);
+  });
 }

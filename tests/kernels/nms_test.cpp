@@ -1,14 +1,13 @@
 // Detection and non-maximum suppression: the same boxes in the same order as the definition and torchvision.
 #include "kernels/nms.h"
 
-#include <omp.h>
-
 #include <random>
 #include <set>
 
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
 #include "tests/support/oracle_detect.h"
+#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -262,17 +261,9 @@ TEST_CASE("detection golden values from torchvision's head outputs", "[nms]") {
 
 TEST_CASE("detection determinism: the same bits for any number of threads", "[nms]") {
   const auto problem = random_problem({{{40, 40}, {20, 20}}, 2, 9, 20, 4}, {0.05, 300, 0, 0.5, false, 100}, 0.25f);
-  const int threads = omp_get_max_threads();
   Queue queue;
-  omp_set_num_threads(1);
-  const auto expected = run<float>(queue, problem);
-  for (const int count : {2, 3, 7}) {
-    omp_set_num_threads(count);
+  check_same_bits_for_any_thread_count([&] {
     const auto result = run<float>(queue, problem);
-    CHECK(result.boxes == expected.boxes);
-    CHECK(result.scores == expected.scores);
-    CHECK(result.labels == expected.labels);
-    CHECK(result.counts == expected.counts);
-  }
-  omp_set_num_threads(threads);
+    return joined(result.boxes, result.scores, result.labels, result.counts);
+  });
 }

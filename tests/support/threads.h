@@ -9,6 +9,18 @@
 
 namespace fovea::test {
 
+// The bytes of vectors, one after the other.
+template <class... T>
+std::vector<char> joined(const std::vector<T>&... parts) {
+  std::vector<char> bytes;
+  const auto append = [&](const void* data, size_t count) {
+    const auto* first = static_cast<const char*>(data);
+    bytes.insert(bytes.end(), first, first + count);
+  };
+  (append(parts.data(), parts.size() * sizeof(T)), ...);
+  return bytes;
+}
+
 // run() returns a vector; checks that it is the same, bit for bit, with 1, 2, 3 and 5 threads.
 template <class Run>
 void check_same_bits_for_any_thread_count(const Run& run) {

@@ -88,6 +88,16 @@ TEST_CASE("time spent on something else does not count, and resumed steps neithe
   CHECK_THAT(out.written(), Contains("step 52/100  loss 1.0000  10.0 images/s  ETA 0:48"));
 }
 
+TEST_CASE("work without a loss and of other units says so") {
+  Recorded out;
+  ProgressOptions options = out.options(false);
+  options.unit = "image";
+  Progress progress(70, 0, options);
+  out.now += 1;
+  progress.update(1, {}, 1);
+  CHECK(out.written() == "image 1/70  1.0 images/s  ETA 1:09\n");
+}
+
 TEST_CASE("a closed output ends a run as an interruption (fault)") {
   FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);

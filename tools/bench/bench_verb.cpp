@@ -212,9 +212,7 @@ void bench(const BenchOptions& options) {
     json += ",\"training\":" + part_json(training);
   }
   if (options.json.empty()) return;
-  json += "}\n";
-  const auto part = std::as_bytes(std::span(json));
-  write_file_atomically(options.json, std::span(&part, 1));
+  write_file_atomically(options.json, json + "}\n");
 }
 
 }  // namespace

@@ -23,9 +23,9 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   ModelFile file = open_model(options.weights, options.config);
   BadFiles bad_files(static_cast<int64_t>(dataset.samples.size()),
                      options.bad_images_error ? OnBad::Error : OnBad::Skip);
-  Progress progress(static_cast<int64_t>(dataset.samples.size()), 0);
+  Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});
   auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
-                                   [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), NAN, 1); });
+                                   [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); });
   progress.finish();
   if (bad_files.count() > 0)
     fmt::print(stderr, "fovea: {} images could not be read and were left out\n", bad_files.count());
@@ -42,11 +42,7 @@ void eval(const EvalOptions& options) {
   const CocoMetrics metrics = evaluate(dataset, detections);
   fmt::print("{}\n{}", table(metrics), class_table(metrics));
   if (!options.detections.empty()) write_coco_results(options.detections, detections);
-  if (!options.json.empty()) {
-    const std::string json = metrics_json(metrics);
-    const auto part = std::as_bytes(std::span(json));
-    write_file_atomically(options.json, std::span(&part, 1));
-  }
+  if (!options.json.empty()) write_file_atomically(options.json, metrics_json(metrics));
 }
 
 }  // namespace

@@ -46,12 +46,13 @@ Progress::Progress(int64_t total, int64_t done, ProgressOptions options)
     : total_(total),
       step_(done),
       out_(options.out),
+      unit_(options.unit),
       terminal_(options.terminal.value_or(is_terminal(options.out))),
       seconds_(options.seconds ? options.seconds : steady_seconds),
       last_update_(seconds_()),
       last_draw_(-std::numeric_limits<double>::infinity()) {}
 
-void Progress::update(int64_t step, double loss, int64_t images) {
+void Progress::update(int64_t step, std::optional<double> loss, int64_t images) {
   const double now = seconds_(), elapsed = std::max(now - last_update_, 1e-9);
   const int64_t steps = std::max<int64_t>(step - step_, 1);
   const double weight = seconds_per_step_ == 0 ? 1 : 1 - std::exp(-elapsed / memory);
@@ -67,7 +68,8 @@ void Progress::update(int64_t step, double loss, int64_t images) {
 void Progress::restart_clock() { last_update_ = seconds_(); }
 
 std::string Progress::status() const {
-  return fmt::format("step {}/{}  loss {:.4f}  {:.1f} images/s  ETA {}", step_, total_, loss_, images_per_second_,
+  const std::string loss = loss_ ? fmt::format("loss {:.4f}  ", *loss_) : "";
+  return fmt::format("{} {}/{}  {}{:.1f} images/s  ETA {}", unit_, step_, total_, loss, images_per_second_,
                      format_duration(seconds_per_step_ * static_cast<double>(total_ - step_)));
 }
 

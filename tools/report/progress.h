@@ -12,6 +12,7 @@ struct ProgressOptions {
   FILE* out = stdout;
   std::optional<bool> terminal;     // none: as `out` is
   std::function<double()> seconds;  // a clock; none: the steady clock
+  const char* unit = "step";
 };
 
 // "1:05" or "2:03:04".
@@ -24,8 +25,8 @@ class Progress {
   // `done` of `total` steps are behind already, as after --resume.
   Progress(int64_t total, int64_t done, ProgressOptions options = {});
 
-  // After each step: the steps done in all, the loss, the images of this step.
-  void update(int64_t step, double loss, int64_t images);
+  // After each step: the steps done in all, the loss if there is one, the images of this step.
+  void update(int64_t step, std::optional<double> loss, int64_t images);
   // A line of its own, above the bar.
   void message(const std::string& text);
   // What lies between this call and the last update (validation, saving) does not count as time of steps.
@@ -40,8 +41,10 @@ class Progress {
   void write(const std::string& text);
 
   int64_t total_, step_;
-  double loss_ = 0, seconds_per_step_ = 0, images_per_second_ = 0;
+  std::optional<double> loss_;
+  double seconds_per_step_ = 0, images_per_second_ = 0;
   FILE* out_;
+  const char* unit_;
   bool terminal_, drawn_ = false;
   std::function<double()> seconds_;
   double last_update_, last_draw_;

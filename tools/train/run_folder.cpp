@@ -11,17 +11,6 @@ namespace fovea {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-void write_text(const fs::path& path, const std::string& text) {
-  const std::span<const std::byte> part = bytes_of(text);
-  write_file_atomically(path, std::span(&part, 1));
-}
-
-}  // namespace
-
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
   const bool holds_run = fs::exists(last()) || fs::exists(previous()) || fs::exists(file("log.jsonl"));
   if (holds_run && !resume)
@@ -58,7 +47,9 @@ void RunFolder::keep_previous() const {
   if (fs::exists(last())) fs::rename(last(), previous());
 }
 
-void RunFolder::write_config(const Config& config) const { write_text(file("config.toml"), to_toml(config)); }
+void RunFolder::write_config(const Config& config) const {
+  write_file_atomically(file("config.toml"), to_toml(config));
+}
 
 void RunFolder::log(const std::string& json) {
   log_ << json << '\n' << std::flush;
@@ -75,7 +66,7 @@ void RunFolder::truncate_log(int64_t step) {
     if (of_line && *of_line <= static_cast<double>(step)) kept += line + '\n';
   }
   log_.close();
-  write_text(file("log.jsonl"), kept);
+  write_file_atomically(file("log.jsonl"), kept);
   log_.open(file("log.jsonl"), std::ios::app);
 }
 
