@@ -95,13 +95,13 @@ void spatial(bench::Table& table, const char* dtype) {
   const auto x = bench::uniform<T>(kCount), quarter = bench::uniform<T>(kCount / 4);
   std::vector<T> y(kCount), small(kCount / 4);
   std::vector<uint8_t> argmax(kCount / 4);
-  const double bytes = kCount * sizeof(T);
+  const double bytes = kCount * sizeof(T), argmax_bytes = kCount / 4.;
   const PoolShape pool{kImages, kSide, kSide, kChannels, 3};
   table.run("max_pool_forward", dtype, 1.25 * bytes,
             [&] { max_pool_forward<T>(queue, pool, x.data(), small.data(), nullptr); });
-  table.run("max_pool_forward, argmax", dtype, 1.25 * bytes + kCount / 4,
+  table.run("max_pool_forward, argmax", dtype, 1.25 * bytes + argmax_bytes,
             [&] { max_pool_forward(queue, pool, x.data(), small.data(), argmax.data()); });
-  table.run("max_pool_backward", dtype, 1.25 * bytes + kCount / 4,
+  table.run("max_pool_backward", dtype, 1.25 * bytes + argmax_bytes,
             [&] { max_pool_backward(queue, pool, argmax.data(), quarter.data(), y.data(), false); });
   const UpsampleShape up{kImages, kSide / 2, kSide / 2, kSide, kSide, kChannels};
   table.run("upsample_add", dtype, 2.25 * bytes, [&] { upsample_add(queue, up, quarter.data(), x.data(), y.data()); });

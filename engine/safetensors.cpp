@@ -84,7 +84,7 @@ void convert(std::span<const std::byte> data, std::vector<T>& out) {
   for (size_t i = 0; i < out.size(); ++i) {
     From value;
     std::memcpy(&value, data.data() + i * sizeof(From), sizeof(From));
-    out[i] = static_cast<T>(value);
+    out[i] = static_cast<T>(value);  // NOLINT(bugprone-signed-char-misuse): I8 is a number here
   }
 }
 

@@ -34,8 +34,8 @@ Tensor Tensor::zeros(Allocator& memory, Shape shape, DType dtype, MemoryUse use)
 }
 
 template <class T>
-Tensor Tensor::from(Allocator& memory, Shape shape, const std::vector<T>& values, MemoryUse use) {
-  Tensor tensor = empty(memory, std::move(shape), dtype_of<T>(), use);
+Tensor Tensor::from(Allocator& memory, const Shape& shape, const std::vector<T>& values, MemoryUse use) {
+  Tensor tensor = empty(memory, shape, dtype_of<T>(), use);
   tensor.upload(values);
   return tensor;
 }
@@ -74,9 +74,9 @@ std::vector<T> Tensor::to_host() const {
   return values;
 }
 
-#define FOVEA_INSTANTIATE(T)                                                         \
-  template Tensor Tensor::from(Allocator&, Shape, const std::vector<T>&, MemoryUse); \
-  template void Tensor::upload(const std::vector<T>&) const;                         \
+#define FOVEA_INSTANTIATE(T)                                                                \
+  template Tensor Tensor::from(Allocator&, const Shape&, const std::vector<T>&, MemoryUse); \
+  template void Tensor::upload(const std::vector<T>&) const;                                \
   template std::vector<T> Tensor::to_host() const;
 FOVEA_INSTANTIATE(float)
 FOVEA_INSTANTIATE(bfloat16)

@@ -39,7 +39,8 @@ class Tensor {
   static Tensor zeros(Allocator& memory, Shape shape, DType dtype, MemoryUse use = MemoryUse::Activations);
   // Copies `values` to the device. The count must be the shape's.
   template <class T>
-  static Tensor from(Allocator& memory, Shape shape, const std::vector<T>& values, MemoryUse use = MemoryUse::Data);
+  static Tensor from(Allocator& memory, const Shape& shape, const std::vector<T>& values,
+                     MemoryUse use = MemoryUse::Data);
 
   explicit operator bool() const { return impl_ != nullptr; }
   const Shape& shape() const { return impl_->shape; }

@@ -63,7 +63,7 @@ void Queue::fill_zero(void* to, size_t bytes) {
   submit("fill_zero", [to, bytes] { std::memset(to, 0, bytes); });
 }
 
-void Queue::synchronize(const char* why) {
+void Queue::synchronize(const char* why) const {
   if (recording()) throw Error(ErrorKind::Runtime, std::string("a recorded step must not wait on the host: ") + why);
 #if defined(FOVEA_HAS_CUDA)
   if (on_cuda()) cuda_check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream_)), why);

@@ -70,7 +70,7 @@ class Queue {
   void copy(void* to, const void* from, size_t bytes);  // host or device memory on either side
   void fill_zero(void* to, size_t bytes);
   // Waits until everything submitted is done. Throws while recording: a recorded step never waits on the host.
-  void synchronize(const char* why);
+  void synchronize(const char* why) const;
 
   Recording record(const std::function<void()>& body);
   bool recording() const { return recording_ != nullptr; }

@@ -19,9 +19,9 @@ inline constexpr int kLanes = 8;
 #else
 inline constexpr int kLanes = 4;
 #endif
-typedef float Lanes __attribute__((vector_size(4 * kLanes)));
-typedef uint32_t Words __attribute__((vector_size(4 * kLanes)));
-typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
+using Lanes __attribute__((vector_size(4 * kLanes))) = float;
+using Words __attribute__((vector_size(4 * kLanes))) = uint32_t;
+using Halves __attribute__((vector_size(2 * kLanes))) = uint16_t;
 
 FN Lanes broadcast(float value) { return value - Lanes{}; }
 

@@ -34,10 +34,10 @@ DeviceDetections detect(Context& context, const Outputs& outputs, const ModelCon
   return found;
 }
 
-std::vector<std::vector<Detected>> to_host(const DeviceDetections& found) {
-  const auto boxes = found.boxes.to_host<float>(), scores = found.scores.to_host<float>();
-  const auto labels = found.labels.to_host<int32_t>(), counts = found.counts.to_host<int32_t>();
-  const auto limit = static_cast<size_t>(found.scores.shape()[1]);
+std::vector<std::vector<Detected>> to_host(const DeviceDetections& detections) {
+  const auto boxes = detections.boxes.to_host<float>(), scores = detections.scores.to_host<float>();
+  const auto labels = detections.labels.to_host<int32_t>(), counts = detections.counts.to_host<int32_t>();
+  const auto limit = static_cast<size_t>(detections.scores.shape()[1]);
   std::vector<std::vector<Detected>> images(counts.size());
   for (size_t n = 0; n < counts.size(); ++n)
     for (size_t i = n * limit; i < n * limit + static_cast<size_t>(counts[n]); ++i)

@@ -30,8 +30,9 @@ struct ConfigOptions {
   std::string precision, convolution, device = "auto";
 };
 void add_config_options(CLI::App& verb, ConfigOptions& options);
-// Preset, then file, then the environment variable FOVEA_SET ("key=value key=value"), then the command line.
-Config resolve(const ConfigOptions& options, Config start);
+// `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
+// the command line.
+Config resolve(const ConfigOptions& options, Config config);
 // Error(Usage) for a device that there is not.
 DeviceKind resolve_device(const std::string& device);
 

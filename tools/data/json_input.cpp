@@ -83,7 +83,7 @@ double JsonInput::number_or_nan(Value value) {
   return value.type() == simdjson::ondemand::json_type::number ? double(value.get_double()) : nan;
 }
 
-bool JsonInput::flag(Value value) {
+bool JsonInput::flag(Value value) const {
   const std::string token = shortened(value.raw_json_token());
   using simdjson::ondemand::json_type;
   const json_type type = value.type();
@@ -94,7 +94,7 @@ bool JsonInput::flag(Value value) {
   return number == 1;
 }
 
-std::string JsonInput::text(Value value) {
+std::string JsonInput::text(Value value) const {
   const std::string token = shortened(value.raw_json_token());
   if (value.type() != simdjson::ondemand::json_type::string)
     throw fail(fmt::format("expected a string, found {}", token));

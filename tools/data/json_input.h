@@ -61,8 +61,8 @@ class JsonInput {
   std::optional<int64_t> id_if_any(Value value);
   // A number, or NaN for anything else that is well-formed and for the NaN and Infinity that Python writes into JSON.
   double number_or_nan(Value value);
-  bool flag(Value value);
-  std::string text(Value value);
+  bool flag(Value value) const;
+  std::string text(Value value) const;
 
   std::string place() const;
   Error fail(std::string_view why) const;

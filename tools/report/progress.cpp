@@ -42,7 +42,7 @@ std::string format_duration(double seconds) {
                   : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
-Progress::Progress(int64_t total, int64_t done, ProgressOptions options)
+Progress::Progress(int64_t total, int64_t done, const ProgressOptions& options)
     : total_(total),
       step_(done),
       out_(options.out),

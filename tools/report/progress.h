@@ -23,7 +23,7 @@ std::string format_duration(double seconds);
 class Progress {
  public:
   // `done` of `total` steps are behind already, as after --resume.
-  Progress(int64_t total, int64_t done, ProgressOptions options = {});
+  Progress(int64_t total, int64_t done, const ProgressOptions& options = {});
 
   // After each step: the steps done in all, the loss if there is one, the images of this step.
   void update(int64_t step, std::optional<double> loss, int64_t images);

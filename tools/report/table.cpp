@@ -29,7 +29,7 @@ std::string Table::text() const {
     for (size_t c = 0; c < widths.size(); ++c) {
       const std::string& cell = rows_[r][c];
       const std::string padding(widths[c] - width_of(cell), ' ');
-      line += c == 0 ? cell + padding : "  " + padding + cell;
+      line.append(c == 0 ? "" : "  ").append(c == 0 ? cell : padding).append(c == 0 ? padding : cell);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
