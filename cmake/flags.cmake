@@ -22,6 +22,9 @@ if(FOVEA_SANITIZE)
   if(FOVEA_SANITIZE MATCHES "undefined")
     list(APPEND FOVEA_HOST_FLAGS -fno-sanitize-recover=undefined)
   endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND FOVEA_WARNINGS -Wno-maybe-uninitialized)  # instrumentation makes gcc report std::regex and std::function
+  endif()
 endif()
 
 # CMake 3.25 does not know the standard's option of nvcc 13.

@@ -37,33 +37,43 @@ Matched match(Context& context, const ModelConfig& config, const Tensor& anchors
   return m;
 }
 
+// Where a loss kernel leaves the gradient of the heads' last bias, if anybody wants it.
+struct BiasGradient {
+  float* data = nullptr;
+  bool accumulate = false;
+};
+
+BiasGradient bias_gradient(Tape& tape, const Parameter& bias) {
+  const GradientSlot slot = tape.gradients().into(bias.value);
+  return {slot.gradient.data<float>(), slot.accumulate};
+}
+
 template <class T>
-void classification_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Matched& matched,
-                         const Parameter& bias, const Tensor& loss) {
-  Context& context = tape.context();
+void classification_loss(Context& context, const std::vector<Tensor>& logits, const std::vector<Tensor>& gradient,
+                         const ModelConfig& config, const Matched& matched, const BiasGradient& bias,
+                         const Tensor& loss) {
   kernels::FocalLossArgs<T> args;
-  args.gradient = level_view<T>(outputs.logits, config.anchors.per_location(), config.classes);
-  args.logits = read_only(args.gradient);
+  args.logits = read_only(level_view<T>(logits, config.anchors.per_location(), config.classes));
+  args.gradient = level_view<T>(gradient, config.anchors.per_location(), config.classes);
   args.targets = matched.targets.data<int32_t>();
   args.scale = matched.scale.data<float>();
   args.alpha = static_cast<float>(config.loss.alpha);
   args.gamma = static_cast<float>(config.loss.gamma);
   args.loss = loss.data<float>();
-  const GradientSlot slot = tape.gradients().into(bias.value);
-  args.bias_gradient = slot.gradient.data<float>();
-  args.accumulate_bias_gradient = slot.accumulate;
+  args.bias_gradient = bias.data;
+  args.accumulate_bias_gradient = bias.accumulate;
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::focal_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
   kernels::focal_loss(context.queue, args);
 }
 
 template <class T>
-void regression_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Matched& matched,
-                     const Tensor& anchors, const Truth& truth, const Parameter& bias, const Tensor& loss) {
-  Context& context = tape.context();
+void regression_loss(Context& context, const std::vector<Tensor>& deltas, const std::vector<Tensor>& gradient,
+                     const ModelConfig& config, const Matched& matched, const Tensor& anchors, const Truth& truth,
+                     const BiasGradient& bias, const Tensor& loss) {
   kernels::BoxLossArgs<T> args;
-  args.gradient = level_view<T>(outputs.deltas, config.anchors.per_location(), 4);
-  args.deltas = read_only(args.gradient);
+  args.deltas = read_only(level_view<T>(deltas, config.anchors.per_location(), 4));
+  args.gradient = level_view<T>(gradient, config.anchors.per_location(), 4);
   args.anchors = anchors.data<float>();
   args.matches = matched.matches.data<int32_t>();
   args.truth = truth.boxes.data<float>();
@@ -73,12 +83,26 @@ void regression_loss(Tape& tape, const Outputs& outputs, const ModelConfig& conf
   args.beta = static_cast<float>(config.loss.beta);
   args.coder = box_coder(config);
   args.loss = loss.data<float>();
-  const GradientSlot slot = tape.gradients().into(bias.value);
-  args.bias_gradient = slot.gradient.data<float>();
-  args.accumulate_bias_gradient = slot.accumulate;
+  args.bias_gradient = bias.data;
+  args.accumulate_bias_gradient = bias.accumulate;
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::box_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
   kernels::box_loss(context.queue, args);
+}
+
+// A copy of `assignment` ([images, anchors]) in which only the anchors first … last − 1 of each image count.
+Tensor ignored_elsewhere(Context& context, const Tensor& assignment, int64_t first, int64_t last) {
+  auto values = assignment.to_host<int32_t>();
+  const int64_t anchors = assignment.shape()[1];
+  for (int64_t i = 0; i < assignment.count(); ++i)
+    if (i % anchors < first || i % anchors >= last) values[i] = kIgnored;
+  return Tensor::from(context.memory, assignment.shape(), values);
+}
+
+std::vector<Tensor> empty_like(Context& context, const std::vector<Tensor>& levels) {
+  std::vector<Tensor> same;
+  for (const Tensor& level : levels) same.push_back(context.empty(level.shape(), level.dtype()));
+  return same;
 }
 
 }  // namespace
@@ -89,11 +113,36 @@ Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& con
   const Matched matched = match(context, config, anchors, truth);
   Losses losses{context.empty({1}, DType::F32), context.empty({1}, DType::F32), matched.positives};
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
-    classification_loss<T>(tape, outputs, config, matched, logits_bias, losses.classification);
-    regression_loss<T>(tape, outputs, config, matched, anchors, truth, deltas_bias, losses.box);
+    classification_loss<T>(context, outputs.logits, outputs.logits, config, matched, bias_gradient(tape, logits_bias),
+                           losses.classification);
+    regression_loss<T>(context, outputs.deltas, outputs.deltas, config, matched, anchors, truth,
+                       bias_gradient(tape, deltas_bias), losses.box);
   });
   for (const auto* levels : {&outputs.logits, &outputs.deltas})
     for (const Tensor& output : *levels) tape.gradients().give(output, output);
+  return losses;
+}
+
+std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& outputs, const ModelConfig& config,
+                                         const Tensor& anchors, const Truth& truth) {
+  const Matched all = match(context, config, anchors, truth);
+  const auto logits_gradient = empty_like(context, outputs.logits),
+             deltas_gradient = empty_like(context, outputs.deltas);
+  const Tensor classification = context.empty({1}, DType::F32), box = context.empty({1}, DType::F32);
+  std::vector<LevelLosses> losses;
+  int64_t first = 0;
+  for (const Tensor& level : outputs.logits) {
+    const int64_t last = first + int64_t{level.height()} * level.width() * config.anchors.per_location();
+    Matched alone = all;
+    alone.targets = ignored_elsewhere(context, all.targets, first, last);
+    alone.matches = ignored_elsewhere(context, all.matches, first, last);
+    dispatch(level.dtype(), [&]<class T> {
+      classification_loss<T>(context, outputs.logits, logits_gradient, config, alone, {}, classification);
+      regression_loss<T>(context, outputs.deltas, deltas_gradient, config, alone, anchors, truth, {}, box);
+    });
+    losses.push_back({classification.to_host<float>()[0], box.to_host<float>()[0]});
+    first = last;
+  }
   return losses;
 }
 

@@ -28,4 +28,12 @@ struct Losses {
 Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
                       const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias);
 
+// What each level alone adds to the losses, to tell where a loss that is not finite comes from. Waits for the queue,
+// and leaves the outputs as they are.
+struct LevelLosses {
+  float classification, box;
+};
+std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& outputs, const ModelConfig& config,
+                                         const Tensor& anchors, const Truth& truth);
+
 }  // namespace fovea

@@ -36,6 +36,10 @@ Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, LevelSize image, cons
                         box_head_.output_bias());
 }
 
+std::vector<LevelLosses> RetinaNet::losses_by_level(const Outputs& outputs, LevelSize image, const Truth& truth) {
+  return fovea::losses_by_level(context_, outputs, config_, anchors_for(outputs, image), truth);
+}
+
 DeviceDetections RetinaNet::detect(const Outputs& outputs, LevelSize image, const Tensor& image_sizes,
                                    const Tensor& image_scale) {
   return fovea::detect(context_, outputs, config_, anchors_for(outputs, image), image_sizes, image_scale);

@@ -1,4 +1,5 @@
 // The program: verbs, and the one place where an error becomes a line on stderr and an exit code.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -7,6 +8,7 @@
 #include <new>
 
 #include "kernels/error.h"
+#include "tools/usage.h"
 #include "tools/verbs.h"
 
 namespace {
@@ -20,7 +22,6 @@ int run(int argc, char** argv) {
       "  fovea info --preset paper\n",
       "fovea"};
   app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::simple);
   app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
   fovea::add_train(app);
   fovea::add_eval(app);
@@ -30,14 +31,25 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(fovea::ErrorKind::Usage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string unknown = fovea::unknown_word(app, argc, argv);
+    throw fovea::Error(fovea::ErrorKind::Usage,
+                       fmt::format("{}; see --help", unknown.empty() ? error.what() : unknown.c_str()));
   }
   return 0;
+}
+
+// A program started with a closed stdin, stdout or stderr would give their numbers to the first files that it opens,
+// and print into those.
+void open_standard_streams() {
+  for (int file = 0; file < 3; ++file)
+    if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
   try {
     return run(argc, argv);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <map>
 #include <sstream>
 
 #include "tools/train/checkpoint.h"
@@ -25,6 +26,11 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
   verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
+}
+
+void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description) {
+  static const std::map<std::string, OnBad> words{{"skip", OnBad::Skip}, {"error", OnBad::Error}};
+  verb.add_option(name, policy, description)->transform(CLI::CheckedTransformer(words))->type_name("skip|error");
 }
 
 Config resolve(const ConfigOptions& options, Config config) {

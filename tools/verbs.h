@@ -30,6 +30,8 @@ struct ConfigOptions {
   std::string precision, convolution, device = "auto";
 };
 void add_config_options(CLI::App& verb, ConfigOptions& options);
+// An option skip|error.
+void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);

@@ -31,12 +31,14 @@ std::string take_text(const std::string& path) {
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& arguments) : out_path_(temporary_file()), err_path_(temporary_file()) {
+Process::Process(const std::vector<std::string>& arguments, const std::string& script)
+    : out_path_(temporary_file()), err_path_(temporary_file()) {
+  std::vector<std::string> words;
+  if (!script.empty()) words = {"/bin/sh", "-c", script};
+  words.emplace_back(FOVEA_BINARY);
+  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
-  std::string program = FOVEA_BINARY;
-  argv.push_back(program.data());
-  std::vector<std::string> copies = arguments;
-  for (std::string& argument : copies) argv.push_back(argument.data());
+  for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("fork failed");
@@ -44,7 +46,7 @@ Process::Process(const std::vector<std::string>& arguments) : out_path_(temporar
     const int out = open(out_path_.c_str(), O_WRONLY | O_TRUNC), err = open(err_path_.c_str(), O_WRONLY | O_TRUNC);
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
-    execv(FOVEA_BINARY, argv.data());
+    execv(argv[0], argv.data());
     _exit(127);
   }
 }

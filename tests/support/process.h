@@ -10,10 +10,10 @@ struct ProcessResult {
   std::string out, err;
 };
 
-// Starts FOVEA_BINARY with these arguments.
+// Starts FOVEA_BINARY with these arguments; or a shell with a script, in which "$0" "$@" is that call.
 class Process {
  public:
-  explicit Process(const std::vector<std::string>& arguments);
+  explicit Process(const std::vector<std::string>& arguments, const std::string& script = "");
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -28,6 +28,8 @@ class Process {
   std::string out_path_, err_path_;
 };
 
-inline ProcessResult run_fovea(const std::vector<std::string>& arguments) { return Process(arguments).wait(); }
+inline ProcessResult run_fovea(const std::vector<std::string>& arguments, const std::string& script = "") {
+  return Process(arguments, script).wait();
+}
 
 }  // namespace fovea::test

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "engine/safetensors.h"
@@ -239,8 +240,37 @@ TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit c
       run_fovea(bench.arguments("run", {"--set", "train.schedule.base=1e30", "--set", "train.schedule.warmup_steps=0",
                                         "--set", "train.optimizer.clip_norm=0"}));
   CHECK(result.exit_code == 4);
-  CHECK_THAT(result.err,
-             Contains("not finite") && Contains("learning rate") && Contains("images ") && Contains("P7: logits"));
+  CHECK_THAT(result.err, Contains("not finite") && Contains("learning rate") && Contains("images ") &&
+                             Contains("P7: classification loss"));
+}
+
+TEST_CASE("fault: a disk that is full costs checkpoints, not the training", "[fault]") {
+  const Bench bench;
+  const auto result = run_fovea(bench.arguments("run"), R"(trap "" XFSZ; ulimit -f 400; exec "$0" "$@")");
+  CAPTURE(result.out, result.err);
+  CHECK(result.exit_code == 1);  // the last checkpoint of all could not be written either
+  CHECK_THAT(result.err, Contains("last checkpoint of step 4 was not saved") && Contains("File too large") &&
+                             Contains("best checkpoint of step 8 was not saved"));
+  CHECK_THAT(read_text(bench.run("run") / "log.jsonl"), Contains("\"step\":16"));
+  for (const auto& file : fs::directory_iterator(bench.run("run"))) CHECK(file.path().extension() != ".partial");
+}
+
+TEST_CASE("fault: a training whose output nobody reads any more is saved like one that Ctrl-C stopped", "[fault]") {
+  const Bench bench;
+  const auto result = run_fovea(bench.arguments("run"), R"(("$0" "$@"; echo "code $?" >&2) | head -n 1)");
+  CAPTURE(result.err);
+  CHECK_THAT(result.err, Contains("code 130") && Contains("--resume"));
+  CHECK(fs::exists(bench.run("run") / "last.safetensors"));
+}
+
+TEST_CASE("fault: with stdout closed from the start a training writes its files and nothing else into them",
+          "[fault]") {
+  const Bench bench;
+  const auto result = run_fovea(bench.arguments("run"), R"(exec "$0" "$@" >&-)");
+  CAPTURE(result.err);
+  CHECK(result.exit_code == 0);
+  std::istringstream log(read_text(bench.run("run") / "log.jsonl"));
+  for (std::string line; std::getline(log, line);) CHECK_THAT(line, Catch::StartsWith("{") && Catch::EndsWith("}"));
 }
 
 TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fault]") {
@@ -251,7 +281,10 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fau
     CHECK(result.exit_code == 2);
     CHECK_THAT(result.err, Contains(words));
   };
-  fails({"trian"}, "");
+  fails({}, "--help");
+  fails({"trian"}, "did you mean 'train'");
+  fails({"train", "--presett", "demo"}, "did you mean --preset?");
+  fails({"eval", "--wieghts=x"}, "did you mean --weights?");
   fails({"train", "--data", "x"}, "--out");
   fails(bench.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   fails({"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
@@ -293,4 +326,21 @@ TEST_CASE("fault: an unreadable image is listed and skipped, too many end the ru
   const auto result = run_fovea(bench.arguments("run"));  // one of eight is far more than 1 %
   CHECK(result.exit_code == 3);
   CHECK_THAT(result.err, Contains(data.samples[0].file_name));
+}
+
+TEST_CASE("fault: bad images and boxes are errors when asked for", "[fault]") {
+  const Bench bench(6, 2, [](size_t image, const std::string& annotations) -> std::string {
+    if (image != 3) return annotations;
+    std::string bad = annotations;
+    return bad.replace(bad.find("\"bbox\":["), 8, "\"bbox\":[0,0,-1,-1],\"was\":[");
+  });
+  const auto boxes = run_fovea(bench.arguments("boxes", {"--bad-boxes", "error"}));
+  CHECK(boxes.exit_code == 3);
+  CHECK_THAT(boxes.err, Contains("--bad-boxes skip"));
+  const Dataset data = load_coco(bench.data, "train");
+  write_text(bench.data / "train" / data.samples[0].file_name, "no image");
+  const auto images = run_fovea(bench.arguments("images", {"--bad-images", "error"}));
+  CHECK(images.exit_code == 3);
+  CHECK_THAT(images.err, Contains(data.samples[0].file_name) && Contains("--bad-images skip"));
+  CHECK(run_fovea(bench.arguments("unknown", {"--bad-images", "keep"})).exit_code == 2);
 }

@@ -11,7 +11,7 @@ void BadFiles::add(const std::string& name, const std::string& why) {
   const std::lock_guard lock(mutex_);
   reasons_.emplace(name, why);
   if (policy_ == OnBad::Error)
-    throw Error(ErrorKind::Data, fmt::format("{} (bad images are set to be errors)", printable(why)));
+    throw Error(ErrorKind::Data, fmt::format("{} (--bad-images skip goes on without it)", printable(why)));
   const auto bad = static_cast<double>(reasons_.size());
   if (bad > largest_bad_share * static_cast<double>(total_)) {
     throw Error(ErrorKind::Data, fmt::format("{} of {} images cannot be read, more than {:g} %; the last: {}",

@@ -154,7 +154,7 @@ class CocoLoader {
     const std::string line =
         fmt::format("annotation {} of image {} ({}, {}×{}): the box [{}, {}, {}, {}] {}", *annotation.id, sample.id,
                     printable(sample.file_name), sample.width, sample.height, b[0], b[1], b[2], b[3], fault);
-    if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or let bad boxes be skipped", line);
+    if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or let it be skipped (--bad-boxes skip)", line);
     dataset_.report.bad_boxes.push_back(line);
   }
 

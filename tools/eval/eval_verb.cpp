@@ -16,13 +16,12 @@ namespace {
 struct EvalOptions {
   ConfigOptions config;
   std::string weights, data, split = "val", json, detections, results;
-  bool bad_images_error = false;
+  OnBad bad_images = OnBad::Skip;
 };
 
 std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
   ModelFile file = open_model(options.weights, options.config);
-  BadFiles bad_files(static_cast<int64_t>(dataset.samples.size()),
-                     options.bad_images_error ? OnBad::Error : OnBad::Skip);
+  BadFiles bad_files(static_cast<int64_t>(dataset.samples.size()), options.bad_images);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});
   auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
                                    [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); });
@@ -61,7 +60,7 @@ void add_eval(CLI::App& app) {
   verb->add_option("--split", options->split, "Which annotations/instances_SPLIT.json");
   verb->add_option("--json", options->json, "Write the metrics to this file");
   verb->add_option("--detections", options->detections, "Write the detections to this file, as COCO results");
-  verb->add_flag("--bad-images-error", options->bad_images_error, "End at the first unreadable image");
+  add_on_bad(*verb, "--bad-images", options->bad_images, "Unreadable images: skip them, or error at the first");
   verb->callback([options] { eval(*options); });
 }
 

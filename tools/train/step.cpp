@@ -40,6 +40,7 @@ std::string diagnosis(RetinaNet& model, const DeviceBatch& batch, const StepResu
       result.classification, result.box, result.gradient_norm, learning_rate, fmt::join(ids, " "));
   Tape tape(model.context(), /*training=*/false);
   const Outputs outputs = model.forward(tape, batch.images);
+  const auto losses = model.losses_by_level(outputs, batch.size, batch.truth);
   for (size_t level = 0; level < outputs.logits.size(); ++level) {
     const auto describe = [](const Tensor& tensor) {
       int64_t bad = 0;
@@ -52,7 +53,8 @@ std::string diagnosis(RetinaNet& model, const DeviceBatch& batch, const StepResu
       }
       return fmt::format("largest {:.3g}, {} of {} not finite", largest, bad, tensor.count());
     };
-    text += fmt::format("  P{}: logits {}; deltas {}\n", level + 3, describe(outputs.logits[level]),
+    text += fmt::format("  P{}: classification loss {:.3g}, box loss {:.3g}; logits {}; deltas {}\n", level + 3,
+                        losses[level].classification, losses[level].box, describe(outputs.logits[level]),
                         describe(outputs.deltas[level]));
   }
   return text;

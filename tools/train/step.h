@@ -16,7 +16,8 @@ struct StepResult {
 
 StepResult train_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch, double learning_rate);
 
-// What the user needs to see when a step was not finite: image ids, learning rate, and the outputs of each level.
+// What the user needs to see when a step was not finite: image ids, learning rate, and the losses and outputs of each
+// level.
 std::string diagnosis(RetinaNet& model, const DeviceBatch& batch, const StepResult& result, double learning_rate);
 
 }  // namespace fovea

@@ -10,8 +10,7 @@ void add_train(CLI::App& app) {
   struct Options {
     ConfigOptions config;
     TrainOptions train;
-    std::string seed;
-    bool bad_images_error = false, bad_boxes_error = false;
+    std::string seed, non_finite_limit;
   };
   auto* verb = app.add_subcommand(
       "train", "Train on a data set in COCO form: DIR/annotations/instances_{train,val}.json, DIR/train, DIR/val");
@@ -32,10 +31,12 @@ void add_train(CLI::App& app) {
                  "With --resume: go on although the configuration differs");
   verb->add_option("--init-from", options->train.init_from,
                    "Start from these weights; what does not fit starts anew, and is named");
-  verb->add_flag("--bad-images-error", options->bad_images_error,
-                 "End at the first unreadable image (else skip and list it; more than 1 % end the run)");
-  verb->add_flag("--bad-boxes-error", options->bad_boxes_error,
-                 "End at the first unusable box (else drop and list it)");
+  add_on_bad(*verb, "--bad-images", options->train.bad_images,
+             "Unreadable images: skip and list them (more than 1 % end the run), or error at the first");
+  add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
+             "Unusable boxes: skip and list them, or error at the first");
+  verb->add_option("--on-nan", options->non_finite_limit,
+                   "How many steps that are not finite are skipped before the run ends (0: none)");
   verb->callback([options] {
     TrainOptions& train_options = options->train;
     if (train_options.resume && !train_options.init_from.empty())
@@ -43,9 +44,9 @@ void add_train(CLI::App& app) {
                   "--resume goes on with everything, --init-from starts from weights only: give one of them");
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
+    if (!options->non_finite_limit.empty())
+      apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
     train_options.device = resolve_device(options->config.device);
-    train_options.bad_images = options->bad_images_error ? OnBad::Error : OnBad::Skip;
-    train_options.bad_boxes = options->bad_boxes_error ? OnBad::Error : OnBad::Skip;
     catch_stop_signals();
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved
     train(config, train_options);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
@@ -78,7 +79,7 @@ class Trainer {
   void log_step(double rate);
   void validate();
   void save();
-  void try_save();
+  bool try_to(const char* what, const std::function<void()>& write);
 
   Config config_;
   TrainOptions options_;
@@ -208,7 +209,7 @@ void Trainer::run() {
     if (last)
       save();
     else if (state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_)
-      try_save();
+      retry_save_at_ = try_to("last", [this] { save(); }) ? -1 : state_.step + kRetrySaveAfter;
     if (stop_requested) stop(/*saved=*/last);
   }
   progress_->finish();
@@ -284,8 +285,10 @@ void Trainer::validate() {
   folder_.log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
                           metrics.values[Ap50], metrics.values[Ap75]));
   if (ap > state_.best_ap) {
-    state_.best_ap = ap;
-    save_checkpoint(folder_.best(), *model_, nullptr, config_, train_.categories, state_);
+    const double before = std::exchange(state_.best_ap, ap);
+    if (!try_to("best",
+                [this] { save_checkpoint(folder_.best(), *model_, nullptr, config_, train_.categories, state_); }))
+      state_.best_ap = before;
   }
   progress_->restart_clock();
   averages_.since = std::chrono::steady_clock::now();
@@ -298,13 +301,14 @@ void Trainer::save() {
 }
 
 // A full disk must not end a training of days: the run goes on, and tries again.
-void Trainer::try_save() {
+bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   try {
-    save();
+    write();
+    return true;
   } catch (const Error& error) {
-    fmt::print(stderr, "fovea: the checkpoint of step {} was not saved: {}; training goes on, next try in {} steps\n",
-               state_.step, error.what(), kRetrySaveAfter);
-    retry_save_at_ = state_.step + kRetrySaveAfter;
+    fmt::print(stderr, "fovea: the {} checkpoint of step {} was not saved: {}; training goes on\n", what, state_.step,
+               error.what());
+    return false;
   }
 }
 
