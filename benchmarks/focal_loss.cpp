@@ -73,7 +73,7 @@ void losses(bench::Table& table, const char* dtype, const std::vector<float>& an
     const bench::HeadOutput<T> logits(kClasses, -4.6f, 1.f);
     bench::HeadOutput<T> gradient(kClasses, 0.f, 1.f);
     std::vector<float> bias(bench::kAnchorsPerLocation * kClasses);
-    FocalLossArgs<T> args{logits.const_view(), gradient.view(), matched.targets.data(), &matched.scale};
+    FocalLossArgs<T> args{logits.view(), gradient.view(), matched.targets.data(), &matched.scale};
     args.loss = &loss;
     args.bias_gradient = bias.data();
     std::vector<char> workspace(focal_loss_workspace(args));
@@ -88,15 +88,15 @@ void losses(bench::Table& table, const char* dtype, const std::vector<float>& an
     }
     // The gradient over the logits themselves: fewer lines to fetch. Timed last, since it uses them up.
     bench::HeadOutput<T> both(kClasses, -4.6f, 1.f);
-    args.logits = both.const_view();
+    args.logits = both.view();
     args.gradient = both.view();
     args.gamma = 2.f;
     table.run("focal_loss in place", dtype, 2 * both.bytes(), [&] { focal_loss(queue, args); });
   }
   const bench::HeadOutput<T> deltas(4, 0.f, 0.2f);
   bench::HeadOutput<T> gradient(4, 0.f, 1.f);
-  BoxLossArgs<T> args{deltas.const_view(), gradient.view(), anchors.data(), matched.matches.data(),
-                      truth.boxes.data(),  truth.count,     &matched.scale};
+  BoxLossArgs<T> args{deltas.view(),      gradient.view(), anchors.data(), matched.matches.data(),
+                      truth.boxes.data(), truth.count,     &matched.scale};
   args.loss = &loss;
   std::vector<char> workspace(box_loss_workspace(args));
   args.workspace = workspace.data();

@@ -32,17 +32,7 @@ class HeadOutput {
     }
   }
   LevelView<T> view() { return view_; }
-  LevelView<const T> const_view() const {
-    LevelView<const T> view;
-    std::copy_n(view_.data, kLevels, view.data);
-    std::copy_n(view_.first_anchor, kLevels + 1, view.first_anchor);
-    view.levels = view_.levels;
-    view.images = view_.images;
-    view.anchors_per_location = view_.anchors_per_location;
-    view.columns = view_.columns;
-    view.pixel_stride = view_.pixel_stride;
-    return view;
-  }
+  LevelView<const T> view() const { return view_; }
   double bytes() const {
     double bytes = 0;
     for (const auto& level : data_) bytes += double(level.size()) * sizeof(T);

@@ -22,8 +22,8 @@ void detection(bench::Table& table, const char* dtype, const std::vector<float>&
   std::vector<int32_t> labels(kDetections);
   int32_t count = 0;
   DetectArgs<T> args;
-  args.logits = logits.const_view();
-  args.deltas = deltas.const_view();
+  args.logits = logits.view();
+  args.deltas = deltas.view();
   args.anchors = anchors.data();
   args.image_sizes = size;
   args.boxes = boxes.data();

@@ -1,6 +1,7 @@
 // The outputs of a head over all pyramid levels, addressed in place: no permute, no concatenation.
 #pragma once
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/function.h"
 
@@ -29,6 +30,19 @@ struct LevelView {
   int anchors_per_location = 0;
   int columns = 0;  // classes, or 4 box deltas
   int pixel_stride = 0;
+
+  FN operator LevelView<const T>() const  // NOLINT(google-explicit-constructor): as T* is a const T*
+      requires(!std::is_const_v<T>) {
+    LevelView<const T> same;
+    for (int l = 0; l < kMaxLevels; ++l) same.data[l] = data[l];
+    for (int l = 0; l <= kMaxLevels; ++l) same.first_anchor[l] = first_anchor[l];
+    same.levels = levels;
+    same.images = images;
+    same.anchors_per_location = anchors_per_location;
+    same.columns = columns;
+    same.pixel_stride = pixel_stride;
+    return same;
+  }
 
   FN int anchors() const { return first_anchor[levels]; }
   FN int locations(int level) const { return (first_anchor[level + 1] - first_anchor[level]) / anchors_per_location; }

@@ -12,8 +12,8 @@ DeviceDetections detect(Context& context, const Outputs& outputs, const ModelCon
                          context.empty({images, limit}, DType::I32), context.empty({images}, DType::I32)};
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
     kernels::DetectArgs<T> args;
-    args.logits = read_only(level_view<T>(outputs.logits, config.anchors.per_location(), config.classes));
-    args.deltas = read_only(level_view<T>(outputs.deltas, config.anchors.per_location(), 4));
+    args.logits = level_view<T>(outputs.logits, config.anchors.per_location(), config.classes);
+    args.deltas = level_view<T>(outputs.deltas, config.anchors.per_location(), 4);
     args.anchors = anchors.data<float>();
     args.image_sizes = image_sizes.data<float>();
     args.image_scale = image_scale ? image_scale.data<float>() : nullptr;

@@ -26,19 +26,6 @@ LevelView<T> level_view(const std::vector<Tensor>& levels, int anchors_per_locat
   return view;
 }
 
-template <class T>
-LevelView<const T> read_only(const LevelView<T>& view) {
-  LevelView<const T> same;
-  for (int l = 0; l < view.levels; ++l) same.data[l] = view.data[l];
-  std::copy(std::begin(view.first_anchor), std::end(view.first_anchor), std::begin(same.first_anchor));
-  same.levels = view.levels;
-  same.images = view.images;
-  same.anchors_per_location = view.anchors_per_location;
-  same.columns = view.columns;
-  same.pixel_stride = view.pixel_stride;
-  return same;
-}
-
 inline kernels::BoxCoder box_coder(const ModelConfig& config) {
   const auto& w = config.loss.coder_weights;
   return {static_cast<float>(w[0]), static_cast<float>(w[1]), static_cast<float>(w[2]), static_cast<float>(w[3])};

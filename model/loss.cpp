@@ -53,7 +53,7 @@ void classification_loss(Context& context, const std::vector<Tensor>& logits, co
                          const ModelConfig& config, const Matched& matched, const BiasGradient& bias,
                          const Tensor& loss) {
   kernels::FocalLossArgs<T> args;
-  args.logits = read_only(level_view<T>(logits, config.anchors.per_location(), config.classes));
+  args.logits = level_view<T>(logits, config.anchors.per_location(), config.classes);
   args.gradient = level_view<T>(gradient, config.anchors.per_location(), config.classes);
   args.targets = matched.targets.data<int32_t>();
   args.scale = matched.scale.data<float>();
@@ -72,7 +72,7 @@ void regression_loss(Context& context, const std::vector<Tensor>& deltas, const 
                      const ModelConfig& config, const Matched& matched, const Tensor& anchors, const Truth& truth,
                      const BiasGradient& bias, const Tensor& loss) {
   kernels::BoxLossArgs<T> args;
-  args.deltas = read_only(level_view<T>(deltas, config.anchors.per_location(), 4));
+  args.deltas = level_view<T>(deltas, config.anchors.per_location(), 4);
   args.gradient = level_view<T>(gradient, config.anchors.per_location(), 4);
   args.anchors = anchors.data<float>();
   args.matches = matched.matches.data<int32_t>();
