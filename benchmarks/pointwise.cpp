@@ -110,17 +110,10 @@ void spatial(bench::Table& table, const char* dtype) {
   std::vector<uint8_t> image(480 * 640 * 3);
   for (size_t i = 0; i < image.size(); ++i) image[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
   std::vector<T> slot(800 * 1088 * 8);
-  PreprocessArgs<T> args{.image = image.data(),
-                         .height = 480,
-                         .width = 640,
-                         .out_h = 800,
-                         .out_w = 1067,
-                         .slot = slot.data(),
-                         .slot_h = 800,
-                         .slot_w = 1088,
-                         .slot_channels = 8};
+  SourceImage source{.pixels = image.data(), .height = 480, .width = 640, .out_h = 800, .out_w = 1067};
+  PreprocessArgs<T> args{.images = &source, .slots = slot.data(), .slot_h = 800, .slot_w = 1088, .slot_channels = 8};
   table.run("preprocess 640x480 up", dtype, image.size() + slot.size() * sizeof(T), [&] { preprocess(queue, args); });
-  args.out_h = 240, args.out_w = 320, args.slot_h = 256, args.slot_w = 320, args.antialias = true;
+  source.out_h = 240, source.out_w = 320, args.slot_h = 256, args.slot_w = 320, args.antialias = true;
   table.run("preprocess, antialias down", dtype, image.size() + 256. * 320 * 8 * sizeof(T),
             [&] { preprocess(queue, args); });
 }

@@ -49,10 +49,16 @@ void Tensor::upload(const std::vector<T>& values) const {
 }
 
 Tensor Tensor::view(Shape shape, int64_t first_element) const {
-  require(first_element >= 0 && first_element + shape.count() <= count(), "a view lies inside its tensor");
+  return reinterpreted(std::move(shape), dtype(), static_cast<size_t>(first_element) * size_of(dtype()));
+}
+
+Tensor Tensor::reinterpreted(Shape shape, DType dtype, size_t first_byte) const {
+  const size_t size = static_cast<size_t>(shape.count()) * size_of(dtype);
+  require(first_byte <= bytes() && size <= bytes() - first_byte, "a view lies inside its tensor");
+  require(first_byte % size_of(dtype) == 0, "a view begins at a multiple of its elements' size");
   Tensor tensor;
-  auto* begin = static_cast<std::byte*>(raw()) + static_cast<size_t>(first_element) * size_of(dtype());
-  tensor.impl_ = std::make_shared<Impl>(Impl{impl_->storage, begin, std::move(shape), dtype()});
+  auto* begin = static_cast<std::byte*>(raw()) + first_byte;
+  tensor.impl_ = std::make_shared<Impl>(Impl{impl_->storage, begin, std::move(shape), dtype});
   return tensor;
 }
 

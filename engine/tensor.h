@@ -63,6 +63,8 @@ class Tensor {
   int64_t rows() const { return channels() == 0 ? 0 : count() / channels(); }  // all positions: N·H·W
 
   Tensor view(Shape shape, int64_t first_element = 0) const;  // a part of the same memory, in another shape
+  // A part of the same memory with other elements; `first_byte` is a multiple of their size.
+  Tensor reinterpreted(Shape shape, DType dtype, size_t first_byte = 0) const;
   Allocator& memory() const;
 
   // Waits for the queue and copies to the host, converting bf16 to float.

@@ -16,7 +16,7 @@ struct Resampling {
   int in, out;
   int64_t reach;  // 2·out·width
 
-  static Resampling make(int in, int out, bool antialias) {
+  FN static Resampling make(int in, int out, bool antialias) {
     return {in, out, 2 * int64_t{antialias && in > out ? in : out}};
   }
 };
@@ -46,12 +46,12 @@ struct Taps {
 template <class T>
 struct Preprocess {
   PreprocessArgs<T> args;
-  Resampling vertical, horizontal;
 
   struct AtRow {
     const PreprocessArgs<T>& args;
-    const Resampling& horizontal;
+    const SourceImage& image;
     bool inside;
+    Resampling horizontal;
     Taps rows;
     T* slot;
 
@@ -60,8 +60,8 @@ struct Preprocess {
       static_assert(W == 1);
       T* out = slot + column * args.slot_channels;
       float pixel[3] = {0, 0, 0};
-      if (inside && column < args.out_w) {
-        resample(static_cast<int>(args.flip ? args.out_w - 1 - column : column), pixel);
+      if (inside && column < image.out_w) {
+        resample(static_cast<int>(image.flip != 0 ? image.out_w - 1 - column : column), pixel);
         for (int c = 0; c < 3; ++c) pixel[c] = (pixel[c] / 255.f - args.mean[c]) * args.inv_std[c];
       }
       for (int c = 0; c < args.slot_channels; ++c) out[c] = static_cast<T>(c < 3 ? pixel[c] : 0.f);
@@ -70,7 +70,7 @@ struct Preprocess {
     FN void resample(int column, float (&pixel)[3]) const {
       const Taps columns(horizontal, column);
       for (int y = rows.first; y <= rows.last; ++y) {
-        const uint8_t* line = args.image + int64_t{y} * args.width * 3;
+        const uint8_t* line = image.pixels + int64_t{y} * image.width * 3;
         float sum[3] = {0, 0, 0};
         for (int x = columns.first; x <= columns.last; ++x) {
           const float weight = columns.weight(x);
@@ -82,44 +82,53 @@ struct Preprocess {
     }
   };
 
-  FN AtRow row(int64_t row) const {
-    const bool inside = row < args.out_h;
-    return {args, horizontal, inside, Taps(vertical, inside ? static_cast<int>(row) : 0),
-            args.slot + row * args.slot_w * args.slot_channels};
+  FN AtRow row(int64_t index) const {
+    const SourceImage& image = args.images[index / args.slot_h];
+    const int row = static_cast<int>(index % args.slot_h);
+    const bool inside = row < image.out_h;
+    const auto vertical = Resampling::make(image.height, image.out_h, args.antialias);
+    return {args,
+            image,
+            inside,
+            Resampling::make(image.width, image.out_w, args.antialias),
+            Taps(vertical, inside ? row : 0),
+            args.slots + index * args.slot_w * args.slot_channels};
   }
 };
 
 struct TransformBox {
-  float* boxes;
-  float scale_x, scale_y, width;
-  bool flip;
-  FN void operator()(int64_t i) const {
-    float* box = boxes + i * 4;
-    const float x1 = box[0] * scale_x, x2 = box[2] * scale_x;
-    box[0] = flip ? width - x2 : x1;
-    box[1] *= scale_y;
-    box[2] = flip ? width - x1 : x2;
-    box[3] *= scale_y;
+  TransformBoxesArgs args;
+  FN void operator()(int64_t image, int64_t index) const {
+    if (index >= args.counts[image]) return;
+    const SourceImage& source = args.images[image];
+    const float scale_x = static_cast<float>(source.out_w) / static_cast<float>(source.width);
+    const float scale_y = static_cast<float>(source.out_h) / static_cast<float>(source.height);
+    const float width = static_cast<float>(source.out_w);
+    const float* box = args.boxes + (image * args.max_boxes + index) * 4;
+    const float x1 = box[0] * scale_x, y1 = box[1] * scale_y, x2 = box[2] * scale_x, y2 = box[3] * scale_y;
+    float* out = args.out + (image * args.max_boxes + index) * 4;
+    out[0] = source.flip != 0 ? width - x2 : x1;
+    out[1] = y1;
+    out[2] = source.flip != 0 ? width - x1 : x2;
+    out[3] = y2;
   }
 };
 
 }  // namespace
 
+void require_fits(const SourceImage& image, int slot_h, int slot_w) {
+  require(image.height > 0 && image.width > 0 && image.out_h > 0 && image.out_w > 0, "an image to resize is not empty");
+  require(image.out_h <= slot_h && image.out_w <= slot_w, "the resized image fits into its slot");
+}
+
 template <class T>
 void preprocess(Queue& queue, const PreprocessArgs<T>& args) {
-  require(args.height > 0 && args.width > 0 && args.out_h > 0 && args.out_w > 0, "an image to resize is not empty");
-  require(args.out_h <= args.slot_h && args.out_w <= args.slot_w, "the resized image fits into its slot");
   require(args.slot_channels >= 3, "a slot has at least three channels");
-  const Preprocess<T> f{args, Resampling::make(args.height, args.out_h, args.antialias),
-                        Resampling::make(args.width, args.out_w, args.antialias)};
-  for_row_packs<1>(queue, "preprocess", args.slot_h, args.slot_w, f, true);
+  for_row_packs<1>(queue, "preprocess", int64_t{args.batch} * args.slot_h, args.slot_w, Preprocess<T>{args}, true);
 }
 
 void transform_boxes(Queue& queue, const TransformBoxesArgs& args) {
-  const auto ratio = [](int out, int in) { return static_cast<float>(out) / static_cast<float>(in); };
-  for_each(queue, "transform_boxes", args.count,
-           TransformBox{args.boxes, ratio(args.out_w, args.width), ratio(args.out_h, args.height),
-                        static_cast<float>(args.out_w), args.flip});
+  for_each_2d(queue, "transform_boxes", args.batch, args.max_boxes, TransformBox{args});
 }
 
 template void preprocess<float>(Queue&, const PreprocessArgs<float>&);

@@ -6,17 +6,27 @@
 
 namespace fovea::kernels {
 
+// A decoded image and its place in the batch. It lies in device memory: a recorded step reads what is there when it is
+// replayed.
+struct SourceImage {
+  const uint8_t* pixels = nullptr;  // [height, width, 3] RGB, in the queue's device memory
+  int32_t height = 0, width = 0;
+  int32_t out_h = 0, out_w = 0;  // size of the resized content, at the slot's upper left
+  int32_t flip = 0;              // nonzero: left to right
+};
+
+// Throws where the image is empty or does not fit into a slot of slot_h × slot_w: the kernels cut off what sticks out.
+void require_fits(const SourceImage& image, int slot_h, int slot_w);
+
 template <class T>
 struct PreprocessArgs {
-  const uint8_t* image = nullptr;  // [height, width, 3] RGB, in the queue's device memory
-  int height = 0, width = 0;
-  int out_h = 0, out_w = 0;  // size of the resized content, at the slot's upper left
-  bool flip = false;         // left to right
+  const SourceImage* images = nullptr;  // [batch]
+  int batch = 1;
   float mean[3] = {0, 0, 0};
   float inv_std[3] = {1, 1, 1};  // of pixels in [0, 1]: out = (pixel / 255 − mean)·inv_std
   bool antialias = false;        // when shrinking: a triangle as wide as the scale (PIL), not two neighbours (PyTorch)
-  T* slot = nullptr;             // [slot_h, slot_w, slot_channels] of the batch
-  int slot_h = 0, slot_w = 0;    // >= out_h, out_w; what lies beyond the content becomes 0
+  T* slots = nullptr;            // [batch, slot_h, slot_w, slot_channels]
+  int slot_h = 0, slot_w = 0;    // what lies beyond the content becomes 0
   int slot_channels = 3;         // >= 3; the channels beyond become 0
 };
 
@@ -26,11 +36,11 @@ template <class T>
 void preprocess(Queue& queue, const PreprocessArgs<T>& args);
 
 struct TransformBoxesArgs {
-  float* boxes = nullptr;  // [count, 4] x1 y1 x2 y2 in pixels of the image; in place
-  int count = 0;           // what lies after them stays untouched
-  int height = 0, width = 0;
-  int out_h = 0, out_w = 0;
-  bool flip = false;
+  const SourceImage* images = nullptr;  // [batch]
+  const int32_t* counts = nullptr;      // [batch] boxes of each image; what lies after them is not written
+  int batch = 1, max_boxes = 0;
+  const float* boxes = nullptr;  // [batch, max_boxes, 4] x1 y1 x2 y2 in pixels of the image
+  float* out = nullptr;          // likewise, in pixels of the slot; may be `boxes`
 };
 
 // x·(out_w / width), y·(out_h / height); flipped: x1' = out_w − x2, x2' = out_w − x1.

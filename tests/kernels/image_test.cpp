@@ -1,5 +1,7 @@
 #include "kernels/image.h"
 
+#include <cstring>
+
 #include "tests/support/golden.h"
 #include "tests/support/oracle_pointwise.h"
 #include "tests/support/oracle_spatial.h"
@@ -28,18 +30,18 @@ std::vector<uint8_t> seeded_image(int height, int width) {
   return image;
 }
 
+kernels::SourceImage source(const Case& c, const uint8_t* pixels) {
+  return {pixels, c.height, c.width, c.out_h, c.out_w, c.flip ? 1 : 0};
+}
+
 template <class T>
-kernels::PreprocessArgs<T> arguments(const Case& c, const uint8_t* image, T* slot) {
-  return {.image = image,
-          .height = c.height,
-          .width = c.width,
-          .out_h = c.out_h,
-          .out_w = c.out_w,
-          .flip = c.flip,
+kernels::PreprocessArgs<T> arguments(const Case& c, const std::vector<kernels::SourceImage>& images, T* slots) {
+  return {.images = images.data(),
+          .batch = static_cast<int>(images.size()),
           .mean = {0.485f, 0.456f, 0.406f},
           .inv_std = {1 / 0.229f, 1 / 0.224f, 1 / 0.225f},
           .antialias = c.antialias,
-          .slot = slot,
+          .slots = slots,
           .slot_h = c.slot_h,
           .slot_w = c.slot_w,
           .slot_channels = c.slot_channels};
@@ -58,12 +60,34 @@ TEMPLATE_TEST_CASE("preprocessing agrees with its definition", "[image]", float,
   const Case c = GENERATE(from_range(kCases));
   CAPTURE(c.height, c.width, c.out_h, c.out_w, c.flip, c.antialias);
   auto pixels = seeded_image(c.height, c.width);
-  const auto expected = oracle_preprocess(arguments<float>(c, pixels.data(), nullptr));
+  const auto expected = oracle_preprocess(arguments<float>(c, {source(c, pixels.data())}, nullptr));
   for_each_way_to_run([&](Queue& queue) {
     Guarded<uint8_t> image(pixels);
     Guarded<T> slot(expected.size());
-    kernels::preprocess(queue, arguments(c, image.data(), slot.data()));
+    const std::vector images{source(c, image.data())};
+    kernels::preprocess(queue, arguments(c, images, slot.data()));
     CHECK_CLOSE(slot.values(), expected, roundings(c.height, c.width, c.out_h, c.out_w, c.antialias));
+  });
+}
+
+TEST_CASE("a batch of images of different sizes is preprocessed in one pass", "[image]") {
+  const bool antialias = GENERATE(false, true);
+  const Case cases[] = {{31, 45, 13, 17, 16, 32, 8, false, antialias},
+                        {9, 13, 16, 32, 16, 32, 8, true, antialias},
+                        {1, 1, 1, 1, 16, 32, 8, false, antialias}};
+  std::vector<std::vector<uint8_t>> pixels;
+  std::vector<kernels::SourceImage> images;
+  double most = 0;
+  for (const Case& c : cases) {
+    pixels.push_back(seeded_image(c.height, c.width));
+    images.push_back(source(c, pixels.back().data()));
+    most = std::max(most, roundings(c.height, c.width, c.out_h, c.out_w, antialias));
+  }
+  const auto expected = oracle_preprocess(arguments<float>(cases[0], images, nullptr));
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<float> slots(expected.size());
+    kernels::preprocess(queue, arguments(cases[0], images, slots.data()));
+    CHECK_CLOSE(slots.values(), expected, most);
   });
 }
 
@@ -88,7 +112,8 @@ TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
                false};
   std::vector<float> slot(size_t(slot_h) * slot_w * 8, -1.f);
   Queue queue;
-  kernels::preprocess(queue, arguments(c, pixels.data(), slot.data()));
+  const std::vector images{source(c, pixels.data())};
+  kernels::preprocess(queue, arguments(c, images, slot.data()));
   // PyTorch computes the source coordinate in fp32: 2 roundings of a coordinate up to the image's size move the value
   // by that times the contrast of two neighbours, at most 1 / std; besides that, both sides round like the kernel.
   const double coordinate = 3 * 0x1p-24 * std::max(c.height, c.width), contrast = 1 / 0.224;
@@ -102,33 +127,38 @@ TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
   CHECK(worst <= 2 * coordinate * contrast + 2 * roundings(1, 1, 1, 1, false) * 0x1p-24 * 3);
 }
 
-TEST_CASE("preprocessing refuses a slot that is too small", "[image][fault]") {
-  Queue queue;
-  const Case c{4, 4, 9, 9, 8, 16, 3, false, false};
-  CHECK_THROWS_WITH(kernels::preprocess(queue, arguments<float>(c, nullptr, nullptr)), Catch::Contains("slot"));
+TEST_CASE("an image that is empty or larger than its slot is refused", "[image][fault]") {
+  CHECK_THROWS_WITH(kernels::require_fits({nullptr, 4, 4, 9, 9, 0}, 8, 16), Catch::Contains("slot"));
+  CHECK_THROWS_WITH(kernels::require_fits({nullptr, 4, 0, 9, 9, 0}, 16, 16), Catch::Contains("empty"));
+  CHECK_NOTHROW(kernels::require_fits({nullptr, 4, 4, 8, 16, 0}, 8, 16));
 }
 
 TEST_CASE("boxes are scaled and flipped with their image", "[image]") {
-  const bool flip = GENERATE(false, true);
-  CAPTURE(flip);
-  const auto given = seeded_uniform<float>(4 * 7, 5, 0, 400);
-  const auto scale = [](double v, int to, int from) { return v * to / from; };
+  constexpr size_t kMost = 7;
+  const std::vector<kernels::SourceImage> images{{nullptr, 333, 500, 800, 1201, 0}, {nullptr, 640, 480, 32, 24, 1}};
+  const std::vector<int32_t> counts{5, 3};
+  const auto given = seeded_uniform<float>(2 * kMost * 4, 5, 0, 400);
+  const bool in_place = GENERATE(false, true);
   for_each_way_to_run([&](Queue& queue) {
-    Guarded<float> boxes(given);
-    kernels::transform_boxes(queue, {boxes.data(), 5, 333, 500, 800, 1201, flip});
-    const auto out = boxes.values();
-    Reference expected(20);
-    for (size_t b = 0; b < 5; ++b) {
-      const float* box = &given[b * 4];
-      for (size_t k = 0; k < 4; ++k) {
-        const bool vertical = k % 2 == 1;
-        if (flip && !vertical) expected.add(b * 4 + k, 1201);
-        const double v = vertical ? scale(box[k], 800, 333) : scale(box[flip ? 2 - k : k], 1201, 500);
-        expected.add(b * 4 + k, flip && !vertical ? -v : v);
+    Guarded<float> boxes(given), others(given.size());
+    float* out = in_place ? boxes.data() : others.data();
+    const std::vector<float> before(out, out + given.size());
+    kernels::transform_boxes(queue, {images.data(), counts.data(), 2, kMost, boxes.data(), out});
+    for (size_t n = 0; n < 2; ++n) {
+      const kernels::SourceImage& image = images[n];
+      const size_t used = counts[n] * 4, first = n * kMost * 4;
+      Reference expected(used);
+      for (size_t i = 0; i < used; ++i) {
+        const bool vertical = i % 2 == 1, flipped = image.flip != 0 && !vertical;
+        const double scale = vertical ? double{1} * image.out_h / image.height : double{1} * image.out_w / image.width;
+        const double v = given[first + (flipped ? i ^ 2 : i)] * scale;
+        if (flipped) expected.add(i, image.out_w);
+        expected.add(i, flipped ? -v : v);
       }
+      // Ratio, product, difference.
+      CHECK_CLOSE(std::vector<float>(out + first, out + first + used), expected, 3);
+      for (size_t i = used; i < kMost * 4; ++i)
+        CHECK(std::memcmp(&out[first + i], &before[first + i], sizeof(float)) == 0);
     }
-    // Ratio, product, difference.
-    CHECK_CLOSE(std::vector<float>(out.begin(), out.begin() + 20), expected, 3);
-    for (size_t i = 20; i < 28; ++i) CHECK(out[i] == given[i]);
   });
 }

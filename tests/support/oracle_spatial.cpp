@@ -71,24 +71,28 @@ std::vector<double> resize_weights(int in, int out, int o, bool antialias) {
 }  // namespace
 
 Reference oracle_preprocess(const kernels::PreprocessArgs<float>& args) {
-  Reference slot(size_t(args.slot_h) * args.slot_w * args.slot_channels);
-  for (int row = 0; row < args.out_h; ++row) {
-    const auto vertical = resize_weights(args.height, args.out_h, row, args.antialias);
-    for (int column = 0; column < args.out_w; ++column) {
-      const auto horizontal = resize_weights(args.width, args.out_w, column, args.antialias);
-      const int placed = args.flip ? args.out_w - 1 - column : column;
-      for (int c = 0; c < 3; ++c) {
-        double value = 0;
-        for (int y = 0; y < args.height; ++y)
-          for (int x = 0; vertical[y] > 0 && x < args.width; ++x)
-            value += vertical[y] * horizontal[x] * args.image[(size_t(y) * args.width + x) * 3 + c];
-        const size_t i = (size_t(row) * args.slot_w + placed) * args.slot_channels + c;
-        slot.add(i, value / 255 * args.inv_std[c]);
-        slot.add(i, -static_cast<double>(args.mean[c]) * args.inv_std[c]);
+  const size_t slot_size = size_t(args.slot_h) * args.slot_w * args.slot_channels;
+  Reference slots(args.batch * slot_size);
+  for (int n = 0; n < args.batch; ++n) {
+    const kernels::SourceImage& image = args.images[n];
+    for (int row = 0; row < image.out_h; ++row) {
+      const auto vertical = resize_weights(image.height, image.out_h, row, args.antialias);
+      for (int column = 0; column < image.out_w; ++column) {
+        const auto horizontal = resize_weights(image.width, image.out_w, column, args.antialias);
+        const int placed = image.flip != 0 ? image.out_w - 1 - column : column;
+        for (int c = 0; c < 3; ++c) {
+          double value = 0;
+          for (int y = 0; y < image.height; ++y)
+            for (int x = 0; vertical[y] > 0 && x < image.width; ++x)
+              value += vertical[y] * horizontal[x] * image.pixels[(size_t(y) * image.width + x) * 3 + c];
+          const size_t i = n * slot_size + (size_t(row) * args.slot_w + placed) * args.slot_channels + c;
+          slots.add(i, value / 255 * args.inv_std[c]);
+          slots.add(i, -static_cast<double>(args.mean[c]) * args.inv_std[c]);
+        }
       }
     }
   }
-  return slot;
+  return slots;
 }
 
 }  // namespace fovea::test

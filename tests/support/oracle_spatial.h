@@ -19,8 +19,8 @@ PoolOracle oracle_max_pool(const kernels::PoolShape& shape, const std::vector<do
 // The element of the coarse tensor that each element of the upsampled one copies.
 std::vector<size_t> oracle_upsample_source(const kernels::UpsampleShape& shape);
 
-// The slot [slot_h, slot_w, slot_channels]; written from F.interpolate (align_corners=False), or with antialias from
-// PIL's ImagingResample.
+// The slots [batch, slot_h, slot_w, slot_channels]; written from F.interpolate (align_corners=False), or with antialias
+// from PIL's ImagingResample.
 Reference oracle_preprocess(const kernels::PreprocessArgs<float>& args);
 
 }  // namespace fovea::test

@@ -1,99 +1,140 @@
 #include "tools/data/batch.h"
 
 #include <algorithm>
-
-#include "kernels/image.h"
+#include <bit>
 
 namespace fovea {
 
-namespace {
-
-LevelSize padded_size(const std::vector<LoadedImage>& loaded, int pad_to) {
-  LevelSize size{0, 0};
-  for (const LoadedImage& item : loaded)
-    size = {std::max(size.height, item.size.height), std::max(size.width, item.size.width)};
-  const auto up = [&](int length) { return (length + pad_to - 1) / pad_to * pad_to; };
-  return {up(size.height), up(size.width)};
-}
-
-void preprocess_image(Context& context, const LoadedImage& item, const InputConfig& input, const DeviceBatch& batch,
-                      size_t n) {
-  const Image& image = *item.image;
-  Tensor copy;  // on the CPU the pixels are where they are needed
-  if (context.queue.on_cuda()) copy = Tensor::from(context.memory, {image.height, image.width, 3}, image.rgb);
-  dispatch(batch.images.dtype(), [&]<class T> {
-    kernels::PreprocessArgs<T> args;
-    args.image = copy ? copy.data<uint8_t>() : image.rgb.data();
-    args.height = image.height;
-    args.width = image.width;
-    args.out_h = item.size.height;
-    args.out_w = item.size.width;
-    args.flip = item.flip;
-    for (size_t c = 0; c < 3; ++c) {
-      args.mean[c] = static_cast<float>(input.mean[c]);
-      args.inv_std[c] = static_cast<float>(1 / input.deviation[c]);
-    }
-    args.antialias = input.antialias;
-    args.slot = batch.images.data<T>() + static_cast<int64_t>(n) * batch.size.height * batch.size.width * 3;
-    args.slot_h = batch.size.height;
-    args.slot_w = batch.size.width;
-    kernels::preprocess(context.queue, args);
-  });
-}
-
-Truth stage_truth(Context& context, const std::vector<LoadedImage>& loaded) {
-  const auto images = static_cast<int64_t>(loaded.size());
-  int64_t most = 1;
-  for (const LoadedImage& item : loaded) most = std::max(most, static_cast<int64_t>(item.sample->objects.size()));
-  std::vector<float> boxes(static_cast<size_t>(images * most * 4), 0.f);
-  std::vector<int32_t> labels(static_cast<size_t>(images * most), -1), counts;
-  std::vector<uint8_t> crowd(static_cast<size_t>(images * most), 0);
-  for (size_t n = 0; n < loaded.size(); ++n) {
-    const auto& objects = loaded[n].sample->objects;
-    counts.push_back(static_cast<int32_t>(objects.size()));
-    for (size_t g = 0; g < objects.size(); ++g) {
-      const size_t slot = n * static_cast<size_t>(most) + g;
-      const float box[] = {objects[g].x1, objects[g].y1, objects[g].x2, objects[g].y2};
-      std::copy(std::begin(box), std::end(box), boxes.begin() + static_cast<int64_t>(4 * slot));
-      labels[slot] = objects[g].label;
-      crowd[slot] = objects[g].crowd ? 1 : 0;
-    }
+BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+  constexpr size_t kFewestBoxes = 8;
+  BatchShape shape{.images = static_cast<int>(loaded.size())};
+  size_t most = kFewestBoxes;
+  for (const LoadedImage& item : loaded) {
+    shape.height = std::max(shape.height, item.size.height);
+    shape.width = std::max(shape.width, item.size.width);
+    most = std::max(most, item.sample->objects.size());
   }
-  const Truth truth{
-      Tensor::from(context.memory, {images, most, 4}, boxes), Tensor::from(context.memory, {images, most}, labels),
-      Tensor::from(context.memory, {images, most}, crowd), Tensor::from(context.memory, {images}, counts)};
-  for (size_t n = 0; n < loaded.size(); ++n)
-    kernels::transform_boxes(context.queue, {.boxes = truth.boxes.data<float>() + static_cast<int64_t>(n) * most * 4,
-                                             .count = counts[n],
-                                             .height = loaded[n].image->height,
-                                             .width = loaded[n].image->width,
-                                             .out_h = loaded[n].size.height,
-                                             .out_w = loaded[n].size.width,
-                                             .flip = loaded[n].flip});
-  return truth;
+  for (int* length : {&shape.height, &shape.width})
+    *length = (*length + input.pad_to - 1) / input.pad_to * input.pad_to;
+  shape.max_boxes = static_cast<int>(std::bit_ceil(most));
+  return shape;
 }
 
-}  // namespace
+BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputConfig& input)
+    : context_(context), shape_(shape), input_(input) {
+  const auto images = static_cast<size_t>(shape.images), boxes = images * static_cast<size_t>(shape.max_boxes);
+  kernels::Scratch& places = parts_.host;
+  parts_.images = places.add<kernels::SourceImage>(images);
+  parts_.boxes = places.add<float>(4 * boxes);
+  parts_.labels = places.add<int32_t>(boxes);
+  parts_.crowd = places.add<uint8_t>(boxes);
+  parts_.counts = places.add<int32_t>(images);
+  parts_.sizes = places.add<float>(2 * images);
+  parts_.scale = places.add<float>(2 * images);
+  parts_.learning_rate = places.add<float>(1);
+  parts_.device = places;
+  host_.resize((places.bytes() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
+  parts_.host.place(host_.data());
+  device_ = Tensor::empty(context.memory, {static_cast<int64_t>(places.bytes())}, DType::U8, MemoryUse::Data);
+  parts_.device.place(device_.raw());
+}
 
-DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
-  DeviceBatch batch;
-  batch.size = padded_size(loaded, input.pad_to);
-  const auto images = static_cast<int64_t>(loaded.size());
-  batch.images = Tensor::empty(context.memory, {images, batch.size.height, batch.size.width, 3},
-                               context.activation_dtype, MemoryUse::Data);
-  std::vector<float> sizes, scales;
+void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels,
+                      double learning_rate) {
+  require(loaded.size() == static_cast<size_t>(shape_.images), "a batch of the shape that its input was made for");
   for (size_t n = 0; n < loaded.size(); ++n) {
     const LoadedImage& item = loaded[n];
-    preprocess_image(context, item, input, batch, n);
-    for (const int length : {item.size.height, item.size.width}) sizes.push_back(static_cast<float>(length));
-    scales.push_back(static_cast<float>(item.image->height) / static_cast<float>(item.size.height));
-    scales.push_back(static_cast<float>(item.image->width) / static_cast<float>(item.size.width));
-    batch.samples.push_back(item.sample);
+    const kernels::SourceImage source{.pixels = pixels[n],
+                                      .height = item.image->height,
+                                      .width = item.image->width,
+                                      .out_h = item.size.height,
+                                      .out_w = item.size.width,
+                                      .flip = item.flip ? 1 : 0};
+    kernels::require_fits(source, shape_.height, shape_.width);
+    parts_.images(parts_.host)[n] = source;
+    float* size = parts_.sizes(parts_.host) + 2 * n;
+    float* scale = parts_.scale(parts_.host) + 2 * n;
+    size[0] = static_cast<float>(item.size.height);
+    size[1] = static_cast<float>(item.size.width);
+    scale[0] = static_cast<float>(item.image->height) / size[0];
+    scale[1] = static_cast<float>(item.image->width) / size[1];
   }
-  batch.truth = stage_truth(context, loaded);
-  batch.image_sizes = Tensor::from(context.memory, {images, 2}, sizes);
-  batch.image_scale = Tensor::from(context.memory, {images, 2}, scales);
+  write_truth(loaded);
+  *parts_.learning_rate(parts_.host) = static_cast<float>(learning_rate);
+  context_.queue.copy(device_.raw(), host_.data(), parts_.host.bytes());
+}
+
+void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) {
+  const auto most = static_cast<size_t>(shape_.max_boxes);
+  for (size_t n = 0; n < loaded.size(); ++n) {
+    const auto& objects = loaded[n].sample->objects;
+    require(objects.size() <= most, "no more boxes than the batch's shape has places for");
+    parts_.counts(parts_.host)[n] = static_cast<int32_t>(objects.size());
+    for (size_t g = 0; g < most; ++g) {
+      const Object object = g < objects.size() ? objects[g] : Object{.label = -1};
+      const float box[] = {object.x1, object.y1, object.x2, object.y2};
+      std::copy(std::begin(box), std::end(box), parts_.boxes(parts_.host) + 4 * (n * most + g));
+      parts_.labels(parts_.host)[n * most + g] = object.label;
+      parts_.crowd(parts_.host)[n * most + g] = object.crowd ? 1 : 0;
+    }
+  }
+}
+
+Tensor BatchInput::tensor(size_t offset, Shape shape, DType dtype) const {
+  return device_.reinterpreted(std::move(shape), dtype, offset);
+}
+
+Tensor BatchInput::learning_rate() const { return tensor(parts_.learning_rate.offset, {1}, DType::F32); }
+
+DeviceBatch BatchInput::prepare() {
+  const int64_t images = shape_.images, most = shape_.max_boxes;
+  DeviceBatch batch;
+  batch.size = {shape_.height, shape_.width};
+  batch.image_sizes = tensor(parts_.sizes.offset, {images, 2}, DType::F32);
+  batch.image_scale = tensor(parts_.scale.offset, {images, 2}, DType::F32);
+  batch.images = Tensor::empty(context_.memory, {images, shape_.height, shape_.width, 3}, context_.activation_dtype,
+                               MemoryUse::Data);
+  dispatch(batch.images.dtype(), [&]<class T> {
+    kernels::PreprocessArgs<T> args{.images = parts_.images(parts_.device),
+                                    .batch = shape_.images,
+                                    .antialias = input_.antialias,
+                                    .slots = batch.images.data<T>(),
+                                    .slot_h = shape_.height,
+                                    .slot_w = shape_.width};
+    for (size_t c = 0; c < 3; ++c) {
+      args.mean[c] = static_cast<float>(input_.mean[c]);
+      args.inv_std[c] = static_cast<float>(1 / input_.deviation[c]);
+    }
+    kernels::preprocess(context_.queue, args);
+  });
+  batch.truth = {Tensor::empty(context_.memory, {images, most, 4}, DType::F32, MemoryUse::Data),
+                 tensor(parts_.labels.offset, {images, most}, DType::I32),
+                 tensor(parts_.crowd.offset, {images, most}, DType::U8),
+                 tensor(parts_.counts.offset, {images}, DType::I32)};
+  kernels::transform_boxes(context_.queue, {.images = parts_.images(parts_.device),
+                                            .counts = parts_.counts(parts_.device),
+                                            .batch = shape_.images,
+                                            .max_boxes = shape_.max_boxes,
+                                            .boxes = parts_.boxes(parts_.device),
+                                            .out = batch.truth.boxes.data<float>()});
   return batch;
+}
+
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+  std::vector<Tensor> copies;  // on the CPU the pixels are where they are needed
+  std::vector<const uint8_t*> pixels;
+  for (const LoadedImage& item : loaded) {
+    const Image& image = *item.image;
+    if (context.queue.on_cuda())
+      copies.push_back(Tensor::from(context.memory, {image.height, image.width, 3}, image.rgb));
+    pixels.push_back(context.queue.on_cuda() ? copies.back().data<uint8_t>() : image.rgb.data());
+  }
+  BatchInput batch(context, shape_of(loaded, input), input);
+  batch.load(loaded, pixels, 0);
+  DeviceBatch staged = batch.prepare();
+  for (const LoadedImage& item : loaded) staged.samples.push_back(item.sample);
+  context.queue.synchronize("staging a batch");
+  return staged;
 }
 
 }  // namespace fovea

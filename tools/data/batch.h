@@ -1,8 +1,12 @@
-// A loaded batch on the device: resized, flipped, normalised, padded to one size; its boxes moved alike.
+// A batch on its way into the network: pixels resized, flipped, normalised and padded to one size; its boxes moved
+// alike.
 #pragma once
+#include <compare>
 #include <vector>
 
 #include "engine/context.h"
+#include "kernels/image.h"
+#include "kernels/scratch.h"
 #include "model/anchors.h"
 #include "model/loss.h"
 #include "tools/data/loader.h"
@@ -18,6 +22,52 @@ struct DeviceBatch {
   std::vector<const Sample*> samples;
 };
 
+// All that the addresses and sizes of a step's tensors hang on.
+struct BatchShape {
+  int images = 0, height = 0, width = 0;
+  int max_boxes = 0;  // places for the boxes of an image
+  auto operator<=>(const BatchShape&) const = default;
+};
+// Height and width are padded to input.pad_to, places for boxes to a power of two, so that few shapes occur.
+BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input);
+
+// What a step reads, at addresses that stay: a recorded step finds each batch of its shape here.
+class BatchInput {
+ public:
+  BatchInput(Context& context, const BatchShape& shape, const InputConfig& input);
+
+  // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory (on the CPU the
+  // loaded image itself) and stays there until the step has run; so does what was loaded before on the CPU's side until
+  // the queue has passed it.
+  void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels, double learning_rate);
+  // Enqueues the passes that make the network's input of what was loaded last.
+  DeviceBatch prepare();
+
+  Tensor learning_rate() const;  // fp32 [1], as loaded
+  const BatchShape& shape() const { return shape_; }
+
+ private:
+  template <class T>
+  using Part = kernels::Scratch::Part<T>;
+  struct Parts {
+    kernels::Scratch host, device;  // the same places in both
+    Part<kernels::SourceImage> images;
+    Part<float> boxes, sizes, scale, learning_rate;
+    Part<int32_t> labels, counts;
+    Part<uint8_t> crowd;
+  };
+  Tensor tensor(size_t offset, Shape shape, DType dtype) const;
+  void write_truth(const std::vector<LoadedImage>& loaded);
+
+  Context& context_;
+  BatchShape shape_;
+  InputConfig input_;
+  Parts parts_;
+  std::vector<uint64_t> host_;
+  Tensor device_;
+};
+
+// One batch, at once.
 DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input);
 
 }  // namespace fovea
