@@ -7,6 +7,6 @@
 namespace fovea {
 
 void* device_allocate(DeviceKind device, size_t bytes);
-void device_free(DeviceKind device, void* memory);
+void device_free(DeviceKind device, void* memory) noexcept;
 
 }  // namespace fovea

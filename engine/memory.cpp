@@ -11,96 +11,124 @@ namespace fovea {
 
 namespace {
 
-constexpr size_t kAlignment = 64;
 constexpr size_t kSegment = size_t{2} << 20;  // the least taken from the system at once
 
 size_t rounded_up(size_t bytes, size_t unit) { return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit; }
+double mib(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 constexpr const char* kUseNames[] = {"parameters", "gradients", "optimiser state", "activations", "data"};
 
 }  // namespace
 
-Allocator::Allocator(Queue& queue) : queue_(queue) {}
+Allocator::Allocator(Queue& queue) : queue_(queue), alignment_(queue.on_cuda() ? 256 : 64) {
+  queue.set_reclaim([this] {
+    if (!queue_.recording()) release_cached();
+    return breakdown();
+  });
+}
 
 Allocator::~Allocator() {
-  for (const Block& block : blocks_)
-    if (block.first_of_segment) device_free(queue_.device(), block.begin);
+  queue_.set_reclaim({});
+  for (const Pool* pool : {&eager_, &recorded_})
+    for (const Block& block : pool->blocks)
+      if (block.first_of_segment) device_free(queue_.device(), block.begin);
 }
 
 void* Allocator::allocate(size_t bytes, MemoryUse use) {
-  bytes = rounded_up(bytes, kAlignment);
-  auto block = take_free(bytes);
-  if (block == blocks_.end()) block = new_segment(bytes);
+  give_back_of_branches();
+  bytes = rounded_up(bytes, alignment_);
+  Pool& pool = queue_.in_recorded_memory() ? recorded_ : eager_;
+  auto block = take_free(pool, bytes);
+  if (block == pool.blocks.end()) block = new_segment(pool, bytes);
   if (block->bytes > bytes) {
     const auto rest =
-        blocks_.insert(std::next(block), Block{block->begin + bytes, block->bytes - bytes, use, true, false});
+        pool.blocks.insert(std::next(block), Block{block->begin + bytes, block->bytes - bytes, use, true, false});
     block->bytes = bytes;
-    remember_free(rest);
+    remember_free(pool, rest);
   }
   block->free = false;
   block->use = use;
-  used_[block->begin] = block;
+  used_[block->begin] = {&pool, block};
   account(*block);
   return block->begin;
 }
 
 void Allocator::free(void* memory) {
+  give_back_of_branches();
   const auto found = used_.find(memory);
   require(found != used_.end(), "memory freed that this allocator did not give");
-  auto block = found->second;
+  const Used used = found->second;
   used_.erase(found);
+  if (queue_.forked())
+    freed_in_branches_.push_back(used);
+  else
+    give_back(used);
+}
+
+void Allocator::give_back_of_branches() {
+  if (queue_.forked()) return;
+  for (const Used& used : freed_in_branches_) give_back(used);
+  freed_in_branches_.clear();
+}
+
+void Allocator::give_back(const Used& used) {
+  Pool& pool = *used.pool;
+  auto block = used.block;
   statistics_.current[static_cast<size_t>(block->use)] -= block->bytes;
   statistics_.total -= block->bytes;
   block->free = true;
-  if (joins_next(block)) {
-    forget_free(std::next(block));
+  if (joins_next(pool, block)) {
+    forget_free(pool, std::next(block));
     block->bytes += std::next(block)->bytes;
-    blocks_.erase(std::next(block));
+    pool.blocks.erase(std::next(block));
   }
   if (!block->first_of_segment && std::prev(block)->free) {
     const auto previous = std::prev(block);
-    forget_free(previous);
+    forget_free(pool, previous);
     previous->bytes += block->bytes;
-    blocks_.erase(block);
+    pool.blocks.erase(block);
     block = previous;
   }
-  remember_free(block);
+  remember_free(pool, block);
 }
 
-bool Allocator::joins_next(Blocks::iterator block) {
+bool Allocator::joins_next(const Pool& pool, Blocks::iterator block) {
   const auto next = std::next(block);
-  return next != blocks_.end() && next->free && !next->first_of_segment;
+  return next != pool.blocks.end() && next->free && !next->first_of_segment;
 }
 
-Allocator::Blocks::iterator Allocator::take_free(size_t bytes) {
-  const auto fit = free_.lower_bound(bytes);  // best fit
-  if (fit == free_.end()) return blocks_.end();
+Allocator::Blocks::iterator Allocator::take_free(Pool& pool, size_t bytes) {
+  const auto fit = pool.free.lower_bound(bytes);  // best fit
+  if (fit == pool.free.end()) return pool.blocks.end();
   const auto block = fit->second;
-  free_.erase(fit);
+  pool.free.erase(fit);
   return block;
 }
 
-Allocator::Blocks::iterator Allocator::new_segment(size_t bytes) {
+Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
+  queue_.note_growth();
   const size_t segment = rounded_up(bytes, kSegment);
   void* memory = device_allocate(queue_.device(), segment);
-  if (memory == nullptr) {
+  if (memory == nullptr && !queue_.recording()) {  // a recording must not wait, and so not free either
     release_cached();
     memory = device_allocate(queue_.device(), segment);
   }
   if (memory == nullptr)
-    throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed.\n{}Use a smaller "
-                                                    "train.batch or input size, or --precision bf16.",
-                                                    static_cast<double>(bytes) / (1 << 20), breakdown()));
+    throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed.\n{}It does not fit{}",
+                                                    mib(bytes), breakdown(), kHowToNeedLess));
   statistics_.reserved += segment;
+  statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
+  if (&pool == &recorded_) statistics_.recorded += segment;
   ++statistics_.from_system;
-  return blocks_.insert(blocks_.end(), Block{static_cast<std::byte*>(memory), segment, MemoryUse::Data, true, true});
+  return pool.blocks.insert(pool.blocks.end(),
+                            Block{static_cast<std::byte*>(memory), segment, MemoryUse::Data, true, true});
 }
 
-void Allocator::remember_free(Blocks::iterator block) { free_.emplace(block->bytes, block); }
+void Allocator::remember_free(Pool& pool, Blocks::iterator block) { pool.free.emplace(block->bytes, block); }
 
-void Allocator::forget_free(Blocks::iterator block) {
-  const auto [first, last] = free_.equal_range(block->bytes);
-  free_.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == block; }));
+void Allocator::forget_free(Pool& pool, Blocks::iterator block) {
+  const auto [first, last] = pool.free.equal_range(block->bytes);
+  pool.free.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == block; }));
 }
 
 void Allocator::account(const Block& block) {
@@ -114,20 +142,28 @@ void Allocator::account(const Block& block) {
 
 void Allocator::reset_peak() {
   statistics_.peak = statistics_.total;
+  statistics_.peak_reserved = statistics_.reserved;
   statistics_.at_peak = statistics_.current;
 }
 
 void Allocator::release_cached() {
   queue_.synchronize("releasing cached memory");
-  for (auto block = blocks_.begin(); block != blocks_.end();) {
+  give_back_of_branches();
+  release_cached(eager_);
+  if (queue_.recordings() == 0) release_cached(recorded_);
+}
+
+void Allocator::release_cached(Pool& pool) {
+  for (auto block = pool.blocks.begin(); block != pool.blocks.end();) {
     const auto next = std::next(block);
     const bool whole_segment =
-        block->free && block->first_of_segment && (next == blocks_.end() || next->first_of_segment);
+        block->free && block->first_of_segment && (next == pool.blocks.end() || next->first_of_segment);
     if (whole_segment) {
       statistics_.reserved -= block->bytes;
+      if (&pool == &recorded_) statistics_.recorded -= block->bytes;
       device_free(queue_.device(), block->begin);
-      forget_free(block);
-      blocks_.erase(block);
+      forget_free(pool, block);
+      pool.blocks.erase(block);
     }
     block = next;
   }
@@ -137,12 +173,11 @@ std::string Allocator::breakdown() const {
   std::string text;
   for (size_t use = 0; use < MemoryStatistics::kUses; ++use)
     text += fmt::format("  {:<16}{:>10.1f} MiB now {:>10.1f} MiB at the peak\n", kUseNames[use],
-                        static_cast<double>(statistics_.current[use]) / (1 << 20),
-                        static_cast<double>(statistics_.at_peak[use]) / (1 << 20));
-  text +=
-      fmt::format("  {:<16}{:>10.1f} MiB now {:>10.1f} MiB at the peak, {:.1f} MiB reserved\n", "total",
-                  static_cast<double>(statistics_.total) / (1 << 20), static_cast<double>(statistics_.peak) / (1 << 20),
-                  static_cast<double>(statistics_.reserved) / (1 << 20));
+                        mib(statistics_.current[use]), mib(statistics_.at_peak[use]));
+  text += fmt::format("  {:<16}{:>10.1f} MiB now {:>10.1f} MiB at the peak, {:.1f} MiB reserved\n", "total",
+                      mib(statistics_.total), mib(statistics_.peak), mib(statistics_.reserved));
+  if (queue_.workspace_bytes() > 0)
+    text += fmt::format("  {:<16}{:>10.1f} MiB besides\n", "workspaces", mib(queue_.workspace_bytes()));
   return text;
 }
 

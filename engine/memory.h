@@ -1,5 +1,9 @@
 // The caching allocator of one queue. Memory freed is reused by later work of the same queue without waiting, because
-// the queue runs in order; another queue has an allocator of its own.
+// the queue runs in order; another queue has an allocator of its own. Two pools, which never give to each other:
+//   eager      for work that runs once, when it is submitted;
+//   recorded   for what is allocated while the queue records (or rehearses): a replay writes there again, so that no
+//              eager work may have it. All recordings share it, for they run one after the other.
+// Memory freed within Queue::fork() is reused after the join, for branches run at the same time.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -8,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/queue.h"
 
@@ -16,11 +21,12 @@ namespace fovea {
 // What memory is for: the lines of the breakdown that is shown, and printed when it runs out.
 enum class MemoryUse : uint8_t { Parameters, Gradients, OptimizerState, Activations, Data, Count };
 
-struct MemoryStatistics {
+struct MemoryStatistics {  // of both pools together
   static constexpr size_t kUses = static_cast<size_t>(MemoryUse::Count);
   std::array<size_t, kUses> current{}, at_peak{};  // bytes by use, now and when the total was highest
   size_t total = 0, peak = 0;                      // bytes in use
-  size_t reserved = 0;                             // bytes held from the system, in use or cached
+  size_t reserved = 0, peak_reserved = 0;          // bytes held from the system, in use or cached
+  size_t recorded = 0;                             // of these, bytes of the recorded pool
   int64_t allocations = 0, from_system = 0;        // calls
 };
 
@@ -31,14 +37,16 @@ class Allocator {
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
 
-  // At least `bytes`, aligned to 64. Throws Error(OutOfMemory) with the breakdown and what to change.
+  // At least `bytes`, aligned to 64 on the CPU, to 256 on a GPU. Throws Error(OutOfMemory) with the breakdown and what
+  // to change.
   void* allocate(size_t bytes, MemoryUse use);
   void free(void* memory);
 
   Queue& queue() { return queue_; }
   const MemoryStatistics& statistics() const { return statistics_; }
   void reset_peak();
-  void release_cached();  // gives unused segments back to the system
+  // Gives unused segments back to the system: the recorded pool's only once there is no recording any more.
+  void release_cached();
   std::string breakdown() const;
 
  private:
@@ -49,18 +57,30 @@ class Allocator {
     bool free, first_of_segment;
   };
   using Blocks = std::list<Block>;  // neighbours in memory are neighbours in the list, within a segment
+  struct Pool {
+    Blocks blocks;
+    std::multimap<size_t, Blocks::iterator> free;
+  };
+  struct Used {
+    Pool* pool;
+    Blocks::iterator block;
+  };
 
-  Blocks::iterator take_free(size_t bytes);
-  Blocks::iterator new_segment(size_t bytes);
-  void remember_free(Blocks::iterator block);
-  void forget_free(Blocks::iterator block);
+  static Blocks::iterator take_free(Pool& pool, size_t bytes);
+  Blocks::iterator new_segment(Pool& pool, size_t bytes);
+  static void remember_free(Pool& pool, Blocks::iterator block);
+  static void forget_free(Pool& pool, Blocks::iterator block);
+  static bool joins_next(const Pool& pool, Blocks::iterator block);
+  void give_back(const Used& used);
+  void give_back_of_branches();
+  void release_cached(Pool& pool);
   void account(const Block& block);
-  bool joins_next(Blocks::iterator block);
 
   Queue& queue_;
-  Blocks blocks_;
-  std::multimap<size_t, Blocks::iterator> free_;
-  std::map<void*, Blocks::iterator> used_;
+  size_t alignment_;
+  Pool eager_, recorded_;
+  std::map<void*, Used> used_;
+  std::vector<Used> freed_in_branches_;
   MemoryStatistics statistics_;
 };
 

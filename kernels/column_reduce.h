@@ -33,6 +33,13 @@ struct SumChunk {
     double sums[kSums][kPhases][kTile];
   };
 
+  SumChunk cpu_form(int64_t& tasks) const {  // the CPU takes whole rows
+    SumChunk whole = *this;
+    whole.tiles = 1;
+    tasks /= tiles;
+    return whole;
+  }
+
   template <class Block>
   FN void operator()(Block& block, int64_t task, Shared& shared) const {
     const int64_t tile = task % tiles, chunk = task / tiles % chunks, segment = task / tiles / chunks;
@@ -150,11 +157,10 @@ void column_reduce(Queue& queue, const char* name, int64_t segments, int64_t row
   using namespace column_reduce_detail;
   if (segments <= 0 || columns <= 0) return;
   const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
-  const bool on_blocks = queue.on_cuda() || queue.way() != Way::Fast;  // the CPU takes whole rows
-  const int64_t tiles = on_blocks ? (columns + kTile - 1) / kTile : 1;
+  const int64_t tiles = (columns + kTile - 1) / kTile;
   const int64_t fold_tiles = (columns + kFoldTile - 1) / kFoldTile;
   double* partial = static_cast<double*>(workspace);
-  if (on_blocks && aligned && columns % N == 0)
+  if (aligned && columns % N == 0)
     for_rows<kBlock>(queue, name, segments * chunks * tiles,
                      SumChunk<N, Terms>{terms, rows, columns, chunks, tiles, partial});
   else

@@ -4,6 +4,7 @@
 #include "kernels/conv_passes.h"
 #include "kernels/conv_weights.h"
 #include "kernels/conv_winograd.h"
+#include "kernels/cuda_host_work.h"
 #include "kernels/onednn.h"
 
 namespace fovea::kernels {
@@ -110,6 +111,13 @@ Convolution::~Convolution() = default;
 
 void Convolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
   if (shape.output_count() == 0) return;
+  if (queue.on_cuda())
+    return submit_host_work(queue, "conv_forward", [impl = impl_.get(), shape, dtype, args] {
+      Queue cpu;
+      ConvForward own = args;
+      own.weights.version = nullptr;
+      impl->forward(cpu, shape, dtype, own);
+    });
   queue.submit("conv_forward",
                [impl = impl_.get(), &queue, shape, dtype, args] { impl->forward(queue, shape, dtype, args); });
 }
@@ -119,6 +127,13 @@ void Convolution::backward_data(Queue& queue, const ConvShape& shape, DType dtyp
     if (!args.accumulate) queue.fill_zero(args.dx, shape.input_count() * size_of(dtype));
     return;
   }
+  if (queue.on_cuda())
+    return submit_host_work(queue, "conv_backward_data", [impl = impl_.get(), shape, dtype, args] {
+      Queue cpu;
+      ConvBackwardData own = args;
+      own.weights.version = nullptr;
+      impl->backward_data(cpu, shape, dtype, own);
+    });
   queue.submit("conv_backward_data",
                [impl = impl_.get(), &queue, shape, dtype, args] { impl->backward_data(queue, shape, dtype, args); });
 }
@@ -130,6 +145,11 @@ void Convolution::backward_weight(Queue& queue, const ConvShape& shape, DType dt
     if (args.dbias) queue.fill_zero(args.dbias, shape.out_c * sizeof(float));
     return;
   }
+  if (queue.on_cuda())
+    return submit_host_work(queue, "conv_backward_weight", [impl = impl_.get(), shape, dtype, args] {
+      Queue cpu;
+      impl->backward_weight(cpu, shape, dtype, args);
+    });
   queue.submit("conv_backward_weight",
                [impl = impl_.get(), &queue, shape, dtype, args] { impl->backward_weight(queue, shape, dtype, args); });
 }

@@ -1,17 +1,30 @@
-// Turns a CUDA error into an Error with the call's name.
+// Turns a CUDA error into an Error that says which call it was, of what size, and where.
 #pragma once
 #include <cuda_runtime.h>
 
+#include <source_location>
 #include <string>
 
 #include "kernels/error.h"
 
 namespace fovea {
 
-inline void cuda_check(cudaError_t status, const char* call) {
+// `what` failed. Takes the error from the runtime's record of the last one, or a later launch would be blamed for it.
+inline Error cuda_error(cudaError_t status, const std::string& what) {
+  cudaGetLastError();
+  const std::string text = what + " failed: " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  if (status != cudaErrorMemoryAllocation) return {ErrorKind::Runtime, text};
+  return {ErrorKind::OutOfMemory, text + kHowToNeedLess};
+}
+
+// `call`: the function's name; `bytes`: how many it was about, where it was.
+inline void cuda_check(cudaError_t status, const char* call, size_t bytes = 0,
+                       std::source_location where = std::source_location::current()) {
   if (status == cudaSuccess) return;
-  const ErrorKind kind = status == cudaErrorMemoryAllocation ? ErrorKind::OutOfMemory : ErrorKind::Runtime;
-  throw Error(kind, std::string(call) + " failed: " + cudaGetErrorString(status));
+  std::string file = where.file_name();
+  file = file.substr(file.rfind('/', file.rfind('/') - 1) + 1);  // folder/file, wherever it was compiled
+  throw cuda_error(status, std::string(call) + (bytes > 0 ? " of " + std::to_string(bytes) + " bytes" : "") + " at " +
+                               file + ":" + std::to_string(where.line()));
 }
 
 }  // namespace fovea

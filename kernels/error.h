@@ -17,6 +17,9 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
+// The end of every message about memory that has run out.
+inline constexpr const char* kHowToNeedLess = ". Use a smaller train.batch or input size, or --precision bf16";
+
 // A promise of the program to itself: broken only by a bug in the program, never by bad input.
 inline void require(bool holds, const char* what) {
   if (!holds) throw Error(ErrorKind::Runtime, std::string("internal error: ") + what);

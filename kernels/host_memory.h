@@ -1,14 +1,18 @@
-// Large blocks of host memory, in huge pages where the system grants them: passes over many distant rows at once (the
-// points of a Winograd transform) otherwise miss the TLB at every step.
+// Host memory: large blocks for the CPU's passes, and buffers that a GPU copies from and to.
 #pragma once
 #include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdlib>
+#include <type_traits>
+
+#include "kernels/queue.h"
 
 namespace fovea::kernels {
 
-// Aligned to 64 bytes at least; nullptr if there is none. Freed by std::free.
+// In huge pages where the system grants them: passes over many distant rows at once (the points of a Winograd
+// transform) otherwise miss the TLB at every step. Aligned to 64 bytes at least; nullptr if there is none. Freed by
+// std::free.
 inline void* allocate_host(size_t bytes) {
   constexpr size_t huge_page = size_t{2} << 20;
   const size_t alignment = bytes >= 2 * huge_page ? huge_page : 4096;
@@ -19,3 +23,40 @@ inline void* allocate_host(size_t bytes) {
 }
 
 }  // namespace fovea::kernels
+
+namespace fovea {
+
+// Memory that the device copies from and to while the program goes on: page-locked for a GPU's queue, plain for the
+// CPU. Throws Error(OutOfMemory). The contents are not set.
+class PinnedMemory {
+ public:
+  PinnedMemory(DeviceKind device, size_t bytes);
+  ~PinnedMemory();
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  DeviceKind device_;
+  size_t bytes_;
+  void* data_;
+};
+
+// `count` values of T in such memory.
+template <class T>
+class HostBuffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  HostBuffer(DeviceKind device, size_t count) : memory_(device, count * sizeof(T)) {}
+  T* data() const { return static_cast<T*>(memory_.data()); }
+  size_t size() const { return memory_.bytes() / sizeof(T); }
+  size_t bytes() const { return memory_.bytes(); }
+  T& operator[](size_t i) const { return data()[i]; }
+
+ private:
+  PinnedMemory memory_;
+};
+
+}  // namespace fovea

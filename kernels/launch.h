@@ -11,16 +11,14 @@
 //                                                  scratch
 //
 // n = 0 launches nothing. Elements, and rows, are independent of one another: they run in any order.
+//
+// Each __global__ function has a struct beside it that pairs it with its CPU form: launch::run() launches by it, and
+// lists the pair in kernels/cpu_form.h.
 #pragma once
-#include <algorithm>
-#include <cstdint>
-#include <cstring>
-
-#include "kernels/block.h"
-#include "kernels/fiber.h"
-#include "kernels/queue.h"
+#include "kernels/launch_cpu.h"
 
 #if defined(__CUDACC__)
+#include "kernels/cpu_form.h"
 #include "kernels/cuda_check.h"
 #endif
 
@@ -34,109 +32,34 @@ bool all_aligned(size_t bytes, const P*... pointers) {
 
 namespace launch {
 
-inline constexpr int64_t kSerialBelow = 4096;  // elements under which waking the other cores costs more than it brings
-inline constexpr int64_t kColumnChunk = 4096;
-inline constexpr int64_t kDynamicBelow = 1024;  // rows under which uneven ones are handed out one by one
-
 template <class F>
-void each_on_cpu(Way way, int64_t n, const F& f) {
-  if (way == Way::FibersBackward) {
-    for (int64_t i = n - 1; i >= 0; --i) f(i);
-    return;
-  }
-  const int64_t chunks = (n + kColumnChunk - 1) / kColumnChunk;
-#pragma omp parallel for schedule(static) if (n >= kSerialBelow)
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t first = chunk * kColumnChunk, last = std::min(n, first + kColumnChunk);
-    const F own = f;  // a copy whose members no store can change: without it nothing is vectorised
-#pragma omp simd
-    for (int64_t i = first; i < last; ++i) own(i);
-  }
-}
-
-template <class F>
-void each_2d_on_cpu(int64_t rows, int64_t columns, const F& f) {
-  const int64_t chunks = (columns + kColumnChunk - 1) / kColumnChunk;
-#pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
-  for (int64_t task = 0; task < rows * chunks; ++task) {
-    const int64_t row = task / chunks, first = task % chunks * kColumnChunk;
-    const int64_t last = std::min(columns, first + kColumnChunk);
-    const F own = f;
-#pragma omp simd
-    for (int64_t column = first; column < last; ++column) own(row, column);
-  }
-}
+struct ScalarPack {  // the tail's form for every element: what the CPU vectorises best
+  F f;
+  FN void operator()(int64_t i) const { f.template operator()<1>(i); }
+};
 
 template <int W, class F>
-void row_packs_on_cpu(int64_t rows, int64_t columns, const F& f) {
-  static_assert(kColumnChunk % W == 0);
-  const int64_t chunks = (columns + kColumnChunk - 1) / kColumnChunk;
-#pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
-  for (int64_t task = 0; task < rows * chunks; ++task) {
-    const int64_t first = task % chunks * kColumnChunk, last = std::min(columns, first + kColumnChunk);
-    const int64_t packs_end = first + (last - first) / W * W;
-    const auto at_row = f.row(task / chunks);
-    if constexpr (W > 1)
-      for (int64_t column = first; column < packs_end; column += W) at_row.template operator()<W>(column);
-#pragma omp simd
-    for (int64_t column = W > 1 ? packs_end : first; column < last; ++column) at_row.template operator()<1>(column);
-  }
-}
-
-// Functors whose columns hold a loop of their own are not vectorised over columns, but over the elements of a pack:
-// they ask for that with `static constexpr int kCpuPack`.
-template <class F>
-constexpr int cpu_pack() {
-  if constexpr (requires { F::kCpuPack; })
-    return F::kCpuPack;
-  else
-    return 1;
-}
-
-template <class F>
-void rows_on_cpu(int64_t rows, const F& f) {
-  if (rows < kDynamicBelow) {
-#pragma omp parallel for schedule(dynamic, 1) if (rows > 1)
-    for (int64_t row = 0; row < rows; ++row) {
-      SerialBlock block;
-      typename F::Shared shared;
-      f(block, row, shared);
-    }
-  } else {
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; ++row) {
-      SerialBlock block;
-      typename F::Shared shared;
-      f(block, row, shared);
-    }
-  }
-}
-
-template <int BLOCK, class F>
-void rows_on_fibers(Way way, uint64_t seed, int64_t rows, const F& f) {
-  FiberScheduler& scheduler = FiberScheduler::of_this_thread(BLOCK);
-  uint64_t scratch[kMaxWarps];
-  auto shared = std::make_unique<typename F::Shared>();
-  for (int64_t row = 0; row < rows; ++row) {
-    // NaN in every float: what is read before it was written shows.
-    std::memset(scratch, 0xff, sizeof(scratch));
-    std::memset(static_cast<void*>(shared.get()), 0xff, sizeof(typename F::Shared));
-    scheduler.run(way, seed + static_cast<uint64_t>(row), [&](int thread) {
-      FiberBlock<BLOCK> block(scheduler, scratch, thread);
-      f(block, row, *shared);
-    });
-  }
-}
+struct PackAtRow {
+  F f;
+  FN void operator()(int64_t row, int64_t pack) const { f.row(row).template operator()<W>(pack * W); }
+};
 
 #if defined(__CUDACC__)
 inline constexpr int kThreads = 256;
 inline constexpr int64_t kMaxGrid = 65535;
+
+inline unsigned grid_for(int64_t blocks) { return static_cast<unsigned>(std::min(blocks, kMaxGrid)); }
 
 template <class F>
 __global__ void __launch_bounds__(kThreads) each_kernel(F f, int64_t n) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += step) f(i);
 }
+template <class F>
+struct Each {
+  static auto global() { return &each_kernel<F>; }
+  static void on_cpu(const F& f, int64_t n) { each_on_cpu(Way::Fast, n, f); }
+};
 
 template <class F>
 __global__ void __launch_bounds__(kThreads) each_2d_kernel(F f, int64_t rows, int64_t columns) {
@@ -145,6 +68,18 @@ __global__ void __launch_bounds__(kThreads) each_2d_kernel(F f, int64_t rows, in
   const int64_t step = int64_t{gridDim.y} * blockDim.y;
   for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < rows; row += step) f(row, column);
 }
+template <class F>
+struct Each2d {
+  static auto global() { return &each_2d_kernel<F>; }
+  static void on_cpu(const F& f, int64_t rows, int64_t columns) { each_2d_on_cpu(rows, columns, f); }
+};
+template <int W, class F>
+struct Each2d<PackAtRow<W, F>> {  // of for_row_packs
+  static auto global() { return &each_2d_kernel<PackAtRow<W, F>>; }
+  static void on_cpu(const PackAtRow<W, F>& packs, int64_t rows, int64_t columns) {
+    row_packs_on_cpu<W == 1 ? 1 : cpu_pack<F>()>(rows, columns * W, packs.f);
+  }
+};
 
 template <int N, class F>
 __global__ void __launch_bounds__(kThreads) pack_kernel(F f, int64_t n) {
@@ -153,6 +88,11 @@ __global__ void __launch_bounds__(kThreads) pack_kernel(F f, int64_t n) {
   for (int64_t p = thread; p < packs; p += step) f.template operator()<N>(p * N);
   if (thread < n - packs * N) f.template operator()<1>(packs * N + thread);
 }
+template <int N, class F>
+struct EachPack {
+  static auto global() { return &pack_kernel<N, F>; }
+  static void on_cpu(const F& f, int64_t n) { each_on_cpu(Way::Fast, n, ScalarPack<F>{f}); }
+};
 
 template <int BLOCK, class F>
 __global__ void __launch_bounds__(BLOCK) rows_kernel(F f, int64_t rows) {
@@ -164,9 +104,33 @@ __global__ void __launch_bounds__(BLOCK) rows_kernel(F f, int64_t rows) {
     block.sync();  // `shared` belongs to the next row from here on
   }
 }
+template <int BLOCK, class F>
+struct Rows {
+  static auto global() { return &rows_kernel<BLOCK, F>; }
+  static void on_cpu(const F& f, int64_t rows) { rows_on_cpu(rows, f); }
+};
 
-inline unsigned grid_for(int64_t blocks) { return static_cast<unsigned>(std::min(blocks, kMaxGrid)); }
-inline cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.stream()); }
+inline std::string sizes_of(dim3 grid, dim3 block, std::initializer_list<int64_t> sizes) {
+  std::string text;
+  for (const int64_t size : sizes) text += (text.empty() ? "" : " x ") + std::to_string(size);
+  const auto by = [](dim3 d) {
+    return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z);
+  };
+  return text + ", grid " + by(grid) + ", block " + by(block);
+}
+
+// The one launch. Kernel: a struct as above; sizes: the integers among the arguments, for the text of errors.
+template <class Kernel, class F, class... Size>
+void run(Queue& queue, const char* name, dim3 grid, dim3 block, const F& f, Size... sizes) {
+  static_cast<void>(&Registered<Kernel>::form);  // its use is what puts it on the list
+  queue.submit(name, [&] {
+    const auto kernel = Kernel::global();
+    kernel<<<grid, block, 0, static_cast<cudaStream_t>(queue.stream())>>>(f, sizes...);
+    const cudaError_t status = cudaGetLastError();
+    if (status != cudaSuccess)
+      throw cuda_error(status, "kernel " + std::string(name) + " (" + sizes_of(grid, block, {sizes...}) + ")");
+  });
+}
 #endif
 
 }  // namespace launch
@@ -175,11 +139,9 @@ template <class F>
 void for_each(Queue& queue, const char* name, int64_t n, const F& f) {
   if (n <= 0) return;
 #if defined(__CUDACC__)
-  if (queue.on_cuda()) {
-    launch::each_kernel<<<launch::grid_for((n + launch::kThreads - 1) / launch::kThreads), launch::kThreads, 0,
-                          launch::stream_of(queue)>>>(f, n);
-    return cuda_check(cudaGetLastError(), name);
-  }
+  if (queue.on_cuda())
+    return launch::run<launch::Each<F>>(queue, name, launch::grid_for((n + launch::kThreads - 1) / launch::kThreads),
+                                        launch::kThreads, f, n);
 #endif
   queue.submit(name, [f, n, way = queue.way()] { launch::each_on_cpu(way, n, f); });
 }
@@ -194,31 +156,20 @@ void for_each_2d(Queue& queue, const char* name, int64_t rows, int64_t columns, 
     const dim3 block(wide, launch::kThreads / wide);
     const dim3 grid(static_cast<unsigned>((columns + wide - 1) / wide),
                     launch::grid_for((rows + block.y - 1) / block.y));
-    launch::each_2d_kernel<<<grid, block, 0, launch::stream_of(queue)>>>(f, rows, columns);
-    return cuda_check(cudaGetLastError(), name);
+    return launch::run<launch::Each2d<F>>(queue, name, grid, block, f, rows, columns);
   }
 #endif
   queue.submit(name, [f, rows, columns] { launch::each_2d_on_cpu(rows, columns, f); });
 }
-
-namespace launch {
-template <class F>
-struct ScalarPack {  // the tail's form for every element: what the CPU vectorises best
-  F f;
-  FN void operator()(int64_t i) const { f.template operator()<1>(i); }
-};
-}  // namespace launch
 
 // `aligned`: every pointer of `f` is aligned to its pack (all_aligned(16, …)); otherwise elements go one by one.
 template <int N, class F>
 void for_each_pack(Queue& queue, const char* name, int64_t n, const F& f, bool aligned) {
   if (n <= 0) return;
 #if defined(__CUDACC__)
-  if (queue.on_cuda() && aligned) {
-    launch::pack_kernel<N><<<launch::grid_for((n / N + launch::kThreads) / launch::kThreads), launch::kThreads, 0,
-                             launch::stream_of(queue)>>>(f, n);
-    return cuda_check(cudaGetLastError(), name);
-  }
+  if (queue.on_cuda() && aligned)
+    return launch::run<launch::EachPack<N, F>>(
+        queue, name, launch::grid_for((n / N + launch::kThreads) / launch::kThreads), launch::kThreads, f, n);
 #endif
   if (queue.way() != Way::Fast && aligned) {
     queue.submit(name, [f, n] {
@@ -230,19 +181,11 @@ void for_each_pack(Queue& queue, const char* name, int64_t n, const F& f, bool a
   for_each(queue, name, n, launch::ScalarPack<F>{f});
 }
 
-namespace launch {
-template <int W, class F>
-struct PackAtRow {
-  F f;
-  FN void operator()(int64_t row, int64_t pack) const { f.row(row).template operator()<W>(pack * W); }
-};
-}  // namespace launch
-
 // `aligned` as above; packs are taken where they also divide a row.
 template <int N, class F>
 void for_row_packs(Queue& queue, const char* name, int64_t rows, int64_t columns, const F& f, bool aligned) {
   if (rows <= 0 || columns <= 0) return;
-  const bool packs = aligned && columns % N == 0;
+  const bool packs = N > 1 && aligned && columns % N == 0;
 #if defined(__CUDACC__)
   if (queue.on_cuda()) {
     if (packs) return for_each_2d(queue, name, rows, columns / N, launch::PackAtRow<N, F>{f});
@@ -261,10 +204,7 @@ template <int BLOCK, class F>
 void for_rows(Queue& queue, const char* name, int64_t rows, const F& f) {
   if (rows <= 0) return;
 #if defined(__CUDACC__)
-  if (queue.on_cuda()) {
-    launch::rows_kernel<BLOCK><<<launch::grid_for(rows), BLOCK, 0, launch::stream_of(queue)>>>(f, rows);
-    return cuda_check(cudaGetLastError(), name);
-  }
+  if (queue.on_cuda()) return launch::run<launch::Rows<BLOCK, F>>(queue, name, launch::grid_for(rows), BLOCK, f, rows);
 #endif
   queue.submit(name, [f, rows, way = queue.way(), seed = queue.way_seed()] {
     if (way == Way::Fast)

@@ -1,117 +1,245 @@
 #include "kernels/queue.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 
-#include "kernels/host_memory.h"
-
-#if defined(FOVEA_HAS_CUDA)
-#include "kernels/cuda_check.h"
-#endif
+#include "kernels/gpu.h"
+#include "kernels/queue_parts.h"
 
 namespace fovea {
 
 void Recording::replay() const {
   for (const Step& step : steps_) step.work();
+  if (graph_) graph_->gpu.launch(graph_->executable, graph_->stream);
 }
 
-#if defined(FOVEA_HAS_CUDA)
+size_t Recording::size() const { return graph_ ? graph_->nodes : steps_.size(); }
+
 Queue::Queue(DeviceKind device) : device_(device) {
-  if (on_cuda())
-    cuda_check(cudaStreamCreateWithFlags(reinterpret_cast<cudaStream_t*>(&stream_), cudaStreamNonBlocking),
-               "cudaStreamCreate");
+  if (on_cuda()) gpu_ = &Gpu::instance();
+  lane(0);
 }
 
-Queue::~Queue() {
-  if (on_cuda()) {
-    cudaFree(workspace_);
-    cudaStreamDestroy(static_cast<cudaStream_t>(stream_));
-  } else {
-    std::free(workspace_);
-  }
-}
-#else
-Queue::Queue(DeviceKind device) : device_(device) {
-  if (on_cuda())
-    throw Error(ErrorKind::Runtime, "this build has no CUDA: configure with -DFOVEA_CUDA=ON, or use --device cpu");
+Queue::~Queue() = default;
+
+Queue::Lane& Queue::lane(size_t index) {
+  while (lanes_.size() <= index) lanes_.push_back(std::make_unique<Lane>(gpu_));
+  return *lanes_[index];
 }
 
-Queue::~Queue() { std::free(workspace_); }
-#endif
+void* Queue::stream() const { return lanes_[lane_]->stream; }
 
 void Queue::copy(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
-#if defined(FOVEA_HAS_CUDA)
-  if (on_cuda()) {
-    cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream_)),
-               "cudaMemcpyAsync");
-    return;
-  }
-#endif
+  if (on_cuda()) return submit("copy", [&] { gpu_->copy(to, from, bytes, stream()); });
   submit("copy", [to, from, bytes] { std::memcpy(to, from, bytes); });
 }
 
 void Queue::fill_zero(void* to, size_t bytes) {
   if (bytes == 0) return;
-#if defined(FOVEA_HAS_CUDA)
-  if (on_cuda()) {
-    cuda_check(cudaMemsetAsync(to, 0, bytes, static_cast<cudaStream_t>(stream_)), "cudaMemsetAsync");
-    return;
-  }
-#endif
+  if (on_cuda()) return submit("fill_zero", [&] { gpu_->fill_zero(to, bytes, stream()); });
   submit("fill_zero", [to, bytes] { std::memset(to, 0, bytes); });
 }
 
 void Queue::synchronize(const char* why) const {
   if (recording()) throw Error(ErrorKind::Runtime, std::string("a recorded step must not wait on the host: ") + why);
-#if defined(FOVEA_HAS_CUDA)
-  if (on_cuda()) cuda_check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream_)), why);
-#endif
+  if (on_cuda()) gpu_->synchronize(stream(), why);
+}
+
+void Queue::wait(const Event& event) {
+  if (on_cuda() && event.queue_ != nullptr) gpu_->wait(stream(), event.handle_);
 }
 
 Recording Queue::record(const std::function<void()>& body) {
-  require(!on_cuda(), "recording on the GPU is a CUDA graph");
   require(!recording(), "a recording is already under way");
+  require(!forked_, "a recording begins outside fork()");
+  if (on_cuda()) return record_graph(body);
   Recording recording;
-  recording_ = &recording;
-  struct Stop {
-    Recording*& target;
-    ~Stop() { target = nullptr; }
-  } stop{recording_};
+  recording.alive_ = alive_;
+  const Restored now(recording_, &recording);
   body();
   return recording;
 }
 
-void* Queue::workspace(size_t bytes) {
-  if (bytes <= workspace_bytes_) return workspace_;
-  bytes = (bytes + 4095) / 4096 * 4096;
-#if defined(FOVEA_HAS_CUDA)
-  if (on_cuda()) {
-    synchronize("growing the workspace");
-    cuda_check(cudaFree(workspace_), "cudaFree");
-    workspace_ = nullptr;
-    workspace_bytes_ = 0;
-    cuda_check(cudaMalloc(&workspace_, bytes), "cudaMalloc of the workspace");
-    workspace_bytes_ = bytes;
-    return workspace_;
+void Queue::rehearse(const std::function<void()>& body) {
+  const Restored now(rehearsing_, true);
+  body();
+}
+
+Recording Queue::record_graph(const std::function<void()>& body) {
+  constexpr int kTries = 8;  // a body that takes more memory each time would never end
+  if (reclaim_) reclaim_();
+  Recording recording;
+  recording.alive_ = alive_;
+  const Restored now(recording_, &recording);
+  void* graph = nullptr;
+  for (int tries = 0; graph == nullptr; ++tries) {
+    do {
+      grown_ = false;
+      gpu_->destroy_graph(capture(body, /*strict=*/false));
+    } while (grown_ && ++tries < kTries);
+    try {
+      graph = capture(body, /*strict=*/true);
+    } catch (const Error&) {
+      if (!grown_ || tries >= kTries) throw;
+    }
   }
-#endif
-  std::free(workspace_);
-  workspace_bytes_ = 0;
-  workspace_ = kernels::allocate_host(bytes);
-  if (workspace_ == nullptr)
-    throw Error(ErrorKind::OutOfMemory, "out of memory: workspace of " + std::to_string(bytes) + " bytes");
-  workspace_bytes_ = bytes;
-  return workspace_;
+  const auto made = std::make_shared<Recording::Graph>(*gpu_, graph, lanes_[0]->stream);
+  for (const auto& lane : lanes_) made->workspaces.push_back(lane->workspace);
+  recording.graph_ = made;
+  return recording;
+}
+
+// A graph of what `body` submits.
+void* Queue::capture(const std::function<void()>& body, bool strict) {
+  void* stream = lanes_[0]->stream;
+  const Restored now(strict_, strict);
+  gpu_->begin_capture(stream, strict);
+  void* graph = nullptr;
+  try {
+    body();
+  } catch (...) {
+    gpu_->abandon_capture(stream);
+    outgrown_.clear();
+    throw;
+  }
+  graph = gpu_->end_capture(stream);
+  outgrown_.clear();
+  return graph;
+}
+
+void Queue::note_growth() {
+  grown_ = true;
+  if (strict_)
+    throw Error(ErrorKind::Runtime,
+                "a recorded step must not allocate: it takes more memory each time that it is recorded");
+}
+
+void Queue::fork(int branches, const std::function<void(int branch)>& body) {
+  require(!forked_, "fork() within fork()");
+  const Restored now(forked_, true);
+  if (on_cuda()) return fork_streams(branches, body);
+  for (int branch = 0; branch < branches; ++branch) body(branch);
+}
+
+void Queue::fork_streams(int branches, const std::function<void(int)>& body) {
+  for (int branch = 0; branch < branches; ++branch) lane(static_cast<size_t>(branch));
+  const Lane& own = *lanes_[0];
+  gpu_->record(own.reached, own.stream);
+  const Restored now(lane_, size_t{0});
+  const auto join = [&] {
+    for (int branch = 1; branch < branches; ++branch) {
+      const Lane& other = *lanes_[static_cast<size_t>(branch)];
+      gpu_->record(other.reached, other.stream);
+      gpu_->wait(own.stream, other.reached);
+    }
+  };
+  for (int branch = 1; branch < branches; ++branch)
+    gpu_->wait(lanes_[static_cast<size_t>(branch)]->stream, own.reached);
+  try {
+    for (int branch = 0; branch < branches; ++branch) {
+      lane_ = static_cast<size_t>(branch);
+      body(branch);
+    }
+  } catch (...) {
+    try {
+      join();                 // what the branches were given may still run: nothing may take their memory before
+    } catch (const Error&) {  // the first error is the one to tell
+    }
+    throw;
+  }
+  join();
+}
+
+void* Queue::workspace(size_t bytes) {
+  auto& held = lanes_[lane_]->workspace;
+  if (held ? bytes <= held->bytes : bytes == 0) return held ? held->data : nullptr;
+  bytes = (bytes + 4095) / 4096 * 4096;
+  note_growth();
+  if (recording() && on_cuda())
+    outgrown_.push_back(std::move(held));
+  else
+    synchronize_before_freeing();
+  held.reset();
+  auto grown = std::make_shared<Workspace>(device_, bytes);
+  std::string in_use;
+  if (grown->data == nullptr && reclaim_) {
+    in_use = reclaim_();
+    grown = std::make_shared<Workspace>(device_, bytes);
+  }
+  if (grown->data == nullptr)
+    throw Error(ErrorKind::OutOfMemory, "out of memory: a workspace of " + std::to_string(bytes) + " bytes" +
+                                            (in_use.empty() ? "" : ".\n" + in_use + "It needs room besides") +
+                                            kHowToNeedLess);
+  held = std::move(grown);
+  return held->data;
+}
+
+void Queue::synchronize_before_freeing() const {
+  if (on_cuda()) synchronize("growing the workspace");
+}
+
+size_t Queue::workspace_bytes() const {
+  size_t bytes = 0;
+  for (const auto& lane : lanes_)
+    if (lane->workspace) bytes += lane->workspace->bytes;
+  return bytes;
+}
+
+void Queue::set_profile(QueueProfile* profile) {
+  if (profile_ != nullptr && on_cuda()) collect_times();
+  profile_ = profile;
 }
 
 void Queue::run_profiled(const char* name, const std::function<void()>& work) {
+  if (on_cuda()) return time_on_gpu(name, work);
   const auto start = std::chrono::steady_clock::now();
   work();
   auto& entry = profile_->entries[name];
   ++entry.calls;
   entry.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Queue::time_on_gpu(const char* name, const std::function<void()>& work) {
+  if (recording() || timing_) return work();  // only the outermost of nested calls
+  const Restored now(timing_, true);
+  timed_.push_back(std::make_unique<Timed>(*gpu_, name));
+  gpu_->record(timed_.back()->begin, stream());
+  work();
+  gpu_->record(timed_.back()->end, stream());
+}
+
+void Queue::collect_times() {
+  const auto timed = std::move(timed_);
+  timed_.clear();
+  synchronize("reading how long its work took");
+  for (const auto& call : timed) {
+    auto& entry = profile_->entries[call->name];
+    ++entry.calls;
+    entry.seconds += gpu_->seconds_between(call->begin, call->end);
+  }
+}
+
+Event::Event(DeviceKind device) {
+  if (device != DeviceKind::Cuda) return;
+  gpu_ = &Gpu::instance();
+  handle_ = gpu_->create_event(/*timed=*/false);
+}
+
+Event::~Event() {
+  if (handle_ != nullptr) gpu_->destroy_event(handle_);
+}
+
+void Event::record(const Queue& queue) {
+  queue_ = &queue;
+  if (gpu_ != nullptr) gpu_->record(handle_, queue.stream());
+}
+
+void Event::synchronize(const char* why) const {
+  if (queue_ == nullptr) return;
+  if (queue_->recording())
+    throw Error(ErrorKind::Runtime, std::string("a recorded step must not wait on the host: ") + why);
+  if (gpu_ != nullptr) gpu_->synchronize_event(handle_, why);
 }
 
 }  // namespace fovea

@@ -1,5 +1,5 @@
-// The queue: every launch, copy and convolution goes through one, in order. On the CPU it runs work at once; while it
-// records it keeps the work instead, as a list of closures to be replayed (the counterpart of a CUDA graph).
+// The queue: every launch, copy and convolution goes through one, in order. On a GPU it is a CUDA stream; on the CPU it
+// runs work at once. It can record what it is given and replay it: a CUDA graph, or a list of closures.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,11 +20,18 @@ enum class DeviceKind : uint8_t { Cpu, Cuda };
 // size, threads between two barriers in the given order; shows missing barriers and races (for tests; slow).
 enum class Way : uint8_t { Fast, FibersForward, FibersBackward, FibersShuffled };
 
-// Work recorded once, to be run again with the same addresses.
+class Event;
+class Gpu;
+struct Workspace;
+
+// Work recorded once, to be run again with the same addresses, on its queue (which outlives it). Copies share it.
+// What it reads or writes and was there before must live as long as it does; what was allocated while it was recorded
+// keeps its memory (engine/memory.h).
 class Recording {
  public:
+  Recording() = default;  // of nothing
   void replay() const;
-  size_t size() const { return steps_.size(); }
+  size_t size() const;  // steps, or the graph's nodes
 
  private:
   friend class Queue;
@@ -32,7 +39,10 @@ class Recording {
     const char* name;
     std::function<void()> work;
   };
+  struct Graph;
   std::vector<Step> steps_;
+  std::shared_ptr<const Graph> graph_;
+  std::shared_ptr<const int> alive_;  // counted by the queue
 };
 
 // Where the time of a queue went, by the names given to submit().
@@ -53,13 +63,14 @@ class Queue {
 
   DeviceKind device() const { return device_; }
   bool on_cuda() const { return device_ == DeviceKind::Cuda; }
-  void* stream() const { return stream_; }  // cudaStream_t
+  void* stream() const;  // cudaStream_t; within fork() the branch's own
 
-  // CPU work under a name that profiles show. While recording, the work is kept and not run; what it captures must
-  // therefore stay valid (capture raw pointers and values, not references).
+  // Work under a name that profiles show. On a GPU, `work` puts something into stream() and returns. On the CPU it does
+  // it; while recording it is kept and not run, so that what it captures must stay valid (raw pointers and values, not
+  // references).
   template <class Work>
   void submit(const char* name, Work&& work) {
-    if (recording_ != nullptr)
+    if (recording_ != nullptr && !on_cuda())
       recording_->steps_.push_back({name, std::forward<Work>(work)});
     else if (profile_ != nullptr)
       run_profiled(name, work);
@@ -71,19 +82,42 @@ class Queue {
   void fill_zero(void* to, size_t bytes);
   // Waits until everything submitted is done. Throws while recording: a recorded step never waits on the host.
   void synchronize(const char* why) const;
+  // What is submitted from now on runs after what the event has recorded, of whichever queue.
+  void wait(const Event& event);
 
+  // Runs `body`, keeping what it submits instead of doing it. On a GPU what is to be recorded has run once before, so
+  // that nothing is set up inside, and `body` is called several times: first to see how much memory it takes, until it
+  // takes no more from the system, then for good.
   Recording record(const std::function<void()>& body);
   bool recording() const { return recording_ != nullptr; }
+  // Runs `body` now, with tensors in the memory of recordings: the warm-up of what will be recorded then costs no
+  // memory beyond the recording's own.
+  void rehearse(const std::function<void()>& body);
+  // Whether memory allocated now is for a recording, and no other work may ever use it again while there are any.
+  bool in_recorded_memory() const { return recording_ != nullptr || rehearsing_; }
+  int64_t recordings() const { return alive_.use_count() - 1; }  // that exist
+
+  // body(0) … body(branches − 1), independent of one another: at the same time where the device can (each then has a
+  // stream and a workspace of its own), in order on the CPU. What is submitted afterwards runs after all of them. Works
+  // while recording; not within itself.
+  void fork(int branches, const std::function<void(int branch)>& body);
+  bool forked() const { return forked_; }
 
   // Scratch of this queue, valid until the next call; call it inside submitted work on the CPU. Aligned to 64 bytes.
+  // It may not grow while a GPU's queue records for good.
   void* workspace(size_t bytes);
   // work(workspace of `bytes`), now or when the recording is replayed. What `work` launches runs at once, in order.
   template <class Work>
   void with_workspace(size_t bytes, Work work) {
-    if (recording_ == nullptr) return work(workspace(bytes));
+    if (recording_ == nullptr || on_cuda()) return work(workspace(bytes));
     recording_->steps_.push_back({"workspace", [this, bytes, work] { work(workspace(bytes)); }});
   }
-  size_t workspace_bytes() const { return workspace_bytes_; }
+  size_t workspace_bytes() const;  // of all branches
+
+  // For the allocator: memory was taken from the system; and what to call when there is none left, or a recording is
+  // about to begin. That frees what it can and says what is in use.
+  void note_growth();
+  void set_reclaim(std::function<std::string()> reclaim) { reclaim_ = std::move(reclaim); }
 
   Way way() const { return way_; }
   void set_way(Way way, uint64_t seed = 0) {
@@ -92,19 +126,54 @@ class Queue {
   }
   uint64_t way_seed() const { return way_seed_; }
 
-  void set_profile(QueueProfile* profile) { profile_ = profile; }
+  // Adds to `profile` until the next call; nullptr: ends it, and on a GPU waits for what was measured. What a recording
+  // does is not seen.
+  void set_profile(QueueProfile* profile);
 
  private:
+  struct Lane;   // a stream, its workspace
+  struct Timed;  // a pair of events around one call
+
   void run_profiled(const char* name, const std::function<void()>& work);
+  void time_on_gpu(const char* name, const std::function<void()>& work);
+  void collect_times();
+  void synchronize_before_freeing() const;
+  Lane& lane(size_t index);
+  void fork_streams(int branches, const std::function<void(int)>& body);
+  void* capture(const std::function<void()>& body, bool strict);
+  Recording record_graph(const std::function<void()>& body);
 
   DeviceKind device_;
-  void* stream_ = nullptr;
+  Gpu* gpu_ = nullptr;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // the queue's own, and those of branches
+  size_t lane_ = 0;
+  bool forked_ = false, rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false;
   Recording* recording_ = nullptr;
+  std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
+  std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed
+  std::function<std::string()> reclaim_;
   QueueProfile* profile_ = nullptr;
-  void* workspace_ = nullptr;
-  size_t workspace_bytes_ = 0;
+  std::vector<std::unique_ptr<Timed>> timed_;
   Way way_ = Way::Fast;
   uint64_t way_seed_ = 0;
+};
+
+// A point in a queue's work, which the host or another queue can wait for. On the CPU all that was submitted is done.
+class Event {
+ public:
+  explicit Event(DeviceKind device);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record(const Queue& queue);          // all that was submitted to it so far; again: instead
+  void synchronize(const char* why) const;  // the host waits. Throws while the queue records. Not recorded yet: returns
+
+ private:
+  friend class Queue;
+  Gpu* gpu_ = nullptr;
+  void* handle_ = nullptr;
+  const Queue* queue_ = nullptr;
 };
 
 }  // namespace fovea

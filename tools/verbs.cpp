@@ -7,6 +7,7 @@
 #include <map>
 #include <sstream>
 
+#include "kernels/cuda_device.h"
 #include "tools/train/checkpoint.h"
 
 namespace fovea {
@@ -48,10 +49,10 @@ Config resolve(const ConfigOptions& options, Config config) {
 }
 
 DeviceKind resolve_device(const std::string& device) {
-  if (device == "cuda")
-    throw Error(ErrorKind::Usage,
-                "--device cuda: this version trains and detects on the CPU; its kernels are compiled for the GPU, its "
-                "convolution is not yet. Use --device cpu");
+  if (device == "cpu") return DeviceKind::Cpu;
+  const GpuStatus status = gpu_status();
+  if (status.usable()) return DeviceKind::Cuda;
+  if (device == "cuda") throw Error(status.kind, "--device cuda: " + status.problem);
   return DeviceKind::Cpu;
 }
 

@@ -35,7 +35,8 @@ void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* des
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);
-// Error(Usage) for a device that there is not.
+// auto: the GPU where one is usable. cuda: likewise, or an Error that says why it is not (Usage where the build has no
+// CUDA).
 DeviceKind resolve_device(const std::string& device);
 
 // ---- a network from a file of weights

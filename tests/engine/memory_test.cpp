@@ -1,5 +1,6 @@
 #include "engine/memory.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -59,6 +60,63 @@ TEST_CASE("memory in use never overlaps, and the statistics add up", "[memory]")
   CHECK(memory.statistics().reserved > 0);
   memory.release_cached();
   CHECK(memory.statistics().reserved == 0);
+}
+
+TEST_CASE("replay: memory that was freed while recording is never given to eager work", "[memory][replay]") {
+  Queue queue;
+  Allocator memory(queue);
+  void* inside = nullptr;
+  {
+    const Recording recording = queue.record([&] {
+      inside = memory.allocate(1 << 20, MemoryUse::Activations);
+      queue.fill_zero(inside, 1 << 20);
+      memory.free(inside);  // as the tape does with what it no longer needs
+    });
+    auto* eager = static_cast<unsigned char*>(memory.allocate(1 << 20, MemoryUse::Data));
+    std::memset(eager, 7, 1 << 20);
+    recording.replay();
+    CHECK(eager != inside);
+    CHECK(std::count(eager, eager + (1 << 20), 7) == 1 << 20);
+    memory.release_cached();
+    CHECK(memory.statistics().recorded > 0);  // the recording still writes there
+    void* again = nullptr;
+    queue.record([&] { again = memory.allocate(1 << 20, MemoryUse::Activations); });
+    CHECK(again == inside);  // recordings share it
+    memory.free(again);
+    memory.free(eager);
+  }
+  memory.release_cached();
+  CHECK(memory.statistics().reserved == 0);
+}
+
+TEST_CASE("replay: a rehearsal leaves the memory that its recording needs", "[memory][replay]") {
+  Queue queue;
+  Allocator memory(queue);
+  const auto body = [&] {
+    void* a = memory.allocate(5 << 20, MemoryUse::Activations);
+    void* b = memory.allocate(3 << 20, MemoryUse::Activations);
+    memory.free(a);
+    memory.free(b);
+  };
+  queue.rehearse(body);
+  const auto before = memory.statistics().from_system;
+  queue.record(body);
+  CHECK(memory.statistics().from_system == before);
+}
+
+TEST_CASE("memory freed in one branch of a fork is not reused by another before the join", "[memory]") {
+  Queue queue;
+  Allocator memory(queue);
+  std::vector<void*> given;
+  queue.fork(3, [&](int) {
+    given.push_back(memory.allocate(1 << 20, MemoryUse::Activations));
+    memory.free(given.back());
+  });
+  CHECK(given[0] != given[1]);
+  CHECK(given[1] != given[2]);
+  CHECK(memory.statistics().peak >= 3 << 20);
+  CHECK(memory.allocate(1 << 20, MemoryUse::Activations) == given[0]);
+  CHECK(memory.statistics().total == 1 << 20);
 }
 
 TEST_CASE("fault: memory that runs out ends with the breakdown and what to change", "[memory][fault]") {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "kernels/conv.h"
+#include "kernels/cuda_device.h"
 #include "tools/config/config.h"
 #include "tools/report/table.h"
 #include "tools/verbs.h"
@@ -39,6 +40,7 @@ void print_machine() {
   fmt::print("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
              std::thread::hardware_concurrency(), kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
   fmt::print("convolution library: {}\n", kernels::convolution_library());
+  fmt::print("{}", gpu_status().text());
 }
 
 struct Plan {

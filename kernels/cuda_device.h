@@ -1,0 +1,33 @@
+// Which GPUs there are, and whether this build can use them.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "kernels/error.h"
+
+namespace fovea {
+
+struct GpuDescription {
+  std::string name;
+  size_t memory = 0;  // bytes
+  int major = 0, minor = 0, multiprocessors = 0;
+};
+
+struct GpuStatus {
+  std::string problem;                  // one line why no GPU can be used; empty: the current one can
+  ErrorKind kind = ErrorKind::Runtime;  // of that problem
+  int driver = 0, runtime = 0;          // CUDA versions, e.g. 13000: what the driver supports, what this build uses
+  std::vector<GpuDescription> devices;
+
+  bool usable() const { return problem.empty(); }
+  std::string text() const;  // lines for people
+};
+
+// Asks the driver; never throws. A build without CUDA, and a machine without a driver, are problems as others are.
+GpuStatus gpu_status();
+
+// The GPU that this thread's queues and memory are on from now on (from the start: the first).
+void use_gpu(int index);
+
+}  // namespace fovea

@@ -1,0 +1,44 @@
+// The calls on the GPU that queues, events and memory are made of: plain handles in, errors as exceptions. Behind it
+// the CUDA runtime (kernels/cuda_gpu.cpp); in a build without CUDA there is none (kernels/no_cuda.cpp).
+#pragma once
+#include <cstddef>
+
+namespace fovea {
+
+class Gpu {
+ public:
+  static Gpu& instance();  // Error(Usage) in a build without CUDA
+
+  virtual void* create_stream() = 0;
+  virtual void destroy_stream(void* stream) noexcept = 0;  // also where it fails: there is nobody to tell
+  virtual void synchronize(void* stream, const char* why) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes, void* stream) = 0;  // device or host on either side
+  virtual void fill_zero(void* to, size_t bytes, void* stream) = 0;
+
+  virtual void* create_event(bool timed) = 0;
+  virtual void destroy_event(void* event) noexcept = 0;
+  virtual void record(void* event, void* stream) = 0;
+  virtual void wait(void* stream, void* event) = 0;  // the stream waits for what was recorded
+  virtual void synchronize_event(void* event, const char* why) = 0;
+  virtual double seconds_between(void* begin, void* end) = 0;
+
+  // Strict: calls that a capture must not meet (allocations, waiting on the host) fail; otherwise only those that can't
+  // be done at all. It applies to the calling thread.
+  virtual void begin_capture(void* stream, bool strict) = 0;
+  virtual void* end_capture(void* stream) = 0;                // a graph
+  virtual void abandon_capture(void* stream) noexcept = 0;    // after an error
+  virtual void* instantiate(void* graph, size_t* nodes) = 0;  // an executable; the graph is destroyed
+  virtual void destroy_graph(void* graph) noexcept = 0;
+  virtual void destroy_executable(void* executable) noexcept = 0;
+  virtual void launch(void* executable, void* stream) = 0;
+
+  virtual void* allocate(size_t bytes) = 0;  // nullptr if there is no more; aligned to 256
+  virtual void free(void* memory) noexcept = 0;
+  virtual void* allocate_pinned(size_t bytes) = 0;  // of the host, page-locked
+  virtual void free_pinned(void* memory) noexcept = 0;
+
+ protected:
+  ~Gpu() = default;
+};
+
+}  // namespace fovea

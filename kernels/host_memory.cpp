@@ -1,0 +1,25 @@
+#include "kernels/host_memory.h"
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/gpu.h"
+
+namespace fovea {
+
+PinnedMemory::PinnedMemory(DeviceKind device, size_t bytes) : device_(device), bytes_(bytes) {
+  const size_t least = std::max<size_t>(bytes, 1);
+  data_ = device == DeviceKind::Cuda ? Gpu::instance().allocate_pinned(least) : kernels::allocate_host(least);
+  if (data_ == nullptr)
+    throw Error(ErrorKind::OutOfMemory,
+                "out of memory: " + std::to_string(bytes) + " bytes of host memory" + kHowToNeedLess);
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (device_ == DeviceKind::Cuda)
+    Gpu::instance().free_pinned(data_);
+  else
+    std::free(data_);
+}
+
+}  // namespace fovea

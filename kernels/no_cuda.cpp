@@ -1,0 +1,23 @@
+// What a build without CUDA says instead.
+#include "kernels/cuda_device.h"
+#include "kernels/cuda_host_work.h"
+#include "kernels/gpu.h"
+
+namespace fovea {
+
+namespace {
+constexpr const char* kNone =
+    "this build has no CUDA: configure with -DFOVEA_CUDA=ON where nvcc is, or use --device cpu";
+}
+
+Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
+
+GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
+
+void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
+
+void submit_host_work(Queue&, const char*, const std::function<void()>&) { throw Error(ErrorKind::Usage, kNone); }
+
+std::string GpuStatus::text() const { return "no GPU is used: " + problem + "\n"; }
+
+}  // namespace fovea

@@ -1,0 +1,86 @@
+// What a queue is made of on a GPU: handles that are released with their owner.
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/gpu.h"
+#include "kernels/queue.h"
+#include "kernels/workspace.h"
+
+namespace fovea {
+
+// Gives a variable another value as long as this lives.
+template <class T>
+class Restored {
+ public:
+  template <class V>
+  Restored(T& variable, V value) : variable_(variable), before_(std::exchange(variable, value)) {}
+  ~Restored() { variable_ = before_; }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+
+ private:
+  T& variable_;
+  T before_;
+};
+
+struct Queue::Lane {
+  explicit Lane(Gpu* of) : gpu(of) {
+    if (gpu == nullptr) return;
+    stream = gpu->create_stream();
+    try {
+      reached = gpu->create_event(/*timed=*/false);
+    } catch (...) {
+      gpu->destroy_stream(stream);
+      throw;
+    }
+  }
+  ~Lane() {
+    if (gpu == nullptr) return;
+    gpu->destroy_event(reached);
+    gpu->destroy_stream(stream);
+  }
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  Gpu* gpu;
+  void *stream = nullptr, *reached = nullptr;  // the event: where the lane was at the last fork or join
+  std::shared_ptr<Workspace> workspace;
+};
+
+struct Queue::Timed {
+  Timed(Gpu& of, const char* what) : gpu(of), name(what), begin(of.create_event(/*timed=*/true)) {
+    try {
+      end = gpu.create_event(/*timed=*/true);
+    } catch (...) {
+      gpu.destroy_event(begin);
+      throw;
+    }
+  }
+  ~Timed() {
+    gpu.destroy_event(begin);
+    gpu.destroy_event(end);
+  }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+  Gpu& gpu;
+  const char* name;
+  void *begin, *end = nullptr;
+};
+
+struct Recording::Graph {
+  Graph(Gpu& of, void* graph, void* in) : gpu(of), stream(in), executable(of.instantiate(graph, &nodes)) {}
+  ~Graph() { gpu.destroy_executable(executable); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  Gpu& gpu;
+  size_t nodes = 0;
+  void *stream, *executable;
+  std::vector<std::shared_ptr<Workspace>> workspaces;  // whose addresses it has
+};
+
+}  // namespace fovea

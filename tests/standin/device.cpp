@@ -1,0 +1,86 @@
+// The device that the stand-in describes: an H200, unless the environment says otherwise.
+#include <cstring>
+
+#include "tests/standin/state.h"
+
+using namespace standin;
+
+namespace {
+
+// What cudaGetDeviceCount finds.
+cudaError_t count_devices(int* count) {
+  *count = 0;
+  if (state().driver / 1000 < CUDART_VERSION / 1000) return cudaErrorInsufficientDriver;
+  *count = state().devices;
+  return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+
+}  // namespace
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  return call("cudaDriverGetVersion", [&] {
+    *version = state().driver;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  return call("cudaRuntimeGetVersion", [&] {
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  return call("cudaGetDeviceCount", [&] { return count_devices(count); });
+}
+cudaError_t cudaGetDevice(int* device) {
+  return call("cudaGetDevice", [&] {
+    *device = 0;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaSetDevice(int device) {
+  return call("cudaSetDevice",
+              [&] { return device >= 0 && device < state().devices ? cudaSuccess : cudaErrorInvalidDevice; });
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  return call("cudaGetDeviceProperties", [&] {
+    if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
+    *properties = {};
+    std::strncpy(properties->name, "stand-in for NVIDIA H200", sizeof(properties->name) - 1);
+    properties->totalGlobalMem = static_cast<size_t>(state().memory_limit);
+    properties->sharedMemPerBlock = static_cast<size_t>(device_fact("maxSharedMemoryPerBlock"));
+    properties->sharedMemPerBlockOptin = static_cast<size_t>(device_fact("maxSharedMemoryPerBlockOptin"));
+    properties->regsPerBlock = static_cast<int>(device_fact("regsPerBlock"));
+    properties->warpSize = static_cast<int>(device_fact("warpSize"));
+    properties->maxThreadsPerBlock = static_cast<int>(device_fact("maxThreadsPerBlock"));
+    properties->multiProcessorCount = static_cast<int>(device_fact("multiProcessorCount"));
+    properties->l2CacheSize = static_cast<int>(device_fact("l2CacheSize"));
+    properties->major = state().major;
+    properties->minor = state().minor;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  return call("cudaDeviceGetAttribute", [&] {
+    if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
+    switch (attribute) {
+      case cudaDevAttrComputeCapabilityMajor:
+        *value = state().major;
+        return cudaSuccess;
+      case cudaDevAttrComputeCapabilityMinor:
+        *value = state().minor;
+        return cudaSuccess;
+      case cudaDevAttrMultiProcessorCount:
+        *value = static_cast<int>(device_fact("multiProcessorCount"));
+        return cudaSuccess;
+      case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = static_cast<int>(device_fact("maxSharedMemoryPerBlockOptin"));
+        return cudaSuccess;
+      case cudaDevAttrL2CacheSize:
+        *value = static_cast<int>(device_fact("l2CacheSize"));
+        return cudaSuccess;
+      default:
+        return cudaErrorInvalidValue;
+    }
+  });
+}

@@ -1,0 +1,105 @@
+// Registration of modules, and launches: checked against the device's limits, done by the kernel's CPU form.
+#include <cxxabi.h>
+
+#include <cstdlib>
+
+#include "kernels/cpu_form.h"
+#include "tests/standin/state.h"
+
+namespace standin {
+namespace {
+
+struct Configuration {
+  dim3 grid, block;
+  size_t shared;
+  void* stream;
+};
+std::vector<Configuration>& configurations() {
+  thread_local std::vector<Configuration> pushed;
+  return pushed;
+}
+
+std::string readable(const char* mangled) {
+  int status = 0;
+  char* name = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
+  std::string text = status == 0 ? name : mangled;
+  std::free(name);
+  for (const std::string noise : {"(anonymous namespace)::", "fovea::", "kernels::", "launch::", "void "})
+    for (size_t at = text.find(noise); at != std::string::npos; at = text.find(noise)) text.erase(at, noise.size());
+  return text.substr(0, text.find('('));  // without the types of its arguments
+}
+
+bool within_limits(const dim3& grid, const dim3& block, size_t shared) {
+  const auto fact = [](const char* name) { return static_cast<uint64_t>(device_fact(name)); };
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  return grid.x > 0 && grid.y > 0 && grid.z > 0 && threads > 0 && threads <= fact("maxThreadsPerBlock") &&
+         block.x <= 1024 && block.y <= 1024 && block.z <= 64 && grid.x <= 2147483647u && grid.y <= 65535 &&
+         grid.z <= 65535 && shared <= fact("maxSharedMemoryPerBlock");
+}
+
+cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void** arguments, size_t shared,
+                   cudaStream_t stream) {
+  State& s = state();
+  const auto known = s.kernels.find(kernel);
+  const fovea::launch::CpuForm* form = fovea::launch::CpuForm::find(kernel);
+  if (known == s.kernels.end() || form == nullptr) return cudaErrorInvalidDeviceFunction;
+  if (!within_limits(grid, block, shared)) return cudaErrorInvalidConfiguration;
+  return submit(stream, known->second, true, [name = known->second, work = form->work(arguments)] {
+    ++state().counts.launches[name];
+    if (!state().dry) work();
+  });
+}
+
+}  // namespace
+
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work) {
+  return call("enqueue", [&] {
+    return submit(stream, name, true, [name = std::string(name), work = std::move(work)] {
+      ++state().counts.launches[name];
+      if (!state().dry) work();
+    });
+  });
+}
+
+}  // namespace standin
+
+using namespace standin;
+
+extern "C" {
+
+void** __cudaRegisterFatBinary(void* binary) { return new void*(binary); }
+void __cudaRegisterFatBinaryEnd(void**) {}
+void __cudaUnregisterFatBinary(void** handle) { delete handle; }
+char __cudaInitModule(void**) { return 1; }
+void __cudaRegisterVar(void**, char*, char*, const char*, int, size_t, int, int) {}
+void __cudaRegisterFunction(void**, const char* host, char*, const char* name, int, uint3*, uint3*, dim3*, dim3*,
+                            int*) {
+  state().kernels[host] = readable(name);
+}
+cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* host) {
+  *kernel = reinterpret_cast<cudaKernel_t>(const_cast<void*>(host));
+  return cudaSuccess;
+}
+unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, size_t shared, void* stream) {
+  configurations().push_back({grid, block, shared, stream});
+  return 0;
+}
+cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, size_t* shared, void* stream) {
+  const Configuration last = configurations().back();
+  configurations().pop_back();
+  *grid = last.grid;
+  *block = last.block;
+  *shared = last.shared;
+  *static_cast<void**>(stream) = last.stream;
+  return cudaSuccess;
+}
+cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
+                               cudaStream_t stream) {
+  return call("cudaLaunchKernel", [&] { return launch(kernel, grid, block, arguments, shared, stream); });
+}
+cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
+                             cudaStream_t stream) {
+  return call("cudaLaunchKernel", [&] { return launch(kernel, grid, block, arguments, shared, stream); });
+}
+
+}  // extern "C"

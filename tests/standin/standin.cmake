@@ -1,0 +1,32 @@
+# The stand-in for the CUDA runtime, the program linked to it, and the tests of what it lets run.
+file(GLOB standin CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+set(seams ${CMAKE_CURRENT_LIST_DIR}/host_work.cpp)  # take the place of files of fovea_kernels
+list(REMOVE_ITEM standin ${seams})
+add_library(fovea_standin_cudart STATIC ${standin})
+target_link_libraries(fovea_standin_cudart PUBLIC fovea_flags)
+target_include_directories(fovea_standin_cudart PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
+target_compile_definitions(fovea_standin_cudart PRIVATE FOVEA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+
+add_library(fovea_standin_seams OBJECT ${seams})
+target_link_libraries(fovea_standin_seams PUBLIC fovea_flags)
+target_include_directories(fovea_standin_seams PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+
+# Links an executable to the stand-in. Its own objects come first, so that seams win over the files they replace.
+function(fovea_use_standin name)
+  set_target_properties(${name} PROPERTIES FOVEA_STANDIN ON)
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:fovea_standin_seams>)
+endfunction()
+
+add_executable(fovea_standin $<TARGET_OBJECTS:fovea>)
+target_link_libraries(fovea_standin PRIVATE fovea_tools)
+set_target_properties(fovea_standin PROPERTIES LINKER_LANGUAGE CXX)
+fovea_use_standin(fovea_standin)
+
+file(GLOB sources CONFIGURE_DEPENDS cuda/*.cpp)
+add_executable(test_cuda ${sources})
+target_link_libraries(test_cuda PRIVATE fovea_test_support fovea_tools)
+target_compile_definitions(test_cuda PRIVATE FOVEA_STANDIN_BINARY="$<TARGET_FILE:fovea_standin>")
+target_precompile_headers(test_cuda REUSE_FROM fovea_test_support)
+fovea_use_standin(test_cuda)
+add_dependencies(test_cuda fovea fovea_standin)
+catch_discover_tests(test_cuda TEST_PREFIX "cuda: " PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)

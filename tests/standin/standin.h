@@ -1,0 +1,48 @@
+// A stand-in for the CUDA runtime: a test double of cudart, linked in its place (CMake property FOVEA_STANDIN), with
+// which the objects compiled for the GPU run where there is none. Memory is the host's, bounded and checked; a launch
+// does what the kernel's CPU form does (kernels/cpu_form.h); streams, events, captures and graphs behave as the real
+// ones, errors included. Its device is an H200.
+//
+// Environment:
+//   FOVEA_STANDIN_REPORT=FILE          at exit, what was called, launched, held (JSON)
+//   FOVEA_STANDIN_FAIL=CALL:N:ERROR    the N-th call (from 1) of CALL, or of any if CALL is *, fails with error number
+//                                      ERROR
+//   FOVEA_STANDIN_MEMORY=BYTES         how much memory the device has
+//   FOVEA_STANDIN_DRY=1                launches are counted and not done; memory costs nothing: launches and peak
+//   memory
+//                                      of large networks in seconds
+//   FOVEA_STANDIN_ORDER=adverse        work is done as late as its dependencies allow, and graphs' nodes last to first:
+//                                      a missing wait shows as a wrong result. Default: submitted
+//   FOVEA_STANDIN_DRIVER=13000, FOVEA_STANDIN_DEVICES=1, FOVEA_STANDIN_CAPABILITY=9.0    another machine
+#pragma once
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace standin {
+
+// Does `work` as a launch of that name would be done: in the stream's order, or as a node of the graph that is
+// captured.
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work);
+
+struct Report {
+  std::map<std::string, int64_t> calls;     // by name of the function
+  std::map<std::string, int64_t> launches;  // done, by name of the kernel, those of graphs included
+  std::vector<int64_t> graph_nodes;         // of each graph that was instantiated
+  std::vector<int64_t> graph_launches;      // kernels and enqueued work in each of them
+  int64_t replays = 0;
+  int64_t allocations_in_capture = 0, waits_in_capture = 0;  // in strict captures: refused with an error
+  int64_t memory = 0, peak_memory = 0;                       // bytes of the device's memory in use
+  int64_t pinned_memory = 0;
+  int64_t streams = 0, events = 0, graphs = 0;  // that exist, executables included
+};
+Report report();
+void reset_report();  // counts of calls and launches to 0, peaks to what is in use
+
+int64_t total(const std::map<std::string, int64_t>& counts);
+
+}  // namespace standin

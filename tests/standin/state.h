@@ -1,0 +1,118 @@
+// What the parts of the stand-in share.
+#pragma once
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "tests/standin/standin.h"
+
+namespace standin {
+
+using Clock = std::chrono::steady_clock;
+
+struct Stream;
+
+// A point in a stream's work: reached when so many of its steps are done.
+struct Point {
+  std::shared_ptr<Stream> stream;
+  int64_t step = 0;
+};
+
+struct Step {
+  std::function<void()> work;
+  std::vector<Point> after;
+};
+
+struct Node {
+  std::string name;
+  std::function<void()> work;
+  std::vector<size_t> after;  // nodes before it
+  bool launch;                // not a copy or the like
+};
+
+struct Capture {
+  std::vector<Node> nodes;
+  bool strict = false, invalid = false;
+  std::thread::id thread;
+  std::shared_ptr<Stream> origin;
+};
+
+struct Stream {
+  std::deque<Step> pending;
+  int64_t submitted = 0, done = 0;
+  std::shared_ptr<Capture> capture;
+  std::vector<size_t> frontier;  // of the capture: what the next node comes after
+};
+
+struct Event {
+  Point point;
+  std::shared_ptr<Clock::time_point> time;
+  bool timed = true;
+  std::shared_ptr<Capture> capture;  // recorded within it
+  std::vector<size_t> frontier;
+};
+
+struct Graph {
+  std::vector<Node> nodes;
+};
+
+enum class Order { Submitted, Adverse };
+
+struct State {
+  std::recursive_mutex mutex;
+  Report counts;
+  std::map<cudaStream_t, std::shared_ptr<Stream>> streams;
+  std::map<cudaEvent_t, std::shared_ptr<Event>> events;
+  std::map<void*, std::shared_ptr<const Graph>> graphs;  // and executables
+  std::map<const void*, std::string> kernels;            // names by host address
+  uintptr_t next_handle = 0x1000;
+  cudaError_t sticky = cudaSuccess;
+  int64_t call_number = 0;
+  std::map<std::string, int64_t> numbers;
+
+  // The environment.
+  std::string fail_call;
+  int64_t fail_number = 0;
+  cudaError_t fail_error = cudaSuccess;
+  bool dry = false;
+  Order order = Order::Submitted;
+  int64_t memory_limit = 0;
+  int driver = 13000, devices = 1, major = 9, minor = 0;
+
+  State();
+};
+State& state();
+
+// A fact of the device, from tests/data/h200_device_properties.json.
+int64_t device_fact(const std::string& name);
+
+// Counts the call, and fails it where the environment says so or an earlier error sticks.
+cudaError_t admit(const char* call);
+// What cudaGetLastError gives next.
+cudaError_t remember(cudaError_t status);
+cudaError_t& last_error();
+
+template <class Body>
+cudaError_t call(const char* name, Body body) {
+  const std::lock_guard lock(state().mutex);
+  const cudaError_t status = admit(name);
+  return remember(status == cudaSuccess ? body() : status);
+}
+
+// ---- memory.cpp
+// Whether `bytes` from there lie inside one allocation that is alive; outside of all, where pageable host memory may
+// be.
+enum class Where { Device, Pinned, Pageable, Bad };
+Where where(const void* memory, size_t bytes);
+
+// ---- stream.cpp
+std::shared_ptr<Stream> find(cudaStream_t stream);  // nullptr if there is none
+cudaError_t submit(cudaStream_t stream, const std::string& name, bool launch, std::function<void()> work);
+void finish(const Point& point);  // does what is pending up to there, and what that waits for
+void finish_all();
+// Of a call that may not be made while this thread captures strictly: error 900, and the capture is invalid.
+cudaError_t refuse_in_capture(int64_t& counter);
+
+}  // namespace standin
