@@ -120,7 +120,8 @@ DeviceBatch BatchInput::prepare() {
   return batch;
 }
 
-DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input,
+                  const BatchShape& shape) {
   std::vector<Tensor> copies;  // on the CPU the pixels are where they are needed
   std::vector<const uint8_t*> pixels;
   for (const LoadedImage& item : loaded) {
@@ -129,7 +130,7 @@ DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, cons
       copies.push_back(Tensor::from(context.memory, {image.height, image.width, 3}, image.rgb));
     pixels.push_back(context.queue.on_cuda() ? copies.back().data<uint8_t>() : image.rgb.data());
   }
-  BatchInput batch(context, shape_of(loaded, input), input);
+  BatchInput batch(context, shape, input);
   batch.load(loaded, pixels, 0);
   DeviceBatch staged = batch.prepare();
   for (const LoadedImage& item : loaded) staged.samples.push_back(item.sample);

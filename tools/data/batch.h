@@ -67,7 +67,11 @@ class BatchInput {
   Tensor device_;
 };
 
-// One batch, at once.
-DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input);
+// One batch, at once; of a shape that it fits into, or its own.
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input,
+                  const BatchShape& shape);
+inline DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+  return stage(context, loaded, input, shape_of(loaded, input));
+}
 
 }  // namespace fovea

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/gradient_reducer.h"
+
 namespace fovea {
 
 namespace {
@@ -20,8 +22,10 @@ StepResult train_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch&
   {
     Tape tape(model.context(), /*training=*/true);
     model.parameters().bind_gradients(tape, /*accumulate=*/false);
+    GradientReducer over_ranks(tape, model.parameters());
     losses = model.loss(tape, model.forward(tape, batch.images), batch.size, batch.truth);
     tape.backward();
+    over_ranks.finish();
   }
   optimizer.step();
   const auto positives = losses.positives.to_host<int32_t>();

@@ -10,10 +10,12 @@
 #include <memory>
 #include <utility>
 
+#include "engine/communicator.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
 #include "tools/train/checkpoint.h"
+#include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/step.h"
@@ -47,12 +49,12 @@ struct Averages {
   double classification = 0, box = 0, norm = 0;
   int64_t positives = 0, steps = 0, images = 0;
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
-  void add(const StepResult& r, size_t batch) {
+  void add(const StepResult& r, int batch) {
     classification += r.classification;
     box += r.box;
     norm += r.gradient_norm;
     positives += r.positives;
-    images += static_cast<int64_t>(batch);
+    images += batch;
     ++steps;
   }
   double images_per_second() const {
@@ -63,27 +65,33 @@ struct Averages {
 
 class Trainer {
  public:
-  Trainer(Config config, const TrainOptions& options);
+  Trainer(Config config, const TrainOptions& options, Communicator& ranks);
   void run();
 
  private:
   void resume();
+  void start_from_weights();
+  void share_start();
   void announce() const;
   int64_t boxes_under_a_pixel() const;
   bool validation_is_due() const;
   bool validation_is_logged() const;
+  bool save_if_due();
   [[noreturn]] void stop(bool saved);
   void tell(const std::function<void()>& print);
-  void one_step(Loader& loader);
+  void one_step(const std::vector<LoadedImage>& loaded, const BatchShape& shape);
   void check_finite(const DeviceBatch& batch, const StepResult& result, double rate);
   void log_step(double rate);
   void validate();
   void save();
   bool try_to(const char* what, const std::function<void()>& write);
 
+  DataShare share() const { return {ranks_.rank(), ranks_.size()}; }
+
+  Communicator& ranks_;
   Config config_;
   TrainOptions options_;
-  RunFolder folder_;
+  std::unique_ptr<RunFolder> folder_;  // as progress_, of rank 0 alone
   Dataset train_, val_;
   Context context_;
   std::unique_ptr<RetinaNet> model_;
@@ -96,39 +104,47 @@ class Trainer {
   std::unique_ptr<Progress> progress_;
 };
 
-Trainer::Trainer(Config config, const TrainOptions& options)
-    : config_(std::move(config)),
+Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks)
+    : ranks_(ranks),
+      config_(std::move(config)),
       options_(options),
-      folder_(options.out, options.resume),
+      folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
       train_(load_coco(options.data, "train", {.bad_boxes = options.bad_boxes})),
       val_(load_coco(options.data, "val", {.bad_boxes = options.bad_boxes})),
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(static_cast<int64_t>(train_.samples.size() + val_.samples.size()), options.bad_images) {
+  require_same_data(ranks, train_, val_);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
   schedule_ = schedule_of(config_);
+  context_.ranks = &ranks;
+  if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;
   model_ = std::make_unique<RetinaNet>(context_, config_.model, config_.seed);
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
-  if (options.resume) {
-    resume();
-  } else if (!options.init_from.empty()) {
-    const WeightsReport report =
-        load_weights(SafetensorsFile(options.init_from), model_->parameters(), LoadMode::Matching);
-    if (report.reinitialised.size() == model_->parameters().all().size())
-      throw Error(ErrorKind::Data,
-                  fmt::format("--init-from {}: no tensor of it fits this model", options.init_from.string()));
-    fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n",
-               options.init_from.string(),
-               report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
+  if (ranks.is_first()) {
+    if (options.resume)
+      resume();
+    else if (!options.init_from.empty())
+      start_from_weights();
+    folder_->write_config(config_);
+    for (const Dataset* split : {&train_, &val_})
+      if (!split->report.bad_boxes.empty())
+        write_bad_boxes(folder_->file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
   }
-  folder_.write_config(config_);
-  for (const Dataset* split : {&train_, &val_})
-    if (!split->report.bad_boxes.empty())
-      write_bad_boxes(folder_.file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
+  share_start();
+}
+
+void Trainer::start_from_weights() {
+  const std::string name = options_.init_from.string();
+  const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
+  if (report.reinitialised.size() == model_->parameters().all().size())
+    throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", name));
+  fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", name,
+             report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
 }
 
 void Trainer::resume() {
-  const SafetensorsFile file = folder_.newest_checkpoint();
+  const SafetensorsFile file = folder_->newest_checkpoint();
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
     throw Error(ErrorKind::Data,
@@ -142,8 +158,19 @@ void Trainer::resume() {
   load_weights(file, model_->parameters(), LoadMode::Exact);
   restore_optimizer(file, *optimizer_);
   state_ = *info.state;
-  folder_.truncate_log(state_.step);
+  folder_->truncate_log(state_.step);
   fmt::print("resuming {} after step {}\n", file.path().string(), state_.step);
+}
+
+// Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
+void Trainer::share_start() {
+  if (ranks_.alone()) return;
+  std::vector<Tensor> tensors{model_->parameters().trained_values(), model_->parameters().fixed_values()};
+  for (const auto& state : optimizer_->state()) tensors.push_back(state.tensor);
+  for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  model_->parameters().touch();
+  state_.step = ranks_.all_gather(state_.step)[0];
+  optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
 }
 
 void Trainer::announce() const {
@@ -161,9 +188,10 @@ void Trainer::announce() const {
   const std::string rate = scaled
                                ? fmt::format("{:g} x {} / {} = {:g}", s.base, batch, s.reference_batch, schedule_.base)
                                : fmt::format("{:g}", schedule_.base);
-  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images = {:.1f} epochs\n",
+  const std::string split = ranks_.alone() ? "" : fmt::format(" ({} ranks x {})", ranks_.size(), batch / ranks_.size());
+  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
              model_->parameters().total_count() / 1e6, model_->parameters().trainable_count() / 1e6,
-             name_of(context_.activation_dtype), rate, config_.train.steps, batch,
+             name_of(context_.activation_dtype), rate, config_.train.steps, batch, split,
              static_cast<double>(config_.train.steps * batch) / static_cast<double>(train_.samples.size()));
 }
 
@@ -185,52 +213,74 @@ bool Trainer::validation_is_due() const {
 
 // A run that was stopped while it validated has not logged that validation.
 bool Trainer::validation_is_logged() const {
-  for (const std::string& line : folder_.log_lines())
+  for (const std::string& line : folder_->log_lines())
     if (number_in(line, "step") == static_cast<double>(state_.step) && line.find("\"ap\"") != std::string::npos)
       return true;
   return false;
 }
 
 void Trainer::run() {
-  announce();
+  if (ranks_.is_first()) {
+    announce();
+    progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
+  }
   Loader loader(train_, config_.input,
-                {.batch = config_.train.batch,
+                {.batch = config_.train.batch / ranks_.size(),
+                 .share = share(),
                  .training = true,
                  .seed = config_.seed,
                  .first_batch = state_.step,
                  .batches = config_.train.steps},
                 bad_files_);
-  progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
-  if (options_.resume && validation_is_due() && !validation_is_logged()) validate();
+  const bool repeats = ranks_.is_first() && options_.resume && validation_is_due() && !validation_is_logged();
+  if (ranks_.any(repeats)) validate();
+  bool saved = state_.step > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
-    one_step(loader);
+    const auto loaded = loader.next();
+    const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
+    if (plan.stop) stop(saved);
+    one_step(loaded, plan.shape);
     if (validation_is_due()) validate();
-    const bool last = state_.step == config_.train.steps;
-    if (last)
-      save();
-    else if (state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_)
-      retry_save_at_ = try_to("last", [this] { save(); }) ? -1 : state_.step + kRetrySaveAfter;
-    if (stop_requested) stop(/*saved=*/last);
+    saved = save_if_due();
   }
+  if (ranks_.any(stop_requested)) stop(saved);
+  share_bad_files(ranks_, bad_files_);
+  if (!ranks_.is_first()) return;
   progress_->finish();
-  if (bad_files_.count() > 0) bad_files_.write(folder_.file("bad_images.txt"));
-  write_run_chart(folder_);
+  if (bad_files_.count() > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  write_run_chart(*folder_);
+}
+
+// On rank 0, true where the state is now on the disk.
+bool Trainer::save_if_due() {
+  if (!ranks_.is_first()) return false;
+  if (state_.step == config_.train.steps) {
+    save();
+    return true;
+  }
+  if (state_.step % config_.train.checkpoint_every != 0 && state_.step != retry_save_at_) return false;
+  const bool saved = try_to("last", [this] { save(); });
+  retry_save_at_ = saved ? -1 : state_.step + kRetrySaveAfter;
+  return saved;
 }
 
 void Trainer::stop(bool saved) {
-  if (!saved) save();
-  throw Error(ErrorKind::Interrupted, fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
+  if (ranks_.is_first() && !saved) save();
+  ranks_.barrier();  // nobody ends before it is saved
+  all_throw(ranks_, ErrorKind::Interrupted,
+            fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
 }
 
-void Trainer::one_step(Loader& loader) {
-  const DeviceBatch batch = stage(context_, loader.next(), config_.input);
+void Trainer::one_step(const std::vector<LoadedImage>& loaded, const BatchShape& shape) {
+  const DeviceBatch batch = stage(context_, loaded, config_.input, shape);
   const double rate = schedule_.at(state_.step);
   const StepResult result = train_step(*model_, *optimizer_, batch, rate);
   check_finite(batch, result, rate);
   ++state_.step;
-  averages_.add(result, batch.samples.size());
+  if (!ranks_.is_first()) return;
+  averages_.add(result, config_.train.batch);
   if (state_.step % config_.train.log_every == 0 || state_.step == config_.train.steps) log_step(rate);
-  tell([&] { progress_->update(state_.step, result.loss(), static_cast<int64_t>(batch.samples.size())); });
+  tell([&] { progress_->update(state_.step, result.loss(), config_.train.batch); });
 }
 
 // Where nobody reads stdout any more, that is as good as Ctrl-C.
@@ -245,14 +295,15 @@ void Trainer::tell(const std::function<void()>& print) {
 
 void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, double rate) {
   if (!result.skipped && std::isfinite(result.loss())) return;
-  const std::string text = diagnosis(*model_, batch, result, rate);
+  const std::string text = gather_text(ranks_, diagnosis(*model_, batch, result, rate));
   if (++non_finite_ <= config_.train.non_finite_limit) {
-    fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", state_.step + 1, non_finite_,
-               config_.train.non_finite_limit, text);
+    if (ranks_.is_first())
+      fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", state_.step + 1,
+                 non_finite_, config_.train.non_finite_limit, text);
     return;
   }
-  throw Error(
-      ErrorKind::Diverged,
+  all_throw(
+      ranks_, ErrorKind::Diverged,
       fmt::format(
           "step {} is not finite and was not applied; lower train.schedule.base, or set train.optimizer.clip_norm: {}",
           state_.step + 1, text));
@@ -263,7 +314,7 @@ void Trainer::log_step(double rate) {
   const auto finite = [](double value) {
     return std::isfinite(value) ? fmt::format("{:.7g}", value) : std::string("null");
   };
-  folder_.log(fmt::format(
+  folder_->log(fmt::format(
       R"({{"step":{},"epoch":{:.4f},"loss":{},"classification":{},"box":{},"learning_rate":{:.8g},"gradient_norm":{},"positives_per_image":{:.2f},"images_per_second":{:.3f}}})",
       state_.step, static_cast<double>(state_.step) * config_.train.batch / static_cast<double>(train_.samples.size()),
       finite(mean(averages_.classification + averages_.box)), finite(mean(averages_.classification)),
@@ -273,21 +324,28 @@ void Trainer::log_step(double rate) {
 }
 
 void Trainer::validate() {
-  const auto detections = detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_, {},
-                                         [] { return stop_requested.load(); });
-  if (stop_requested) return;
+  // Statistics of norms are each rank's own in training: all take those of rank 0, which a checkpoint holds.
+  const Tensor& statistics = model_->parameters().fixed_values();
+  ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes());
+  model_->parameters().touch();
+  const auto own = detect_dataset(
+      *model_, val_, train_.categories, config_.input, bad_files_, {}, [] { return stop_requested.load(); }, share());
+  if (ranks_.any(stop_requested)) return;
+  const auto detections = gather_detections(ranks_, val_, own);
+  share_bad_files(ranks_, bad_files_);
+  if (!ranks_.is_first()) return;
   const CocoMetrics metrics = evaluate(val_, detections);
   const double ap = metrics.values[Ap];
   tell([&] {
     progress_->message(fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", state_.step,
                                    ap, metrics.values[Ap50], metrics.values[Ap75], val_.samples.size()));
   });
-  folder_.log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
-                          metrics.values[Ap50], metrics.values[Ap75]));
+  folder_->log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
+                           metrics.values[Ap50], metrics.values[Ap75]));
   if (ap > state_.best_ap) {
     const double before = std::exchange(state_.best_ap, ap);
     if (!try_to("best",
-                [this] { save_checkpoint(folder_.best(), *model_, nullptr, config_, train_.categories, state_); }))
+                [this] { save_checkpoint(folder_->best(), *model_, nullptr, config_, train_.categories, state_); }))
       state_.best_ap = before;
   }
   progress_->restart_clock();
@@ -295,9 +353,9 @@ void Trainer::validate() {
 }
 
 void Trainer::save() {
-  folder_.keep_previous();
-  save_checkpoint(folder_.last(), *model_, optimizer_.get(), config_, train_.categories, state_);
-  write_run_chart(folder_);
+  folder_->keep_previous();
+  save_checkpoint(folder_->last(), *model_, optimizer_.get(), config_, train_.categories, state_);
+  write_run_chart(*folder_);
 }
 
 // A full disk must not end a training of days: the run goes on, and tries again.
@@ -314,6 +372,26 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
 
 }  // namespace
 
-void train(Config config, const TrainOptions& options) { Trainer(std::move(config), options).run(); }
+void train(Config config, const TrainOptions& options) {
+  const auto ranks = connect_ranks({.timeout = options.rank_timeout});
+  try {
+    share_cores(*ranks);
+    require_same_config(
+        *ranks, config,
+        fmt::format("fovea {}, {}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "cuda" : "cpu"));
+    batch_of_rank(*ranks, config.train.batch);
+    Trainer(std::move(config), options, *ranks).run();
+    ranks->leave();
+  } catch (const AgreedError&) {
+    ranks->leave();
+    throw;
+  } catch (const Error& error) {
+    throw Error(error.kind(), ranks->abort(error.kind(), error.what()));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::OutOfMemory, ranks->abort(ErrorKind::OutOfMemory, "out of memory"));
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::Runtime, ranks->abort(ErrorKind::Runtime, error.what()));
+  }
+}
 
 }  // namespace fovea
