@@ -14,6 +14,7 @@
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
+#include "tools/train/announce.h"
 #include "tools/train/checkpoint.h"
 #include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
@@ -72,8 +73,6 @@ class Trainer {
   void resume();
   void start_from_weights();
   void share_start();
-  void announce() const;
-  int64_t boxes_under_a_pixel() const;
   bool validation_is_due() const;
   bool validation_is_logged() const;
   bool save_if_due();
@@ -173,39 +172,6 @@ void Trainer::share_start() {
   optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
 }
 
-void Trainer::announce() const {
-  for (const Dataset* split : {&train_, &val_}) {
-    fmt::print("{}: {} images, {} boxes, {} classes\n", split->split, split->samples.size(), split->report.objects,
-               split->categories.size());
-    fmt::print("{}", split->report.text());
-  }
-  if (const int64_t tiny = boxes_under_a_pixel(); tiny > 0)
-    fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",
-               tiny);
-  const auto& s = config_.train.schedule;
-  const int batch = config_.train.batch;
-  const bool scaled = s.reference_batch > 0 && s.reference_batch != batch;
-  const std::string rate = scaled
-                               ? fmt::format("{:g} x {} / {} = {:g}", s.base, batch, s.reference_batch, schedule_.base)
-                               : fmt::format("{:g}", schedule_.base);
-  const std::string split = ranks_.alone() ? "" : fmt::format(" ({} ranks x {})", ranks_.size(), batch / ranks_.size());
-  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
-             model_->parameters().total_count() / 1e6, model_->parameters().trainable_count() / 1e6,
-             name_of(context_.activation_dtype), rate, config_.train.steps, batch, split,
-             static_cast<double>(config_.train.steps * batch) / static_cast<double>(train_.samples.size()));
-}
-
-int64_t Trainer::boxes_under_a_pixel() const {
-  int64_t count = 0;
-  for (const Sample& sample : train_.samples) {
-    const Size size = resized({sample.height, sample.width}, config_.input.short_side.back(), config_.input.long_side);
-    const float y = static_cast<float>(size.height) / static_cast<float>(sample.height);
-    const float x = static_cast<float>(size.width) / static_cast<float>(sample.width);
-    for (const Object& o : sample.objects) count += (o.x2 - o.x1) * x < 1 || (o.y2 - o.y1) * y < 1 ? 1 : 0;
-  }
-  return count;
-}
-
 bool Trainer::validation_is_due() const {
   const int64_t every = config_.train.eval_every;
   return state_.step == config_.train.steps || (every > 0 && state_.step > 0 && state_.step % every == 0);
@@ -221,7 +187,7 @@ bool Trainer::validation_is_logged() const {
 
 void Trainer::run() {
   if (ranks_.is_first()) {
-    announce();
+    announce(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
     progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
   }
   Loader loader(train_, config_.input,
