@@ -27,6 +27,14 @@ std::string name_ranks(const std::vector<int>& ranks) {
   return fmt::format("rank{} {}", ranks.size() == 1 ? "" : "s", fmt::join(ranks, ", "));
 }
 
+struct Communicator::Side {
+  Queue queue{DeviceKind::Cuda};
+  Event begin{DeviceKind::Cuda}, end{DeviceKind::Cuda};
+  bool used = false;
+};
+
+Communicator::Communicator() = default;
+
 Communicator::Communicator(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {
   const auto hosts = all_gather(host_name());
   local_size_ = static_cast<int>(std::count(hosts.begin(), hosts.end(), hosts[static_cast<size_t>(rank())]));
@@ -35,7 +43,7 @@ Communicator::Communicator(std::unique_ptr<Transport> transport) : transport_(st
 
 Communicator::~Communicator() = default;
 
-DeviceCollectives& Communicator::on_gpu(Queue&) {
+DeviceCollectives& Communicator::on_gpu() {
   if (!on_gpu_) on_gpu_ = connect_nccl(*this, *transport_);
   return *on_gpu_;
 }
@@ -45,7 +53,7 @@ void Communicator::all_reduce_sum(Queue& queue, T* values, int64_t count) {
   if (alone() || count == 0) return;
   if (queue.on_cuda())
     queue.submit("all_reduce",
-                 [this, &queue, values, count] { on_gpu(queue).all_reduce_sum(queue.stream(), values, count); });
+                 [this, &queue, values, count] { on_gpu().all_reduce_sum(queue.stream(), values, count); });
   else
     queue.submit("all_reduce", [this, values, count] { reduce_on_host(values, count); });
 }
@@ -53,11 +61,26 @@ template void Communicator::all_reduce_sum(Queue&, float*, int64_t);
 template void Communicator::all_reduce_sum(Queue&, double*, int64_t);
 template void Communicator::all_reduce_sum(Queue&, int32_t*, int64_t);
 
+void Communicator::all_reduce_sum_aside(Queue& queue, float* values, int64_t count) {
+  if (alone() || !queue.on_cuda()) return all_reduce_sum(queue, values, count);
+  if (!side_) side_ = std::make_unique<Side>();
+  side_->begin.record(queue);
+  side_->queue.wait(side_->begin);
+  all_reduce_sum(side_->queue, values, count);
+  side_->used = true;
+}
+
+void Communicator::join(Queue& queue) {
+  if (!side_ || !side_->used) return;
+  side_->end.record(side_->queue);
+  queue.wait(side_->end);
+  side_->used = false;
+}
+
 void Communicator::broadcast(Queue& queue, void* values, size_t bytes) {
   if (alone() || bytes == 0) return;
   if (queue.on_cuda()) {
-    queue.submit("broadcast",
-                 [this, &queue, values, bytes] { on_gpu(queue).broadcast(queue.stream(), values, bytes); });
+    queue.submit("broadcast", [this, &queue, values, bytes] { on_gpu().broadcast(queue.stream(), values, bytes); });
     return;
   }
   queue.submit("broadcast", [this, values, bytes] {
@@ -156,7 +179,8 @@ bool Communicator::any(bool value) {
 void Communicator::barrier() { any(false); }
 
 void Communicator::leave() {
-  barrier();        // nobody has work for a GPU's collectives any more
+  barrier();  // nobody has work for a GPU's collectives any more
+  side_.reset();
   on_gpu_.reset();  // nor watches the others
   barrier();
 }

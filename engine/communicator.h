@@ -28,7 +28,7 @@ class DeviceCollectives {
 
 class Communicator {
  public:
-  Communicator() = default;  // this process alone: every collective does nothing
+  Communicator();  // this process alone: every collective does nothing
   // Gathers the hosts' names, to know which ranks share a machine.
   explicit Communicator(std::unique_ptr<Transport> transport);
   ~Communicator();
@@ -43,6 +43,10 @@ class Communicator {
   // values[i] = Σ over ranks of their values[i], in the order of the ranks. T: float, double, int32_t.
   template <class T>
   void all_reduce_sum(Queue& queue, T* values, int64_t count);
+  // The same beside what the queue is given from now on, until join(): on a GPU in a stream of its own, on the CPU in
+  // order.
+  void all_reduce_sum_aside(Queue& queue, float* values, int64_t count);
+  void join(Queue& queue);
   // Everybody's `values` become those of rank 0.
   void broadcast(Queue& queue, void* values, size_t bytes);
 
@@ -71,9 +75,12 @@ class Communicator {
   void reduce_whole(T* values, int64_t count);
   void gather_fixed(const std::byte* mine, std::byte* all, size_t bytes);
 
+  DeviceCollectives& on_gpu();
+
+  struct Side;  // a GPU's queue beside another
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<DeviceCollectives> on_gpu_;  // made at the first use of a GPU's queue
-  DeviceCollectives& on_gpu(Queue& queue);
+  std::unique_ptr<DeviceCollectives> on_gpu_;  // as side_, made at the first use of a GPU's queue
+  std::unique_ptr<Side> side_;
   int local_rank_ = 0, local_size_ = 1;
   std::vector<std::byte> scratch_;
 };

@@ -17,14 +17,17 @@ GradientReducer::GradientReducer(Tape& tape, const ParameterStore& parameters)
   });
 }
 
-void GradientReducer::finish() { reduce_from(0); }
+void GradientReducer::finish() {
+  reduce_from(0);
+  if (Context& context = tape_.context(); context.ranks != nullptr) context.ranks->join(context.queue);
+}
 
 void GradientReducer::reduce_from(int64_t first) {
   Context& context = tape_.context();
   if (context.ranks == nullptr || first >= end_) return;
   float* gradients = parameters_.gradients().data<float>();
   tape_.gradients().zero_unwritten(gradients + first, gradients + end_);
-  context.ranks->all_reduce_sum(context.queue, gradients + first, end_ - first);
+  context.ranks->all_reduce_sum_aside(context.queue, gradients + first, end_ - first);
   end_ = first;
 }
 

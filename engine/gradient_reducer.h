@@ -10,7 +10,8 @@ class GradientReducer {
   // For one backward pass. Asks the tape for its marks; nothing where the context's process is alone. Both outlive it.
   GradientReducer(Tape& tape, const ParameterStore& parameters);
 
-  // After backward: sums what no mark has spoken of. Every element is summed exactly once.
+  // After backward: sums what no mark has spoken of; what the queue is given next sees all sums. Every element is
+  // summed exactly once.
   void finish();
 
  private:

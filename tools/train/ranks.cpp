@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <unordered_map>
 
+#include "kernels/cuda_device.h"
+
 namespace fovea {
 
 namespace {
@@ -115,7 +117,9 @@ int batch_of_rank(const Communicator& ranks, int batch) {
                   low > 0 ? fmt::format("{} or ", low) : "", low + size));
 }
 
-void share_cores(const Communicator& ranks) {
+void share_machine(const Communicator& ranks, DeviceKind device) {
+  // A launcher may show each rank its own GPU only: then the count is 1.
+  if (device == DeviceKind::Cuda) use_gpu(ranks.local_rank() % static_cast<int>(gpu_status().devices.size()));
   if (ranks.local_size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr)
     omp_set_num_threads(std::max(1, omp_get_num_procs() / ranks.local_size()));
 }

@@ -27,8 +27,8 @@ void require_same_data(Communicator& ranks, const Dataset& train, const Dataset&
 // Images of each rank in a step; AgreedError(Usage) where the batch cannot be split evenly.
 int batch_of_rank(const Communicator& ranks, int batch);
 
-// Ranks on one machine share its cores, unless OMP_NUM_THREADS says otherwise.
-void share_cores(const Communicator& ranks);
+// Ranks on one machine share its cores, unless OMP_NUM_THREADS says otherwise; on GPUs each takes one of its own.
+void share_machine(const Communicator& ranks, DeviceKind device);
 
 struct StepPlan {
   BatchShape shape;  // that the images of every rank fit into, so that all pad alike

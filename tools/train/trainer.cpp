@@ -341,10 +341,11 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
 void train(Config config, const TrainOptions& options) {
   const auto ranks = connect_ranks({.timeout = options.rank_timeout});
   try {
-    share_cores(*ranks);
+    share_machine(*ranks, options.device);
     require_same_config(
         *ranks, config,
-        fmt::format("fovea {}, {}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "cuda" : "cpu"));
+        fmt::format("fovea {} on {}{}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
+                    kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
     batch_of_rank(*ranks, config.train.batch);
     Trainer(std::move(config), options, *ranks).run();
     ranks->leave();
