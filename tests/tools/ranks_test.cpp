@@ -44,7 +44,7 @@ struct Bench {
     for (const char* setting :
          {"train.steps=8", "train.batch=6", "train.log_every=1", "train.checkpoint_every=4",
           "train.schedule.kind=\"constant\"", "train.schedule.warmup_steps=0", "train.optimizer.kind=\"sgd\"",
-          "train.optimizer.momentum=0.0", "train.sync_batch_norm=true"})
+          "train.optimizer.momentum=0.0", "train.sync_batch_norm=true", "input.short_side=[64, 96]"})
       all.insert(all.end(), {"--set", setting});
     all.insert(all.end(), {"--set", fmt::format("train.schedule.base={}", kRate)});
     for (const std::string& setting : settings) all.insert(all.end(), {"--set", setting});
