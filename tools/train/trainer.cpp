@@ -70,12 +70,13 @@ class Trainer {
   void resume();
   void announce() const;
   int64_t boxes_under_a_pixel() const;
+  bool checkpoint_is_due() const;
   bool validation_is_due() const;
   bool validation_is_logged() const;
   [[noreturn]] void stop(bool saved);
   void tell(const std::function<void()>& print);
-  void one_step(Loader& loader);
-  void check_finite(const DeviceBatch& batch, const StepResult& result, double rate);
+  void read_results(size_t running);
+  void check_finite(const TrainingSteps::Finished& step);
   void log_step(double rate);
   void validate();
   void save();
@@ -91,7 +92,8 @@ class Trainer {
   Schedule schedule_;
   BadFiles bad_files_;
   TrainingState state_;
-  int64_t retry_save_at_ = -1, non_finite_ = 0;
+  std::unique_ptr<TrainingSteps> steps_;
+  int64_t retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
   Averages averages_;
   std::unique_ptr<Progress> progress_;
 };
@@ -109,6 +111,8 @@ Trainer::Trainer(Config config, const TrainOptions& options)
   schedule_ = schedule_of(config_);
   model_ = std::make_unique<RetinaNet>(context_, config_.model, config_.seed);
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
+  optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
+  steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);
   if (options.resume) {
     resume();
   } else if (!options.init_from.empty()) {
@@ -178,6 +182,10 @@ int64_t Trainer::boxes_under_a_pixel() const {
   return count;
 }
 
+bool Trainer::checkpoint_is_due() const {
+  return state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_;
+}
+
 bool Trainer::validation_is_due() const {
   const int64_t every = config_.train.eval_every;
   return state_.step == config_.train.steps || (every > 0 && state_.step > 0 && state_.step % every == 0);
@@ -202,13 +210,17 @@ void Trainer::run() {
                 bad_files_);
   progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
   if (options_.resume && validation_is_due() && !validation_is_logged()) validate();
+  steps_read_ = state_.step;
   while (state_.step < config_.train.steps) {
-    one_step(loader);
-    if (validation_is_due()) validate();
-    const bool last = state_.step == config_.train.steps;
+    steps_->enqueue(loader.next(), schedule_.at(state_.step));
+    ++state_.step;
+    const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
+    const bool validates = validation_is_due();
+    read_results(saves || validates || stop_requested ? 0 : 1);
+    if (validates) validate();
     if (last)
       save();
-    else if (state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_)
+    else if (saves)
       retry_save_at_ = try_to("last", [this] { save(); }) ? -1 : state_.step + kRetrySaveAfter;
     if (stop_requested) stop(/*saved=*/last);
   }
@@ -218,19 +230,20 @@ void Trainer::run() {
 }
 
 void Trainer::stop(bool saved) {
+  read_results(0);
   if (!saved) save();
   throw Error(ErrorKind::Interrupted, fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
 }
 
-void Trainer::one_step(Loader& loader) {
-  const DeviceBatch batch = stage(context_, loader.next(), config_.input);
-  const double rate = schedule_.at(state_.step);
-  const StepResult result = train_step(*model_, *optimizer_, batch, rate);
-  check_finite(batch, result, rate);
-  ++state_.step;
-  averages_.add(result, batch.samples.size());
-  if (state_.step % config_.train.log_every == 0 || state_.step == config_.train.steps) log_step(rate);
-  tell([&] { progress_->update(state_.step, result.loss(), static_cast<int64_t>(batch.samples.size())); });
+// Logs what came of the steps done, but for the last `running`, which are not waited for.
+void Trainer::read_results(size_t running) {
+  while (const auto step = steps_->finished(running)) {
+    check_finite(*step);
+    ++steps_read_;
+    averages_.add(step->result, step->batch.size());
+    if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
+    tell([&] { progress_->update(steps_read_, step->result.loss(), static_cast<int64_t>(step->batch.size())); });
+  }
 }
 
 // Where nobody reads stdout any more, that is as good as Ctrl-C.
@@ -243,11 +256,11 @@ void Trainer::tell(const std::function<void()>& print) {
   }
 }
 
-void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, double rate) {
-  if (!result.skipped && std::isfinite(result.loss())) return;
-  const std::string text = diagnosis(*model_, batch, result, rate);
+void Trainer::check_finite(const TrainingSteps::Finished& step) {
+  if (!step.result.skipped) return;
+  const std::string text = diagnosis(*model_, step, config_.input);
   if (++non_finite_ <= config_.train.non_finite_limit) {
-    fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", state_.step + 1, non_finite_,
+    fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1, non_finite_,
                config_.train.non_finite_limit, text);
     return;
   }
@@ -255,7 +268,7 @@ void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, d
       ErrorKind::Diverged,
       fmt::format(
           "step {} is not finite and was not applied; lower train.schedule.base, or set train.optimizer.clip_norm: {}",
-          state_.step + 1, text));
+          steps_read_ + 1, text));
 }
 
 void Trainer::log_step(double rate) {
@@ -265,7 +278,7 @@ void Trainer::log_step(double rate) {
   };
   folder_.log(fmt::format(
       R"({{"step":{},"epoch":{:.4f},"loss":{},"classification":{},"box":{},"learning_rate":{:.8g},"gradient_norm":{},"positives_per_image":{:.2f},"images_per_second":{:.3f}}})",
-      state_.step, static_cast<double>(state_.step) * config_.train.batch / static_cast<double>(train_.samples.size()),
+      steps_read_, static_cast<double>(steps_read_) * config_.train.batch / static_cast<double>(train_.samples.size()),
       finite(mean(averages_.classification + averages_.box)), finite(mean(averages_.classification)),
       finite(mean(averages_.box)), rate, finite(mean(averages_.norm)),
       static_cast<double>(averages_.positives) / static_cast<double>(averages_.images), averages_.images_per_second()));
@@ -273,6 +286,12 @@ void Trainer::log_step(double rate) {
 }
 
 void Trainer::validate() {
+  // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
+  struct Averaged {
+    Optimizer& optimizer;
+    explicit Averaged(Optimizer& o) : optimizer(o) { optimizer.swap_average(); }
+    ~Averaged() { optimizer.swap_average(); }
+  } averaged(*optimizer_);
   const auto detections = detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_, {},
                                          [] { return stop_requested.load(); });
   if (stop_requested) return;
