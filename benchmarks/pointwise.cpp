@@ -140,7 +140,7 @@ void optimizers(bench::Table& table) {
   const double bytes = n * sizeof(float);
   table.run("sgd_step", "fp32", 5 * bytes, [&] { sgd_step(queue, step, m.data(), 0.9f, false); });
   table.run("adamw_step", "fp32", 7 * bytes, [&] { adamw_step(queue, step, m.data(), v.data(), &steps, {}); });
-  table.run("ema", "fp32", 3 * bytes, [&] { ema(queue, n, 0.999f, params.data(), average.data()); });
+  table.run("ema", "fp32", 3 * bytes, [&] { ema(queue, n, 0.999f, params.data(), nullptr, average.data()); });
   table.run("sum_of_squares", "fp32", bytes, [&] { sum_of_squares(queue, n, grads.data(), &total); });
   table.run("count_nonfinite", "fp32", bytes, [&] { count_nonfinite(queue, n, grads.data(), &count); });
   table.run("cast to bf16", "fp32", 1.5 * bytes, [&] { cast(queue, n, params.data(), folded.data()); });

@@ -37,7 +37,9 @@ Allocator::~Allocator() {
 void* Allocator::allocate(size_t bytes, MemoryUse use) {
   give_back_of_branches();
   bytes = rounded_up(bytes, alignment_);
-  Pool& pool = queue_.in_recorded_memory() ? recorded_ : eager_;
+  // What a rehearsal makes to be kept (tables, derived weights) must be out of the reach of recordings made before.
+  const bool passing = use == MemoryUse::Activations;
+  Pool& pool = queue_.recording() || (queue_.in_recorded_memory() && passing) ? recorded_ : eager_;
   auto block = take_free(pool, bytes);
   if (block == pool.blocks.end()) block = new_segment(pool, bytes);
   if (block->bytes > bytes) {

@@ -1,8 +1,9 @@
 // The caching allocator of one queue. Memory freed is reused by later work of the same queue without waiting, because
 // the queue runs in order; another queue has an allocator of its own. Two pools, which never give to each other:
 //   eager      for work that runs once, when it is submitted;
-//   recorded   for what is allocated while the queue records (or rehearses): a replay writes there again, so that no
-//              eager work may have it. All recordings share it, for they run one after the other.
+//   recorded   for what is allocated while the queue records, and for activations while it rehearses: a replay writes
+//              there again, so that no eager work may have it, nor anything be kept in it between replays. All
+//              recordings share it, for they run one after the other.
 // Memory freed within Queue::fork() is reused after the join, for branches run at the same time.
 #pragma once
 #include <array>

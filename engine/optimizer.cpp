@@ -1,5 +1,6 @@
 #include "engine/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -53,6 +54,7 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
   sum_of_squares_ = bytes_of(sizeof(double));
   grad_scale_ = bytes_of(sizeof(float));
   skip_ = bytes_of(sizeof(int32_t));
+  non_finite_ = bytes_of(sizeof(int32_t));
   steps_ = bytes_of(sizeof(int64_t));
   const auto buffer = [&](const char* name) {
     state_.push_back(
@@ -64,16 +66,36 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
   } else if (config.momentum != 0) {
     buffer("sgd.momentum");
   }
+  if (config.ema_decay > 0) {
+    buffer("ema");
+    average_ = state_.back().tensor;
+    context.queue.copy(average_.raw(), store.trained_values().raw(), average_.bytes());
+  }
 }
 
 void Optimizer::set_learning_rate(double rate) { write_scalar(learning_rate_, static_cast<float>(rate)); }
 
-void Optimizer::step() {
+void Optimizer::copy_learning_rate(const Tensor& rate) {
+  context_.queue.copy(learning_rate_.raw(), rate.data<float>(), sizeof(float));
+}
+
+void Optimizer::set_non_finite_limit(int64_t steps) {
+  non_finite_limit_ = static_cast<int32_t>(std::min<int64_t>(steps, INT32_MAX));
+}
+
+void Optimizer::step(std::initializer_list<Tensor> losses) {
   Queue& queue = context_.queue;
   const Tensor& gradients = store_.gradients();
   kernels::sum_of_squares(queue, gradients.count(), gradients.data<float>(), scalar<double>(sum_of_squares_));
-  kernels::clip_scale(queue, scalar<double>(sum_of_squares_), static_cast<float>(config_.clip_norm),
-                      scalar<float>(grad_scale_), scalar<int32_t>(skip_));
+  kernels::StepGuard guard{.sum_of_squares = scalar<double>(sum_of_squares_),
+                           .max_norm = static_cast<float>(config_.clip_norm),
+                           .non_finite_limit = non_finite_limit_,
+                           .scale = scalar<float>(grad_scale_),
+                           .skip = scalar<int32_t>(skip_),
+                           .non_finite = scalar<int32_t>(non_finite_)};
+  require(losses.size() <= std::size(guard.losses), "at most two losses are looked at");
+  std::transform(losses.begin(), losses.end(), guard.losses, [](const Tensor& loss) { return loss.data<float>(); });
+  kernels::guard_step(queue, guard);
   const kernels::OptimizerStep step{.n = gradients.count(),
                                     .segments = scalar<kernels::ParamSegment>(segments_),
                                     .segment_count = segment_count_,
@@ -89,6 +111,19 @@ void Optimizer::step() {
     float* momentum = state_.empty() ? nullptr : state_[0].tensor.data<float>();
     kernels::sgd_step(queue, step, momentum, static_cast<float>(config_.momentum), config_.nesterov);
   }
+  if (average_)
+    kernels::ema(queue, average_.count(), static_cast<float>(config_.ema_decay), step.params, step.skip,
+                 average_.data<float>());
+  store_.touch();
+}
+
+void Optimizer::swap_average() {
+  if (!average_) return;
+  const Tensor& values = store_.trained_values();
+  const Tensor kept = Tensor::empty(context_.memory, values.shape(), DType::F32, MemoryUse::OptimizerState);
+  context_.queue.copy(kept.raw(), values.raw(), values.bytes());
+  context_.queue.copy(values.raw(), average_.raw(), values.bytes());
+  context_.queue.copy(average_.raw(), kept.raw(), values.bytes());
   store_.touch();
 }
 

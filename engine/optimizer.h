@@ -1,6 +1,7 @@
 // The optimiser over the flat buffers of a ParameterStore: clipping, the check for non-finite gradients and the step
 // itself are a handful of launches, and nothing waits for the host.
 #pragma once
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,20 +20,32 @@ struct OptimizerConfig {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double clip_norm = 0;  // global gradient norm; 0: no clipping
   double backbone_lr_scale = 1;
+  double ema_decay = 0;  // of the moving average of the weights; 0: there is none
 };
 
 class Optimizer {
  public:
   Optimizer(Context& context, ParameterStore& store, const OptimizerConfig& config);
 
-  // Writes the learning rate of the coming step to the device.
+  // Writes the learning rate of the coming step to the device, from the host or from device memory (fp32 [1]); the
+  // latter waits for nothing.
   void set_learning_rate(double rate);
-  // Clips and steps. Where a gradient is not finite nothing changes, and skipped() tells.
-  void step();
+  void copy_learning_rate(const Tensor& rate);
+  // Steps that may be skipped because they are not finite (any number, if not set); after more every step is skipped.
+  void set_non_finite_limit(int64_t steps);
+  // Clips and steps, and moves the average. Where a gradient or one of at most two losses (fp32 [1]) is not finite
+  // nothing changes, and skipped() tells.
+  void step(std::initializer_list<Tensor> losses = {});
 
   // Read back, which waits for the queue.
   double gradient_norm() const;  // before clipping
   bool skipped() const;
+  // The same where they lie: fp64 [1] as bytes, the square of the norm; int32 [1] as bytes.
+  const Tensor& sum_of_squares() const { return sum_of_squares_; }
+  const Tensor& skip_flag() const { return skip_; }
+
+  // Exchanges the weights with their moving average, where there is one.
+  void swap_average();
 
   struct State {
     const char* name;
@@ -47,7 +60,9 @@ class Optimizer {
   ParameterStore& store_;
   OptimizerConfig config_;
   int segment_count_ = 0;
-  Tensor segments_, learning_rate_, sum_of_squares_, grad_scale_, skip_, steps_;
+  int32_t non_finite_limit_ = INT32_MAX;
+  Tensor segments_, learning_rate_, sum_of_squares_, grad_scale_, skip_, non_finite_, steps_;
+  Tensor average_;  // also in state_
   std::vector<State> state_;
 };
 

@@ -107,24 +107,31 @@ struct CountStep {
   }
 };
 
-struct ClipScale {
-  const double* sum_of_squares;
-  float max_norm;
-  float* scale;
-  int32_t* skip;
+struct Guard {
+  StepGuard guard;
   FN void operator()(int64_t) const {
-    const double factor = max_norm / (std::sqrt(*sum_of_squares) + 1e-6);
-    *scale = static_cast<float>(max_norm > 0 && factor < 1 ? factor : 1);
-    if (skip != nullptr) *skip = *sum_of_squares <= std::numeric_limits<double>::max() ? 0 : 1;
+    const double factor = guard.max_norm / (std::sqrt(*guard.sum_of_squares) + 1e-6);
+    *guard.scale = static_cast<float>(guard.max_norm > 0 && factor < 1 ? factor : 1);
+    bool finite = *guard.sum_of_squares <= std::numeric_limits<double>::max();
+    for (const float* loss : guard.losses)
+      if (loss != nullptr) finite = finite && fabsf(*loss) <= std::numeric_limits<float>::max();
+    bool ended = false;
+    if (guard.non_finite != nullptr) {
+      if (!finite) ++*guard.non_finite;
+      ended = *guard.non_finite > guard.non_finite_limit;
+    }
+    *guard.skip = !finite || ended ? 1 : 0;
   }
 };
 
 struct Ema {
   float rate;
   const float* params;
+  const int32_t* skip;
   float* average;
   template <int W>
   FN void operator()(int64_t i) const {
+    if (skip != nullptr && *skip != 0) return;
     const auto in = load_pack<W>(params + i);
     auto out = load_pack<W>(average + i);
     for (int k = 0; k < W; ++k) out[k] += rate * (in[k] - out[k]);
@@ -153,12 +160,10 @@ void adamw_step(Queue& queue, const OptimizerStep& step, float* m, float* v, int
   for_each(queue, "adamw_count", 1, CountStep{step.skip, steps_done});
 }
 
-void clip_scale(Queue& queue, const double* sum_of_squares, float max_norm, float* scale, int32_t* skip) {
-  for_each(queue, "clip_scale", 1, ClipScale{sum_of_squares, max_norm, scale, skip});
-}
+void guard_step(Queue& queue, const StepGuard& guard) { for_each(queue, "guard_step", 1, Guard{guard}); }
 
-void ema(Queue& queue, int64_t n, float decay, const float* params, float* average) {
-  for_each_pack<4>(queue, "ema", n, Ema{1 - decay, params, average}, all_aligned(16, params, average));
+void ema(Queue& queue, int64_t n, float decay, const float* params, const int32_t* skip, float* average) {
+  for_each_pack<4>(queue, "ema", n, Ema{1 - decay, params, skip, average}, all_aligned(16, params, average));
 }
 
 }  // namespace fovea::kernels

@@ -22,7 +22,7 @@ struct OptimizerStep {
   float* params = nullptr;
   const float* grads = nullptr;
   const float* lr = nullptr;          // [1]
-  const float* grad_scale = nullptr;  // [1] from clip_scale, or nullptr: 1
+  const float* grad_scale = nullptr;  // [1] from guard_step, or nullptr: 1
   const int32_t* skip = nullptr;      // [1] nonzero: nothing is done (a gradient is not finite); nullptr: never
 };
 
@@ -39,11 +39,22 @@ struct AdamWSettings {
 void adamw_step(Queue& queue, const OptimizerStep& step, float* m, float* v, int64_t* steps_done,
                 const AdamWSettings& settings);
 
-// scale = min(1, max_norm / (sqrt(sum_of_squares) + 1e-6)), as clip_grad_norm_; max_norm <= 0: 1 (no clipping).
-// `skip` (nullable) = 1 where sum_of_squares is not finite, else 0.
-void clip_scale(Queue& queue, const double* sum_of_squares, float max_norm, float* scale, int32_t* skip);
+// What decides about a step before it is taken. All pointers are device memory.
+struct StepGuard {
+  const double* sum_of_squares = nullptr;          // [1] of the gradients
+  const float* losses[2] = {nullptr, nullptr};     // [1] each, or nullptr
+  float max_norm = 0;                              // <= 0: no clipping
+  int32_t non_finite_limit = 0;                    // steps that may be skipped
+  float* scale = nullptr;                          // [1]
+  int32_t *skip = nullptr, *non_finite = nullptr;  // [1] each; non_finite counts up from 0, nullptr: not counted
+};
 
-// average += (1 − decay)·(params − average)
-void ema(Queue& queue, int64_t n, float decay, const float* params, float* average);
+// scale = min(1, max_norm / (sqrt(sum_of_squares) + 1e-6)), as clip_grad_norm_.
+// skip = 1 where a gradient or a loss is not finite, and for all steps after more than `non_finite_limit` of these: the
+// host learns of them later than the device.
+void guard_step(Queue& queue, const StepGuard& guard);
+
+// average += (1 − decay)·(params − average), where `skip` (nullptr: never) is 0.
+void ema(Queue& queue, int64_t n, float decay, const float* params, const int32_t* skip, float* average);
 
 }  // namespace fovea::kernels

@@ -90,7 +90,7 @@ class Queue {
   // takes no more from the system, then for good.
   Recording record(const std::function<void()>& body);
   bool recording() const { return recording_ != nullptr; }
-  // Runs `body` now, with tensors in the memory of recordings: the warm-up of what will be recorded then costs no
+  // Runs `body` now, with activations in the memory of recordings: the warm-up of what will be recorded then costs no
   // memory beyond the recording's own.
   void rehearse(const std::function<void()>& body);
   // Whether memory allocated now is for a recording, and no other work may ever use it again while there are any.

@@ -107,6 +107,32 @@ TEST_CASE("fault: a gradient that is not finite changes nothing, and the optimis
   CHECK_FALSE(optimizer.skipped());
   CHECK(optimizer.gradient_norm() == 3);
   CHECK(p.value.to_host<float>()[0] == Approx(0.5).epsilon(1e-6));
+  optimizer.step({Tensor::from<float>(context.memory, {1}, {INFINITY})});  // nor a loss
+  CHECK(optimizer.skipped());
+  optimizer.set_non_finite_limit(1);  // two were
+  optimizer.step();
+  CHECK(optimizer.skipped());
+}
+
+TEST_CASE("the moving average follows the weights and changes places with them", "[optimizer]") {
+  Context context;
+  ParameterStore store;
+  Parameter& p = store.add("p", {1}, ParameterRole::Bias, true, Initialiser::constant(4));
+  store.allocate(context, 0);
+  Optimizer optimizer(context, store, {.momentum = 0, .weight_decay = 0, .ema_decay = 0.75});
+  optimizer.set_learning_rate(1);
+  p.gradient.upload(std::vector<float>{2});
+  optimizer.step();  // 4 → 2, average 4 − 0.25·2
+  const auto value = [&] { return p.value.to_host<float>()[0]; };
+  CHECK(value() == 2);
+  const uint64_t revision = store.revision();
+  optimizer.swap_average();
+  CHECK(value() == 3.5f);
+  CHECK(store.revision() != revision);
+  optimizer.swap_average();
+  CHECK(value() == 2);
+  REQUIRE(optimizer.state().size() == 1);
+  CHECK(optimizer.state()[0].name == std::string("ema"));
 }
 
 TEST_CASE("schedules have the values of their formulas", "[schedule]") {

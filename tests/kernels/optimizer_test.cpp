@@ -155,7 +155,8 @@ TEST_CASE("clipping scales to the largest norm, and says where gradients are not
   const auto clip = [&](double sum_of_squares, float max_norm) {
     float scale = -1;
     int32_t skip = -1;
-    kernels::clip_scale(queue, &sum_of_squares, max_norm, &scale, &skip);
+    kernels::guard_step(queue,
+                        {.sum_of_squares = &sum_of_squares, .max_norm = max_norm, .scale = &scale, .skip = &skip});
     return std::pair(scale, skip);
   };
   CHECK(clip(25, 10) == std::pair(1.f, 0));
@@ -166,12 +167,42 @@ TEST_CASE("clipping scales to the largest norm, and says where gradients are not
   CHECK(clip(std::numeric_limits<double>::quiet_NaN(), 0).second == 1);
 }
 
+TEST_CASE("steps that are not finite are skipped, and all others once there were too many", "[optimizer][fault]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  Queue queue;
+  float losses[2] = {1, 2}, scale = 0;
+  double sum_of_squares = 4;
+  int32_t skip = -1, non_finite = 0;
+  const auto skips = [&](float classification, float box) {
+    losses[0] = classification, losses[1] = box;
+    kernels::guard_step(queue, {.sum_of_squares = &sum_of_squares,
+                                .losses = {&losses[0], &losses[1]},
+                                .non_finite_limit = 2,
+                                .scale = &scale,
+                                .skip = &skip,
+                                .non_finite = &non_finite});
+    return skip == 1;
+  };
+  CHECK_FALSE(skips(1, 2));
+  CHECK(skips(nan, 2));
+  CHECK_FALSE(skips(1, 2));
+  CHECK(skips(1, -inf));
+  CHECK_FALSE(skips(1, 2));
+  CHECK(non_finite == 2);
+  CHECK(skips(inf, 2));
+  CHECK(skips(1, 2));  // the third ended it
+  CHECK(non_finite == 3);
+}
+
 TEST_CASE("the moving average agrees with its definition", "[optimizer]") {
   const size_t n = 1003;
   const auto params = seeded_uniform<float>(n, 1), before = seeded_uniform<float>(n, 2);
   for_each_way_to_run([&](Queue& queue) {
     Guarded<float> p(params), average(before);
-    kernels::ema(queue, n, 0.9f, p.data(), average.data());
+    const int32_t skip = 0, skipped = 1;
+    kernels::ema(queue, n, 0.9f, p.data(), &skipped, average.data());
+    CHECK(average.values() == before);
+    kernels::ema(queue, n, 0.9f, p.data(), &skip, average.data());
     Reference expected(n);
     for (size_t i = 0; i < n; ++i) {
       expected.add(i, before[i]);

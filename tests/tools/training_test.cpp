@@ -133,6 +133,20 @@ TEST_CASE("determinism: the same run twice, and with other numbers of decoding t
   CHECK(read_text(bench.run("one") / "last.safetensors") != read_text(bench.run("other") / "last.safetensors"));
 }
 
+TEST_CASE("replay: steps recorded and replayed over changing shapes give the bits of steps that are not", "[replay]") {
+  const Bench bench;
+  const auto weights = [&](const char* name, const std::vector<std::string>& more) {
+    auto options = bench.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]", "--set",
+                                          "train.optimizer.ema_decay=0.9"});
+    options.insert(options.end(), more.begin(), more.end());
+    const auto result = run_fovea(options);
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    return bench.run(name) / "last.safetensors";
+  };
+  check_same_tensors(weights("recorded", {}), weights("eager", {"--set", "train.record=false"}));
+}
+
 TEST_CASE("a run leaves what users look for, and detection reads it", "[train]") {
   const Bench bench;
   REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);

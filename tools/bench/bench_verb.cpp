@@ -207,7 +207,11 @@ void bench(const BenchOptions& options) {
     context.convolution.forget_weights();
     context.memory.release_cached();
     Optimizer optimizer(context, model.parameters(), config.train.optimizer);
-    const Part training = measure(context, options, [&] { train_step(model, optimizer, batch, 1e-4); });
+    optimizer.set_learning_rate(1e-4);
+    const Part training = measure(context, options, [&] {
+      enqueue_step(model, optimizer, batch);
+      context.queue.synchronize("the end of a step");
+    });
     print_part("training", training);
     json += ",\"training\":" + part_json(training);
   }

@@ -36,6 +36,7 @@ struct TrainConfig {
   Schedule schedule;
   int64_t non_finite_limit =
       0;  // steps with a NaN or infinite gradient that are skipped before the run ends; 0: the first ends it
+  bool record = true;  // steps of a shape that comes again are recorded and replayed
 };
 
 struct Config {

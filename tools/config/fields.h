@@ -110,6 +110,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("train.checkpoint_every", c.train.checkpoint_every);
   v("train.eval_every", c.train.eval_every);
   v("train.non_finite_limit", c.train.non_finite_limit);
+  v("train.record", c.train.record);
   v("train.optimizer.kind", c.train.optimizer.kind);
   v("train.optimizer.momentum", c.train.optimizer.momentum);
   v("train.optimizer.nesterov", c.train.optimizer.nesterov);
@@ -120,6 +121,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("train.optimizer.epsilon", c.train.optimizer.epsilon);
   v("train.optimizer.clip_norm", c.train.optimizer.clip_norm);
   v("train.optimizer.backbone_lr_scale", c.train.optimizer.backbone_lr_scale);
+  v("train.optimizer.ema_decay", c.train.optimizer.ema_decay);
   v("train.schedule.kind", c.train.schedule.kind);
   v("train.schedule.base", c.train.schedule.base);
   v("train.schedule.reference_batch", c.train.schedule.reference_batch);

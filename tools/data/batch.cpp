@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <bit>
 
+#include "tools/data/pixels.h"
+
 namespace fovea {
 
-BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input, bool with_boxes) {
   constexpr size_t kFewestBoxes = 8;
   BatchShape shape{.images = static_cast<int>(loaded.size())};
   size_t most = kFewestBoxes;
@@ -16,7 +18,7 @@ BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& i
   }
   for (int* length : {&shape.height, &shape.width})
     *length = (*length + input.pad_to - 1) / input.pad_to * input.pad_to;
-  shape.max_boxes = static_cast<int>(std::bit_ceil(most));
+  if (with_boxes) shape.max_boxes = static_cast<int>(std::bit_ceil(most));
   return shape;
 }
 
@@ -33,8 +35,7 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
   parts_.scale = places.add<float>(2 * images);
   parts_.learning_rate = places.add<float>(1);
   parts_.device = places;
-  host_.resize((places.bytes() + sizeof(uint64_t) - 1) / sizeof(uint64_t));
-  parts_.host.place(host_.data());
+  for (auto& staging : staging_) staging = std::make_unique<Staging>(context.queue.device(), places.bytes());
   device_ = Tensor::empty(context.memory, {static_cast<int64_t>(places.bytes())}, DType::U8, MemoryUse::Data);
   parts_.device.place(device_.raw());
 }
@@ -42,6 +43,9 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
 void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels,
                       double learning_rate) {
   require(loaded.size() == static_cast<size_t>(shape_.images), "a batch of the shape that its input was made for");
+  Staging& staging = *staging_[loads_++ % 2];
+  staging.copied.synchronize("the copy of a batch two before");
+  parts_.host.place(staging.memory.data());
   for (size_t n = 0; n < loaded.size(); ++n) {
     const LoadedImage& item = loaded[n];
     const kernels::SourceImage source{.pixels = pixels[n],
@@ -61,12 +65,13 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
   }
   write_truth(loaded);
   *parts_.learning_rate(parts_.host) = static_cast<float>(learning_rate);
-  context_.queue.copy(device_.raw(), host_.data(), parts_.host.bytes());
+  context_.queue.copy(device_.raw(), staging.memory.data(), parts_.host.bytes());
+  staging.copied.record(context_.queue);
 }
 
 void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) {
   const auto most = static_cast<size_t>(shape_.max_boxes);
-  for (size_t n = 0; n < loaded.size(); ++n) {
+  for (size_t n = 0; n < loaded.size() && most > 0; ++n) {
     const auto& objects = loaded[n].sample->objects;
     require(objects.size() <= most, "no more boxes than the batch's shape has places for");
     parts_.counts(parts_.host)[n] = static_cast<int32_t>(objects.size());
@@ -92,8 +97,7 @@ DeviceBatch BatchInput::prepare() {
   batch.size = {shape_.height, shape_.width};
   batch.image_sizes = tensor(parts_.sizes.offset, {images, 2}, DType::F32);
   batch.image_scale = tensor(parts_.scale.offset, {images, 2}, DType::F32);
-  batch.images = Tensor::empty(context_.memory, {images, shape_.height, shape_.width, 3}, context_.activation_dtype,
-                               MemoryUse::Data);
+  batch.images = context_.empty({images, shape_.height, shape_.width, 3}, context_.activation_dtype);
   dispatch(batch.images.dtype(), [&]<class T> {
     kernels::PreprocessArgs<T> args{.images = parts_.images(parts_.device),
                                     .batch = shape_.images,
@@ -107,10 +111,9 @@ DeviceBatch BatchInput::prepare() {
     }
     kernels::preprocess(context_.queue, args);
   });
-  batch.truth = {Tensor::empty(context_.memory, {images, most, 4}, DType::F32, MemoryUse::Data),
-                 tensor(parts_.labels.offset, {images, most}, DType::I32),
-                 tensor(parts_.crowd.offset, {images, most}, DType::U8),
-                 tensor(parts_.counts.offset, {images}, DType::I32)};
+  batch.truth = {
+      context_.empty({images, most, 4}, DType::F32), tensor(parts_.labels.offset, {images, most}, DType::I32),
+      tensor(parts_.crowd.offset, {images, most}, DType::U8), tensor(parts_.counts.offset, {images}, DType::I32)};
   kernels::transform_boxes(context_.queue, {.images = parts_.images(parts_.device),
                                             .counts = parts_.counts(parts_.device),
                                             .batch = shape_.images,
@@ -120,20 +123,11 @@ DeviceBatch BatchInput::prepare() {
   return batch;
 }
 
-DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input,
-                  const BatchShape& shape) {
-  std::vector<Tensor> copies;  // on the CPU the pixels are where they are needed
-  std::vector<const uint8_t*> pixels;
-  for (const LoadedImage& item : loaded) {
-    const Image& image = *item.image;
-    if (context.queue.on_cuda())
-      copies.push_back(Tensor::from(context.memory, {image.height, image.width, 3}, image.rgb));
-    pixels.push_back(context.queue.on_cuda() ? copies.back().data<uint8_t>() : image.rgb.data());
-  }
-  BatchInput batch(context, shape, input);
-  batch.load(loaded, pixels, 0);
-  DeviceBatch staged = batch.prepare();
-  for (const LoadedImage& item : loaded) staged.samples.push_back(item.sample);
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
+  PixelStaging pixels(context);
+  BatchInput batch(context, shape_of(loaded, input), input);
+  batch.load(loaded, pixels.upload(loaded), 0);
+  const DeviceBatch staged = batch.prepare();
   context.queue.synchronize("staging a batch");
   return staged;
 }

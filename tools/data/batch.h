@@ -2,9 +2,11 @@
 // alike.
 #pragma once
 #include <compare>
+#include <memory>
 #include <vector>
 
 #include "engine/context.h"
+#include "kernels/host_memory.h"
 #include "kernels/image.h"
 #include "kernels/scratch.h"
 #include "model/anchors.h"
@@ -19,26 +21,24 @@ struct DeviceBatch {
   Tensor image_sizes;  // fp32 [N, 2] height, width of the content
   Tensor image_scale;  // fp32 [N, 2] factors of y and x back to the original image
   LevelSize size;      // H, W
-  std::vector<const Sample*> samples;
 };
 
 // All that the addresses and sizes of a step's tensors hang on.
 struct BatchShape {
   int images = 0, height = 0, width = 0;
-  int max_boxes = 0;  // places for the boxes of an image
+  int max_boxes = 0;  // places for the boxes of an image; 0: they are left out
   auto operator<=>(const BatchShape&) const = default;
 };
 // Height and width are padded to input.pad_to, places for boxes to a power of two, so that few shapes occur.
-BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input);
+BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input, bool with_boxes = true);
 
 // What a step reads, at addresses that stay: a recorded step finds each batch of its shape here.
 class BatchInput {
  public:
   BatchInput(Context& context, const BatchShape& shape, const InputConfig& input);
 
-  // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory (on the CPU the
-  // loaded image itself) and stays there until the step has run; so does what was loaded before on the CPU's side until
-  // the queue has passed it.
+  // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory, and stays there
+  // until the step has run. Waits for nothing but the copy before the last.
   void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels, double learning_rate);
   // Enqueues the passes that make the network's input of what was loaded last.
   DeviceBatch prepare();
@@ -63,15 +63,17 @@ class BatchInput {
   BatchShape shape_;
   InputConfig input_;
   Parts parts_;
-  std::vector<uint64_t> host_;
+  struct Staging {
+    Staging(DeviceKind device, size_t bytes) : memory(device, bytes), copied(device) {}
+    HostBuffer<std::byte> memory;
+    Event copied;
+  };
+  std::unique_ptr<Staging> staging_[2];  // one is filled while the other may be on its way
+  size_t loads_ = 0;
   Tensor device_;
 };
 
-// One batch, at once; of a shape that it fits into, or its own.
-DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input,
-                  const BatchShape& shape);
-inline DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
-  return stage(context, loaded, input, shape_of(loaded, input));
-}
+// One batch, at once.
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input);
 
 }  // namespace fovea

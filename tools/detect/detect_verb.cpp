@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "tools/data/batch.h"
 #include "tools/data/image_file.h"
+#include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
 #include "tools/report/pictures.h"
 #include "tools/verbs.h"
@@ -47,15 +47,10 @@ std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
   return paths;
 }
 
-std::vector<Detected> detect_image(ModelFile& file, std::shared_ptr<const Image> image) {
-  Sample sample{.id = 0, .file_name = "", .width = image->width, .height = image->height, .objects = {}};
-  const Size size =
-      resized({image->height, image->width}, file.config.input.short_side.back(), file.config.input.long_side);
-  const DeviceBatch batch =
-      stage(*file.context, {{.image = std::move(image), .sample = &sample, .size = size}}, file.config.input);
-  Tape tape(*file.context, /*training=*/false);
-  const Outputs outputs = file.model->forward(tape, batch.images);
-  return to_host(file.model->detect(outputs, batch.size, batch.image_sizes, batch.image_scale))[0];
+std::vector<Detected> detect_image(Detector& detector, const InputConfig& input, std::shared_ptr<const Image> image) {
+  const Sample sample{.id = 0, .file_name = "", .width = image->width, .height = image->height, .objects = {}};
+  const Size size = resized({image->height, image->width}, input.short_side.back(), input.long_side);
+  return detector.detect({{.image = std::move(image), .sample = &sample, .size = size}})[0];
 }
 
 // "photo.jpg" to "photo.png"; a name that was given already gets a number.
@@ -68,6 +63,7 @@ fs::path picture_path(const fs::path& out, const fs::path& image, std::map<std::
 void run_detect(const DetectOptions& options) {
   const auto paths = image_paths(options.images);
   ModelFile file = open_model(options.weights, options.config);
+  Detector detector(*file.model, file.config.input);
   std::error_code failure;
   fs::create_directories(options.out, failure);
   if (failure)
@@ -93,7 +89,7 @@ void run_detect(const DetectOptions& options) {
       continue;
     }
     std::vector<LabelledBox> boxes;
-    for (const Detected& d : detect_image(file, image)) {
+    for (const Detected& d : detect_image(detector, file.config.input, image)) {
       results.push_back({static_cast<int64_t>(i + 1), category(d.label).id, d.x1, d.y1, double{d.x2} - d.x1,
                          double{d.y2} - d.y1, d.score});
       if (d.score >= options.score)

@@ -1,8 +1,15 @@
-// One training step.
+// Training steps: enqueued one after the other, nothing in them waits for the host; what came of a step is read while
+// the next one runs.
 #pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "engine/graph.h"
 #include "engine/optimizer.h"
 #include "model/retinanet.h"
 #include "tools/data/batch.h"
+#include "tools/data/pixels.h"
 
 namespace fovea {
 
@@ -10,15 +17,59 @@ struct StepResult {
   double classification = 0, box = 0;  // as all that follows, of all ranks together
   int64_t positives = 0;
   double gradient_norm = 0;
-  bool skipped = false;  // a gradient was not finite: nothing was changed
+  bool skipped = false;  // a gradient or a loss was not finite, or too many were before: nothing was changed
   double loss() const { return classification + box; }
 };
 
-// `batch`: this rank's images; every rank of the model's context takes the step at once.
-StepResult train_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch, double learning_rate);
+// Enqueues forward, loss, backward and the optimiser's step. `batch`: this rank's images; all ranks of the model's
+// context take the step together.
+Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch);
+
+class TrainingSteps {
+ public:
+  // `record`: steps of a shape that comes again are recorded and replayed.
+  TrainingSteps(RetinaNet& model, Optimizer& optimizer, const InputConfig& input, bool record);
+  ~TrainingSteps();
+
+  // `shape`: that the batch fits into.
+  void enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate);
+
+  struct Finished {
+    StepResult result;
+    std::vector<LoadedImage> batch;
+    double learning_rate;
+  };
+  // The oldest step that was not returned yet, if more than `running` are under way. Waits for it alone. At most two
+  // are under way.
+  std::optional<Finished> finished(size_t running);
+
+ private:
+  struct OfShape {
+    BatchInput input;
+    RepeatedWork work{};
+    Losses losses{};
+  };
+  struct Report;  // what a step leaves for the host
+  struct UnderWay {
+    std::vector<LoadedImage> batch;
+    double learning_rate;
+    Report* report;
+  };
+  Report* read_back(const Losses& losses);
+
+  RetinaNet& model_;
+  Optimizer& optimizer_;
+  InputConfig input_;
+  bool record_;
+  PixelStaging pixels_;
+  RecentlyUsed<BatchShape, OfShape> shapes_;
+  std::deque<UnderWay> under_way_;
+  std::unique_ptr<Report> reports_[2];
+  size_t enqueued_ = 0;
+};
 
 // What the user needs to see when a step was not finite: image ids, learning rate, and the losses and outputs of each
 // level.
-std::string diagnosis(RetinaNet& model, const DeviceBatch& batch, const StepResult& result, double learning_rate);
+std::string diagnosis(RetinaNet& model, const TrainingSteps::Finished& step, const InputConfig& input);
 
 }  // namespace fovea

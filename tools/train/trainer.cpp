@@ -73,13 +73,14 @@ class Trainer {
   void resume();
   void start_from_weights();
   void share_start();
+  bool checkpoint_is_due() const;
   bool validation_is_due() const;
   bool validation_is_logged() const;
-  bool save_if_due();
   [[noreturn]] void stop(bool saved);
   void tell(const std::function<void()>& print);
-  void one_step(const std::vector<LoadedImage>& loaded, const BatchShape& shape);
-  void check_finite(const DeviceBatch& batch, const StepResult& result, double rate);
+  void read_results(size_t running);
+  void check_finite(const TrainingSteps::Finished& step);
+  bool save_or_retry();
   void log_step(double rate);
   void validate();
   void save();
@@ -98,7 +99,8 @@ class Trainer {
   Schedule schedule_;
   BadFiles bad_files_;
   TrainingState state_;
-  int64_t retry_save_at_ = -1, non_finite_ = 0;
+  std::unique_ptr<TrainingSteps> steps_;
+  int64_t retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
   Averages averages_;
   std::unique_ptr<Progress> progress_;
 };
@@ -120,6 +122,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;
   model_ = std::make_unique<RetinaNet>(context_, config_.model, config_.seed);
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
+  optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
+  steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);
   if (ranks.is_first()) {
     if (options.resume)
       resume();
@@ -172,6 +176,10 @@ void Trainer::share_start() {
   optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
 }
 
+bool Trainer::checkpoint_is_due() const {
+  return state_.step % config_.train.checkpoint_every == 0 || state_.step == retry_save_at_;
+}
+
 bool Trainer::validation_is_due() const {
   const int64_t every = config_.train.eval_every;
   return state_.step == config_.train.steps || (every > 0 && state_.step > 0 && state_.step % every == 0);
@@ -200,14 +208,20 @@ void Trainer::run() {
                 bad_files_);
   const bool repeats = ranks_.is_first() && options_.resume && validation_is_due() && !validation_is_logged();
   if (ranks_.any(repeats)) validate();
+  steps_read_ = state_.step;
   bool saved = state_.step > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
-    const auto loaded = loader.next();
+    auto loaded = loader.next();
     const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
     if (plan.stop) stop(saved);
-    one_step(loaded, plan.shape);
-    if (validation_is_due()) validate();
-    saved = save_if_due();
+    steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step));
+    ++state_.step;
+    const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
+    const bool validates = validation_is_due();
+    read_results(saves || validates ? 0 : 1);
+    if (validates) validate();
+    if (last && ranks_.is_first()) save();
+    saved = saves && (last || save_or_retry());
   }
   if (ranks_.any(stop_requested)) stop(saved);
   share_bad_files(ranks_, bad_files_);
@@ -217,36 +231,31 @@ void Trainer::run() {
   write_run_chart(*folder_);
 }
 
-// On rank 0, true where the state is now on the disk.
-bool Trainer::save_if_due() {
-  if (!ranks_.is_first()) return false;
-  if (state_.step == config_.train.steps) {
-    save();
-    return true;
-  }
-  if (state_.step % config_.train.checkpoint_every != 0 && state_.step != retry_save_at_) return false;
-  const bool saved = try_to("last", [this] { save(); });
+// All ranks know whether rank 0 could save, and so when it tries again.
+bool Trainer::save_or_retry() {
+  const bool saved = !ranks_.any(ranks_.is_first() && !try_to("last", [this] { save(); }));
   retry_save_at_ = saved ? -1 : state_.step + kRetrySaveAfter;
   return saved;
 }
 
 void Trainer::stop(bool saved) {
+  read_results(0);
   if (ranks_.is_first() && !saved) save();
   ranks_.barrier();  // nobody ends before it is saved
   all_throw(ranks_, ErrorKind::Interrupted,
             fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
 }
 
-void Trainer::one_step(const std::vector<LoadedImage>& loaded, const BatchShape& shape) {
-  const DeviceBatch batch = stage(context_, loaded, config_.input, shape);
-  const double rate = schedule_.at(state_.step);
-  const StepResult result = train_step(*model_, *optimizer_, batch, rate);
-  check_finite(batch, result, rate);
-  ++state_.step;
-  if (!ranks_.is_first()) return;
-  averages_.add(result, config_.train.batch);
-  if (state_.step % config_.train.log_every == 0 || state_.step == config_.train.steps) log_step(rate);
-  tell([&] { progress_->update(state_.step, result.loss(), config_.train.batch); });
+// Logs what came of the steps done, but for the last `running`, which are not waited for.
+void Trainer::read_results(size_t running) {
+  while (const auto step = steps_->finished(running)) {
+    check_finite(*step);
+    ++steps_read_;
+    if (!ranks_.is_first()) continue;
+    averages_.add(step->result, config_.train.batch);
+    if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
+    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch); });
+  }
 }
 
 // Where nobody reads stdout any more, that is as good as Ctrl-C.
@@ -259,12 +268,12 @@ void Trainer::tell(const std::function<void()>& print) {
   }
 }
 
-void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, double rate) {
-  if (!result.skipped && std::isfinite(result.loss())) return;
-  const std::string text = gather_text(ranks_, diagnosis(*model_, batch, result, rate));
+void Trainer::check_finite(const TrainingSteps::Finished& step) {
+  if (!step.result.skipped) return;
+  const std::string text = gather_text(ranks_, diagnosis(*model_, step, config_.input));
   if (++non_finite_ <= config_.train.non_finite_limit) {
     if (ranks_.is_first())
-      fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", state_.step + 1,
+      fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1,
                  non_finite_, config_.train.non_finite_limit, text);
     return;
   }
@@ -272,7 +281,7 @@ void Trainer::check_finite(const DeviceBatch& batch, const StepResult& result, d
       ranks_, ErrorKind::Diverged,
       fmt::format(
           "step {} is not finite and was not applied; lower train.schedule.base, or set train.optimizer.clip_norm: {}",
-          state_.step + 1, text));
+          steps_read_ + 1, text));
 }
 
 void Trainer::log_step(double rate) {
@@ -282,7 +291,7 @@ void Trainer::log_step(double rate) {
   };
   folder_->log(fmt::format(
       R"({{"step":{},"epoch":{:.4f},"loss":{},"classification":{},"box":{},"learning_rate":{:.8g},"gradient_norm":{},"positives_per_image":{:.2f},"images_per_second":{:.3f}}})",
-      state_.step, static_cast<double>(state_.step) * config_.train.batch / static_cast<double>(train_.samples.size()),
+      steps_read_, static_cast<double>(steps_read_) * config_.train.batch / static_cast<double>(train_.samples.size()),
       finite(mean(averages_.classification + averages_.box)), finite(mean(averages_.classification)),
       finite(mean(averages_.box)), rate, finite(mean(averages_.norm)),
       static_cast<double>(averages_.positives) / static_cast<double>(averages_.images), averages_.images_per_second()));
@@ -294,6 +303,12 @@ void Trainer::validate() {
   const Tensor& statistics = model_->parameters().fixed_values();
   ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes());
   model_->parameters().touch();
+  // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
+  struct Averaged {
+    Optimizer& optimizer;
+    explicit Averaged(Optimizer& o) : optimizer(o) { optimizer.swap_average(); }
+    ~Averaged() { optimizer.swap_average(); }
+  } averaged(*optimizer_);
   const auto own = detect_dataset(
       *model_, val_, train_.categories, config_.input, bad_files_, {}, [] { return stop_requested.load(); }, share());
   if (ranks_.any(stop_requested)) return;

@@ -1,0 +1,33 @@
+// The pixels of loaded images on their way to the device, beside the work on the batch before.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/host_memory.h"
+#include "tools/data/loader.h"
+
+namespace fovea {
+
+class PixelStaging {
+ public:
+  explicit PixelStaging(Context& context);
+  ~PixelStaging();
+
+  // Where the work that is enqueued next finds each image, until used() and two more uploads. On the CPU that is the
+  // loaded images themselves; for a GPU they are copied on a queue of their own, which the context's waits for.
+  std::vector<const uint8_t*> upload(const std::vector<LoadedImage>& loaded);
+  // All work that reads the last upload was enqueued.
+  void used();
+
+ private:
+  struct Slot;
+  Slot& next_slot(size_t bytes);
+
+  Context& context_;
+  std::unique_ptr<Queue> copies_;  // none on the CPU
+  std::unique_ptr<Slot> slots_[2];
+  size_t uploads_ = 0;
+};
+
+}  // namespace fovea
