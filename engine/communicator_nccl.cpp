@@ -145,8 +145,8 @@ class NcclCollectives : public DeviceCollectives {
 
 }  // namespace
 
-std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& ranks, const Transport& transport) {
-  return std::make_unique<NcclCollectives>(ranks, transport);
+std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, const Transport& transport) {
+  return std::make_unique<NcclCollectives>(communicator, transport);
 }
 
 }  // namespace fovea
