@@ -13,25 +13,62 @@
 
 namespace fovea::bench {
 
+// What a GPU has of its own; a build without CUDA has no queue on one.
+namespace gpu {
+#if defined(FOVEA_HAS_CUDA)
+inline void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  cuda_check(cudaMalloc(&memory, bytes), "cudaMalloc");
+  return memory;
+}
+inline void release(void* memory) { cudaFree(memory); }
+
+// Seconds between two events of a queue.
+template <class Work>
+double seconds(Queue& queue, const Work& work) {
+  struct Event {
+    cudaEvent_t event = nullptr;
+    Event() { cuda_check(cudaEventCreate(&event), "cudaEventCreate"); }
+    ~Event() { cudaEventDestroy(event); }
+    void record(Queue& on) const {
+      cuda_check(cudaEventRecord(event, static_cast<cudaStream_t>(on.stream())), "cudaEventRecord");
+    }
+  };
+  const Event start, stop;
+  start.record(queue);
+  work();
+  stop.record(queue);
+  queue.synchronize("the end of a timed run");
+  float milliseconds = 0;
+  cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
+  return 1e-3 * milliseconds;
+}
+#else
+inline void* allocate(size_t) { throw Error(ErrorKind::Runtime, "this build has no CUDA"); }
+inline void release(void*) {}
+template <class Work>
+double seconds(Queue&, const Work&) {
+  throw Error(ErrorKind::Runtime, "this build has no CUDA");
+}
+#endif
+}  // namespace gpu
+
 // The memory of the device that a queue runs on; `n` elements, or a copy of host values.
 template <class T>
 class Buffer {
  public:
   Buffer(Queue& queue, size_t n) : queue_(queue), size_(n) {
-    if (!queue.on_cuda()) {
+    if (queue.on_cuda()) {
+      data_ = static_cast<T*>(gpu::allocate(n * sizeof(T)));
+    } else {
       host_.resize(n);
       data_ = host_.data();
     }
-#if defined(FOVEA_HAS_CUDA)
-    if (queue.on_cuda()) cuda_check(cudaMalloc(reinterpret_cast<void**>(&data_), n * sizeof(T)), "cudaMalloc");
-#endif
     queue.fill_zero(data_, n * sizeof(T));
   }
   Buffer(Queue& queue, const std::vector<T>& values) : Buffer(queue, values.size()) { set(values); }
   ~Buffer() {
-#if defined(FOVEA_HAS_CUDA)
-    if (queue_.on_cuda()) cudaFree(data_);
-#endif
+    if (queue_.on_cuda()) gpu::release(data_);
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -64,36 +101,14 @@ class Stopwatch {
  public:
   // cpu_time: of one thread, its CPU time, that is the rate of a core, for a machine that is busy with other work.
   Stopwatch(Queue& queue, bool cpu_time)
-      : queue_(queue), cpu_time_(cpu_time), flush_(queue, queue.on_cuda() ? kFlush : 0) {
-#if defined(FOVEA_HAS_CUDA)
-    if (queue.on_cuda())
-      for (cudaEvent_t& event : events_) cuda_check(cudaEventCreate(&event), "cudaEventCreate");
-#endif
-  }
-  ~Stopwatch() {
-#if defined(FOVEA_HAS_CUDA)
-    if (queue_.on_cuda())
-      for (cudaEvent_t event : events_) cudaEventDestroy(event);
-#endif
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
+      : queue_(queue), cpu_time_(cpu_time), flush_(queue, queue.on_cuda() ? kFlush : 0) {}
 
   template <class Work>
   double seconds(const Work& work) {
-#if defined(FOVEA_HAS_CUDA)
     if (queue_.on_cuda()) {
-      const auto stream = static_cast<cudaStream_t>(queue_.stream());
       queue_.fill_zero(flush_.data(), flush_.size());
-      cuda_check(cudaEventRecord(events_[0], stream), "cudaEventRecord");
-      work();
-      cuda_check(cudaEventRecord(events_[1], stream), "cudaEventRecord");
-      queue_.synchronize("the end of a timed run");
-      float milliseconds = 0;
-      cuda_check(cudaEventElapsedTime(&milliseconds, events_[0], events_[1]), "cudaEventElapsedTime");
-      return 1e-3 * milliseconds;
+      return gpu::seconds(queue_, work);
     }
-#endif
     const double start = now();
     work();
     return now() - start;
@@ -110,9 +125,6 @@ class Stopwatch {
   Queue& queue_;
   bool cpu_time_;
   Buffer<char> flush_;
-#if defined(FOVEA_HAS_CUDA)
-  cudaEvent_t events_[2] = {};
-#endif
 };
 
 }  // namespace fovea::bench

@@ -75,7 +75,7 @@ struct ScanLogits {
     const LocationChunk chunk = logits.chunk(row, kScanLocations);
     uint64_t* list = lists.scanned_of(chunk.image, chunk.level);
     int32_t* count = lists.scanned_counts + chunk.image * lists.levels + chunk.level;
-    const auto visit = [=, this, &block](const auto& f) { each_above(block, chunk, f); };
+    const auto visit = [&](const auto& f) { each_above(block, chunk, f); };
     int total = 0;
     if constexpr (Block::size() > 1) {  // the logits are read once, unless there are very many candidates
       if (block.thread() == 0) shared.found = 0;
