@@ -67,11 +67,6 @@ std::vector<Layer> retinanet_r50(int size, int batch) {
   return layers;
 }
 
-template <class Work>
-double best_seconds(const bench::Timing& timing, const Work& work) {
-  return timing.sorted_seconds(work).front();
-}
-
 struct Result {
   const Layer* layer;
   const char* dtype;
@@ -85,6 +80,8 @@ template <class T>
 Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, const bench::Timing& timing) {
   const ConvShape& s = layer.shape;
   Queue queue;
+  bench::Stopwatch stopwatch(queue, timing.cpu_time);
+  const auto best_seconds = [&](const auto& work) { return timing.sorted_seconds(stopwatch, work).front(); };
   Convolution convolution(algorithm);
   auto x = bench::uniform<T>(s.input_count()), w = bench::uniform<T>(s.weight_count()),
        y = bench::uniform<T>(s.output_count());
@@ -94,15 +91,15 @@ Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, co
   const ConvWeights weights{w.data(), &version};
   constexpr DType dtype = dtype_of<T>();
   Result result{&layer, name_of(dtype), name};
-  result.seconds[0] = best_seconds(timing, [&] {
+  result.seconds[0] = best_seconds([&] {
     convolution.forward(queue, s, dtype, {x.data(), weights, bias.data(), nullptr, true, y.data()});
   });
   if (layer.backward_data > 0)
-    result.seconds[1] = best_seconds(timing, [&] {
+    result.seconds[1] = best_seconds([&] {
       convolution.backward_data(queue, s, dtype, {dy.data(), weights, x.data(), false, dx.data()});
     });
   if (layer.backward_weight > 0)
-    result.seconds[2] = best_seconds(timing, [&] {
+    result.seconds[2] = best_seconds([&] {
       convolution.backward_weight(queue, s, dtype, {x.data(), dy.data(), false, dweight.data(), dbias.data()});
     });
   for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})

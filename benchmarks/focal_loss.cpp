@@ -1,5 +1,5 @@
 // The losses and the matching of one image of 800 x 800, 80 classes (9.6 M logits):
-//   bench_focal_loss [--runs 21] [--cpu-time] [--json FILE]
+//   bench_focal_loss [--device cpu|cuda] [--runs 21] [--cpu-time] [--json FILE]
 #include "kernels/focal_loss.h"
 
 #include "benchmarks/bench.h"
@@ -32,78 +32,83 @@ struct Truth {
   }
 };
 
+// The truth and what is matched to it, on the device of a queue.
 struct Matched {
-  std::vector<int32_t> matches, targets;
-  int32_t positives = 0;
-  float scale = 0;
+  bench::Buffer<float> anchors, boxes;
+  bench::Buffer<int32_t> labels, count, matches, targets, positives;
+  bench::Buffer<float> scale;
+
+  Matched(bench::Table& table, const Truth& truth, const std::string& name)
+      : Matched(table, truth, name, bench::anchor_boxes()) {}
+
+ private:
+  Matched(bench::Table& table, const Truth& truth, const std::string& name, const std::vector<float>& boxes_of_anchors)
+      : anchors(table.queue(), boxes_of_anchors),
+        boxes(table.queue(), truth.boxes),
+        labels(table.queue(), truth.labels),
+        count(table.queue(), std::vector<int32_t>{truth.count}),
+        matches(table.queue(), boxes_of_anchors.size() / 4),
+        targets(table.queue(), boxes_of_anchors.size() / 4),
+        positives(table.queue(), 1),
+        scale(table.queue(), 1) {
+    Queue& queue = table.queue();
+    AnchorMatchArgs args;
+    args.anchors = anchors.data();
+    args.anchor_count = static_cast<int>(matches.size());
+    args.images = 1;
+    args.max_boxes = truth.count;
+    args.truth = boxes.data();
+    args.labels = labels.data();
+    args.counts = count.data();
+    args.matches = matches.data();
+    args.targets = targets.data();
+    args.positives = positives.data();
+    bench::Buffer<char> workspace(queue, anchor_match_workspace(args));
+    args.workspace = workspace.data();
+    table.run(name, "fp32", traffic::anchor_match(args), [&] { anchor_match(queue, args); });
+    loss_scale(queue, LossNormaliser::PerImage, 1, positives.data(), scale.data());
+    require(positives.front() > 0, "the benchmark's boxes match no anchor");
+  }
 };
 
-Matched match(bench::Table& table, const std::vector<float>& anchors, const Truth& truth, const std::string& name) {
-  Queue queue;
-  Matched m;
-  m.matches.resize(anchors.size() / 4);
-  m.targets.resize(anchors.size() / 4);
-  AnchorMatchArgs args;
-  args.anchors = anchors.data();
-  args.anchor_count = static_cast<int>(anchors.size() / 4);
-  args.images = 1;
-  args.max_boxes = truth.count;
-  args.truth = truth.boxes.data();
-  args.labels = truth.labels.data();
-  args.counts = &truth.count;
-  args.matches = m.matches.data();
-  args.targets = m.targets.data();
-  args.positives = &m.positives;
-  std::vector<char> workspace(anchor_match_workspace(args));
-  args.workspace = workspace.data();
-  // Anchors read in both passes, matches and targets written in both.
-  const double bytes = 2. * (anchors.size() * sizeof(float) + 2 * m.matches.size() * sizeof(int32_t));
-  table.run(name, "fp32", bytes, [&] { anchor_match(queue, args); });
-  loss_scale(queue, LossNormaliser::PerImage, 1, &m.positives, &m.scale);
-  require(m.positives > 0, "the benchmark's boxes match no anchor");
-  return m;
-}
-
 template <class T>
-void losses(bench::Table& table, const char* dtype, const std::vector<float>& anchors, const Truth& truth,
-            const Matched& matched) {
-  Queue queue;
-  float loss = 0;
+void losses(bench::Table& table, const char* dtype, Matched& matched) {
+  Queue& queue = table.queue();
+  bench::Buffer<float> loss(queue, 1);
   {
-    const bench::HeadOutput<T> logits(kClasses, -4.6f, 1.f);
-    bench::HeadOutput<T> gradient(kClasses, 0.f, 1.f);
-    std::vector<float> bias(bench::kAnchorsPerLocation * kClasses);
-    FocalLossArgs<T> args{logits.view(), gradient.view(), matched.targets.data(), &matched.scale};
-    args.loss = &loss;
+    const bench::HeadOutput<T> logits(queue, kClasses, -4.6f, 1.f);
+    bench::HeadOutput<T> gradient(queue, kClasses, 0.f, 1.f);
+    bench::Buffer<float> bias(queue, bench::kAnchorsPerLocation * kClasses);
+    FocalLossArgs<T> args{logits.view(), gradient.view(), matched.targets.data(), matched.scale.data()};
+    args.loss = loss.data();
     args.bias_gradient = bias.data();
-    std::vector<char> workspace(focal_loss_workspace(args));
+    bench::Buffer<char> workspace(queue, focal_loss_workspace(args));
     args.workspace = workspace.data();
-    for (const float gamma : {2.f, 0.f, 1.5f}) {
+    for (const auto& [gamma, name] :
+         {std::pair{2.f, "focal_loss gamma 2"}, {0.f, "focal_loss gamma 0"}, {1.5f, "focal_loss gamma 1.5"}}) {
       args.gamma = gamma;
-      table.run("focal_loss gamma " + std::string(gamma == 2   ? "2"
-                                                  : gamma == 0 ? "0"
-                                                               : "1.5"),
-                dtype, logits.bytes() + gradient.bytes(), [&] { focal_loss(queue, args); });
-      require(std::isfinite(loss) && loss > 0, "the focal loss is no number");
+      table.run(name, dtype, traffic::focal_loss(args), [&] { focal_loss(queue, args); });
+      require(std::isfinite(loss.front()) && loss.front() > 0, "the focal loss is no number");
     }
     // The gradient over the logits themselves: fewer lines to fetch. Timed last, since it uses them up.
-    bench::HeadOutput<T> both(kClasses, -4.6f, 1.f);
+    bench::HeadOutput<T> both(queue, kClasses, -4.6f, 1.f);
     args.logits = both.view();
     args.gradient = both.view();
     args.gamma = 2.f;
-    table.run("focal_loss in place", dtype, 2 * both.bytes(), [&] { focal_loss(queue, args); });
+    table.run("focal_loss in place", dtype, traffic::focal_loss(args), [&] { focal_loss(queue, args); });
   }
-  const bench::HeadOutput<T> deltas(4, 0.f, 0.2f);
-  bench::HeadOutput<T> gradient(4, 0.f, 1.f);
-  BoxLossArgs<T> args{deltas.view(),      gradient.view(), anchors.data(), matched.matches.data(),
-                      truth.boxes.data(), truth.count,     &matched.scale};
-  args.loss = &loss;
-  std::vector<char> workspace(box_loss_workspace(args));
+  const bench::HeadOutput<T> deltas(queue, 4, 0.f, 0.2f);
+  bench::HeadOutput<T> gradient(queue, 4, 0.f, 1.f);
+  BoxLossArgs<T> args{deltas.view(),          gradient.view(),      matched.anchors.data(),
+                      matched.matches.data(), matched.boxes.data(), static_cast<int>(matched.labels.size()),
+                      matched.scale.data()};
+  args.loss = loss.data();
+  bench::Buffer<char> workspace(queue, box_loss_workspace(args));
   args.workspace = workspace.data();
   for (const auto& [kind, name] : {std::pair{BoxLoss::L1, "box_loss L1"}, {BoxLoss::CIoU, "box_loss CIoU"}}) {
     args.kind = kind;
-    table.run(name, dtype, gradient.bytes() + matched.matches.size() * sizeof(int32_t), [&] { box_loss(queue, args); });
-    require(std::isfinite(loss) && loss > 0, "the box loss is no number");
+    table.run(name, dtype, traffic::box_loss(args), [&] { box_loss(queue, args); });
+    require(std::isfinite(loss.front()) && loss.front() > 0, "the box loss is no number");
   }
 }
 
@@ -112,11 +117,9 @@ void losses(bench::Table& table, const char* dtype, const std::vector<float>& an
 int main(int argc, char** argv) {
   return bench::table_program(argc, argv, "Losses and anchor matching against the memory's bandwidth",
                               [](bench::Table& table) {
-                                const auto anchors = bench::anchor_boxes();
-                                const Truth truth(20);
-                                match(table, anchors, Truth(500), "anchor_match 500 boxes");
-                                const Matched matched = match(table, anchors, truth, "anchor_match 20 boxes");
-                                losses<float>(table, "fp32", anchors, truth, matched);
-                                losses<bfloat16>(table, "bf16", anchors, truth, matched);
+                                const Matched many(table, Truth(500), "anchor_match 500 boxes");
+                                Matched matched(table, Truth(20), "anchor_match 20 boxes");
+                                losses<float>(table, "fp32", matched);
+                                losses<bfloat16>(table, "bf16", matched);
                               });
 }

@@ -1,9 +1,12 @@
-// Random head outputs of RetinaNet at 800 x 800: five levels, 120,087 anchors, and the anchors' boxes.
+// Random head outputs of RetinaNet at 800 x 800 on a queue's device: five levels, 120,087 anchors, and the anchors'
+// boxes.
 #pragma once
 #include <cmath>
+#include <memory>
 #include <random>
 #include <vector>
 
+#include "benchmarks/device.h"
 #include "kernels/level_view.h"
 
 namespace fovea::bench {
@@ -15,7 +18,7 @@ inline int side_of(int level) { return (kImageSide + (kFirstStride << level) - 1
 template <class T>
 class HeadOutput {
  public:
-  HeadOutput(int columns, float mean, float deviation) {
+  HeadOutput(Queue& queue, int columns, float mean, float deviation) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal(mean, deviation);
     view_.levels = kLevels;
@@ -23,24 +26,19 @@ class HeadOutput {
     view_.anchors_per_location = kAnchorsPerLocation;
     view_.columns = columns;
     view_.pixel_stride = (kAnchorsPerLocation * columns + 7) / 8 * 8;
-    data_.resize(kLevels);
     for (int l = 0; l < kLevels; ++l) {
-      data_[l].resize(size_t(side_of(l)) * side_of(l) * view_.pixel_stride);
-      for (T& value : data_[l]) value = normal(random);
-      view_.data[l] = data_[l].data();
+      std::vector<T> values(size_t(side_of(l)) * side_of(l) * view_.pixel_stride);
+      for (T& value : values) value = normal(random);
+      data_.push_back(std::make_unique<Buffer<T>>(queue, values));
+      view_.data[l] = data_[l]->data();
       view_.first_anchor[l + 1] = view_.first_anchor[l] + side_of(l) * side_of(l) * kAnchorsPerLocation;
     }
   }
   LevelView<T> view() { return view_; }
   LevelView<const T> view() const { return view_; }
-  double bytes() const {
-    double bytes = 0;
-    for (const auto& level : data_) bytes += double(level.size()) * sizeof(T);
-    return bytes;
-  }
 
  private:
-  std::vector<std::vector<T>> data_;
+  std::vector<std::unique_ptr<Buffer<T>>> data_;
   LevelView<T> view_;
 };
 

@@ -88,8 +88,9 @@ struct BiasForward {
     template <int W>
     FN void operator()(int64_t column) const {
       const auto in = load_pack<W>(x + column);
+      const auto add = load_pack<W>(bias + column);
       Pack<T, W> out;
-      for (int k = 0; k < W; ++k) out[k] = static_cast<T>(in[k] + bias[column + k]);
+      for (int k = 0; k < W; ++k) out[k] = static_cast<T>(in[k] + add[k]);
       store_pack(y + column, out);
     }
   };
@@ -156,7 +157,7 @@ void add_into(Queue& queue, int64_t n, const T* x, T* y) {
 template <class T>
 void bias_forward(Queue& queue, int64_t rows, int64_t columns, const T* x, const float* bias, T* y) {
   for_row_packs<kPackWidth<T>>(queue, "bias_forward", rows, columns, BiasForward<T>{x, bias, y, columns},
-                               all_aligned(16, x, y));
+                               all_aligned(16, x, y, bias));
 }
 
 template <class T>

@@ -26,6 +26,14 @@ FN void atomic_max(int32_t* to, int32_t value) {
 #endif
 }
 
+FN void atomic_or(uint32_t* to, uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  atomicOr(to, bits);
+#else
+  __atomic_fetch_or(to, bits, __ATOMIC_RELAXED);
+#endif
+}
+
 FN void atomic_or(uint64_t* to, uint64_t bits) {
 #if defined(__CUDA_ARCH__)
   atomicOr(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(bits));

@@ -28,7 +28,10 @@ struct FoldWeight {
     float scale;
     template <int W>
     FN void operator()(int64_t i) const {
-      for (int k = 0; k < W; ++k) folded[i + k] = static_cast<T>(weight[i + k] * scale);
+      const auto in = load_pack<W>(weight + i);
+      Pack<T, W> out;
+      for (int k = 0; k < W; ++k) out[k] = static_cast<T>(in[k] * scale);
+      store_pack(folded + i, out);
     }
   };
   FN AtRow row(int64_t o) const {
@@ -56,8 +59,11 @@ struct FoldBackward {
     bool accumulate;
     template <int W>
     FN void operator()(int64_t i) const {
-      for (int k = 0; k < W; ++k)
-        dweight[i + k] = accumulate ? dweight[i + k] + folded[i + k] * scale : folded[i + k] * scale;
+      const auto in = load_pack<W>(folded + i);
+      Pack<float, W> out{};
+      if (accumulate) out = load_pack<W>(dweight + i);
+      for (int k = 0; k < W; ++k) out[k] = accumulate ? out[k] + in[k] * scale : in[k] * scale;
+      store_pack(dweight + i, out);
     }
   };
   FN AtRow row(int64_t o) const {
@@ -80,7 +86,7 @@ struct Statistics {
   }
 };
 
-// Sums kept for what the ranks do with them: [SUMS, columns].
+// Sums kept for what the ranks do with them: [2, columns].
 struct KeepSums {
   double* kept;
   int64_t columns;
@@ -151,9 +157,11 @@ struct Normalise {
       const auto in = load_pack<W>(x + c);
       Pack<T, W> residual, out;
       if constexpr (ADD) residual = load_pack<W>(add + c);
+      const auto centre = load_pack<W>(mean + c), wide = load_pack<W>(spread + c), weight = load_pack<W>(gamma + c),
+                 shift = load_pack<W>(beta + c);
       for (int k = 0; k < W; ++k) {
-        const float invstd = EVAL ? 1 / std::sqrt(spread[c + k] + eps) : spread[c + k];
-        float value = (in[k] - mean[c + k]) * (gamma[c + k] * invstd) + beta[c + k];
+        const float invstd = EVAL ? 1 / std::sqrt(wide[k] + eps) : wide[k];
+        float value = (in[k] - centre[k]) * (weight[k] * invstd) + shift[k];
         if constexpr (ADD) value += residual[k];
         out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
       }
@@ -171,7 +179,7 @@ struct Normalise {
 template <bool EVAL, class T>
 void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, const float* mean,
                const float* spread) {
-  const bool aligned = all_aligned(16, args.x, args.add, args.y);
+  const bool aligned = all_aligned(16, args.x, args.add, args.y, mean, spread, args.gamma, args.beta);
   if (args.add != nullptr)
     for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalise<T, true, EVAL>{args, mean, spread},
                                  aligned);
@@ -203,7 +211,7 @@ struct InputGradientMeans {
 template <class T, bool MASK>
 void backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks) {
   const size_t partial_bytes = reduce_over_ranks_bytes(args.rows, args.channels);
-  const bool aligned = all_aligned(16, args.x, args.y, args.dy);
+  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.saved_mean, args.saved_invstd);
   queue.with_workspace(partial_bytes + 2 * sizeof(float) * args.channels, [=, &queue](void* workspace) {
     float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
     reduce_over_ranks<T>(
@@ -233,15 +241,15 @@ void backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ra
 template <class T>
 void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight,
                      float* folded_bias) {
-  for_row_packs<1>(queue, "batch_norm_fold", fold.out_channels, fold.weights_per_channel,
-                   FoldWeight<T>{fold, weight, folded_weight}, true);
+  for_row_packs<4>(queue, "batch_norm_fold", fold.out_channels, fold.weights_per_channel,
+                   FoldWeight<T>{fold, weight, folded_weight}, all_aligned(16, weight, folded_weight));
   for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias});
 }
 
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
                               bool accumulate) {
-  for_row_packs<1>(queue, "batch_norm_fold_backward", fold.out_channels, fold.weights_per_channel,
-                   FoldBackward{fold, folded_dweight, dweight, accumulate}, true);
+  for_row_packs<4>(queue, "batch_norm_fold_backward", fold.out_channels, fold.weights_per_channel,
+                   FoldBackward{fold, folded_dweight, dweight, accumulate}, all_aligned(16, folded_dweight, dweight));
 }
 
 template <class T>

@@ -19,7 +19,7 @@ inline constexpr int kTile = 64;  // columns a block, GPU
 inline constexpr int kBlock = 128;
 inline constexpr int kSerialTile = 512;  // columns whose accumulators stay in cache, CPU
 inline constexpr int kSerialRows = 16;   // rows that are summed before their sum goes on in fp64, CPU
-inline constexpr int kFoldTile = 32;
+inline constexpr int kFoldTile = 32, kFoldBlock = 512;
 
 template <int W, class Terms>
 struct SumChunk {
@@ -47,6 +47,7 @@ struct SumChunk {
     const int64_t left = rows - chunk * kChunkRows, count = left < kChunkRows ? left : kChunkRows;
     double* out = partial + (segment * chunks + chunk) * kSums * columns;
     if constexpr (Block::size() == 1) {
+      if (tile != 0) return;  // one thread takes whole rows, as memory lies
       for (int64_t column = 0; column < columns; column += kSerialTile) {
         const int64_t left = columns - column;
         add_tile(first, count, column, left < kSerialTile ? left : kSerialTile, out + column);
@@ -101,7 +102,7 @@ struct SumChunk {
 
 template <int SUMS, class Finish>
 struct FoldChunks {
-  static constexpr int kPhases = kBlock / kFoldTile;
+  static constexpr int kPhases = kFoldBlock / kFoldTile;
   Finish finish;
   int64_t columns, chunks, tiles;
   const double* partial;
@@ -166,8 +167,8 @@ void column_reduce(Queue& queue, const char* name, int64_t segments, int64_t row
   else
     for_rows<kBlock>(queue, name, segments * chunks * tiles,
                      SumChunk<1, Terms>{terms, rows, columns, chunks, tiles, partial});
-  for_rows<kBlock>(queue, name, segments * fold_tiles,
-                   FoldChunks<Terms::kSums, Finish>{finish, columns, chunks, fold_tiles, partial});
+  for_rows<kFoldBlock>(queue, name, segments * fold_tiles,
+                       FoldChunks<Terms::kSums, Finish>{finish, columns, chunks, fold_tiles, partial});
 }
 
 }  // namespace fovea::kernels

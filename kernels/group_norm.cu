@@ -68,9 +68,11 @@ struct Normalise {
     template <int W>
     FN void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
+      const auto centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c), weight = load_pack<W>(gamma + c),
+                 shift = load_pack<W>(beta + c);
       Pack<T, W> out;
       for (int k = 0; k < W; ++k) {
-        const float value = (in[k] - mean[c + k]) * (gamma[c + k] * invstd[c + k]) + beta[c + k];
+        const float value = (in[k] - centre[k]) * (weight[k] * scale[k]) + shift[k];
         out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
       }
       store_pack(y + c, out);
@@ -155,7 +157,7 @@ void backward(Queue& queue, const GroupNormBackward<T>& args) {
                 SpreadOverChannels{shape, args.saved_mean, args.saved_invstd, mean, invstd});
     const GradientMoments<T, MASK> terms{args.x, args.y, args.dy, mean, invstd, shape.channels, shape.pixels};
     column_reduce<kWidth>(queue, "group_norm_backward_sums", shape.images, shape.pixels, shape.channels, terms,
-                          StoreSums{sums, shape.channels}, aligned, workspace);
+                          StoreSums{sums, shape.channels}, aligned && all_aligned(16, mean, invstd), workspace);
     for_each(queue, "group_norm_parameters", shape.channels,
              ParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
     for_each(queue, "group_norm_means", int64_t{shape.images} * shape.groups,
@@ -195,7 +197,8 @@ void group_norm_forward(Queue& queue, const GroupNormForward<T>& args) {
     for_each_2d(queue, "group_norm_spread", shape.images, shape.channels,
                 SpreadOverChannels{shape, args.saved_mean, args.saved_invstd, mean, invstd});
     for_row_packs<kWidth>(queue, "group_norm_forward", shape.images * shape.pixels, shape.channels,
-                          Normalise<T>{args, mean, invstd}, all_aligned(16, args.x, args.y));
+                          Normalise<T>{args, mean, invstd},
+                          all_aligned(16, args.x, args.y, mean, invstd, args.gamma, args.beta));
   });
 }
 

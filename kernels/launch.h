@@ -47,11 +47,22 @@ struct PackAtRow {
 #if defined(__CUDACC__)
 inline constexpr int kThreads = 256;
 inline constexpr int64_t kMaxGrid = 65535;
+inline constexpr int kResidentThreads = 1024;  // that an SM shall hold, at least: 64 registers each
+
+// As kResidentThreads, but for a functor that says otherwise (`static constexpr int kResidentThreads`). Left without a
+// bound, ptxas spills rarely used values so that an SM holds more.
+template <class F>
+constexpr int resident_threads() {
+  if constexpr (requires { F::kResidentThreads; })
+    return F::kResidentThreads;
+  else
+    return kResidentThreads;
+}
 
 inline unsigned grid_for(int64_t blocks) { return static_cast<unsigned>(std::min(blocks, kMaxGrid)); }
 
 template <class F>
-__global__ void __launch_bounds__(kThreads) each_kernel(F f, int64_t n) {
+__global__ void __launch_bounds__(kThreads, kResidentThreads / kThreads) each_kernel(F f, int64_t n) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += step) f(i);
 }
@@ -62,7 +73,8 @@ struct Each {
 };
 
 template <class F>
-__global__ void __launch_bounds__(kThreads) each_2d_kernel(F f, int64_t rows, int64_t columns) {
+__global__ void __launch_bounds__(kThreads, kResidentThreads / kThreads)
+    each_2d_kernel(F f, int64_t rows, int64_t columns) {
   const int64_t column = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (column >= columns) return;
   const int64_t step = int64_t{gridDim.y} * blockDim.y;
@@ -82,7 +94,7 @@ struct Each2d<PackAtRow<W, F>> {  // of for_row_packs
 };
 
 template <int N, class F>
-__global__ void __launch_bounds__(kThreads) pack_kernel(F f, int64_t n) {
+__global__ void __launch_bounds__(kThreads, kResidentThreads / kThreads) pack_kernel(F f, int64_t n) {
   const int64_t packs = n / N, step = int64_t{gridDim.x} * kThreads;
   const int64_t thread = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   for (int64_t p = thread; p < packs; p += step) f.template operator()<N>(p * N);
@@ -94,8 +106,8 @@ struct EachPack {
   static void on_cpu(const F& f, int64_t n) { each_on_cpu(Way::Fast, n, ScalarPack<F>{f}); }
 };
 
-template <int BLOCK, class F>
-__global__ void __launch_bounds__(BLOCK) rows_kernel(F f, int64_t rows) {
+template <int BLOCK, class F, int BLOCKS = resident_threads<F>() / BLOCK>
+__global__ void __launch_bounds__(BLOCK, BLOCKS) rows_kernel(F f, int64_t rows) {
   __shared__ uint64_t scratch[kMaxWarps];
   __shared__ typename F::Shared shared;
   GpuBlock<BLOCK> block(scratch);

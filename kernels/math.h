@@ -104,23 +104,44 @@ FN float log1p(float x) {
 
 FN float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
 
-// The GPU's special-function units where a loss or a gradient, and no decision, hangs on the result; the CPU's forms
-// are exp(x) and 1 / x.
-FN float hardware_exp(float x) {
+// One instruction of the GPU's special-function units each (and a product), where a loss or a gradient, and no
+// decision, hangs on the result; the CPU's forms are exp(x) and 1 / x. The rounding of x · log2 e grows with |x|:
+// relative error
+// <= kHardwareExpError + |x| · kHardwareExpSlope.
+inline constexpr double kHardwareExpError = 0x1p-22;
+inline constexpr double kHardwareExpSlope = 7.3e-8;  // 2^−24 of the product, 1.3e-8 of the constant
+FN float hardware_exp(float x) {                     // under 2^−126 the result is 0
 #if defined(__CUDA_ARCH__)
-  const auto [r, n] = detail::split_for_exp(x);
-  float p;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(p) : "f"(r * 1.44269504f));
-  return detail::scale_exp(x, p, n);
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x * 1.44269504f));
+  return result;
 #else
   return exp(x);
 #endif
 }
 FN float hardware_reciprocal(float x) {  // 1 <= x < 2^126
 #if defined(__CUDA_ARCH__)
-  return __fdividef(1.f, x);
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
 #else
   return 1.f / x;
+#endif
+}
+
+// log1p(x) + plus, x in [0, 1]: 2 atanh(t) with t = x / (2 + x), on the GPU as t · (a polynomial in t²). Relative error
+// of log1p <= kHardwareLog1pError, then the sum's rounding.
+inline constexpr double kHardwareLog1pError = 6e-7;  // 1.65e-7 of the polynomial, seven roundings
+FN float hardware_log1p(float x, float plus) {
+#if defined(__CUDA_ARCH__)
+  const float t = x * hardware_reciprocal(x + 2.f), square = t * t;
+  float p = 0.3422605f;
+  p = fused(p, square, 0.39589461f);
+  p = fused(p, square, 0.66676003f);
+  p = fused(p, square, 1.9999997f);
+  return fused(p, t, plus);
+#else
+  return log1p(x) + plus;
 #endif
 }
 

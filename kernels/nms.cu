@@ -2,7 +2,7 @@
 //
 //   scan       every chunk of locations: logits over the threshold, at most the best k of the chunk → a list a level
 //   top        every level: the best k of its list → one list an image
-//   sort       every candidate: its rank by counting the better ones; decoded and clipped to its place by score
+//   sort       256 candidates: their ranks by counting the better ones; decoded and clipped to their places by score
 //   suppress   every image: greedy suppression down the sorted list (kernels/suppress.h)
 //   write      every slot of the output
 //
@@ -13,104 +13,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/candidates.h"
 #include "kernels/launch.h"
 #include "kernels/scratch.h"
-#include "kernels/select.h"
 #include "kernels/suppress.h"
 
 namespace fovea::kernels {
 namespace {
 
-constexpr int kLocations = 32;  // of one block of the scan
-
-// The lists of candidates: of each image and level as scanned, then of each image.
-struct CandidateLists {
-  uint64_t* scanned = nullptr;         // [images, first[levels]]
-  int64_t first[kMaxLevels + 1] = {};  // of each level's list in an image's
-  int32_t* scanned_counts = nullptr;   // [images, levels]
-  uint64_t* best = nullptr;            // [images, capacity]
-  int32_t* best_counts = nullptr;      // [images]
-  int levels = 0, capacity = 0, per_level = 0;
-};
-
-struct ListShared {
-  SelectShared select;
-  int32_t base, next;
-};
-
-// Appends the `wanted` best of the keys that `visit` shows (`total` of them) to a list that blocks share.
-template <class Block, class Visit>
-FN void append_best(Block& block, ListShared& shared, int total, int wanted, const Visit& visit, uint64_t* list,
-                    int32_t* count) {
-  if (total == 0) return;
-  const uint64_t bound = total > wanted ? bound_of_best(block, shared.select, wanted, visit) : 0;
-  if (block.thread() == 0) {
-    shared.base = atomic_add(count, total < wanted ? total : wanted);
-    shared.next = 0;
-  }
-  block.sync();
-  visit([&](uint64_t key) {
-    if (key >= bound) list[shared.base + atomic_add(&shared.next, 1)] = key;
-  });
-}
-
-template <class T>
-struct ScanLogits {
-  LevelView<const T> logits;
-  float threshold;  // logit
-  int first_class;
-  CandidateLists lists;
-
-  using Shared = ListShared;
-  template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
-    const LocationChunk chunk = logits.chunk(row, kLocations);
-    const auto visit = [&](const auto& f) { each_above(block, chunk, f); };
-    int mine = 0;
-    visit([&](uint64_t) { ++mine; });
-    const int total = block.sum(mine);
-    append_best(block, shared, total, lists.per_level, visit,
-                lists.scanned + chunk.image * lists.first[lists.levels] + lists.first[chunk.level],
-                lists.scanned_counts + chunk.image * lists.levels + chunk.level);
-  }
-
- private:
-  template <class Block, class F>
-  FN void each_above(Block& block, const LocationChunk& chunk, const F& f) const {
-    constexpr int kGroup = Block::size() == 1 ? 64 : 1;  // on the CPU most groups are passed over by one vector test
-    const int columns = logits.row_columns();
-    for (int location = 0; location < chunk.count; ++location) {
-      const T* x = logits.row(chunk) + int64_t{location} * logits.pixel_stride;
-      const uint32_t first = uint32_t(logits.anchor(chunk) + location * logits.anchors_per_location) * logits.columns;
-      for (int begin = block.thread() * kGroup; begin < columns; begin += block.size() * kGroup) {
-        const int end = begin + kGroup < columns ? begin + kGroup : columns;
-        int any = 0;
-#pragma omp simd reduction(| : any)
-        for (int c = begin; c < end; ++c) any |= float(x[c]) > threshold;
-        if (any == 0) continue;
-        for (int c = begin; c < end; ++c)
-          if (float(x[c]) > threshold && c % logits.columns >= first_class) f(candidate_key(float(x[c]), first + c));
-      }
-    }
-  }
-};
-
-struct TopOfLevel {
-  CandidateLists lists;
-
-  using Shared = ListShared;
-  template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
-    const int64_t image = row / lists.levels, level = row % lists.levels;
-    const uint64_t* list = lists.scanned + image * lists.first[lists.levels] + lists.first[level];
-    const int total = lists.scanned_counts[row];
-    const auto visit = [&](const auto& f) {
-      for (int i = block.thread(); i < total; i += block.size()) f(list[i]);
-    };
-    append_best(block, shared, total, lists.per_level, visit, lists.best + image * lists.capacity,
-                lists.best_counts + image);
-  }
-};
+constexpr int kRankBlock = 256;
 
 // Sorted lists, one an image.
 struct SortedBoxes {
@@ -119,29 +30,62 @@ struct SortedBoxes {
   int32_t* labels = nullptr;  // [images, capacity]
 };
 
-// Source: box(image, index), label(index) of a candidate.
+// One block ranks kRankBlock candidates of an image; each thread of the GPU counts the better ones of its own, which
+// pass by in shared memory.  Source: box(image, index), label(index) of a candidate.
 template <class Source>
 struct SortByRank {
   Source source;
   const uint64_t* keys;
   const int32_t* counts;
-  int capacity;
+  int capacity, groups;  // of an image
   SortedBoxes sorted;
 
-  using Shared = NoShared;
+  struct Shared {
+    uint64_t keys[kRankBlock];
+  };
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared&) const {
-    const int64_t image = row / capacity, list = image * capacity;
-    const int count = counts[image];
-    if (row - list >= count) return;
-    const uint64_t key = keys[row];
-    const int rank = block.sum(count, [&](int i) { return static_cast<int>(keys[list + i] > key); });
-    if (block.thread() != 0) return;
-    sorted.keys[list + rank] = key;
-    sorted.labels[list + rank] = source.label(index_of(key));
-    store_box(sorted.boxes, list + rank, source.box(static_cast<int>(image), index_of(key)));
+  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+    const int64_t image = row / groups, list = image * capacity;
+    const int first = static_cast<int>(row % groups) * kRankBlock, count = counts[image];
+    if (first >= count) return;
+    if constexpr (Block::size() == 1) {
+      const int last = first + kRankBlock < count ? first + kRankBlock : count;
+      for (int i = first; i < last; ++i) {
+        const uint64_t key = keys[list + i];
+        place(image, key, block.sum(count, [&](int j) { return static_cast<int>(keys[list + j] > key); }));
+      }
+    } else {
+      const int own = first + block.thread();
+      const uint64_t key = own < count ? keys[list + own] : 0;
+      int rank = 0;
+      for (int begin = 0; begin < count; begin += kRankBlock) {
+        const int other = begin + block.thread();
+        block.sync();
+        shared.keys[block.thread()] = other < count ? keys[list + other] : 0;
+        block.sync();
+#pragma unroll 8
+        for (int i = 0; i < kRankBlock; ++i) rank += shared.keys[i] > key;
+      }
+      if (own < count) place(image, key, rank);
+    }
+  }
+
+ private:
+  FN void place(int64_t image, uint64_t key, int rank) const {
+    const int64_t to = image * capacity + rank;
+    sorted.keys[to] = key;
+    sorted.labels[to] = source.label(index_of(key));
+    store_box(sorted.boxes, to, source.box(static_cast<int>(image), index_of(key)));
   }
 };
+
+template <class Source>
+void sort_by_rank(Queue& queue, int64_t images, int capacity, const Source& source, const uint64_t* keys,
+                  const int32_t* counts, const SortedBoxes& sorted) {
+  const int groups = (capacity + kRankBlock - 1) / kRankBlock;
+  for_rows<kRankBlock>(queue, "sort_by_rank", images * groups,
+                       SortByRank<Source>{source, keys, counts, capacity, groups, sorted});
+}
 
 template <class T>
 struct HeadSource {
@@ -213,7 +157,7 @@ struct DetectBuffers {
     lists.per_level = args.candidates_per_level;
     for (int l = 0; l < logits.levels; ++l) {
       const int64_t elements = int64_t{logits.locations(l)} * logits.row_columns(), k = args.candidates_per_level;
-      const int64_t chunks = (logits.locations(l) + kLocations - 1) / kLocations;
+      const int64_t chunks = (logits.locations(l) + kScanLocations - 1) / kScanLocations;
       lists.first[l + 1] = lists.first[l] + std::min(elements, chunks * k);
       lists.capacity += static_cast<int>(std::min(elements, k));
     }
@@ -250,13 +194,19 @@ void detect(Queue& queue, const DetectArgs<T>& args) {
   const DetectBuffers<T> b(args, args.workspace);
   const int64_t images = args.logits.images;
   queue.fill_zero(b.lists.best_counts, images * (b.lists.levels + 1) * sizeof(int32_t));
-  for_rows<256>(queue, "scan_logits", images * args.logits.chunks(kLocations),
-                ScanLogits<T>{args.logits, threshold_logit(args.score_threshold), args.first_class, b.lists});
+  const float threshold = threshold_logit(args.score_threshold);
+  const int64_t chunks = images * args.logits.chunks(kScanLocations);
+  bool packs = args.logits.pixel_stride % kPackWidth<T> == 0;
+  for (int level = 0; level < args.logits.levels; ++level) packs = packs && all_aligned(16, args.logits.data[level]);
+  if (packs)
+    for_rows<256>(queue, "scan_logits", chunks,
+                  ScanLogits<T, kPackWidth<T>>{args.logits, threshold, args.first_class, b.lists});
+  else
+    for_rows<256>(queue, "scan_logits", chunks, ScanLogits<T, 1>{args.logits, threshold, args.first_class, b.lists});
   for_rows<256>(queue, "top_of_level", images * b.lists.levels, TopOfLevel{b.lists});
   const HeadSource<T> source{args.deltas, args.anchors, args.image_sizes, args.coder, args.logits.columns};
   const int capacity = b.lists.capacity;
-  for_rows<128>(queue, "sort_by_rank", images * capacity,
-                SortByRank<HeadSource<T>>{source, b.lists.best, b.lists.best_counts, capacity, b.sorted});
+  sort_by_rank(queue, images, capacity, source, b.lists.best, b.lists.best_counts, b.sorted);
   for_rows<256>(queue, "suppress", images,
                 Suppress{b.sorted.boxes, b.sorted.labels, b.lists.best_counts, capacity, args.nms_threshold,
                          args.class_agnostic, args.detections_per_image, b.kept, b.keep, args.counts});
@@ -326,8 +276,7 @@ void nms(Queue& queue, const NmsArgs& args) {
   if (args.n == 0) return queue.fill_zero(args.count, sizeof(int32_t));
   const NmsBuffers b(args.n, args.workspace);
   for_each(queue, "keys_of_scores", args.n, KeysOfScores{args.scores, b.keys, b.candidates, args.n});
-  for_rows<128>(queue, "sort_by_rank", args.n,
-                SortByRank<PlainSource>{{args.boxes, args.classes}, b.keys, b.candidates, args.n, b.sorted});
+  sort_by_rank(queue, 1, args.n, PlainSource{args.boxes, args.classes}, b.keys, b.candidates, b.sorted);
   for_rows<256>(queue, "suppress", 1,
                 Suppress{b.sorted.boxes, b.sorted.labels, b.candidates, args.n, args.threshold, args.classes == nullptr,
                          args.n, b.kept, b.places, args.count});

@@ -43,7 +43,7 @@ FN Pack<float, W> masked_gradient(const T* y, const T* dy, int64_t i) {
   return out;
 }
 
-// Σg and Σ g·x̂.
+// Σg and Σ g·x̂. In packs, mean and invstd are aligned to 16 bytes like x, y and dy.
 template <class T, bool MASK>
 struct GradientMoments {
   static constexpr int kSums = 2;
@@ -57,9 +57,10 @@ struct GradientMoments {
     const int64_t first = segment_of(row, rows) * columns + column;
     const auto in = load_pack<W>(x + i);
     const auto g = masked_gradient<MASK, W>(y, dy, i);
+    const auto centre = load_pack<W>(mean + first), scale = load_pack<W>(invstd + first);
     for (int k = 0; k < W; ++k) {
       sums[0][k] += g[k];
-      sums[1][k] += g[k] * ((in[k] - mean[first + k]) * invstd[first + k]);
+      sums[1][k] += g[k] * ((in[k] - centre[k]) * scale[k]);
     }
   }
 };
@@ -87,11 +88,13 @@ struct NormInputGradientForm {
     FN void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
       const auto g = masked_gradient<MASK, W>(y, dy, c);
+      const auto weight = load_pack<W>(gamma + c), centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c),
+                 h = load_pack<W>(mean_h + c), hx = load_pack<W>(mean_hx + c);
       Pack<T, W> out;
       if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
       for (int k = 0; k < W; ++k) {
-        const float normalised = (in[k] - mean[c + k]) * invstd[c + k];
-        const float value = invstd[c + k] * (gamma[c + k] * g[k] - mean_h[c + k] - normalised * mean_hx[c + k]);
+        const float normalised = (in[k] - centre[k]) * scale[k];
+        const float value = scale[k] * (weight[k] * g[k] - h[k] - normalised * hx[k]);
         out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
       }
       store_pack(dx + c, out);
@@ -106,7 +109,8 @@ struct NormInputGradientForm {
 
 template <bool MASK, class T>
 void norm_input_gradient(Queue& queue, const char* name, const NormInputGradient<T>& args, bool accumulate) {
-  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.dx);
+  const bool aligned =
+      all_aligned(16, args.x, args.y, args.dy, args.dx, args.gamma, args.mean, args.invstd, args.mean_h, args.mean_hx);
   if (accumulate)
     for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.columns, NormInputGradientForm<T, MASK, true>{args},
                                  aligned);

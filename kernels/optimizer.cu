@@ -13,26 +13,47 @@ namespace {
 
 constexpr int kChunk = 16384;  // elements a block
 
-// update(i, lr, weight_decay, grad_scale) for the elements of each segment; `Update` says what happens to one.
+// update.apply<W>(i, constants, lr, weight_decay, grad_scale) for the elements of each segment, W of them at i;
+// `Update` says what happens to one. Its Constants are worked out once a block.
 template <class Update>
 struct OverSegments {
   OptimizerStep step;
   Update update;
-  using Shared = NoShared;
+  bool packs;  // the buffers are aligned to 16 bytes
+
+  struct Shared {
+    typename Update::Constants constants;
+  };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t chunk, Shared&) const {
+  FN void operator()(Block& block, int64_t chunk, Shared& shared) const {
     if (step.skip != nullptr && *step.skip != 0) return;
-    const Update own = update.prepared();
+    if (block.thread() == 0) shared.constants = update.constants();
+    block.sync();
+    const typename Update::Constants constants = shared.constants;
     const float scale = step.grad_scale == nullptr ? 1.f : *step.grad_scale;
     const int64_t begin = chunk * kChunk, end = begin + kChunk < step.n ? begin + kChunk : step.n;
     for (int s = first_after(begin); s < step.segment_count && step.segments[s].begin < end; ++s) {
       const ParamSegment segment = step.segments[s];
       const int64_t from = segment.begin > begin ? segment.begin : begin, to = segment.end < end ? segment.end : end;
       const float lr = *step.lr * segment.lr_scale, decay = segment.weight_decay;
-      block.loop(static_cast<int>(to - from), [=](int k) { own(from + k, lr, decay, scale); });
+      const auto single = [=, own = update](int64_t i) { own.template apply<1>(i, constants, lr, decay, scale); };
+      if (Block::size() == 1 || !packs) {
+        block.loop(static_cast<int>(to - from), [=](int k) { single(from + k); });
+        continue;
+      }
+      // Packs start at multiples of their width; up to three elements before and after them go singly.
+      const int64_t up = (from + kWidth - 1) / kWidth * kWidth, first = up < to ? up : to;
+      const int64_t last = first + (to - first) / kWidth * kWidth;
+      for (int64_t i = first + block.thread() * kWidth; i < last; i += block.size() * kWidth)
+        update.template apply<kWidth>(i, constants, lr, decay, scale);
+      const int before = static_cast<int>(first - from), after = static_cast<int>(to - last), k = block.thread();
+      if (k < before + after) single(k < before ? from + k : last + k - before);
     }
   }
+
+ private:
+  static constexpr int kWidth = kPackWidth<float>;
 
   // The first segment that ends after element i.
   FN int first_after(int64_t i) const {
@@ -56,16 +77,25 @@ struct Sgd {
   float momentum;
   bool nesterov;
 
-  FN Sgd prepared() const { return *this; }
-  FN void operator()(int64_t i, float lr, float decay, float scale) const {
-    const float g = scale * grads[i] + decay * params[i];
-    float direction = g;
-    if constexpr (MOMENTUM) {
-      const float sum = momentum * buffer[i] + g;
-      buffer[i] = sum;
-      direction = nesterov ? g + momentum * sum : sum;
+  struct Constants {};
+  FN Constants constants() const { return {}; }
+  template <int W>
+  FN void apply(int64_t i, const Constants&, float lr, float decay, float scale) const {
+    const auto grad = load_pack<W>(grads + i);
+    auto p = load_pack<W>(params + i);
+    Pack<float, W> sum;
+    if constexpr (MOMENTUM) sum = load_pack<W>(buffer + i);
+    for (int k = 0; k < W; ++k) {
+      const float g = scale * grad[k] + decay * p[k];
+      float direction = g;
+      if constexpr (MOMENTUM) {
+        sum[k] = momentum * sum[k] + g;
+        direction = nesterov ? g + momentum * sum[k] : sum[k];
+      }
+      p[k] -= lr * direction;
     }
-    params[i] -= lr * direction;
+    if constexpr (MOMENTUM) store_pack(buffer + i, sum);
+    store_pack(params + i, p);
   }
 };
 
@@ -75,27 +105,34 @@ struct AdamW {
   float *m, *v;
   const int64_t* steps_done;
   AdamWSettings settings;
-  float rate1 = 0, beta2 = 0, rate2 = 0, eps = 0;       // 1 − beta1, beta2, 1 − beta2
-  float inv_correction1 = 0, inv_root_correction2 = 0;  // 1 / (1 − beta1^t), 1 / sqrt(1 − beta2^t)
 
-  FN AdamW prepared() const {
+  struct Constants {
+    float rate1, beta2, rate2, eps;               // 1 − beta1, beta2, 1 − beta2
+    float inv_correction1, inv_root_correction2;  // 1 / (1 − beta1^t), 1 / sqrt(1 − beta2^t)
+  };
+  FN Constants constants() const {
     const double t = static_cast<double>(*steps_done + 1);
-    AdamW at_step = *this;
-    at_step.rate1 = static_cast<float>(1 - settings.beta1);
-    at_step.beta2 = static_cast<float>(settings.beta2);
-    at_step.rate2 = static_cast<float>(1 - settings.beta2);
-    at_step.eps = static_cast<float>(settings.eps);
-    at_step.inv_correction1 = static_cast<float>(1 / (1 - std::pow(settings.beta1, t)));
-    at_step.inv_root_correction2 = static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t)));
-    return at_step;
+    return {static_cast<float>(1 - settings.beta1),
+            static_cast<float>(settings.beta2),
+            static_cast<float>(1 - settings.beta2),
+            static_cast<float>(settings.eps),
+            static_cast<float>(1 / (1 - std::pow(settings.beta1, t))),
+            static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t)))};
   }
-  FN void operator()(int64_t i, float lr, float decay, float scale) const {
-    const float g = scale * grads[i];
-    const float mean = m[i] + rate1 * (g - m[i]), square = beta2 * v[i] + rate2 * (g * g);
-    m[i] = mean;
-    v[i] = square;
-    const float denominator = std::sqrt(square) * inv_root_correction2 + eps;
-    params[i] = params[i] * (1 - lr * decay) - lr * inv_correction1 * (mean / denominator);
+  template <int W>
+  FN void apply(int64_t i, const Constants& c, float lr, float decay, float scale) const {
+    const auto grad = load_pack<W>(grads + i);
+    auto p = load_pack<W>(params + i), mean = load_pack<W>(m + i), square = load_pack<W>(v + i);
+    for (int k = 0; k < W; ++k) {
+      const float g = scale * grad[k];
+      mean[k] += c.rate1 * (g - mean[k]);
+      square[k] = c.beta2 * square[k] + c.rate2 * (g * g);
+      const float denominator = std::sqrt(square[k]) * c.inv_root_correction2 + c.eps;
+      p[k] = p[k] * (1 - lr * decay) - lr * c.inv_correction1 * (mean[k] / denominator);
+    }
+    store_pack(m + i, mean);
+    store_pack(v + i, square);
+    store_pack(params + i, p);
   }
 };
 
@@ -140,8 +177,8 @@ struct Ema {
 };
 
 template <class Update>
-void over_segments(Queue& queue, const char* name, const OptimizerStep& step, const Update& update) {
-  for_rows<256>(queue, name, (step.n + kChunk - 1) / kChunk, OverSegments<Update>{step, update});
+void over_segments(Queue& queue, const char* name, const OptimizerStep& step, const Update& update, bool aligned) {
+  for_rows<256>(queue, name, (step.n + kChunk - 1) / kChunk, OverSegments<Update>{step, update, aligned});
 }
 
 }  // namespace
@@ -149,14 +186,17 @@ void over_segments(Queue& queue, const char* name, const OptimizerStep& step, co
 void sgd_step(Queue& queue, const OptimizerStep& step, float* momentum_buffer, float momentum, bool nesterov) {
   require(momentum == 0 || momentum_buffer != nullptr, "SGD with momentum has a buffer for it");
   if (momentum == 0)
-    over_segments(queue, "sgd_step", step, Sgd<false>{step.params, step.grads, nullptr, 0, false});
+    over_segments(queue, "sgd_step", step, Sgd<false>{step.params, step.grads, nullptr, 0, false},
+                  all_aligned(16, step.params, step.grads));
   else
-    over_segments(queue, "sgd_step", step, Sgd<true>{step.params, step.grads, momentum_buffer, momentum, nesterov});
+    over_segments(queue, "sgd_step", step, Sgd<true>{step.params, step.grads, momentum_buffer, momentum, nesterov},
+                  all_aligned(16, step.params, step.grads, momentum_buffer));
 }
 
 void adamw_step(Queue& queue, const OptimizerStep& step, float* m, float* v, int64_t* steps_done,
                 const AdamWSettings& settings) {
-  over_segments(queue, "adamw_step", step, AdamW{step.params, step.grads, m, v, steps_done, settings});
+  over_segments(queue, "adamw_step", step, AdamW{step.params, step.grads, m, v, steps_done, settings},
+                all_aligned(16, step.params, step.grads, m, v));
   for_each(queue, "adamw_count", 1, CountStep{step.skip, steps_done});
 }
 

@@ -1,19 +1,21 @@
-// The second stage of the losses' sums. The first stage left one row of fp32 partial sums a chunk of locations; here
-// their columns are added up, in fp64 and in an order that depends on the shapes only.
+// The second stage of the losses' sums. The first stage left one row of fp32 sums a group of locations, and some
+// partial losses; here the columns and the losses are added up, in fp64 and in an order that depends on the shapes
+// only.
 #pragma once
 #include "kernels/launch.h"
 
 namespace fovea::kernels {
 
-// Columns of `partial` [rows, bias_columns + 1]: those of the bias gradient, then the loss.
 struct SumPartials {
   static constexpr int kTile = 32;  // columns a block
 
-  const float* partial;
+  const float* bias;  // [rows, bias_columns]
   int64_t rows;
   int bias_columns;
   float* bias_gradient;
   bool accumulate;
+  const float* losses;  // [loss_count]
+  int64_t loss_count;
   float* loss;
 
   struct Shared {
@@ -21,28 +23,46 @@ struct SumPartials {
   };
   template <class Block>
   FN void operator()(Block& block, int64_t tile, Shared& shared) const {
-    const int columns = bias_columns + 1, first = static_cast<int>(tile) * kTile;
-    const int width = columns - first < kTile ? columns - first : kTile;
+    const int first = static_cast<int>(tile) * kTile;
+    if (first >= bias_columns) {  // the last block
+      const double sum = block.sum(static_cast<int>(loss_count), [&](int i) { return double{losses[i]}; });
+      if (block.thread() == 0) *loss = static_cast<float>(sum);
+      return;
+    }
+    const int width = bias_columns - first < kTile ? bias_columns - first : kTile;
     const int warps = block.size() / block.warp_size();
     double* part = shared.part[block.warp()];
-    for (int c = block.lane(); c < width; c += block.warp_size()) part[c] = 0;
-    for (int64_t row = block.warp(); row < rows; row += warps)
-      for (int c = block.lane(); c < width; c += block.warp_size())
-        part[c] += double{partial[row * columns + first + c]};
+    if constexpr (Block::size() == 1)
+      add_rows(width, first, part);
+    else if (block.lane() < width)
+      part[block.lane()] = column_sum(first + block.lane(), block.warp(), warps);
     block.sync();
     for (int c = block.thread(); c < width; c += block.size()) {
-      double sum = 0;
+      double sum = accumulate ? double{bias_gradient[first + c]} : 0;
       for (int w = 0; w < warps; ++w) sum += shared.part[w][c];
-      if (first + c == bias_columns)
-        *loss = static_cast<float>(sum);
-      else
-        bias_gradient[first + c] = static_cast<float>(accumulate ? sum + double{bias_gradient[first + c]} : sum);
+      bias_gradient[first + c] = static_cast<float>(sum);
     }
+  }
+
+ private:
+  // CPU: row after row, as memory lies.
+  FN void add_rows(int width, int first, double* part) const {
+    for (int c = 0; c < width; ++c) part[c] = 0;
+    for (int64_t row = 0; row < rows; ++row)
+      for (int c = 0; c < width; ++c) part[c] += double{bias[row * bias_columns + first + c]};
+  }
+  // GPU: a warp's threads take neighbouring columns of one row; eight rows are on their way at a time.
+  FN double column_sum(int column, int first_row, int step) const {
+    double sum = 0;
+#pragma unroll 8
+    for (int64_t row = first_row; row < rows; row += step) sum += double{bias[row * bias_columns + column]};
+    return sum;
   }
 };
 
 inline void sum_partials(Queue& queue, const SumPartials& sums) {
-  for_rows<256>(queue, "sum_partials", sums.bias_columns / SumPartials::kTile + 1, sums);
+  const int tiles = (sums.bias_columns + SumPartials::kTile - 1) / SumPartials::kTile;
+  for_rows<512>(queue, "sum_partials", tiles + 1, sums);
 }
 
 }  // namespace fovea::kernels

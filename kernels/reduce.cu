@@ -31,13 +31,33 @@ struct SumChunk {
   const float* x;
   int64_t n;
   typename Op::Sum* partial;
+  bool packs;  // x is aligned to 16 bytes
   using Shared = NoShared;
   template <class Block>
   FN void operator()(Block& block, int64_t chunk, Shared&) const {
     const float* from = x + chunk * kChunk;
     const int64_t left = n - chunk * kChunk;
-    const auto total = block.sum(static_cast<int>(left < kChunk ? left : kChunk), [=](int i) { return Op{}(from[i]); });
+    const int count = static_cast<int>(left < kChunk ? left : kChunk);
+    typename Op::Sum total;
+    if (Block::size() == 1 || !packs)
+      total = block.sum(count, [=](int i) { return Op{}(from[i]); });
+    else
+      total = block.sum(of_packs(from, count, block.thread(), block.size()));
     if (block.thread() == 0) partial[chunk] = total;
+  }
+
+ private:
+  // GPU: one thread's share; several packs are on their way at a time.
+  FN typename Op::Sum of_packs(const float* from, int count, int thread, int threads) const {
+    constexpr int kWidth = kPackWidth<float>;
+    typename Op::Sum total = 0;
+#pragma unroll 4
+    for (int i = thread * kWidth; i + kWidth <= count; i += threads * kWidth) {
+      const auto in = load_pack<kWidth>(from + i);
+      for (int k = 0; k < kWidth; ++k) total += Op{}(in[k]);
+    }
+    const int rest = count / kWidth * kWidth + thread;
+    return rest < count ? total + Op{}(from[rest]) : total;
   }
 };
 
@@ -60,7 +80,7 @@ void reduce(Queue& queue, const char* name, int64_t n, const float* x, typename 
   const int64_t chunks = (n + kChunk - 1) / kChunk;
   queue.with_workspace(chunks * sizeof(Sum), [=, &queue](void* workspace) {
     Sum* partial = static_cast<Sum*>(workspace);
-    for_rows<kBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial});
+    for_rows<kBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial, all_aligned(16, x)});
     for_rows<kBlock>(queue, name, 1, SumPartials<Sum>{partial, static_cast<int>(chunks), total});
   });
 }

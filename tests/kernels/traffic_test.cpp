@@ -1,0 +1,35 @@
+// What kernels declare to move, against counts by hand.
+#include "kernels/traffic.h"
+
+#include "tests/support/head_tensor.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+TEST_CASE("declared traffic: focal loss reads and writes each logit once, and each target", "[traffic]") {
+  HeadTensor<bfloat16> logits({{{10, 10}, {5, 5}}, 2, 9, 80, 0});
+  kernels::FocalLossArgs<bfloat16> args;
+  args.logits = logits.view<const bfloat16>();
+  const double count = 2. * 125 * 9 * 80, targets = 2. * 125 * 9;
+  CHECK(kernels::traffic::focal_loss(args).bytes() == 4 * count + 4 * targets);
+  CHECK(kernels::traffic::focal_loss(args).special == 3 * count);
+  args.gamma = 1.5f;
+  CHECK(kernels::traffic::focal_loss(args).special == 4 * count);
+}
+
+TEST_CASE("declared traffic: optimisers, masks, norms, pooling and upsampling", "[traffic]") {
+  namespace traffic = kernels::traffic;
+  CHECK(traffic::sgd_step(100, true).bytes() == 20 * 100);
+  CHECK(traffic::sgd_step(100, false).bytes() == 12 * 100);
+  CHECK(traffic::adamw_step(100).bytes() == 28 * 100);
+  CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, true, true).bytes() == 6 * 80);
+  CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, false, true).bytes() == 2 * 80);
+  CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, false, false).bytes() == 0);
+  CHECK(traffic::norm_forward<float>(100).bytes() == 12 * 100);                // read twice, written once
+  CHECK(traffic::norm_backward<float>(100, true, false).bytes() == 28 * 100);  // x, y, dy twice, dx once
+  const kernels::PoolShape pool{2, 8, 6, 16, 3};
+  CHECK(traffic::max_pool_forward<bfloat16>(pool, true).bytes() == 2 * 16 * (48 * 2 + 12 * 3));
+  CHECK(traffic::max_pool_backward<bfloat16>(pool, false).bytes() == 2 * 16 * (48 * 2 + 12 * 3));
+  const kernels::UpsampleShape up{1, 3, 3, 6, 6, 8};
+  CHECK(traffic::upsample_add<float>(up, true).bytes() == 4 * 8 * (9 + 36 + 36));
+}
