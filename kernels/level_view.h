@@ -31,9 +31,10 @@ struct LevelView {
   int columns = 0;  // classes, or 4 box deltas
   int pixel_stride = 0;
 
-  FN operator LevelView<const T>() const  // NOLINT(google-explicit-constructor): as T* is a const T*
-      requires(!std::is_const_v<T>) {
-    LevelView<const T> same;
+  // A view that only reads: U = const T. (A template, since nvcc warns of a conversion to the class's own type.)
+  template <class U, class = std::enable_if_t<std::is_same_v<U, const T> && !std::is_const_v<T>>>
+  FN operator LevelView<U>() const {  // NOLINT(google-explicit-constructor): as T* is a const T*
+    LevelView<U> same;
     for (int l = 0; l < kMaxLevels; ++l) same.data[l] = data[l];
     for (int l = 0; l <= kMaxLevels; ++l) same.first_anchor[l] = first_anchor[l];
     same.levels = levels;
