@@ -49,6 +49,16 @@ std::string as_file(const std::string& place, const char* soname) {
   return std::filesystem::is_directory(place, none) ? place + "/" + soname : place;
 }
 
+// cuDNN looks for its compiler for every graph, and lets go of it again: held here, that costs nothing, and it is found
+// where Python keeps it, too. Without it there are no kernels that are compiled at run time.
+void hold_compiler(void* cudnn) {
+  const auto cuda_version = reinterpret_cast<size_t (*)()>(dlsym(cudnn, "cudnnGetCudartVersion"));
+  if (cuda_version == nullptr) return;
+  const std::string soname = "libnvrtc.so." + std::to_string(cuda_version() / 1000);
+  for (const std::string& place : library_places({soname.c_str(), nullptr, "NVRTC"}))
+    if (dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) return;
+}
+
 }  // namespace
 
 std::vector<std::string> library_places(const LibraryName& name) {
@@ -98,6 +108,7 @@ const Library& library() {
     if (library.version < kOldest)
       throw Error(ErrorKind::Runtime, "cuDNN " + version_text(library.version) + " (" + library.loaded.path +
                                           ") is too old: needs " + version_text(kOldest) + " or a newer 9");
+    hold_compiler(library.loaded.handle);
     return library;
   }();
   return found;
