@@ -38,3 +38,21 @@ if(FOVEA_HAS_CUDA)
   endif()
   message(STATUS "Fovea: NCCL ${FOVEA_HAS_NCCL}")
 endif()
+
+# cuDNN is found when the program runs; only its headers are needed here, and those of its C++ frontend.
+if(FOVEA_HAS_CUDA)
+  file(GLOB python_cudnn /usr/lib/python3*/*-packages/nvidia/cudnn/include /usr/local/lib/python3*/*-packages/nvidia/cudnn/include
+       $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/cudnn/include)
+  find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${python_cudnn})
+  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h
+            HINTS ${PROJECT_SOURCE_DIR}/build/third_party/cudnn-frontend/include)
+  if(NOT CUDNN_INCLUDE_DIR)
+    message(FATAL_ERROR "The CUDA toolkit has no cudnn_graph.h: install cuDNN 9's headers (Debian package libcudnn9-dev-cuda-13 of NVIDIA's "
+                        "repository, or Python's nvidia-cudnn-cu13), name their folder by -DCUDNN_INCLUDE_DIR=..., or use -DFOVEA_CUDA=OFF")
+  endif()
+  if(NOT CUDNN_FRONTEND_INCLUDE_DIR)
+    message(FATAL_ERROR "There is no cudnn_frontend.h: run scripts/setup with nvcc on PATH, or name its folder by -DCUDNN_FRONTEND_INCLUDE_DIR=...")
+  endif()
+  add_library(cudnn_headers INTERFACE)
+  target_include_directories(cudnn_headers SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
+endif()

@@ -4,7 +4,6 @@
 #if defined(FOVEA_HAS_NCCL)
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <glob.h>
 #include <nccl.h>
 
 #include <atomic>
@@ -15,6 +14,7 @@
 
 #include "engine/communicator.h"
 #include "engine/communicator_socket.h"
+#include "kernels/cudnn_library.h"
 
 namespace fovea {
 
@@ -22,25 +22,8 @@ namespace {
 
 constexpr auto kWatchEvery = std::chrono::milliseconds(100);
 
-// Where the loader looks; the toolkit; packages of Python.
-void* open_nccl() {
-  if (void* library = dlopen("libnccl.so.2", RTLD_NOW)) return library;
-  for (const char* pattern :
-       {"/usr/local/cuda/lib64/libnccl.so.2", "/usr/local/lib/python3*/*-packages/nvidia/nccl/lib/libnccl.so.2",
-        "/usr/lib/python3*/*-packages/nvidia/nccl/lib/libnccl.so.2"}) {
-    glob_t found{};
-    void* library = nullptr;
-    if (glob(pattern, 0, nullptr, &found) == 0) library = dlopen(found.gl_pathv[0], RTLD_NOW);
-    globfree(&found);
-    if (library != nullptr) return library;
-  }
-  throw Error(ErrorKind::Runtime,
-              "libnccl.so.2 was not found, which several GPUs need: install NCCL, put its folder into LD_LIBRARY_PATH, "
-              "or use --device cpu");
-}
-
 struct Nccl {
-  void* library = open_nccl();
+  void* library = cudnn::load_library({"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"}).handle;
   template <class Function>
   Function* find(const char* name, Function*) const {
     void* symbol = dlsym(library, name);

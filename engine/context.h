@@ -18,6 +18,7 @@ enum class Precision : uint8_t { Auto, F32, BF16 };
 struct ConvTrace {
   std::string name;  // of the weight parameter
   kernels::ConvShape shape;
+  kernels::ConvFusion fusion{};
 };
 
 struct Context {

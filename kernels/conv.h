@@ -3,10 +3,14 @@
 // Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
 //   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c]
 //                        + bias[o] + add[n, p, q, o])
+//
+// Roundings where tensors are bf16: everything is summed in fp32. On the CPU the result is rounded once; on the GPU the
+// bias is rounded too, and so is a gradient before it is added to what is there (kernels/conv_cudnn.cpp says why).
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/dtype.h"
 #include "kernels/queue.h"
@@ -45,7 +49,7 @@ struct ConvWeights {
 struct ConvForward {
   const void* x = nullptr;  // [batch, in_h, in_w, in_c]
   ConvWeights weights;
-  const float* bias = nullptr;  // [out_c] or nullptr
+  const float* bias = nullptr;  // [out_c] or nullptr; changes only when weights.version does, where that is given
   const void* add = nullptr;    // like y, or nullptr; added before the ReLU; may be y itself
   bool relu = false;
   void* y = nullptr;  // [batch, out_h, out_w, out_c]
@@ -72,7 +76,28 @@ enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
 // Winograd: wherever its method applies (3x3, stride 1, fp32). Auto: of these, where it is faster.
 enum class ConvAlgorithm : uint8_t { Auto, Direct, Winograd };
 
-// Primitives and packed weights, cached by shape. One per engine; not shared between threads. The dtype is that of x, y
+// What is computed together with a forward pass; for tables of plans.
+struct ConvFusion {
+  bool bias = false, add = false, relu = false;
+  auto operator<=>(const ConvFusion&) const = default;
+};
+
+// How cuDNN computes a pass, or could: one row of `fovea info --plans`.
+struct ConvPlan {
+  std::string graph;  // "conv + add + bias + ReLU"
+  std::string
+      engine;  // cuDNN's number and knobs; empty: it has none for this graph, `passes` says what is done instead
+  std::string kernels;  // "Hopper", "Ampere or earlier", "compiled at run time"
+  int candidates = 0;
+  int hopper = 0;  // of them, with Hopper's kernels
+  size_t workspace = 0;
+  bool used = false;   // rather than the other rows of this pass
+  bool built = false;  // not built: compiled kernels where there is no driver
+  std::string passes;  // passes of our own around it, e.g. "pad y 819 -> 824"
+};
+
+// Primitives (plans) and packed weights, cached by shape. One per engine; not shared between threads, and outlives what
+// is recorded with it. The dtype is that of x, y
 // and the weights (fp32 or bf16); sums are in fp32. A shape with an empty batch or output does nothing forward, and its
 // gradients are zero (or stay as they are, if they accumulate).
 class Convolution {
@@ -90,11 +115,18 @@ class Convolution {
   // Most bytes of packed weights held between calls (default: no limit); beyond it the least recently used are freed.
   // Training wants one: weights change each step, so a form is used again only by the other levels of a head.
   void set_weight_budget(size_t bytes);
+  // GPU: plans are the fastest of their candidates, timed at first use, instead of what heuristics say.
+  void set_autotune(bool on);
   size_t cached_bytes() const;  // packed weights held between calls
-  void forget_weights();        // frees them
+  // Frees them. Nothing that was recorded with them may run afterwards.
+  void forget_weights();
 
-  // What computes this pass of this shape, e.g. "winograd F(4x4,3x3)" or "brgconv:avx512_core_bf16".
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass = ConvPass::Forward);
+  // What computes this pass of this shape, e.g. "winograd F(4x4,3x3)" or "cuDNN conv + bias + ReLU, eng41…, Hopper".
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass = ConvPass::Forward,
+                       DeviceKind device = DeviceKind::Cpu);
+  // cuDNN's plans for this pass, for the GPU at hand or, where there is none, for the described one. Throws
+  // Error(Runtime) where there is no cuDNN.
+  std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
 
  private:
   struct Impl;

@@ -1,10 +1,13 @@
 #include "kernels/conv_weights.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "kernels/host_memory.h"
 
 namespace fovea::kernels {
+
+PackedWeights::PackedWeights() : PackedWeights(Memory{allocate_host, std::free}) {}
 
 const void* PackedWeights::get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack) {
   if (weights.version == nullptr) {
@@ -22,7 +25,7 @@ const void* PackedWeights::get(const ConvWeights& weights, int form, size_t byte
   if (!held) {
     make_room(bytes);
     Entry entry;
-    entry.packed.reset(allocate_host(bytes));
+    entry.packed = {memory_.allocate(bytes), memory_.release};
     entry.bytes = bytes;
     if (entry.packed == nullptr)
       throw Error(ErrorKind::OutOfMemory, "out of memory: packed weights of " + std::to_string(bytes) + " bytes");

@@ -2,7 +2,6 @@
 // the same, least recently used ones freed first beyond a budget.
 #pragma once
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
@@ -15,6 +14,13 @@ namespace fovea::kernels {
 class PackedWeights {
  public:
   using Pack = std::function<void(void* packed)>;
+  struct Memory {
+    void* (*allocate)(size_t bytes);  // nullptr, or throws, where there is none left
+    void (*release)(void* memory);
+  };
+
+  PackedWeights();  // in the host's memory
+  explicit PackedWeights(Memory memory) : memory_(memory) {}
 
   // The form `form` of the weights, made by `pack` if it is not held: in memory of its own, or in `scratch` (as large)
   // if the weights have no version. Valid until the next call.
@@ -28,11 +34,8 @@ class PackedWeights {
   void clear();
 
  private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
   struct Entry {
-    std::unique_ptr<void, Free> packed;
+    std::unique_ptr<void, void (*)(void*)> packed{nullptr, nullptr};
     size_t bytes = 0;
     uint64_t version = 0;
     uint64_t last_use = 0;
@@ -46,6 +49,7 @@ class PackedWeights {
 
   void make_room(size_t bytes);
 
+  Memory memory_;
   std::map<Key, Entry> entries_;
   size_t bytes_ = 0;
   size_t budget_ = std::numeric_limits<size_t>::max();

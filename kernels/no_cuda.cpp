@@ -1,6 +1,5 @@
 // What a build without CUDA says instead.
 #include "kernels/cuda_device.h"
-#include "kernels/cuda_host_work.h"
 #include "kernels/gpu.h"
 
 namespace fovea {
@@ -15,8 +14,6 @@ Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
 GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
 
 void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
-
-void submit_host_work(Queue&, const char*, const std::function<void()>&) { throw Error(ErrorKind::Usage, kNone); }
 
 std::string GpuStatus::text() const { return "no GPU is used: " + problem + "\n"; }
 

@@ -1,6 +1,6 @@
 # The stand-in for the CUDA runtime, the program linked to it, and the tests of what it lets run.
 file(GLOB standin CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
-set(seams ${CMAKE_CURRENT_LIST_DIR}/host_work.cpp)  # take the place of files of fovea_kernels
+set(seams ${CMAKE_CURRENT_LIST_DIR}/cudnn_runtime.cpp)  # take the place of files of fovea_kernels
 list(REMOVE_ITEM standin ${seams})
 add_library(fovea_standin_cudart STATIC ${standin})
 target_link_libraries(fovea_standin_cudart PUBLIC fovea_flags)
@@ -8,7 +8,8 @@ target_include_directories(fovea_standin_cudart PUBLIC ${CUDAToolkit_INCLUDE_DIR
 target_compile_definitions(fovea_standin_cudart PRIVATE FOVEA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
 
 add_library(fovea_standin_seams OBJECT ${seams})
-target_link_libraries(fovea_standin_seams PUBLIC fovea_flags)
+target_link_libraries(fovea_standin_seams PUBLIC fovea_flags PRIVATE cudnn_headers)
+target_compile_definitions(fovea_standin_seams PRIVATE FOVEA_HAS_CUDA=1)
 target_include_directories(fovea_standin_seams PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 
 # Links an executable to the stand-in. Its own objects come first, so that seams win over the files they replace.

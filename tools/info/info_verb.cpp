@@ -8,6 +8,7 @@
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "tools/config/config.h"
+#include "tools/info/plan_table.h"
 #include "tools/report/table.h"
 #include "tools/verbs.h"
 
@@ -20,7 +21,7 @@ struct InfoOptions {
   std::string weights;
   std::vector<int> size;
   int batch = 1;
-  bool show_config = false, layers = false;
+  bool show_config = false, layers = false, plans = false;
 };
 
 std::string cpu_name() {
@@ -90,9 +91,15 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
                  fmt::format("{}x{}/{}", s.kernel_h, s.kernel_w, s.stride),
                  fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
                  fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
-                 context.convolution.describe(s, context.activation_dtype)});
+                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward,
+                                              context.queue.device())});
   }
   if (options.layers) fmt::print("{}", table.text());
+  if (options.plans) {
+    std::vector<LayerPlans> plans;
+    plan_layers(context.convolution, p.layers, DType::BF16, options.batch, plans);
+    fmt::print("{}\n", plan_table(plans));
+  }
   const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   fmt::print("network: ResNet-{}, {} classes, {} anchors a location, {}\n", config.model.backbone.depth,
              config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
@@ -133,6 +140,9 @@ void add_info(CLI::App& app) {
   verb->add_option("--size", options->size, "Input height and width")->expected(1, 2);
   verb->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
   verb->add_flag("--layers", options->layers, "List every convolution, and what computes it");
+  verb->add_flag(
+      "--plans", options->plans,
+      "List cuDNN's plans for every convolution in bf16: for the GPU here, or for an H200 where there is none");
   verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
   verb->callback([options] { info(*options); });
 }

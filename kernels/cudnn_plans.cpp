@@ -1,0 +1,164 @@
+#include "kernels/cudnn_plans.h"
+
+#include <cstdio>
+#include <limits>
+#include <random>
+
+#include "kernels/cudnn_library.h"
+#include "kernels/cudnn_runtime.h"
+
+namespace fovea::cudnn {
+namespace {
+
+// Plans that take more are passed over where there are others: memory that activations need.
+constexpr size_t kMostWorkspace = size_t{256} << 20;
+constexpr size_t kRandomBytes = size_t{4} << 20;
+
+void warn(const Error& error) { std::fprintf(stderr, "warning: %s\n", error.what()); }
+
+// Device memory of random values (zeros take less power, and so less time).
+class RandomTensor {
+ public:
+  RandomTensor(Queue& queue, int64_t count, DType dtype) {
+    const size_t bytes = static_cast<size_t>(count) * size_of(dtype);
+    if (bytes == 0) return;
+    memory_ = allocate(bytes);
+    const std::vector<char>& values = dtype == DType::F32 ? random_values<float>() : random_values<bfloat16>();
+    for (size_t at = 0; at < bytes; at += kRandomBytes)
+      queue.copy(static_cast<char*>(memory_) + at, values.data(), std::min(kRandomBytes, bytes - at));
+  }
+  ~RandomTensor() { release(memory_); }
+  RandomTensor(const RandomTensor&) = delete;
+  RandomTensor& operator=(const RandomTensor&) = delete;
+  void* data() const { return memory_; }
+
+ private:
+  template <class T>
+  static const std::vector<char>& random_values() {
+    static const std::vector<char> bytes = [] {
+      std::vector<char> made(kRandomBytes);
+      std::mt19937 random(1);
+      std::uniform_real_distribution<float> uniform(-1.f, 1.f);
+      for (size_t i = 0; i < kRandomBytes / sizeof(T); ++i) reinterpret_cast<T*>(made.data())[i] = T(uniform(random));
+      return made;
+    }();
+    return bytes;
+  }
+  void* memory_ = nullptr;
+};
+
+int64_t image_count(const GraphKey& k) {
+  return k.pass == ConvPass::BackwardData ? k.shape.output_count() : k.shape.input_count();
+}
+int64_t weights_count(const GraphKey& k) {
+  return k.pass == ConvPass::BackwardWeight ? k.shape.output_count() : k.shape.weight_count();
+}
+int64_t out_count(const GraphKey& k) {
+  if (k.pass == ConvPass::BackwardWeight) return k.shape.weight_count();
+  return k.pass == ConvPass::Forward ? k.shape.output_count() : k.shape.input_count();
+}
+
+// Builds the first candidate that keeps within the workspace, or else the one that takes the least. Whether there is
+// one.
+bool pick(ConvGraph& graph) {
+  int best = -1;
+  size_t least = std::numeric_limits<size_t>::max();
+  for (int i = 0; i < graph.candidates() && least > kMostWorkspace; ++i)
+    if (graph.build(i) && graph.info().workspace < least) best = i, least = graph.info().workspace;
+  return best >= 0 && graph.build(best);
+}
+
+// Builds the fastest candidate within the workspace. Its seconds; 0: there is none.
+double pick_by_timing(Queue& queue, ConvGraph& graph) {
+  const GraphKey& key = graph.key();
+  const bool masks = key.relu && key.pass == ConvPass::BackwardData;
+  const RandomTensor image(queue, image_count(key), key.dtype), weights(queue, weights_count(key), key.dtype),
+      add(queue, key.add ? out_count(key) : 0, key.dtype), bias(queue, key.bias ? key.shape.out_c : 0, key.dtype),
+      mask(queue, masks ? out_count(key) : 0, key.dtype), out(queue, out_count(key), key.dtype),
+      workspace(queue, kMostWorkspace / sizeof(float), DType::F32);
+  const Operands operands{image.data(), weights.data(), add.data(), bias.data(), mask.data(), out.data()};
+  int best = -1;
+  double least = std::numeric_limits<double>::max();
+  for (int i = 0; i < graph.candidates(); ++i) {
+    if (!graph.build(i) || graph.info().workspace > kMostWorkspace) continue;
+    const double taken = seconds(queue, [&] { execute(queue, graph, operands, workspace.data()); });
+    if (taken < least) best = i, least = taken;
+  }
+  return best >= 0 && graph.build(best) ? least : 0;
+}
+
+}  // namespace
+
+Plans::Plans(const Device& device, const std::string& folder)
+    : device_(device), purpose_("cuDNN " + version_text(library().version) + " on " + device.name()) {
+  if (folder.empty()) return;
+  file_ = folder + "/cudnn-plans-" + std::to_string(checksum(purpose_.data(), purpose_.size()));
+  try {
+    if (const std::string content = read_plan_file(file_); !content.empty()) stored_ = unpack_plans(purpose_, content);
+  } catch (const Error& error) {
+    warn(Error(ErrorKind::Data, std::string(error.what()) + "; ignored, and made anew: " + file_));
+  }
+}
+
+Plans::~Plans() {
+  try {
+    save();
+  } catch (const Error& error) {
+    warn(error);
+  }
+}
+
+void Plans::save() {
+  if (!changed_ || file_.empty()) return;
+  changed_ = false;
+  for (const auto& [key, entry] : plans_)
+    if (entry.built) stored_[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
+  write_plan_file(file_, pack_plans(purpose_, stored_));
+}
+
+Plans::Entry Plans::make(const GraphKey& key) const {
+  if (const auto stored = stored_.find(text_of(key)); stored != stored_.end())
+    if (auto graph = ConvGraph::load(device_, key, stored->second.info, stored->second.bytes))
+      return {std::move(*graph), true, stored->second.seconds};
+  return {ConvGraph(device_, key)};
+}
+
+Plans::Entry& Plans::entry_of(const GraphKey& key) {
+  const auto found = plans_.find(key);
+  return found != plans_.end() ? found->second : plans_.emplace(key, make(key)).first->second;
+}
+
+void Plans::build(Entry& entry) {
+  if (entry.built) return;
+  entry.built = pick(entry.graph);
+  changed_ = changed_ || entry.built;
+}
+
+const ConvGraph* Plans::find(Queue& queue, const GraphKey& key) {
+  Entry& entry = entry_of(key);
+  build(entry);
+  if (!entry.built) return nullptr;
+  if (autotunes(queue) && entry.seconds == 0) {
+    ConvGraph timed(device_, key);  // anew: one that was loaded knows no other candidates
+    if (const double seconds = pick_by_timing(queue, timed)) {
+      replaced_.push_back(std::move(entry.graph));
+      entry = {std::move(timed), true, seconds};
+      changed_ = true;
+    }
+  }
+  return &entry.graph;
+}
+
+Plans::Look Plans::look(const GraphKey& key) {
+  Entry& entry = entry_of(key);
+  if (!entry.built && entry.graph.candidates() == 0) return {{}, false, false, entry.graph.why()};
+  if (!entry.built && entry.graph.look(0).kind != KernelKind::Compiled) build(entry);
+  return {entry.built ? entry.graph.info() : entry.graph.look(0), true, entry.built, ""};
+}
+
+double Plans::seconds_of(const GraphKey& key) const {
+  const auto found = plans_.find(key);
+  return found == plans_.end() ? 0 : found->second.seconds;
+}
+
+}  // namespace fovea::cudnn

@@ -1,0 +1,60 @@
+// The plan of each graph, found once: kept in memory by the graph's key, and on disk for the next process. Picked by
+// cuDNN's heuristics, or by timing its candidates.
+//
+// On disk: one file for each device and version of cuDNN in plan_folder(). One that is damaged is ignored, one that
+// cannot be written costs the next process's time only; both with a warning.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/cudnn_graphs.h"
+#include "kernels/cudnn_plan_file.h"
+
+namespace fovea::cudnn {
+
+class Plans {
+ public:
+  // `folder`: where the file is; empty: nothing is kept on disk.
+  Plans(const Device& device, const std::string& folder);
+  ~Plans();  // saves
+  Plans(const Plans&) = delete;
+  Plans& operator=(const Plans&) = delete;
+
+  // The plan for `key`, or nullptr where cuDNN has none. Valid as long as *this. With autotune on it is the fastest of
+  // the candidates, timed on random tensors; not while the queue records, nor for a device that is only described.
+  const ConvGraph* find(Queue& queue, const GraphKey& key);
+  // As find(), for tables: nothing is timed, and nothing compiled.
+  struct Look {
+    PlanInfo info;
+    bool offered = false, built = false;
+    std::string why;  // not offered
+  };
+  Look look(const GraphKey& key);
+
+  // Seconds that the plan of `key` takes, as timed by find(); 0: not timed.
+  double seconds_of(const GraphKey& key) const;
+
+  void set_autotune(bool on) { autotune_ = on; }
+  bool autotunes(const Queue& queue) const { return autotune_ && !device_.is_described() && !queue.recording(); }
+  void save();  // where there are new ones
+
+ private:
+  struct Entry {
+    ConvGraph graph;
+    bool built = false;
+    double seconds = 0;  // as timed; 0: not timed
+  };
+  Entry make(const GraphKey& key) const;
+  Entry& entry_of(const GraphKey& key);
+  void build(Entry& entry);
+
+  const Device& device_;
+  std::string purpose_, file_;
+  bool autotune_ = false, changed_ = false;
+  std::map<GraphKey, Entry> plans_;
+  std::vector<ConvGraph> replaced_;  // recordings may still run them
+  StoredPlans stored_;               // as read
+};
+
+}  // namespace fovea::cudnn

@@ -1,0 +1,97 @@
+#include "kernels/cudnn_runtime.h"
+
+#include <cudnn.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/cuda_check.h"
+#include "kernels/cudnn_library.h"
+
+namespace fovea::cudnn {
+namespace {
+
+constexpr int kTimedRuns = 5;
+
+// A function of the library found at run time.
+template <class F>
+F* function(const char* name) {
+  void* found = dlsym(library().loaded.handle, name);
+  if (found == nullptr) throw Error(ErrorKind::Runtime, library().loaded.path + " has no " + name);
+  return reinterpret_cast<F*>(found);
+}
+
+void check(cudnnStatus_t status, const char* call) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  static const auto text = function<decltype(cudnnGetErrorString)>("cudnnGetErrorString");
+  const ErrorKind kind = status == CUDNN_STATUS_ALLOC_FAILED ? ErrorKind::OutOfMemory : ErrorKind::Runtime;
+  throw Error(kind, std::string(call) + " failed: " + text(status));
+}
+
+// One for the process: its stream is set before each use. Never destroyed, for the driver may be gone by then.
+cudnnHandle_t the_handle() {
+  static cudnnHandle_t handle = [] {
+    cudnnHandle_t made = nullptr;
+    check(function<decltype(cudnnCreate)>("cudnnCreate")(&made), "cudnnCreate");
+    return made;
+  }();
+  return handle;
+}
+
+bool has_device() {
+  int devices = 0;
+  return cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
+}
+
+cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.stream()); }
+
+struct Event {
+  cudaEvent_t event = nullptr;
+  Event() { cuda_check(cudaEventCreate(&event), "cudaEventCreate"); }
+  ~Event() { cudaEventDestroy(event); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+};
+
+}  // namespace
+
+const Device& device() {
+  static const Device found = has_device() ? Device::at_hand(the_handle()) : Device::h200();
+  return found;
+}
+
+void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
+  static const auto set_stream = function<decltype(cudnnSetStream)>("cudnnSetStream");
+  check(set_stream(the_handle(), stream_of(queue)), "cudnnSetStream");
+  graph.execute(the_handle(), operands, workspace);
+}
+
+double seconds(Queue& queue, const std::function<void()>& work) {
+  work();  // loads the kernel
+  const Event start, stop;
+  float best = std::numeric_limits<float>::max();
+  for (int run = 0; run < kTimedRuns; ++run) {
+    cuda_check(cudaEventRecord(start.event, stream_of(queue)), "cudaEventRecord");
+    work();
+    cuda_check(cudaEventRecord(stop.event, stream_of(queue)), "cudaEventRecord");
+    cuda_check(cudaEventSynchronize(stop.event), "timing a convolution");
+    float milliseconds = 0;
+    cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
+    best = std::min(best, milliseconds);
+  }
+  return best * 1e-3;
+}
+
+bool runs_contracts() { return false; }
+void run_contract(Queue&, const ContractCall&) { require(false, "this runtime runs plans"); }
+
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  cuda_check(cudaMalloc(&memory, bytes), ("cudaMalloc of " + std::to_string(bytes) + " bytes of weights").c_str());
+  return memory;
+}
+
+void release(void* memory) { cudaFree(memory); }
+
+}  // namespace fovea::cudnn

@@ -1,0 +1,195 @@
+// The GPU's convolution against its definition, with plans of the described H200 whose graphs run on the CPU
+// (graph_runtime.cpp): all of it but cuDNN's own kernels.
+#include <cmath>
+
+#include "kernels/conv_backend.h"
+#include "tests/plans/graph_runtime.h"
+#include "tests/support/catch.h"
+#include "tests/support/conv_oracle.h"
+#include "tests/support/seeded.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using cudnn::test::executed_graphs;
+using kernels::ConvBackend;
+using kernels::ConvPass;
+using kernels::ConvShape;
+using oracle::Values;
+
+namespace {
+
+struct Case {
+  const char* name;
+  ConvShape shape;  // batch, in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad, groups
+};
+
+const Case kCases[] = {
+    {"1x1", {2, 9, 7, 24, 40, 1, 1, 1, 0, 1}},
+    {"1x1 stride 2", {1, 9, 8, 16, 32, 1, 1, 2, 0, 1}},
+    {"3x3", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}},
+    {"3x3 odd channels", {1, 9, 9, 7, 5, 3, 3, 1, 1, 1}},
+    {"3x3 to 9·4 deltas", {1, 13, 13, 64, 36, 3, 3, 1, 1, 1}},
+    {"3x3 to 9·91 logits", {1, 7, 6, 32, 819, 3, 3, 1, 1, 1}},
+    {"3x3 stride 2", {1, 13, 12, 32, 16, 3, 3, 2, 1, 1}},
+    {"3x3 groups of 8", {1, 8, 9, 32, 64, 3, 3, 1, 1, 4}},
+    {"3x3 groups of 4", {1, 8, 8, 128, 128, 3, 3, 1, 1, 32}},
+    {"the stem", {1, 24, 32, 3, 32, 7, 7, 2, 3, 1}},
+    {"the stem, odd", {2, 25, 31, 3, 16, 7, 7, 2, 3, 1}},
+};
+
+Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
+
+// A bias that bf16 holds exactly: that it is rounded to bf16 is part of the contract, not an error to be allowed for.
+std::vector<float> exact_bias(int n) {
+  const auto rounded = seeded_uniform<bfloat16>(n, 6);
+  return {rounded.begin(), rounded.end()};
+}
+
+// Allows for one more rounding to T, of `rounded`, on the way to `expected`, whose bound counts `roundings`.
+template <class T>
+void allow_rounding_of(const Reference& rounded, double roundings, Reference& expected) {
+  for (size_t i = 0; i < expected.size(); ++i)
+    expected.mag[i] += epsilon_of<T>() * std::abs(rounded.ref[i]) / (roundings * epsilon_of<float>());
+}
+
+double products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c / s.groups) + 3.0; }
+double data_products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3.0; }
+double weight_products(const ConvShape& s) { return double(s.batch) * s.out_h() * s.out_w() + 3; }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[plans]", float, bfloat16) {
+  using T = TestType;
+  const auto convolution = kernels::make_cudnn_backend();
+  for (const auto& [name, s] : kCases)
+    for (const kernels::ConvFusion fusion :
+         {kernels::ConvFusion{}, {.bias = true, .relu = true}, {true, true, true}, {.add = true}, {.relu = true}}) {
+      CAPTURE(name, fusion.bias, fusion.add, fusion.relu);
+      Queue queue;
+      Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
+          y(seeded_uniform<T>(s.output_count(), 4));
+      Guarded<float> bias(exact_bias(s.out_c));
+      const auto added = to_double(y.values());
+      const size_t runs = executed_graphs.size();
+      convolution->forward(queue, s, dtype_of<T>(),
+                           {x.data(),
+                            {w.data()},
+                            fusion.bias ? bias.data() : nullptr,
+                            fusion.add ? y.data() : nullptr,
+                            fusion.relu,
+                            y.data()});
+      CHECK(executed_graphs.size() == runs + 1);
+      auto expected = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()),
+                                           fusion.bias ? to_double(bias.values()) : Values{},
+                                           fusion.add ? added : Values{}, fusion.relu);
+      // Where y is cropped (or its graph has no plan) the product is rounded before the rest is added.
+      const auto product = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()), {}, {}, false);
+      allow_rounding_of<T>(product, products(s), expected);
+      CHECK_CLOSE(y.values(), expected, products(s));
+    }
+}
+
+TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definition", "[plans]", float, bfloat16) {
+  using T = TestType;
+  const auto convolution = kernels::make_cudnn_backend();
+  for (const auto& [name, s] : kCases)
+    for (const bool has_mask : {false, true})
+      for (const bool accumulate : {false, true}) {
+        CAPTURE(name, has_mask, accumulate);
+        Queue queue;
+        Guarded<T> dy(seeded_uniform<T>(s.output_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
+            mask(seeded_uniform<T>(s.input_count(), 3)), dx(seeded_uniform<T>(s.input_count(), 4));
+        const auto before = to_double(dx.values()), masks = to_double(mask.values());
+        convolution->backward_data(queue, s, dtype_of<T>(),
+                                   {dy.data(), {w.data()}, has_mask ? mask.data() : nullptr, accumulate, dx.data()});
+        const auto gradient = to_double(dy.values()), weights = to_double(w.values());
+        auto expected = oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{},
+                                                   accumulate ? before : Values{});
+        if (accumulate)
+          allow_rounding_of<T>(oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, {}),
+                               data_products(s), expected);
+        CHECK_CLOSE(dx.values(), expected, data_products(s));
+      }
+}
+
+TEMPLATE_TEST_CASE("by plan: convolution weight and bias gradients agree with their definition", "[plans]", float,
+                   bfloat16) {
+  using T = TestType;
+  const auto convolution = kernels::make_cudnn_backend();
+  for (const auto& [name, s] : kCases)
+    for (const bool accumulate : {false, true}) {
+      CAPTURE(name, accumulate);
+      Queue queue;
+      Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), dy(seeded_uniform<T>(s.output_count(), 2));
+      Guarded<float> dweight(seeded_uniform<float>(s.weight_count(), 3)), dbias(seeded_uniform<float>(s.out_c, 4));
+      const auto before = to_double(dweight.values()), bias_before = to_double(dbias.values());
+      convolution->backward_weight(queue, s, dtype_of<T>(),
+                                   {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});
+      const auto image = to_double(x.values()), gradient = to_double(dy.values());
+      auto expected = oracle::conv_backward_weight(s, image, gradient, accumulate ? before : Values{});
+      allow_rounding_of<T>(oracle::conv_backward_weight(s, image, gradient, {}), weight_products(s), expected);
+      CHECK_CLOSE(dweight.values(), expected, weight_products(s));
+      CHECK_CLOSE(dbias.values(), oracle::conv_bias_gradient(s, gradient, accumulate ? bias_before : Values{}),
+                  weight_products(s));
+    }
+}
+
+TEST_CASE("by plan: a recorded convolution replays to the same bits", "[plans]") {
+  const auto convolution = kernels::make_cudnn_backend();
+  const ConvShape s{1, 7, 6, 32, 819, 3, 3, 1, 1, 1};
+  Queue queue;
+  Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), w(seeded_uniform<bfloat16>(s.weight_count(), 2)),
+      y(s.output_count()), replayed(s.output_count());
+  convolution->forward(queue, s, DType::BF16, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()});
+  const size_t runs = executed_graphs.size();
+  const Recording recording = queue.record([&] {
+    convolution->forward(queue, s, DType::BF16, {x.data(), {w.data()}, nullptr, nullptr, false, replayed.data()});
+  });
+  CHECK(executed_graphs.size() == runs);
+  recording.replay();
+  CHECK(executed_graphs.size() == runs + 1);
+  CHECK(std::memcmp(y.data(), replayed.data(), s.output_count() * sizeof(bfloat16)) == 0);
+}
+
+TEST_CASE("by plan: padded weights and the bias are kept as long as their version is the same", "[plans]") {
+  const auto convolution = kernels::make_cudnn_backend();
+  const ConvShape s{1, 5, 5, 8, 16, 3, 3, 1, 1, 1}, odd{1, 5, 5, 6, 16, 3, 3, 1, 1, 1};
+  Queue queue;
+  uint64_t version = 1;
+  Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), w(seeded_uniform<bfloat16>(s.weight_count(), 2)),
+      y(s.output_count());
+  Guarded<float> bias(exact_bias(s.out_c));
+  const auto run = [&](const ConvShape& shape) {
+    convolution->forward(queue, shape, DType::BF16,
+                         {x.data(), {w.data(), &version}, bias.data(), nullptr, false, y.data()});
+    return y.values();
+  };
+  const auto same = [](const auto& a, const auto& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(bfloat16)) == 0;
+  };
+  for (const ConvShape& shape : {s, odd}) {
+    convolution->forget_weights();
+    CHECK(convolution->cached_bytes() == 0);
+    const auto first = run(shape);
+    // The bias in bf16, and the weights where their channels are padded to eight.
+    CHECK(convolution->cached_bytes() == (16 + (shape.in_c == 6 ? s.weight_count() : 0)) * sizeof(bfloat16));
+    bias.data()[0] += 1;
+    if (shape.in_c == 6) w.data()[0] = 3;
+    CHECK(same(run(shape), first));
+    ++version;
+    CHECK(!same(run(shape), first));
+  }
+}
+
+TEST_CASE("by plan: fp32 is never rounded to fewer bits, and everything has the same bits each time", "[plans]") {
+  // Engines are picked by what cuDNN says of them; the tensor cores' have clusters' or stages' knobs. Exact ones have
+  // neither: this holds that the notes were asked for.
+  const auto convolution = kernels::make_cudnn_backend();
+  for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})
+    for (const auto& plan :
+         convolution->plans({4, 50, 50, 256, 256, 3, 3, 1, 1, 1}, DType::F32, pass, {true, false, true})) {
+      CAPTURE(plan.graph, plan.engine);
+      CHECK(plan.kernels != "Hopper");
+      CHECK(plan.engine.find("_k14=") == std::string::npos);
+    }
+}

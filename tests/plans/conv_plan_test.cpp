@@ -1,0 +1,180 @@
+// cuDNN's plan for every convolution of every network, found without a GPU from the description of an H200: that each
+// has one, that the forward pass runs on Hopper's kernels at full rate, and which of the rest do not.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "kernels/cudnn_plans.h"
+#include "model/retinanet.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_folder.h"
+#include "tools/info/plan_table.h"
+
+using namespace fovea;
+using kernels::ConvPass;
+using kernels::ConvPlan;
+using kernels::ConvShape;
+
+namespace {
+
+struct Input {
+  LevelSize size;
+  int batch;
+};
+const Input kInputs[] = {{{800, 800}, 16}, {{512, 512}, 32}, {{800, 1344}, 1}};
+
+using Layers = std::vector<ConvTrace>;
+
+// The convolutions of a training step's forward pass, for each input. Recording runs no arithmetic; how many images
+// there are is said where the layers are planned.
+std::vector<Layers> layers_of(const ModelConfig& config) {
+  Context context(DeviceKind::Cpu, Precision::F32);
+  RetinaNet model(context, config, 1);
+  std::vector<Layers> all;
+  for (const auto& [size, batch] : kInputs) {
+    Layers layers;
+    context.trace = &layers;
+    context.queue.record([&] {
+      Tape tape(context, /*training=*/true);
+      model.forward(tape, context.empty({1, size.height, size.width, 3}, DType::F32));
+    });
+    all.push_back(std::move(layers));
+  }
+  return all;
+}
+
+ModelConfig network(int depth, Norm norm = Norm::FrozenBatch, Norm head_norm = Norm::None, int classes = 80) {
+  ModelConfig config;
+  config.backbone.depth = depth;
+  config.backbone.norm = norm;
+  config.head.norm = head_norm;
+  config.classes = classes;
+  return config;
+}
+
+const ConvPlan& used_plan(const LayerPlans& layer) {
+  REQUIRE(!layer.plans.empty());
+  REQUIRE(layer.plans.front().used);
+  return layer.plans.front();
+}
+
+// Every pass of every layer has a plan that was built.
+void check_all_planned(const std::vector<LayerPlans>& plans) {
+  for (const LayerPlans& layer : plans) {
+    const ConvPlan& plan = used_plan(layer);
+    CAPTURE(layer.layer.name, name_of(layer.dtype), static_cast<int>(layer.pass), plan.graph);
+    CHECK_FALSE(plan.engine.empty());
+    CHECK(plan.built);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("plan: every convolution of every network has a plan in bf16 and fp32 at three sizes", "[plans][table]") {
+  kernels::Convolution convolution;
+  std::vector<LayerPlans> plans;
+  for (const ModelConfig& config :
+       {network(50), network(50, Norm::Batch), network(50, Norm::Group, Norm::Group),
+        network(50, Norm::FrozenBatch, Norm::None, 91), network(18), network(34), network(101), network(152)}) {
+    const auto layers = layers_of(config);
+    for (size_t i = 0; i < layers.size(); ++i)
+      for (const DType dtype : {DType::BF16, DType::F32})
+        plan_layers(convolution, layers[i], dtype, kInputs[i].batch, plans);
+  }
+  fmt::print("{}", plan_table(plans));
+  check_all_planned(plans);
+}
+
+TEST_CASE("plan: each layer of R50's forward pass in bf16 is one kernel of Hopper's, all of it fused", "[plans]") {
+  kernels::Convolution convolution;
+  const auto layers = layers_of(network(50));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    std::vector<LayerPlans> plans;
+    plan_layers(convolution, layers[i], DType::BF16, kInputs[i].batch, plans);
+    REQUIRE(plans.size() > 60);
+    for (const LayerPlans& layer : plans) {
+      if (layer.pass != ConvPass::Forward) continue;
+      const ConvPlan& plan = used_plan(layer);
+      const ConvShape& s = layer.layer.shape;
+      CAPTURE(layer.layer.name, plan.graph, plan.engine, plan.passes, s.batch, s.in_h, s.in_w);
+      CHECK(plan.hopper > 0);
+      // One image does not fill the machine: there the heuristics prefer older kernels for a few small layers.
+      if (s.batch > 1) CHECK(plan.kernels == "Hopper");
+      const bool crops = s.out_c == 36;  // the deltas, 9·4, are padded to 40: a pass of our own adds their bias
+      CHECK(plan.passes.empty() == (!crops && s.in_c != 3));
+      if (crops) continue;
+      CHECK(plan.graph.find("bias") != std::string::npos);
+      CHECK((plan.graph.find("ReLU") != std::string::npos) == layer.layer.fusion.relu);
+      CHECK((plan.graph.find("add") != std::string::npos) == layer.layer.fusion.add);
+    }
+  }
+}
+
+TEST_CASE("plan: 98 % of the arithmetic of R50's gradients in bf16 is in kernels of Hopper's", "[plans]") {
+  kernels::Convolution convolution;
+  const auto layers = layers_of(network(50)).front();
+  std::vector<LayerPlans> plans;
+  plan_layers(convolution, layers, DType::BF16, kInputs[0].batch, plans);
+  double all = 0, hopper = 0;
+  for (const LayerPlans& layer : plans) {
+    if (layer.pass == ConvPass::Forward) continue;
+    const ConvPlan& plan = used_plan(layer);
+    const auto alike = std::count_if(layers.begin(), layers.end(), [&](ConvTrace other) {
+      other.shape.batch = layer.layer.shape.batch;
+      return other.shape == layer.layer.shape;
+    });
+    const double macs = static_cast<double>(layer.layer.shape.macs()) * static_cast<double>(alike);
+    all += macs;
+    if (plan.kernels == "Hopper")
+      hopper += macs;
+    else
+      fmt::print("{}: {}, {}\n", layer.layer.name, plan.graph, plan.engine);
+  }
+  CAPTURE(hopper / all);
+  CHECK(hopper > 0.98 * all);
+}
+
+TEST_CASE("plan: the grouped layers of a ResNeXt 32x4d have plans", "[plans]") {
+  kernels::Convolution convolution;
+  std::vector<ConvTrace> layers;
+  const std::pair<int, int> stages[] = {{200, 128}, {100, 256}, {50, 512}, {25, 1024}};
+  for (const auto& [size, channels] : stages)
+    for (const int stride : {1, 2})
+      layers.push_back({"32x4d",
+                        {1, size * stride, size * stride, channels, channels, 3, 3, stride, 1, 32},
+                        {.bias = true, .relu = true}});
+  std::vector<LayerPlans> plans;
+  plan_layers(convolution, layers, DType::BF16, 16, plans);
+  fmt::print("{}", plan_table(plans));
+  check_all_planned(plans);
+}
+
+TEST_CASE("plan: plans are kept in their file for the next process, and a damaged one is made anew", "[plans]") {
+  const test::TemporaryFolder folder;
+  const cudnn::Device device = cudnn::Device::h200();
+  const cudnn::GraphKey key{ConvPass::Forward, {4, 20, 20, 64, 64, 3, 3, 1, 1, 1}, DType::BF16, true, true, true};
+  Queue queue;
+  std::string engine;
+  {
+    cudnn::Plans plans(device, folder.path().string());
+    engine = plans.find(queue, key)->info().engine;
+  }
+  const auto file = std::filesystem::directory_iterator(folder.path())->path();
+  std::string content = cudnn::read_plan_file(file.string());
+  CHECK(content.find(cudnn::text_of(key)) != std::string::npos);
+  {
+    cudnn::Plans plans(device, folder.path().string());
+    const cudnn::ConvGraph* graph = plans.find(queue, key);
+    REQUIRE(graph != nullptr);
+    CHECK(graph->info().engine == engine);
+    CHECK(graph->candidates() == 0);  // read back: it knows no others
+  }
+  content[content.size() / 2] ^= 1;
+  cudnn::write_plan_file(file.string(), content);
+  cudnn::Plans plans(device, folder.path().string());
+  const cudnn::ConvGraph* graph = plans.find(queue, key);
+  REQUIRE(graph != nullptr);
+  CHECK(graph->candidates() > 1);
+  CHECK(graph->info().engine == engine);
+}

@@ -1,0 +1,15 @@
+# cmake -DNM=… -DSTUB=…/libcuda.so -DDRIVER=driver.cpp -DOUT=every_other.cpp -P every_other.cmake
+# Writes a function that answers success for every one of the stub's that driver.cpp does not define.
+execute_process(COMMAND ${NM} -D --defined-only ${STUB} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL " T cu[A-Za-z0-9_]+" symbols "${symbols}")
+list(REMOVE_DUPLICATES symbols)
+file(READ ${DRIVER} driver)
+set(functions "")
+foreach(symbol IN LISTS symbols)
+  string(REPLACE " T " "" symbol "${symbol}")
+  string(FIND "${driver}" "int ${symbol}(" at)
+  if(at EQUAL -1)
+    string(APPEND functions "extern \"C\" int ${symbol}() { return 0; }\n")
+  endif()
+endforeach()
+file(WRITE ${OUT} "${functions}")
