@@ -15,6 +15,30 @@ find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 
+# MPI starts the ranks of a training that mpirun launched; without it they find each other over TCP.
+set(FOVEA_MPI "AUTO" CACHE STRING "Ranks started by mpirun: AUTO (where MPI is found), ON or OFF")
+set_property(CACHE FOVEA_MPI PROPERTY STRINGS AUTO ON OFF)
+set(FOVEA_HAS_MPI OFF)
+if(NOT FOVEA_MPI STREQUAL "OFF")
+  set(MPI_CXX_SKIP_MPICXX ON)
+  find_package(MPI COMPONENTS CXX)
+  if(MPI_CXX_FOUND)
+    set(FOVEA_HAS_MPI ON)
+  elseif(FOVEA_MPI STREQUAL "ON")
+    message(FATAL_ERROR "FOVEA_MPI=ON, but no MPI was found: install libopenmpi-dev, or configure with -DFOVEA_MPI=OFF")
+  endif()
+endif()
+message(STATUS "Fovea: MPI ${FOVEA_HAS_MPI}")
+
+set(FOVEA_HAS_NCCL OFF)
+if(FOVEA_HAS_CUDA)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(NCCL_INCLUDE_DIR)
+    set(FOVEA_HAS_NCCL ON)
+  endif()
+  message(STATUS "Fovea: NCCL ${FOVEA_HAS_NCCL}")
+endif()
+
 # cuDNN is found when the program runs; only its headers are needed here, and those of its C++ frontend.
 if(FOVEA_HAS_CUDA)
   file(GLOB python_cudnn /usr/lib/python3*/*-packages/nvidia/cudnn/include /usr/local/lib/python3*/*-packages/nvidia/cudnn/include

@@ -44,6 +44,14 @@ void Gradients::zero_unwritten() {
     if (entry.bound && !entry.written) context_.queue.fill_zero(entry.gradient.raw(), entry.gradient.bytes());
 }
 
+void Gradients::zero_unwritten(const float* begin, const float* end) {
+  for (auto& [id, entry] : entries_) {
+    if (!entry.bound || entry.written || entry.gradient.raw() < begin || entry.gradient.raw() >= end) continue;
+    context_.queue.fill_zero(entry.gradient.raw(), entry.gradient.bytes());
+    entry.written = true;
+  }
+}
+
 bool Tape::differentiates(std::initializer_list<const Tensor*> inputs) const {
   if (!training_) return false;
   for (const Tensor* input : inputs)
@@ -56,11 +64,19 @@ void Tape::record(const char* name, const Tensor& output, std::function<void(Gra
   records_.push_back({name, output, std::move(backward)});
 }
 
+void Tape::mark(const char* part) {
+  if (training_) records_.push_back({part, {}, {}});
+}
+
 void Tape::backward() {
   while (!records_.empty()) {
     {
       const Record record = std::move(records_.back());
       records_.pop_back();
+      if (!record.backward) {
+        if (passed_) passed_(record.name);
+        continue;
+      }
       if (gradients_.of(record.output)) record.backward(gradients_);
       gradients_.entries_.erase(record.output.id());
     }

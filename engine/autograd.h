@@ -31,8 +31,9 @@ class Gradients {
   void give(const Tensor& x, const Tensor& gradient);
   // From now on the gradient of x (a parameter) is this tensor. `accumulate`: the next write adds to what is there.
   void bind(const Tensor& x, const Tensor& gradient, bool accumulate);
-  // Zeroes the bound gradients that nothing wrote to.
+  // Zeroes the bound gradients that nothing wrote to: all, or those within [begin, end).
   void zero_unwritten();
+  void zero_unwritten(const float* begin, const float* end);
 
  private:
   friend class Tape;
@@ -58,18 +59,23 @@ class Tape {
   bool differentiates(std::initializer_list<const Tensor*> inputs) const;
   // `backward` runs when `output` has a gradient. Marks the output as one that requires a gradient.
   void record(const char* name, const Tensor& output, std::function<void(Gradients&)> backward);
+  // Between two parts of a network: when backward gets here, the gradients of what was recorded after it are final, and
+  // the callback of on_mark, if there is one, is called. `part`: what the names of those parameters begin with.
+  void mark(const char* part);
+  void on_mark(std::function<void(const char* part)> passed) { passed_ = std::move(passed); }
   // Runs backward from the gradients given so far. The tape is empty afterwards.
   void backward();
 
  private:
   struct Record {
     const char* name;
-    Tensor output;
-    std::function<void(Gradients&)> backward;
+    Tensor output;                             // none: a mark
+    std::function<void(Gradients&)> backward;  // none: a mark
   };
   Context& context_;
   Gradients gradients_;
   std::vector<Record> records_;
+  std::function<void(const char* part)> passed_;
   bool training_;
 };
 

@@ -10,6 +10,8 @@
 
 namespace fovea {
 
+class Communicator;
+
 enum class Precision : uint8_t { Auto, F32, BF16 };
 
 // One convolution that ran, for tables of layers.
@@ -30,6 +32,8 @@ struct Context {
   Allocator memory;
   kernels::Convolution convolution;
   DType activation_dtype;
+  // The ranks that train together; nullptr: this process alone. And those that share the statistics of batch norms.
+  Communicator *ranks = nullptr, *norm_ranks = nullptr;
   std::vector<ConvTrace>* trace = nullptr;  // where given, forward convolutions are listed
 
  private:

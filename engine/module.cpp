@@ -80,6 +80,18 @@ int64_t ParameterStore::offset_of(const Parameter& parameter) const {
   return parameter.value.data<float>() - trained_values_.data<float>();
 }
 
+std::pair<int64_t, int64_t> ParameterStore::trained_range(const std::string& prefix) const {
+  int64_t begin = 0, end = 0;
+  for (const Parameter& p : parameters_) {
+    if (!p.trainable || !p.name.starts_with(prefix)) continue;
+    const int64_t offset = offset_of(p);
+    if (begin == end) begin = end = offset;
+    require(offset == end, "the parameters of a part of the network are neighbours");
+    end = offset + padded(p.shape.count());
+  }
+  return {begin, end};
+}
+
 void ParameterStore::bind_gradients(Tape& tape, bool accumulate) {
   for (Parameter& p : parameters_)
     if (p.trainable) tape.gradients().bind(p.value, p.gradient, accumulate);

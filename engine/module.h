@@ -3,6 +3,7 @@
 #pragma once
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/autograd.h"
@@ -46,11 +47,16 @@ class ParameterStore {
   Parameter* find(const std::string& name);
 
   const Tensor& trained_values() const { return trained_values_; }
+  const Tensor& fixed_values() const { return fixed_values_; }
   const Tensor& gradients() const { return gradients_; }
   int64_t trainable_count() const { return trainable_count_; }
   int64_t total_count() const { return trainable_count_ + fixed_count_; }
   // Element range of a trainable parameter within the flat buffers (padded to 16 elements).
   int64_t offset_of(const Parameter& parameter) const;
+
+  // Range within the flat buffers of the trainable parameters whose names begin with `prefix`; empty where there are
+  // none. They must be neighbours.
+  std::pair<int64_t, int64_t> trained_range(const std::string& prefix) const;
 
   // Values were changed from outside the queue's steps (loaded, initialised): derived forms are made anew.
   void touch() { ++revision_; }

@@ -1,5 +1,6 @@
 #include "engine/ops.h"
 
+#include "engine/communicator.h"
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/group_norm.h"
@@ -209,6 +210,15 @@ struct NormGradients {
 
 }  // namespace
 
+namespace {
+kernels::RankSums rank_sums(const Context& context) {
+  Communicator* ranks = context.norm_ranks;
+  if (ranks == nullptr || ranks->alone()) return {};
+  return {ranks->size(),
+          [ranks](Queue& queue, double* values, int64_t count) { ranks->all_reduce_sum(queue, values, count); }};
+}
+}  // namespace
+
 Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
   const Tensor y = empty_like(tape, x);
   const Tensor mean = tape.context().empty({x.channels()}, DType::F32),
@@ -229,7 +239,7 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
     forward.saved_invstd = invstd.data<float>();
     forward.relu = args.relu;
     forward.y = y.data<T>();
-    kernels::batch_norm_train_forward(tape.queue(), forward);
+    kernels::batch_norm_train_forward(tape.queue(), forward, rank_sums(tape.context()));
   });
   if (tape.differentiates({&x, &args.add, &args.scale->value}))
     tape.record("batch_norm", y, [x, y, mean, invstd, args](Gradients& g) {
@@ -256,7 +266,7 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
         backward.dgamma = parameters.dscale;
         backward.dbeta = parameters.dshift;
         backward.accumulate_parameters = parameters.accumulate;
-        kernels::batch_norm_train_backward(g.context().queue, backward);
+        kernels::batch_norm_train_backward(g.context().queue, backward, rank_sums(g.context()));
       });
     });
   return y;

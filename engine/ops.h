@@ -35,7 +35,8 @@ struct BatchNormArgs {
   bool relu = false;
   Tensor add;  // added before the ReLU, or none
 };
-// Batch statistics over N, H, W; updates the running ones. For training only: in evaluation the norm is folded.
+// Batch statistics over N, H, W, and over the context's norm_ranks; updates the running ones. For training only: in
+// evaluation the norm is folded.
 Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args);
 
 struct GroupNormArgs {

@@ -86,6 +86,60 @@ struct Statistics {
   }
 };
 
+// Sums kept for what the ranks do with them: [2, columns].
+struct KeepSums {
+  double* kept;
+  int64_t columns;
+  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+    kept[c] = sums[0];
+    kept[columns + c] = sums[1];
+  }
+};
+
+// A finish of column_reduce applied to kept sums.
+template <class Finish>
+struct FinishKept {
+  Finish finish;
+  const double* kept;
+  int64_t columns;
+  FN void operator()(int64_t c) const {
+    const double sums[2] = {kept[c], kept[columns + c]};
+    finish(0, c, sums);
+  }
+};
+
+template <class First, class Second>
+struct FinishBoth {
+  First first;
+  Second second;
+  FN void operator()(int64_t segment, int64_t c, const double (&sums)[2]) const {
+    first(segment, c, sums);
+    second(segment, c, sums);
+  }
+};
+
+struct FinishNothing {
+  FN void operator()(int64_t, int64_t, const double (&)[2]) const {}
+};
+
+// The sums over this rank's rows, given to `of_rank`, and those over the rows of all ranks, given to `of_all`.
+template <class T, class Terms, class OfRank, class OfAll>
+void reduce_over_ranks(Queue& queue, const char* name, const RankSums& ranks, int64_t rows, int64_t columns,
+                       const Terms& terms, const OfRank& of_rank, const OfAll& of_all, bool aligned, void* workspace) {
+  const auto reduce = [&](const auto& finish, void* partial) {
+    column_reduce<kPackWidth<T>>(queue, name, 1, rows, columns, terms, finish, aligned, partial);
+  };
+  if (ranks.ranks == 1) return reduce(FinishBoth<OfRank, OfAll>{of_rank, of_all}, workspace);
+  double* kept = static_cast<double*>(workspace);
+  reduce(FinishBoth<OfRank, KeepSums>{of_rank, {kept, columns}}, kept + 2 * columns);
+  ranks.add_up(queue, kept, 2 * columns);
+  for_each(queue, "batch_norm_finish", columns, FinishKept<OfAll>{of_all, kept, columns});
+}
+
+size_t reduce_over_ranks_bytes(int64_t rows, int64_t columns) {
+  return column_reduce_bytes(1, rows, columns, 2) + 2 * columns * sizeof(double);
+}
+
 // EVAL: `spread` is the variance, else the inverse standard deviation.
 template <class T, bool ADD, bool EVAL>
 struct Normalise {
@@ -135,33 +189,37 @@ void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, 
 }
 
 struct ParameterGradients {
-  const float* gamma;
   float *dgamma, *dbeta;
-  float* means;  // [2, columns]: mean(h) and mean(h·x̂)
-  int64_t columns;
-  double rows;
   bool accumulate;
   FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     dbeta[c] = static_cast<float>(accumulate ? dbeta[c] + sums[0] : sums[0]);
     dgamma[c] = static_cast<float>(accumulate ? dgamma[c] + sums[1] : sums[1]);
+  }
+};
+
+struct InputGradientMeans {
+  const float* gamma;
+  float* means;  // [2, columns]: mean(h) and mean(h·x̂)
+  int64_t columns;
+  double rows;
+  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     means[c] = static_cast<float>(gamma[c] * sums[0] / rows);
     means[columns + c] = static_cast<float>(gamma[c] * sums[1] / rows);
   }
 };
 
 template <class T, bool MASK>
-void backward(Queue& queue, const BatchNormBackward<T>& args) {
-  constexpr int kWidth = kPackWidth<T>;
-  const size_t partial_bytes = column_reduce_bytes(1, args.rows, args.channels, 2);
+void backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks) {
+  const size_t partial_bytes = reduce_over_ranks_bytes(args.rows, args.channels);
   const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.saved_mean, args.saved_invstd);
   queue.with_workspace(partial_bytes + 2 * sizeof(float) * args.channels, [=, &queue](void* workspace) {
     float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
-    column_reduce<kWidth>(
-        queue, "batch_norm_backward_sums", 1, args.rows, args.channels,
+    reduce_over_ranks<T>(
+        queue, "batch_norm_backward_sums", ranks, args.rows, args.channels,
         GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels, args.rows},
-        ParameterGradients{args.gamma, args.dgamma, args.dbeta, means, args.channels, static_cast<double>(args.rows),
-                           args.accumulate_parameters},
-        aligned, workspace);
+        ParameterGradients{args.dgamma, args.dbeta, args.accumulate_parameters},
+        InputGradientMeans{args.gamma, means, args.channels, static_cast<double>(args.rows) * ranks.ranks}, aligned,
+        workspace);
     const NormInputGradient<T> input{.rows = args.rows,
                                      .columns = args.channels,
                                      .segment_rows = args.rows,
@@ -195,17 +253,17 @@ void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const flo
 }
 
 template <class T>
-void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args) {
+void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args, const RankSums& ranks) {
   if (args.rows < 2)
     throw Error(ErrorKind::Data,
                 "batch norm in training: " + std::to_string(args.rows) +
                     " value(s) a channel, expected at least 2; use a larger batch or image, or a frozen norm");
-  queue.with_workspace(column_reduce_bytes(1, args.rows, args.channels, 2), [=, &queue](void* workspace) {
-    column_reduce<kPackWidth<T>>(queue, "batch_norm_statistics", 1, args.rows, args.channels,
-                                 Moments<T>{args.x, args.channels},
-                                 Statistics{args.running_mean, args.running_var, args.saved_mean, args.saved_invstd,
-                                            static_cast<double>(args.rows), args.momentum, args.eps},
-                                 all_aligned(16, args.x), workspace);
+  queue.with_workspace(reduce_over_ranks_bytes(args.rows, args.channels), [=, &queue](void* workspace) {
+    reduce_over_ranks<T>(queue, "batch_norm_statistics", ranks, args.rows, args.channels,
+                         Moments<T>{args.x, args.channels}, FinishNothing{},
+                         Statistics{args.running_mean, args.running_var, args.saved_mean, args.saved_invstd,
+                                    static_cast<double>(args.rows) * ranks.ranks, args.momentum, args.eps},
+                         all_aligned(16, args.x), workspace);
   });
   normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
 }
@@ -216,7 +274,7 @@ void batch_norm_eval(Queue& queue, const BatchNormForward<T>& args) {
 }
 
 template <class T>
-void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args) {
+void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks) {
   const int64_t n = args.rows * args.channels;
   BatchNormBackward<T> rest = args;
   if (args.dadd != nullptr) {
@@ -231,14 +289,14 @@ void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args) {
       rest.y = nullptr;
     }
   }
-  rest.y != nullptr ? backward<T, true>(queue, rest) : backward<T, false>(queue, rest);
+  rest.y != nullptr ? backward<T, true>(queue, rest, ranks) : backward<T, false>(queue, rest, ranks);
 }
 
-#define INSTANTIATE(T)                                                                      \
-  template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*); \
-  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&);            \
-  template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                     \
-  template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&);
+#define INSTANTIATE(T)                                                                            \
+  template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*);       \
+  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&, const RankSums&); \
+  template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                           \
+  template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&, const RankSums&);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)
 

@@ -109,7 +109,9 @@ DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
   const auto type = onednn::type_of(key.dtype);
   const Descs nhwc(key.shape, type);
   if (key.pass == ConvPass::BackwardWeight) {
-    const bool blocked = key.dtype == DType::F32 && key.shape.stride > 1 && key.shape.kernel_w > 1;
+    // Strided 1×1 weight gradients of fewer than 16 channels come out wrong in oneDNN's NHWC form (2.6).
+    const bool few_channels = key.shape.kernel_w == 1 && key.shape.in_c < 16;
+    const bool blocked = key.shape.stride > 1 && (few_channels || (key.dtype == DType::F32 && key.shape.kernel_w > 1));
     return make_backward_weight(key, blocked ? Descs(key.shape, type, memory::format_tag::any) : nhwc);
   }
   Primitive p = key.pass == ConvPass::Forward ? make_forward(key, nhwc) : make_backward_data(key, nhwc);

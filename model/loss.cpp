@@ -1,5 +1,6 @@
 #include "model/loss.h"
 
+#include "engine/communicator.h"
 #include "kernels/focal_loss.h"
 #include "model/levels.h"
 
@@ -8,13 +9,25 @@ namespace fovea {
 namespace {
 
 struct Matched {
-  Tensor matches, targets, positives, scale;
+  Tensor matches, targets;  // of this rank's images
+  Tensor positives;         // of all ranks' images, by rank
+  Tensor scale;             // of this rank's images
 };
+
+// int32 [N] of each rank, as [N · ranks] on all: what other ranks know is 0 in the sum.
+Tensor gather_over_ranks(Context& context, const Tensor& own) {
+  if (context.ranks == nullptr || context.ranks->alone()) return own;
+  const Tensor all = context.empty({own.count() * context.ranks->size()}, DType::I32);
+  context.queue.fill_zero(all.raw(), all.bytes());
+  context.queue.copy(all.view(own.shape(), own.count() * context.ranks->rank()).raw(), own.raw(), own.bytes());
+  context.ranks->all_reduce_sum(context.queue, all.data<int32_t>(), all.count());
+  return all;
+}
 
 Matched match(Context& context, const ModelConfig& config, const Tensor& anchors, const Truth& truth) {
   const auto images = truth.counts.shape()[0], count = anchors.shape()[0];
-  Matched m{context.empty({images, count}, DType::I32), context.empty({images, count}, DType::I32),
-            context.empty({images}, DType::I32), context.empty({images}, DType::F32)};
+  Matched m{context.empty({images, count}, DType::I32), context.empty({images, count}, DType::I32), Tensor(), Tensor()};
+  const Tensor positives = context.empty({images}, DType::I32);
   kernels::AnchorMatchArgs args;
   args.anchors = anchors.data<float>();
   args.anchor_count = static_cast<int>(count);
@@ -29,11 +42,15 @@ Matched match(Context& context, const ModelConfig& config, const Tensor& anchors
   args.allow_low_quality = config.loss.low_quality_matches;
   args.matches = m.matches.data<int32_t>();
   args.targets = m.targets.data<int32_t>();
-  args.positives = m.positives.data<int32_t>();
+  args.positives = positives.data<int32_t>();
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::anchor_match_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
   kernels::anchor_match(context.queue, args);
-  kernels::loss_scale(context.queue, config.loss.normaliser, args.images, args.positives, m.scale.data<float>());
+  m.positives = gather_over_ranks(context, positives);
+  const Tensor scale = context.empty(m.positives.shape(), DType::F32);
+  kernels::loss_scale(context.queue, config.loss.normaliser, static_cast<int>(scale.count()),
+                      m.positives.data<int32_t>(), scale.data<float>());
+  m.scale = scale.view({images}, context.ranks == nullptr ? 0 : images * context.ranks->rank());
   return m;
 }
 
@@ -111,13 +128,15 @@ Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& con
                       const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias) {
   Context& context = tape.context();
   const Matched matched = match(context, config, anchors, truth);
-  Losses losses{context.empty({1}, DType::F32), context.empty({1}, DType::F32), matched.positives};
+  const Tensor both = context.empty({2}, DType::F32);
+  Losses losses{both.view({1}, 0), both.view({1}, 1), matched.positives};
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
     classification_loss<T>(context, outputs.logits, outputs.logits, config, matched, bias_gradient(tape, logits_bias),
                            losses.classification);
     regression_loss<T>(context, outputs.deltas, outputs.deltas, config, matched, anchors, truth,
                        bias_gradient(tape, deltas_bias), losses.box);
   });
+  if (context.ranks != nullptr) context.ranks->all_reduce_sum(context.queue, both.data<float>(), both.count());
   for (const auto* levels : {&outputs.logits, &outputs.deltas})
     for (const Tensor& output : *levels) tape.gradients().give(output, output);
   return losses;

@@ -18,13 +18,16 @@ struct Truth {
   Tensor counts;  // int32 [N]
 };
 
+// Of the batches of all ranks together, the same on each.
 struct Losses {
   Tensor classification, box;  // fp32 [1] on the device
-  Tensor positives;            // int32 [N]
+  Tensor positives;            // int32 [N · ranks]
 };
 
-// Computes losses and, in the same passes, the gradients of the outputs: these overwrite the outputs' memory, and are
-// given to the tape together with the gradients of the heads' last biases. anchors: fp32 [A, 4].
+// Computes losses, normalised by the batches of all ranks of the context together, and, in the same passes, the
+// gradients of the outputs: these overwrite the outputs' memory, and are given to the tape together with the gradients
+// of the heads' last biases; those of this rank's images alone. All ranks have the same number of images. anchors: fp32
+// [A, 4].
 Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
                       const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias);
 

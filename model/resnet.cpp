@@ -17,6 +17,9 @@ constexpr Depth kDepths[] = {{18, false, {2, 2, 2, 2}},
                              {101, true, {3, 4, 23, 3}},
                              {152, true, {3, 8, 36, 3}}};
 
+constexpr std::array<const char*, 4> kStageNames = {"backbone.body.layer1.", "backbone.body.layer2.",
+                                                    "backbone.body.layer3.", "backbone.body.layer4."};
+
 const Depth& find_depth(int depth) {
   for (const Depth& known : kDepths)
     if (known.depth == depth) return known;
@@ -83,8 +86,8 @@ ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
     auto& blocks = stages_.emplace_back();
     for (int i = 0; i < layers[stage]; ++i) {
       const int stride = stage > 0 && i == 0 ? 2 : 1;
-      blocks.emplace_back(store, config, fmt::format("{}layer{}.{}", body, stage + 1, i), depth.bottleneck, channels,
-                          width, stride, config.frozen_stages < stage + 2);
+      blocks.emplace_back(store, config, fmt::format("{}{}", kStageNames[stage], i), depth.bottleneck, channels, width,
+                          stride, config.frozen_stages < stage + 2);
       channels = depth.bottleneck ? 4 * width : width;
     }
     if (stage > 0) channels_[stage - 1] = channels;
@@ -95,6 +98,7 @@ Features ResNet::forward(Tape& tape, const Tensor& images) {
   Tensor x = ops::max_pool(tape, stem_->forward(tape, images, /*relu=*/true));
   std::array<Tensor, 4> c;
   for (size_t stage = 0; stage < 4; ++stage) {
+    tape.mark(kStageNames[stage]);
     for (ResidualBlock& block : stages_[stage]) x = block.forward(tape, x);
     c[stage] = x;
   }

@@ -24,11 +24,18 @@ RetinaNet::RetinaNet(Context& context, const ModelConfig& config, uint64_t seed)
 Outputs RetinaNet::forward(Tape& tape, const Tensor& images) { return heads(tape, pyramid(tape, images)); }
 
 std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Tensor& images) {
-  return fpn_.forward(tape, backbone_->forward(tape, images));
+  const Features features = backbone_->forward(tape, images);
+  tape.mark("backbone.fpn.");
+  return fpn_.forward(tape, features);
 }
 
 Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
-  return {class_head_.forward(tape, pyramid), box_head_.forward(tape, pyramid)};
+  Outputs outputs;
+  tape.mark("head.classification_head.");
+  outputs.logits = class_head_.forward(tape, pyramid);
+  tape.mark("head.regression_head.");
+  outputs.deltas = box_head_.forward(tape, pyramid);
+  return outputs;
 }
 
 Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth) {

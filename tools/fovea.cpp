@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const fovea::Error& error) {
     std::fflush(stdout);
-    fmt::print(stderr, "fovea: {}\n", error.what());
+    if (*error.what() != '\0') fmt::print(stderr, "fovea: {}\n", error.what());  // else another rank says it
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "fovea: out of memory\n");

@@ -27,7 +27,8 @@ struct InputConfig {
 
 struct TrainConfig {
   int64_t steps = 90000;
-  int batch = 16;
+  int batch = 16;                // images a step, of all ranks together
+  bool sync_batch_norm = false;  // statistics over the batches of all ranks; else each rank's own in training
   int64_t log_every = 20;
   int64_t checkpoint_every = 1000;
   int64_t eval_every = 5000;  // 0: only at the end

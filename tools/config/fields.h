@@ -105,6 +105,7 @@ void visit_fields(C& c, Visitor&& v) {
 
   v("train.steps", c.train.steps);
   v("train.batch", c.train.batch);
+  v("train.sync_batch_norm", c.train.sync_batch_norm);
   v("train.log_every", c.train.log_every);
   v("train.checkpoint_every", c.train.checkpoint_every);
   v("train.eval_every", c.train.eval_every);

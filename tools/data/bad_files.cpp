@@ -24,6 +24,11 @@ int64_t BadFiles::count() const {
   return static_cast<int64_t>(reasons_.size());
 }
 
+std::map<std::string, std::string> BadFiles::reasons() const {
+  const std::lock_guard lock(mutex_);
+  return reasons_;
+}
+
 void BadFiles::write(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::string text;

@@ -21,6 +21,7 @@ class BadFiles {
   void add(const std::string& name, const std::string& why);
 
   int64_t count() const;
+  std::map<std::string, std::string> reasons() const;  // by file name
   // One line a file, sorted by name. Throws ErrorKind::Runtime when the list cannot be written.
   void write(const std::filesystem::path& path) const;
 

@@ -16,6 +16,15 @@ Size resized(Size image, int short_side, int long_side) {
   return {scaled(image.height), scaled(image.width)};
 }
 
+namespace {
+// How many of `count` samples in a row fall to this rank.
+int64_t samples_of_rank(int64_t count, const LoaderOptions& options) {
+  const int64_t of_all = int64_t{options.batch} * options.share.ranks;
+  const int64_t rest = count % of_all - int64_t{options.share.rank} * options.batch;
+  return count / of_all * options.batch + std::clamp<int64_t>(rest, 0, options.batch);
+}
+}  // namespace
+
 Loader::Loader(const Dataset& dataset, const InputConfig& input, const LoaderOptions& options, BadFiles& bad_files)
     : dataset_(dataset),
       input_(input),
@@ -25,7 +34,7 @@ Loader::Loader(const Dataset& dataset, const InputConfig& input, const LoaderOpt
   require(!dataset.samples.empty(), "a loader needs samples");
   next_to_load_ = consumed_ = options.first_batch * options.batch;
   end_ = options.training ? (options.batches < 0 ? INT64_MAX : options.batches * options.batch)
-                          : static_cast<int64_t>(dataset.samples.size());
+                          : samples_of_rank(static_cast<int64_t>(dataset.samples.size()), options);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int workers = input.workers > 0 ? input.workers : std::clamp(cores, 1, 8);
   for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
@@ -65,7 +74,13 @@ void Loader::work() {
   }
 }
 
+int64_t Loader::position(int64_t index) const {
+  const int64_t step = index / options_.batch;
+  return (step * options_.share.ranks + options_.share.rank) * options_.batch + index % options_.batch;
+}
+
 std::optional<LoadedImage> Loader::load(int64_t index) {
+  index = position(index);
   Sampler::Draw draw{0, static_cast<uint32_t>(index)};
   if (options_.training) {
     const std::lock_guard lock(mutex_);

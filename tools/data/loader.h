@@ -33,9 +33,15 @@ struct LoadedImage {
   bool flip = false;
 };
 
+// Which part of each batch is this process's: its images rank · batch … of the batch · ranks that all take together.
+struct DataShare {
+  int rank = 0, ranks = 1;
+};
+
 struct LoaderOptions {
-  int batch = 1;
-  bool training = true;  // shuffled endlessly and augmented; else every sample once, in order
+  int batch = 1;  // images of this rank
+  DataShare share;
+  bool training = true;  // shuffled endlessly and augmented; else every sample once over all ranks, in order
   uint64_t seed = 0;
   int64_t first_batch = 0;
   int64_t batches = -1;  // training: where to stop decoding ahead
@@ -56,6 +62,7 @@ class Loader {
 
  private:
   void work();
+  int64_t position(int64_t index) const;
   std::optional<LoadedImage> load(int64_t index);
   std::shared_ptr<const Image> decode(size_t sample);
 
@@ -63,7 +70,7 @@ class Loader {
   InputConfig input_;
   LoaderOptions options_;
   BadFiles& bad_files_;
-  int64_t end_;  // one past the last index
+  int64_t end_;  // one past the last index of this rank's images, of which position() is the place among all
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -8,8 +8,8 @@ namespace fovea {
 std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, const std::vector<Category>& categories,
                                       const InputConfig& input, BadFiles& bad_files,
                                       const std::function<void(size_t, size_t)>& progress,
-                                      const std::function<bool()>& interrupted) {
-  Loader loader(dataset, input, {.batch = 1, .training = false}, bad_files);
+                                      const std::function<bool()>& interrupted, DataShare share) {
+  Loader loader(dataset, input, {.batch = 1, .share = share, .training = false}, bad_files);
   Detector detector(model, input);
   std::vector<Detection> detections;
   for (size_t done = 0;;) {

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/gradient_reducer.h"
+
 namespace fovea {
 
 namespace {
@@ -17,8 +19,10 @@ constexpr size_t kShapes = 16;  // whose recordings are kept
 Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch) {
   Tape tape(model.context(), /*training=*/true);
   model.parameters().bind_gradients(tape, /*accumulate=*/false);
+  GradientReducer over_ranks(tape, model.parameters());
   const Losses losses = model.loss(tape, model.forward(tape, batch.images), batch.size, batch.truth);
   tape.backward();
+  over_ranks.finish();
   optimizer.step({losses.classification, losses.box});
   return losses;
 }
@@ -42,10 +46,9 @@ TrainingSteps::TrainingSteps(RetinaNet& model, Optimizer& optimizer, const Input
 
 TrainingSteps::~TrainingSteps() = default;
 
-void TrainingSteps::enqueue(std::vector<LoadedImage> batch, double learning_rate) {
+void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate) {
   require(under_way_.size() < std::size(reports_), "a step's result is read before the next but one is enqueued");
   Context& context = model_.context();
-  const BatchShape shape = shape_of(batch, input_);
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
   step.input.load(batch, pixels_.upload(batch), learning_rate);
   const auto body = [&] {

@@ -14,14 +14,15 @@
 namespace fovea {
 
 struct StepResult {
-  double classification = 0, box = 0;
+  double classification = 0, box = 0;  // as all that follows, of all ranks together
   int64_t positives = 0;
   double gradient_norm = 0;
   bool skipped = false;  // a gradient or a loss was not finite, or too many were before: nothing was changed
   double loss() const { return classification + box; }
 };
 
-// Enqueues forward, loss, backward and the optimiser's step.
+// Enqueues forward, loss, backward and the optimiser's step. `batch`: this rank's images; all ranks of the model's
+// context take the step together.
 Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch);
 
 class TrainingSteps {
@@ -30,7 +31,8 @@ class TrainingSteps {
   TrainingSteps(RetinaNet& model, Optimizer& optimizer, const InputConfig& input, bool record);
   ~TrainingSteps();
 
-  void enqueue(std::vector<LoadedImage> batch, double learning_rate);
+  // `shape`: that the batch fits into.
+  void enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate);
 
   struct Finished {
     StepResult result;

@@ -20,7 +20,8 @@ void add_train(CLI::App& app) {
       "Examples:\n"
       "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
       "  fovea train my.toml --data DIR --out RUN --set train.steps=20000 --init-from resnet50.safetensors\n"
-      "  fovea train my.toml --data DIR --out RUN --resume");
+      "  fovea train my.toml --data DIR --out RUN --resume\n"
+      "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
   verb->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
   verb->add_option("--data", options->train.data, "Folder of the data set")->required();
   verb->add_option("--out", options->train.out, "Folder of the run: configuration, log, checkpoints, chart")
@@ -35,6 +36,10 @@ void add_train(CLI::App& app) {
              "Unreadable images: skip and list them (more than 1 % end the run), or error at the first");
   add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
              "Unusable boxes: skip and list them, or error at the first");
+  verb->add_option("--rank-timeout", options->train.rank_timeout,
+                   "Seconds after which a rank that does not answer ends the training of all")
+      ->envname("FOVEA_RANK_TIMEOUT")
+      ->check(CLI::PositiveNumber);
   verb->add_option("--on-nan", options->non_finite_limit,
                    "How many steps that are not finite are skipped before the run ends (0: none)");
   verb->callback([options] {

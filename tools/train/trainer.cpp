@@ -10,10 +10,13 @@
 #include <memory>
 #include <utility>
 
+#include "engine/communicator.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
+#include "tools/train/announce.h"
 #include "tools/train/checkpoint.h"
+#include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/step.h"
@@ -47,12 +50,12 @@ struct Averages {
   double classification = 0, box = 0, norm = 0;
   int64_t positives = 0, steps = 0, images = 0;
   std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
-  void add(const StepResult& r, size_t batch) {
+  void add(const StepResult& r, int batch) {
     classification += r.classification;
     box += r.box;
     norm += r.gradient_norm;
     positives += r.positives;
-    images += static_cast<int64_t>(batch);
+    images += batch;
     ++steps;
   }
   double images_per_second() const {
@@ -63,13 +66,13 @@ struct Averages {
 
 class Trainer {
  public:
-  Trainer(Config config, const TrainOptions& options);
+  Trainer(Config config, const TrainOptions& options, Communicator& ranks);
   void run();
 
  private:
   void resume();
-  void announce() const;
-  int64_t boxes_under_a_pixel() const;
+  void start_from_weights();
+  void share_start();
   bool checkpoint_is_due() const;
   bool validation_is_due() const;
   bool validation_is_logged() const;
@@ -77,14 +80,18 @@ class Trainer {
   void tell(const std::function<void()>& print);
   void read_results(size_t running);
   void check_finite(const TrainingSteps::Finished& step);
+  bool save_or_retry();
   void log_step(double rate);
   void validate();
   void save();
   bool try_to(const char* what, const std::function<void()>& write);
 
+  DataShare share() const { return {ranks_.rank(), ranks_.size()}; }
+
+  Communicator& ranks_;
   Config config_;
   TrainOptions options_;
-  RunFolder folder_;
+  std::unique_ptr<RunFolder> folder_;  // as progress_, of rank 0 alone
   Dataset train_, val_;
   Context context_;
   std::unique_ptr<RetinaNet> model_;
@@ -98,41 +105,49 @@ class Trainer {
   std::unique_ptr<Progress> progress_;
 };
 
-Trainer::Trainer(Config config, const TrainOptions& options)
-    : config_(std::move(config)),
+Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks)
+    : ranks_(ranks),
+      config_(std::move(config)),
       options_(options),
-      folder_(options.out, options.resume),
+      folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
       train_(load_coco(options.data, "train", {.bad_boxes = options.bad_boxes})),
       val_(load_coco(options.data, "val", {.bad_boxes = options.bad_boxes})),
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(static_cast<int64_t>(train_.samples.size() + val_.samples.size()), options.bad_images) {
+  require_same_data(ranks, train_, val_);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
   schedule_ = schedule_of(config_);
+  context_.ranks = &ranks;
+  if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;
   model_ = std::make_unique<RetinaNet>(context_, config_.model, config_.seed);
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
   optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
   steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);
-  if (options.resume) {
-    resume();
-  } else if (!options.init_from.empty()) {
-    const WeightsReport report =
-        load_weights(SafetensorsFile(options.init_from), model_->parameters(), LoadMode::Matching);
-    if (report.reinitialised.size() == model_->parameters().all().size())
-      throw Error(ErrorKind::Data,
-                  fmt::format("--init-from {}: no tensor of it fits this model", options.init_from.string()));
-    fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n",
-               options.init_from.string(),
-               report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
+  if (ranks.is_first()) {
+    if (options.resume)
+      resume();
+    else if (!options.init_from.empty())
+      start_from_weights();
+    folder_->write_config(config_);
+    for (const Dataset* split : {&train_, &val_})
+      if (!split->report.bad_boxes.empty())
+        write_bad_boxes(folder_->file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
   }
-  folder_.write_config(config_);
-  for (const Dataset* split : {&train_, &val_})
-    if (!split->report.bad_boxes.empty())
-      write_bad_boxes(folder_.file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
+  share_start();
+}
+
+void Trainer::start_from_weights() {
+  const std::string name = options_.init_from.string();
+  const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
+  if (report.reinitialised.size() == model_->parameters().all().size())
+    throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", name));
+  fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", name,
+             report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
 }
 
 void Trainer::resume() {
-  const SafetensorsFile file = folder_.newest_checkpoint();
+  const SafetensorsFile file = folder_->newest_checkpoint();
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
     throw Error(ErrorKind::Data,
@@ -146,40 +161,19 @@ void Trainer::resume() {
   load_weights(file, model_->parameters(), LoadMode::Exact);
   restore_optimizer(file, *optimizer_);
   state_ = *info.state;
-  folder_.truncate_log(state_.step);
+  folder_->truncate_log(state_.step);
   fmt::print("resuming {} after step {}\n", file.path().string(), state_.step);
 }
 
-void Trainer::announce() const {
-  for (const Dataset* split : {&train_, &val_}) {
-    fmt::print("{}: {} images, {} boxes, {} classes\n", split->split, split->samples.size(), split->report.objects,
-               split->categories.size());
-    fmt::print("{}", split->report.text());
-  }
-  if (const int64_t tiny = boxes_under_a_pixel(); tiny > 0)
-    fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",
-               tiny);
-  const auto& s = config_.train.schedule;
-  const int batch = config_.train.batch;
-  const bool scaled = s.reference_batch > 0 && s.reference_batch != batch;
-  const std::string rate = scaled
-                               ? fmt::format("{:g} x {} / {} = {:g}", s.base, batch, s.reference_batch, schedule_.base)
-                               : fmt::format("{:g}", schedule_.base);
-  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images = {:.1f} epochs\n",
-             model_->parameters().total_count() / 1e6, model_->parameters().trainable_count() / 1e6,
-             name_of(context_.activation_dtype), rate, config_.train.steps, batch,
-             static_cast<double>(config_.train.steps * batch) / static_cast<double>(train_.samples.size()));
-}
-
-int64_t Trainer::boxes_under_a_pixel() const {
-  int64_t count = 0;
-  for (const Sample& sample : train_.samples) {
-    const Size size = resized({sample.height, sample.width}, config_.input.short_side.back(), config_.input.long_side);
-    const float y = static_cast<float>(size.height) / static_cast<float>(sample.height);
-    const float x = static_cast<float>(size.width) / static_cast<float>(sample.width);
-    for (const Object& o : sample.objects) count += (o.x2 - o.x1) * x < 1 || (o.y2 - o.y1) * y < 1 ? 1 : 0;
-  }
-  return count;
+// Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
+void Trainer::share_start() {
+  if (ranks_.alone()) return;
+  std::vector<Tensor> tensors{model_->parameters().trained_values(), model_->parameters().fixed_values()};
+  for (const auto& state : optimizer_->state()) tensors.push_back(state.tensor);
+  for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  model_->parameters().touch();
+  state_.step = ranks_.all_gather(state_.step)[0];
+  optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
 }
 
 bool Trainer::checkpoint_is_due() const {
@@ -193,46 +187,63 @@ bool Trainer::validation_is_due() const {
 
 // A run that was stopped while it validated has not logged that validation.
 bool Trainer::validation_is_logged() const {
-  for (const std::string& line : folder_.log_lines())
+  for (const std::string& line : folder_->log_lines())
     if (number_in(line, "step") == static_cast<double>(state_.step) && line.find("\"ap\"") != std::string::npos)
       return true;
   return false;
 }
 
 void Trainer::run() {
-  announce();
+  if (ranks_.is_first()) {
+    announce(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
+    progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
+  }
   Loader loader(train_, config_.input,
-                {.batch = config_.train.batch,
+                {.batch = config_.train.batch / ranks_.size(),
+                 .share = share(),
                  .training = true,
                  .seed = config_.seed,
                  .first_batch = state_.step,
                  .batches = config_.train.steps},
                 bad_files_);
-  progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
-  if (options_.resume && validation_is_due() && !validation_is_logged()) validate();
+  const bool repeats = ranks_.is_first() && options_.resume && validation_is_due() && !validation_is_logged();
+  if (ranks_.any(repeats)) validate();
   steps_read_ = state_.step;
+  bool saved = state_.step > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
-    steps_->enqueue(loader.next(), schedule_.at(state_.step));
+    auto loaded = loader.next();
+    const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
+    if (plan.stop) stop(saved);
+    steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step));
     ++state_.step;
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
-    read_results(saves || validates || stop_requested ? 0 : 1);
+    read_results(saves || validates ? 0 : 1);
     if (validates) validate();
-    if (last)
-      save();
-    else if (saves)
-      retry_save_at_ = try_to("last", [this] { save(); }) ? -1 : state_.step + kRetrySaveAfter;
-    if (stop_requested) stop(/*saved=*/last);
+    if (last && ranks_.is_first()) save();
+    saved = saves && (last || save_or_retry());
   }
+  if (ranks_.any(stop_requested)) stop(saved);
+  share_bad_files(ranks_, bad_files_);
+  if (!ranks_.is_first()) return;
   progress_->finish();
-  if (bad_files_.count() > 0) bad_files_.write(folder_.file("bad_images.txt"));
-  write_run_chart(folder_);
+  if (bad_files_.count() > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  write_run_chart(*folder_);
+}
+
+// All ranks know whether rank 0 could save, and so when it tries again.
+bool Trainer::save_or_retry() {
+  const bool saved = !ranks_.any(ranks_.is_first() && !try_to("last", [this] { save(); }));
+  retry_save_at_ = saved ? -1 : state_.step + kRetrySaveAfter;
+  return saved;
 }
 
 void Trainer::stop(bool saved) {
   read_results(0);
-  if (!saved) save();
-  throw Error(ErrorKind::Interrupted, fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
+  if (ranks_.is_first() && !saved) save();
+  ranks_.barrier();  // nobody ends before it is saved
+  all_throw(ranks_, ErrorKind::Interrupted,
+            fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
 }
 
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
@@ -240,9 +251,10 @@ void Trainer::read_results(size_t running) {
   while (const auto step = steps_->finished(running)) {
     check_finite(*step);
     ++steps_read_;
-    averages_.add(step->result, step->batch.size());
+    if (!ranks_.is_first()) continue;
+    averages_.add(step->result, config_.train.batch);
     if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
-    tell([&] { progress_->update(steps_read_, step->result.loss(), static_cast<int64_t>(step->batch.size())); });
+    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch); });
   }
 }
 
@@ -258,14 +270,15 @@ void Trainer::tell(const std::function<void()>& print) {
 
 void Trainer::check_finite(const TrainingSteps::Finished& step) {
   if (!step.result.skipped) return;
-  const std::string text = diagnosis(*model_, step, config_.input);
+  const std::string text = gather_text(ranks_, diagnosis(*model_, step, config_.input));
   if (++non_finite_ <= config_.train.non_finite_limit) {
-    fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1, non_finite_,
-               config_.train.non_finite_limit, text);
+    if (ranks_.is_first())
+      fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1,
+                 non_finite_, config_.train.non_finite_limit, text);
     return;
   }
-  throw Error(
-      ErrorKind::Diverged,
+  all_throw(
+      ranks_, ErrorKind::Diverged,
       fmt::format(
           "step {} is not finite and was not applied; lower train.schedule.base, or set train.optimizer.clip_norm: {}",
           steps_read_ + 1, text));
@@ -276,7 +289,7 @@ void Trainer::log_step(double rate) {
   const auto finite = [](double value) {
     return std::isfinite(value) ? fmt::format("{:.7g}", value) : std::string("null");
   };
-  folder_.log(fmt::format(
+  folder_->log(fmt::format(
       R"({{"step":{},"epoch":{:.4f},"loss":{},"classification":{},"box":{},"learning_rate":{:.8g},"gradient_norm":{},"positives_per_image":{:.2f},"images_per_second":{:.3f}}})",
       steps_read_, static_cast<double>(steps_read_) * config_.train.batch / static_cast<double>(train_.samples.size()),
       finite(mean(averages_.classification + averages_.box)), finite(mean(averages_.classification)),
@@ -286,27 +299,34 @@ void Trainer::log_step(double rate) {
 }
 
 void Trainer::validate() {
+  // Statistics of norms are each rank's own in training: all take those of rank 0, which a checkpoint holds.
+  const Tensor& statistics = model_->parameters().fixed_values();
+  ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes());
+  model_->parameters().touch();
   // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
   struct Averaged {
     Optimizer& optimizer;
     explicit Averaged(Optimizer& o) : optimizer(o) { optimizer.swap_average(); }
     ~Averaged() { optimizer.swap_average(); }
   } averaged(*optimizer_);
-  const auto detections = detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_, {},
-                                         [] { return stop_requested.load(); });
-  if (stop_requested) return;
+  const auto own = detect_dataset(
+      *model_, val_, train_.categories, config_.input, bad_files_, {}, [] { return stop_requested.load(); }, share());
+  if (ranks_.any(stop_requested)) return;
+  const auto detections = gather_detections(ranks_, val_, own);
+  share_bad_files(ranks_, bad_files_);
+  if (!ranks_.is_first()) return;
   const CocoMetrics metrics = evaluate(val_, detections);
   const double ap = metrics.values[Ap];
   tell([&] {
     progress_->message(fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", state_.step,
                                    ap, metrics.values[Ap50], metrics.values[Ap75], val_.samples.size()));
   });
-  folder_.log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
-                          metrics.values[Ap50], metrics.values[Ap75]));
+  folder_->log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
+                           metrics.values[Ap50], metrics.values[Ap75]));
   if (ap > state_.best_ap) {
     const double before = std::exchange(state_.best_ap, ap);
     if (!try_to("best",
-                [this] { save_checkpoint(folder_.best(), *model_, nullptr, config_, train_.categories, state_); }))
+                [this] { save_checkpoint(folder_->best(), *model_, nullptr, config_, train_.categories, state_); }))
       state_.best_ap = before;
   }
   progress_->restart_clock();
@@ -314,9 +334,9 @@ void Trainer::validate() {
 }
 
 void Trainer::save() {
-  folder_.keep_previous();
-  save_checkpoint(folder_.last(), *model_, optimizer_.get(), config_, train_.categories, state_);
-  write_run_chart(folder_);
+  folder_->keep_previous();
+  save_checkpoint(folder_->last(), *model_, optimizer_.get(), config_, train_.categories, state_);
+  write_run_chart(*folder_);
 }
 
 // A full disk must not end a training of days: the run goes on, and tries again.
@@ -333,6 +353,27 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
 
 }  // namespace
 
-void train(Config config, const TrainOptions& options) { Trainer(std::move(config), options).run(); }
+void train(Config config, const TrainOptions& options) {
+  const auto ranks = connect_ranks({.timeout = options.rank_timeout});
+  try {
+    share_machine(*ranks, options.device);
+    require_same_config(
+        *ranks, config,
+        fmt::format("fovea {} on {}{}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
+                    kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
+    batch_of_rank(*ranks, config.train.batch);
+    Trainer(std::move(config), options, *ranks).run();
+    ranks->leave();
+  } catch (const AgreedError&) {
+    ranks->leave();
+    throw;
+  } catch (const Error& error) {
+    throw Error(error.kind(), ranks->abort(error.kind(), error.what()));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::OutOfMemory, ranks->abort(ErrorKind::OutOfMemory, "out of memory"));
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::Runtime, ranks->abort(ErrorKind::Runtime, error.what()));
+  }
+}
 
 }  // namespace fovea

@@ -17,13 +17,15 @@ struct TrainOptions {
   bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
   OnBad bad_images = OnBad::Skip, bad_boxes = OnBad::Skip;
   DeviceKind device = DeviceKind::Cpu;
+  double rank_timeout = 300;  // seconds
 };
 
 // Set by SIGINT and SIGTERM: the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.
 extern std::atomic<bool> stop_requested;
 void catch_stop_signals();
 
-// Trains as the configuration says; model.classes follows from the data.
+// Trains as the configuration says; model.classes follows from the data. Where a launcher started this process as one
+// of several ranks, together with them: only rank 0 writes and prints.
 void train(Config config, const TrainOptions& options);
 
 }  // namespace fovea

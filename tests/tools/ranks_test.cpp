@@ -1,0 +1,340 @@
+// Trainings of several ranks, as users start them: by mpirun, and by hand with torchrun's environment.
+//
+// The bound of loss curves: two computations of one loss differ by 2·kForward of it, two gradients by 2·kBackward of
+// their norm (tests/model/golden_network_test.cpp). Step i moves the weights apart by rate·2·kBackward·|g_i|, which
+// changes the loss of step k by up to |g_k| times that.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "engine/safetensors.h"
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/ranks.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/tolerance.h"
+#include "tests/support/training_data.h"
+#include "tools/train/ranks.h"
+#include "tools/train/run_folder.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using Catch::Contains;
+
+namespace {
+
+constexpr double kForward = 20 * 24 * epsilon_of<float>(), kBackward = 2 * kForward;
+constexpr double kRate = 0.01;
+
+using Arguments = std::vector<std::string>;
+
+struct Bench {
+  TemporaryFolder folder;
+  fs::path data = folder.path() / "data";
+  explicit Bench(const std::function<std::string(size_t, const std::string&)>& edit = {}) {
+    make_data(data, 6, 3, edit);
+  }
+  fs::path run(const std::string& name) const { return folder.path() / name; }
+  // A training whose every computation is the same, up to roundings, for any number of ranks.
+  Arguments arguments(const std::string& name, const Arguments& settings = {}, const Arguments& more = {}) const {
+    Arguments all{"train",       "--preset", "tiny",   "--data", data.string(),    "--out", run(name).string(),
+                  "--precision", "fp32",     "--conv", "direct", "--rank-timeout", "60"};
+    for (const char* setting :
+         {"train.steps=8", "train.batch=6", "train.log_every=1", "train.checkpoint_every=4",
+          "train.schedule.kind=\"constant\"", "train.schedule.warmup_steps=0", "train.optimizer.kind=\"sgd\"",
+          "train.optimizer.momentum=0.0", "train.sync_batch_norm=true", "input.short_side=[64, 96]"})
+      all.insert(all.end(), {"--set", setting});
+    all.insert(all.end(), {"--set", fmt::format("train.schedule.base={}", kRate)});
+    for (const std::string& setting : settings) all.insert(all.end(), {"--set", setting});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+constexpr const char* kOneThread = "export OMP_NUM_THREADS=1; ";
+const std::string kAlone = std::string(kOneThread) + R"(exec "$0" "$@")";
+
+// Ranks started by hand.
+class TcpRanks {
+ public:
+  TcpRanks(int size, const std::function<Arguments(int rank)>& arguments) {
+    const int port = free_port();
+    for (int rank = 0; rank < size; ++rank)
+      ranks_.push_back(std::make_unique<Process>(
+          arguments(rank), fmt::format(R"({}RANK={} WORLD_SIZE={} MASTER_ADDR=127.0.0.1 MASTER_PORT={} exec "$0" "$@")",
+                                       kOneThread, rank, size, port)));
+  }
+  TcpRanks(int size, const Arguments& arguments) : TcpRanks(size, [&](int) { return arguments; }) {}
+  Process& operator[](size_t rank) { return *ranks_[rank]; }
+  std::vector<ProcessResult> wait() {
+    std::vector<ProcessResult> results;
+    for (const auto& rank : ranks_) results.push_back(rank->wait());
+    return results;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Process>> ranks_;
+};
+
+void require_success(TcpRanks&& ranks) {
+  for (const ProcessResult& result : ranks.wait()) {
+    CAPTURE(result.out, result.err);
+    REQUIRE(result.exit_code == 0);
+  }
+}
+
+#if defined(FOVEA_MPIRUN)
+// Each rank leaves its process id in the file `pids`.RANK.
+std::string mpirun(int size, const fs::path& pids) {
+  return fmt::format(
+      "{}export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; exec {} -np {} --oversubscribe --bind-to "
+      "none "
+      R"(sh -c 'echo $$ > {}.$OMPI_COMM_WORLD_RANK; exec "$0" "$@"' "$0" "$@")",
+      kOneThread, FOVEA_MPIRUN, size, pids.string());
+}
+#endif
+
+struct Step {
+  double loss, gradient_norm;
+};
+
+std::vector<Step> curve(const fs::path& run) {
+  std::vector<Step> steps;
+  std::istringstream log(read_text(run / "log.jsonl"));
+  for (std::string line; std::getline(log, line);)
+    if (const auto loss = number_in(line, "loss")) steps.push_back({*loss, *number_in(line, "gradient_norm")});
+  return steps;
+}
+
+// Empty where the curves agree within the bound at the top; else the first step that does not.
+std::string disagreement_of_curves(const std::vector<Step>& a, const std::vector<Step>& b) {
+  constexpr double kDigits = 1e-6;  // of the log
+  if (a.size() != b.size() || a.empty()) return fmt::format("{} and {} steps", a.size(), b.size());
+  double moved = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double bound = (2 * kForward + kDigits) * a[i].loss + a[i].gradient_norm * moved;
+    if (!(std::abs(a[i].loss - b[i].loss) <= bound))
+      return fmt::format("step {}: {} and {}, bound {}", i + 1, a[i].loss, b[i].loss, bound);
+    moved += kRate * 2 * kBackward * a[i].gradient_norm;
+  }
+  return "";
+}
+
+void check_same_tensors(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile first(a), second(b);
+  REQUIRE(first.tensors().size() == second.tensors().size());
+  for (const auto& [name, tensor] : first.tensors()) {
+    CAPTURE(name);
+    const auto& other = second.at(name);
+    CHECK((tensor.data.size() == other.data.size() &&
+           std::memcmp(tensor.data.data(), other.data.data(), other.data.size()) == 0));
+  }
+}
+
+const fs::path kLast = "last.safetensors";
+
+}  // namespace
+
+TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with synchronised batch norm", "[rank]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
+  const auto one = curve(bench.run("one"));
+  CHECK(one.front().loss != one.back().loss);
+  const int size = GENERATE(2, 3);
+  CAPTURE(size);
+  require_success(TcpRanks(size, bench.arguments("tcp")));
+  CHECK(disagreement_of_curves(one, curve(bench.run("tcp"))) == "");
+#if defined(FOVEA_MPIRUN)
+  const auto result = run_fovea(bench.arguments("mpi"), mpirun(size, bench.run("pid")));
+  CAPTURE(result.out, result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK_THAT(result.out, Contains(fmt::format("({} ranks x {})", size, 6 / size)));
+  CHECK(disagreement_of_curves(one, curve(bench.run("mpi"))) == "");
+  check_same_tensors(bench.run("tcp") / kLast, bench.run("mpi") / kLast);  // sums in one order, whatever carries them
+#endif
+}
+
+TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which saves once and ends all with 130",
+          "[rank][resume]") {
+  const Bench bench;
+  const Arguments longer{"train.steps=120", "train.checkpoint_every=30", "train.log_every=30"};
+  require_success(TcpRanks(2, bench.arguments("whole", longer)));
+  TcpRanks stopped(2, bench.arguments("stopped", longer));
+  REQUIRE(wait_for(bench.run("stopped") / kLast));
+  stopped[1].signal(SIGINT);
+  const auto results = stopped.wait();
+  CAPTURE(results[0].out, results[0].err, results[1].err);
+  CHECK(results[0].exit_code == 130);
+  CHECK(results[1].exit_code == 130);
+  CHECK_THAT(results[0].err, Contains("stopped after step") && Contains("--resume"));
+  CHECK(results[1].err.empty());
+  const int64_t at = std::stoll(results[0].err.substr(results[0].err.find("after step ") + 11));
+  CHECK((at >= 30 && at < 120));
+  require_success(TcpRanks(2, bench.arguments("stopped", longer, {"--resume"})));
+  check_same_tensors(bench.run("whole") / kLast, bench.run("stopped") / kLast);
+}
+
+TEST_CASE("ranks: resume with another number of them goes on with the same images", "[rank][resume]") {
+  const Bench bench;
+  REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
+  require_success(TcpRanks(3, bench.arguments("changing", {"train.steps=4"})));
+  require_success(TcpRanks(2, bench.arguments("changing", {}, {"--resume", "--allow-config-change"})));
+  CHECK(disagreement_of_curves(curve(bench.run("one")), curve(bench.run("changing"))) == "");
+}
+
+TEST_CASE("ranks: one with only background images takes the same steps", "[rank]") {
+  const Bench bench(
+      [](size_t image, const std::string& annotations) { return image == 0 ? annotations : std::string(); });
+  const Arguments settings{"train.batch=2", "train.steps=6"};  // one image a rank: five of six are background
+  require_success(TcpRanks(2, bench.arguments("run", settings)));
+  REQUIRE(run_fovea(bench.arguments("one", settings), kAlone).exit_code == 0);
+  CHECK(disagreement_of_curves(curve(bench.run("one")), curve(bench.run("run"))) == "");
+}
+
+TEST_CASE("fault: a killed rank ends the others at once with its name and a non-zero code", "[rank][fault]") {
+  const Bench bench;
+  TcpRanks ranks(3, bench.arguments("run", {"train.steps=100000"}));
+  REQUIRE(wait_for(bench.run("run") / kLast));
+  ranks[1].signal(SIGKILL);
+  const auto start = std::chrono::steady_clock::now();
+  const auto results = ranks.wait();
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));  // the time-out is 60
+  CHECK(results[1].exit_code == 128 + SIGKILL);
+  for (const size_t r : {0, 2}) {
+    CAPTURE(results[r].err);
+    CHECK(results[r].exit_code == 1);
+    CHECK_THAT(results[r].err, Contains("rank") && Contains("1") && Contains("ended"));
+  }
+  CHECK_NOTHROW(SafetensorsFile(bench.run("run") / kLast));
+}
+
+TEST_CASE("fault: ranks that differ in configuration, data or batch are refused with the difference", "[rank][fault]") {
+  const Bench bench;
+  const auto refused = [&](int code, const std::function<Arguments(int)>& arguments, const std::string& words) {
+    const auto results = TcpRanks(2, arguments).wait();
+    CAPTURE(results[0].err, results[1].err);
+    CHECK(results[0].exit_code == code);
+    CHECK(results[1].exit_code == code);
+    CHECK_THAT(results[0].err, Contains(words));
+    CHECK(results[1].err.empty());
+  };
+  refused(
+      2, [&](int rank) { return bench.arguments("a", {fmt::format("train.optimizer.clip_norm={}.0", 5 + rank)}); },
+      "train.optimizer.clip_norm: 5.0 -> 6.0");
+  refused(
+      2, [&](int) { return bench.arguments("b", {"train.batch=5"}); }, "5 / 2 = 2.50; set train.batch to 4 or 6");
+  const Bench other([](size_t image, const std::string& annotations) {
+    std::string changed = annotations;
+    return image == 3 ? changed.replace(changed.find("\"bbox\":["), 8, "\"bbox\":[1") : changed;
+  });
+  refused(
+      3, [&](int rank) { return rank == 1 ? other.arguments("c") : bench.arguments("c"); },
+      "the train data of rank 1 differ");
+}
+
+TEST_CASE("fault: an error on one rank ends all with its code and its words", "[rank][fault]") {
+  const Bench bench, broken;
+  const Dataset data = load_coco(broken.data, "train");
+  write_text(broken.data / "train" / data.samples[2].file_name, "no image");
+  const auto results =
+      TcpRanks(2, [&](int rank) {
+        return rank == 1 ? broken.arguments("run", {}, {"--bad-images", "error"}) : bench.arguments("run");
+      }).wait();
+  for (const ProcessResult& result : results) {
+    CAPTURE(result.err);
+    CHECK(result.exit_code == 3);
+    CHECK_THAT(result.err, Contains("rank 1: ") && Contains(data.samples[2].file_name));
+  }
+}
+
+TEST_CASE("fault: a step that is not finite ends all ranks with code 4 and the images of each", "[rank][fault]") {
+  const Bench bench;
+  const auto results = TcpRanks(2, bench.arguments("run", {"train.schedule.base=1e30"})).wait();
+  CAPTURE(results[0].err, results[1].err);
+  CHECK(results[0].exit_code == 4);
+  CHECK(results[1].exit_code == 4);
+  CHECK_THAT(results[0].err, Contains("not finite") && Contains("rank 0: loss") && Contains("rank 1: loss"));
+}
+
+#if defined(FOVEA_MPIRUN)
+TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves and ends all with 130", "[rank][fault]") {
+  const Bench bench;
+  const auto send = [&](const std::string& run, int rank, int number) {
+    REQUIRE(wait_for(bench.run(run) / kLast));
+    REQUIRE(::kill(std::stoi(read_text(bench.run(fmt::format("{}.pid.{}", run, rank)))), number) == 0);
+  };
+  const auto start = [&](const std::string& run) {
+    return std::make_unique<Process>(bench.arguments(run, {"train.steps=100000"}), mpirun(2, bench.run(run + ".pid")));
+  };
+  const auto killed = start("killed");
+  send("killed", 1, SIGKILL);
+  CHECK(killed->wait().exit_code != 0);
+  const auto stopped = start("stopped");
+  send("stopped", 1, SIGINT);
+  const auto result = stopped->wait();
+  CAPTURE(result.out, result.err);
+  CHECK(result.exit_code == 130);
+  CHECK_THAT(result.err, Contains("stopped after step") && Contains("--resume"));
+}
+#endif
+
+TEST_CASE("ranks take the images of one rank's batches in order, each once an epoch", "[rank]") {
+  const Bench bench;
+  const Dataset data = load_coco(bench.data, "train"), val = load_coco(bench.data, "val");
+  const InputConfig input{.short_side = {64}, .long_side = 96, .workers = 1};
+  BadFiles bad_files(100);
+  const auto images = [&](const Dataset& dataset, int batch, DataShare share, bool training) {
+    Loader loader(dataset, input, {.batch = batch, .share = share, .training = training, .seed = 9, .batches = 4},
+                  bad_files);
+    std::vector<std::vector<std::pair<int64_t, bool>>> batches;
+    for (int i = 0; i < 4; ++i) {
+      batches.emplace_back();
+      for (const LoadedImage& image : loader.next()) batches.back().emplace_back(image.sample->id, image.flip);
+    }
+    return batches;
+  };
+  const auto whole = images(data, 6, {}, true);
+  for (const int ranks : {2, 3})
+    for (size_t step = 0; step < whole.size(); ++step) {
+      std::vector<std::pair<int64_t, bool>> joined;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const auto part = images(data, 6 / ranks, {rank, ranks}, true)[step];
+        joined.insert(joined.end(), part.begin(), part.end());
+      }
+      CHECK(joined == whole[step]);
+    }
+  std::vector<int64_t> seen;  // three validation images over two ranks
+  for (int rank = 0; rank < 2; ++rank)
+    for (const auto& batch : images(val, 1, {rank, 2}, false))
+      for (const auto& [id, flip] : batch) seen.push_back(id);
+  CHECK(seen == std::vector<int64_t>{val.samples[0].id, val.samples[2].id, val.samples[1].id});
+}
+
+TEST_CASE("ranks gather detections in the data set's order, and bad files as one list", "[rank]") {
+  const Bench bench;
+  const Dataset val = load_coco(bench.data, "val");
+  std::vector<Detection> all;
+  for (size_t i = 0; i < 3; ++i)
+    for (const double score : {0.9, 0.5}) all.push_back({val.samples[i].id, 1, 1, 2, 3, 4, score});
+  std::vector<std::vector<Detection>> gathered(2);
+  std::vector<size_t> bad(2);
+  CHECK(run_ranks(2, [&](Communicator& ranks) {
+          const auto r = static_cast<size_t>(ranks.rank());
+          const std::vector<Detection> own =
+              r == 0 ? std::vector<Detection>{all[0], all[1], all[4], all[5]} : std::vector<Detection>{all[2], all[3]};
+          gathered[r] = gather_detections(ranks, val, own);
+          BadFiles bad_files(1000);
+          bad_files.add(fmt::format("{}.jpg", r), "no image");
+          bad_files.add("both.jpg", "");
+          share_bad_files(ranks, bad_files);
+          bad[r] = bad_files.reasons().size();
+        }) == nothing_thrown(2));
+  for (const auto& detections : gathered) {
+    REQUIRE(detections.size() == all.size());
+    for (size_t i = 0; i < all.size(); ++i)
+      CHECK((detections[i].image_id == all[i].image_id && detections[i].score == all[i].score));
+  }
+  CHECK(bad == std::vector<size_t>{3, 3});
+}

@@ -1,0 +1,182 @@
+#include "tools/train/ranks.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <unordered_map>
+
+#include "kernels/cuda_device.h"
+
+namespace fovea {
+
+namespace {
+
+// FNV-1a, 64 bits.
+class Hash {
+ public:
+  void add(const void* data, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) value_ = (value_ ^ static_cast<const unsigned char*>(data)[i]) * 1099511628211u;
+  }
+  template <class T>
+  void add(const T& value) {
+    static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
+    add(&value, sizeof(value));
+  }
+  void add(const std::string& text) {
+    add(text.size());
+    add(text.data(), text.size());
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 14695981039346656037u;
+};
+
+uint64_t hash_of(const Dataset& dataset) {
+  Hash hash;
+  for (const Category& category : dataset.categories) {
+    hash.add(category.id);
+    hash.add(category.name);
+  }
+  for (const Sample& sample : dataset.samples) {
+    hash.add(sample.id);
+    hash.add(sample.file_name);
+    hash.add(sample.width);
+    hash.add(sample.height);
+    for (const Object& object : sample.objects) {
+      hash.add(object.id);
+      hash.add(object.label);
+      hash.add(object.crowd);
+      for (const double value : object.bbox) hash.add(value);
+    }
+  }
+  return hash.value();
+}
+
+// Ranks whose value is not that of rank 0.
+template <class T>
+std::vector<int> others_than_first(const std::vector<T>& values) {
+  std::vector<int> others;
+  for (size_t r = 1; r < values.size(); ++r)
+    if (values[r] != values[0]) others.push_back(static_cast<int>(r));
+  return others;
+}
+
+}  // namespace
+
+void all_throw(const Communicator& ranks, ErrorKind kind, const std::string& message) {
+  throw AgreedError(kind, ranks.is_first() ? message : "");
+}
+
+void require_same_config(Communicator& ranks, const Config& config, const std::string& settings) {
+  const auto configs = ranks.all_gather(to_toml(config));
+  if (const auto others = others_than_first(configs); !others.empty()) {
+    const auto parse = [](const std::string& text) {
+      Config parsed;
+      apply_toml(parsed, text, "configuration of a rank");
+      return parsed;
+    };
+    const auto r = static_cast<size_t>(others[0]);
+    all_throw(
+        ranks, ErrorKind::Usage,
+        fmt::format("the configuration of {} differs from that of rank 0 (rank 0 -> rank {}):\n  {}\nGive all ranks "
+                    "the same options",
+                    name_ranks(others), r, fmt::join(differences(parse(configs[0]), parse(configs[r])), "\n  ")));
+  }
+  const auto all = ranks.all_gather(settings);
+  if (const auto others = others_than_first(all); !others.empty())
+    all_throw(ranks, ErrorKind::Usage,
+              fmt::format("{} would train as '{}', rank 0 as '{}'; all ranks must train alike", name_ranks(others),
+                          all[static_cast<size_t>(others[0])], all[0]));
+}
+
+void require_same_data(Communicator& ranks, const Dataset& train, const Dataset& val) {
+  for (const Dataset* split : {&train, &val}) {
+    const auto others = others_than_first(ranks.all_gather(hash_of(*split)));
+    if (others.empty()) continue;
+    const auto sizes = ranks.all_gather(split->samples.size());
+    all_throw(ranks, ErrorKind::Data,
+              fmt::format("the {} data of {} differ from those of rank 0 ({} images there, {} on rank 0): annotations "
+                          "and file names must be the same on all ranks",
+                          split->split, name_ranks(others), sizes[static_cast<size_t>(others[0])], sizes[0]));
+  }
+}
+
+int batch_of_rank(const Communicator& ranks, int batch) {
+  const int size = ranks.size();
+  if (batch % size == 0) return batch / size;
+  const int low = batch / size * size;
+  all_throw(
+      ranks, ErrorKind::Usage,
+      fmt::format("train.batch is the batch of all ranks together, and {} images cannot be split over {} ranks: {} "
+                  "/ {} = {:.2f}; set train.batch to {}{}",
+                  batch, size, batch, size, static_cast<double>(batch) / size,
+                  low > 0 ? fmt::format("{} or ", low) : "", low + size));
+}
+
+void share_machine(const Communicator& ranks, DeviceKind device) {
+  // A launcher may show each rank its own GPU only: then the count is 1.
+  if (device == DeviceKind::Cuda) use_gpu(ranks.local_rank() % static_cast<int>(gpu_status().devices.size()));
+  if (ranks.local_size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr)
+    omp_set_num_threads(std::max(1, omp_get_num_procs() / ranks.local_size()));
+}
+
+StepPlan agree_on_step(Communicator& ranks, const BatchShape& own, bool stop) {
+  struct Wish {
+    BatchShape shape;
+    int32_t stop;
+  };
+  StepPlan plan{own, stop};
+  for (const Wish& wish : ranks.all_gather(Wish{own, stop ? 1 : 0})) {
+    plan.shape.height = std::max(plan.shape.height, wish.shape.height);
+    plan.shape.width = std::max(plan.shape.width, wish.shape.width);
+    plan.shape.max_boxes = std::max(plan.shape.max_boxes, wish.shape.max_boxes);
+    plan.stop |= wish.stop != 0;
+  }
+  return plan;
+}
+
+std::vector<Detection> gather_detections(Communicator& ranks, const Dataset& dataset,
+                                         const std::vector<Detection>& own) {
+  if (ranks.alone()) return own;
+  const auto all =
+      ranks.all_gather(std::string(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(Detection)));
+  std::vector<Detection> detections;
+  for (const std::string& bytes : all) {
+    const size_t before = detections.size();
+    detections.resize(before + bytes.size() / sizeof(Detection));
+    if (!bytes.empty()) std::memcpy(detections.data() + before, bytes.data(), bytes.size());
+  }
+  std::unordered_map<int64_t, size_t> position;
+  for (size_t i = 0; i < dataset.samples.size(); ++i) position[dataset.samples[i].id] = i;
+  std::stable_sort(detections.begin(), detections.end(), [&](const Detection& a, const Detection& b) {
+    return position.at(a.image_id) < position.at(b.image_id);
+  });
+  return detections;
+}
+
+void share_bad_files(Communicator& ranks, BadFiles& bad_files) {
+  if (ranks.alone()) return;
+  std::string own;
+  for (const auto& [name, why] : bad_files.reasons()) own.append(name).append(1, '\0').append(why).append(1, '\0');
+  for (const std::string& list : ranks.all_gather(own)) {
+    for (size_t at = 0; at < list.size();) {
+      const std::string name = list.c_str() + at, why = list.c_str() + at + name.size() + 1;
+      at += name.size() + why.size() + 2;
+      bad_files.add(name, why);
+    }
+  }
+}
+
+std::string gather_text(Communicator& ranks, const std::string& own) {
+  if (ranks.alone()) return own;
+  std::string text;
+  const auto all = ranks.all_gather(own);
+  for (size_t r = 0; r < all.size(); ++r) text += fmt::format("\nrank {}: {}", r, all[r]);
+  return text;
+}
+
+}  // namespace fovea
