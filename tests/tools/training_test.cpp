@@ -9,6 +9,7 @@
 
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
+#include "tests/support/example_data.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/data/coco.h"
@@ -16,51 +17,8 @@
 using namespace fovea;
 using namespace fovea::test;
 using Catch::Contains;
-namespace fs = std::filesystem;
 
 namespace {
-
-const fs::path kCells = FOVEA_SOURCE_DIR "/examples/blood_cells";
-
-void write_text(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// The first images of the example data as a data set of its own. `edit` may change an image's annotations (as JSON
-// objects).
-void make_data(const fs::path& folder, size_t train, size_t val,
-               const std::function<std::string(size_t image, const std::string& annotations)>& edit = {}) {
-  for (const auto& [split, count] : {std::pair<std::string, size_t>{"train", train}, {"val", val}}) {
-    const Dataset all = load_coco(kCells, split);
-    std::string images, annotations, categories;
-    for (const Category& c : all.categories)
-      categories += fmt::format("{}{{\"id\":{},\"name\":\"{}\"}}", categories.empty() ? "" : ",", c.id, c.name);
-    for (size_t i = 0; i < count; ++i) {
-      const Sample& s = all.samples[i];
-      images += fmt::format("{}{{\"id\":{},\"file_name\":\"{}\",\"width\":{},\"height\":{}}}", i == 0 ? "" : ",", s.id,
-                            s.file_name, s.width, s.height);
-      std::string of_image;
-      for (const Object& o : s.objects)
-        of_image += fmt::format(
-            "{}{{\"id\":{},\"image_id\":{},\"category_id\":{},\"bbox\":[{},{},{},{}],\"area\":{},\"iscrowd\":0}}",
-            of_image.empty() ? "" : ",", o.id, s.id, all.categories[o.label].id, o.bbox[0], o.bbox[1], o.bbox[2],
-            o.bbox[3], o.area);
-      if (edit && split == "train") of_image = edit(i, of_image);
-      if (!of_image.empty()) annotations += (annotations.empty() ? "" : ",") + of_image;
-      fs::create_directories(folder / split);
-      fs::copy_file(all.image_root / s.file_name, folder / split / s.file_name);
-    }
-    write_text(
-        folder / "annotations" / ("instances_" + split + ".json"),
-        fmt::format("{{\"images\":[{}],\"annotations\":[{}],\"categories\":[{}]}}", images, annotations, categories));
-  }
-}
 
 struct Bench {
   TemporaryFolder folder;
