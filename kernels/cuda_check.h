@@ -10,7 +10,7 @@
 namespace fovea {
 
 // `what` failed. Takes the error from the runtime's record of the last one, or a later launch would be blamed for it.
-inline Error cuda_error(cudaError_t status, const std::string& what) {
+inline DeviceError cuda_error(cudaError_t status, const std::string& what) {
   cudaGetLastError();
   const std::string text = what + " failed: " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
   if (status != cudaErrorMemoryAllocation) return {ErrorKind::Runtime, text};

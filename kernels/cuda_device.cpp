@@ -25,7 +25,7 @@ std::string problem_of(const GpuStatus& status, cudaError_t counted) {
     return "the NVIDIA driver finds no GPU (is CUDA_VISIBLE_DEVICES empty, or the container started without it?)";
   if (counted != cudaSuccess) return std::string("the NVIDIA driver cannot be used: ") + cudaGetErrorString(counted);
   int index = 0;
-  if (cudaGetDevice(&index) != cudaSuccess) index = 0;
+  cuda_check(cudaGetDevice(&index), "cudaGetDevice");
   const GpuDescription& gpu = status.devices.at(static_cast<size_t>(index));
   if (gpu.major >= kOldestMajor) return "";
   return gpu.name + " has compute capability " + std::to_string(gpu.major) + "." + std::to_string(gpu.minor) +

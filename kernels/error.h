@@ -17,6 +17,12 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
+// A device that failed: what it holds can't be relied on, and going on makes no sense.
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
 // The end of every message about memory that has run out.
 inline constexpr const char* kHowToNeedLess = ". Use a smaller train.batch or input size, or --precision bf16";
 

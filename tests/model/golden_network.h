@@ -66,10 +66,11 @@ inline std::vector<float> permuted(const std::vector<float>& values, int n, int 
 }
 
 struct GoldenNetwork {
-  explicit GoldenNetwork(const std::string& name, kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto)
+  explicit GoldenNetwork(const std::string& name, kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto,
+                         DeviceKind device = DeviceKind::Cpu)
       : weights(golden(name + ".weights")),
         expected(golden(name + ".golden")),
-        context(DeviceKind::Cpu, Precision::F32, algorithm),
+        context(device, Precision::F32, algorithm),
         model(context, golden_config(weights), 0) {
     load_weights(weights, model.parameters(), LoadMode::Exact);
     const auto& shape = expected.at("normalised").shape;

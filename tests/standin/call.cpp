@@ -136,6 +136,20 @@ void reset_report() {
   state().counts = fresh;
 }
 
+void set_dry(bool dry) { state().dry = dry; }
+
+void set_adverse_order(bool adverse) {
+  finish_all();
+  state().order = adverse ? Order::Adverse : Order::Submitted;
+}
+
+void fail(const std::string& call, int64_t n, cudaError_t error) {
+  State& s = state();
+  s.fail_call = call;
+  s.fail_number = n == 0 ? 0 : n + (call == "*" ? s.call_number : s.numbers[call]);
+  s.fail_error = error;
+}
+
 int64_t total(const std::map<std::string, int64_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), int64_t{0},
                          [](int64_t sum, const auto& entry) { return sum + entry.second; });

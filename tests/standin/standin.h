@@ -41,8 +41,12 @@ struct Report {
   int64_t streams = 0, events = 0, graphs = 0;  // that exist, executables included
 };
 Report report();
+int64_t total(const std::map<std::string, int64_t>& counts);
 void reset_report();  // counts of calls and launches to 0, peaks to what is in use
 
-int64_t total(const std::map<std::string, int64_t>& counts);
+// The environment's settings for what follows in this process.
+void set_dry(bool dry);
+void set_adverse_order(bool adverse);
+void fail(const std::string& call, int64_t n, cudaError_t error);  // the n-th from now, from 1; n = 0: none
 
 }  // namespace standin

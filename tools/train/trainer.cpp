@@ -344,6 +344,8 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   try {
     write();
     return true;
+  } catch (const DeviceError&) {
+    throw;  // no fault of the disk
   } catch (const Error& error) {
     fmt::print(stderr, "fovea: the {} checkpoint of step {} was not saved: {}; training goes on\n", what, state_.step,
                error.what());
