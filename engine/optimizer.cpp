@@ -69,8 +69,12 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
   if (config.ema_decay > 0) {
     buffer("ema");
     average_ = state_.back().tensor;
-    context.queue.copy(average_.raw(), store.trained_values().raw(), average_.bytes());
+    restart_average();
   }
+}
+
+void Optimizer::restart_average() {
+  if (average_) context_.queue.copy(average_.raw(), store_.trained_values().raw(), average_.bytes());
 }
 
 void Optimizer::set_learning_rate(double rate) { write_scalar(learning_rate_, static_cast<float>(rate)); }

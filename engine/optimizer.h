@@ -44,6 +44,8 @@ class Optimizer {
   const Tensor& sum_of_squares() const { return sum_of_squares_; }
   const Tensor& skip_flag() const { return skip_; }
 
+  // The moving average, where there is one, is the weights as they are now.
+  void restart_average();
   // Exchanges the weights with their moving average, where there is one.
   void swap_average();
 

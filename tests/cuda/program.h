@@ -1,9 +1,9 @@
 // Runs the program linked to the stand-in, with the stand-in's environment.
 #pragma once
 #include "engine/safetensors.h"
-#include "tests/support/example_data.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/training_data.h"
 
 namespace fovea::test {
 

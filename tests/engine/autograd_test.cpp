@@ -133,6 +133,9 @@ TEST_CASE("the moving average follows the weights and changes places with them",
   CHECK(value() == 2);
   REQUIRE(optimizer.state().size() == 1);
   CHECK(optimizer.state()[0].name == std::string("ema"));
+  optimizer.restart_average();
+  optimizer.swap_average();
+  CHECK(value() == 2);
 }
 
 TEST_CASE("schedules have the values of their formulas", "[schedule]") {

@@ -5,7 +5,6 @@
 
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
-#include "tests/support/example_data.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/training_data.h"

@@ -140,6 +140,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
 void Trainer::start_from_weights() {
   const std::string name = options_.init_from.string();
   const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
+  optimizer_->restart_average();
   if (report.reinitialised.size() == model_->parameters().all().size())
     throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", name));
   fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", name,
