@@ -2,7 +2,6 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <source_location>
 #include <string>
 
 #include "kernels/error.h"
@@ -18,13 +17,13 @@ inline DeviceError cuda_error(cudaError_t status, const std::string& what) {
 }
 
 // `call`: the function's name; `bytes`: how many it was about, where it was.
-inline void cuda_check(cudaError_t status, const char* call, size_t bytes = 0,
-                       std::source_location where = std::source_location::current()) {
+inline void cuda_check(cudaError_t status, const char* call, size_t bytes = 0, const char* in_file = __builtin_FILE(),
+                       int line = __builtin_LINE()) {
   if (status == cudaSuccess) return;
-  std::string file = where.file_name();
+  std::string file = in_file;
   file = file.substr(file.rfind('/', file.rfind('/') - 1) + 1);  // folder/file, wherever it was compiled
   throw cuda_error(status, std::string(call) + (bytes > 0 ? " of " + std::to_string(bytes) + " bytes" : "") + " at " +
-                               file + ":" + std::to_string(where.line()));
+                               file + ":" + std::to_string(line));
 }
 
 }  // namespace fovea

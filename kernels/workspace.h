@@ -7,7 +7,7 @@
 namespace fovea {
 
 struct Workspace {
-  Workspace(DeviceKind device, size_t size);  // data is nullptr if there is no memory
+  Workspace(DeviceKind kind, size_t size);  // data is nullptr if there is no memory
   ~Workspace();
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;

@@ -63,7 +63,8 @@ TEST_CASE("standin: bench measures the GPU's work by its parts", "[standin]") {
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
   const std::string json = read_text(runs.path("bench.json"));
-  CHECK_THAT(json, Contains("\"conv_forward\"") && Contains("\"focal_loss") && Contains("\"copy\""));
+  CHECK_THAT(json, Contains("\"device\":\"cuda\"") && Contains("\"conv_forward\"") && Contains("\"focal_loss") &&
+                       Contains("\"copy\""));
 }
 
 TEST_CASE("standin: which machine cannot train on a GPU is said in one line, and auto takes the CPU",

@@ -56,9 +56,9 @@ cudaError_t release(void* memory, bool pinned) {
   (pinned ? s.counts.pinned_memory : s.counts.memory) -= static_cast<int64_t>(allocation.bytes);
   const uintptr_t base = found->first / kPage * kPage;
   // In place of the pages, none: the memory goes back to the system, its addresses do not.
-  mmap(reinterpret_cast<void*>(base), allocation.mapped - kPage, PROT_NONE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-  return cudaSuccess;
+  const void* gone = mmap(reinterpret_cast<void*>(base), allocation.mapped - kPage, PROT_NONE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  return gone == MAP_FAILED ? cudaErrorUnknown : cudaSuccess;
 }
 
 // What a copy of this thread does when it is its turn.

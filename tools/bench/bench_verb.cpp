@@ -192,9 +192,9 @@ void bench(const BenchOptions& options) {
     write_outputs(options.outputs, options, model.forward(tape, batch.images));
   }
   std::string json = fmt::format(
-      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"cpu","threads":{})",
+      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","threads":{})",
       options.model, options.size, options.batch, options.classes, name_of(context.activation_dtype),
-      options.convolution, std::thread::hardware_concurrency());
+      options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", std::thread::hardware_concurrency());
   if (!options.training_only) {
     const Part inference = measure(context, options, [&] {
       Tape tape(context, /*training=*/false);
