@@ -126,7 +126,7 @@ struct FoldPixels {
       for (int k = 0; k < W; ++k) {
         const int h = top + part / 2, w = left + part % 2;
         const bool inside = part < 4 && h >= 0 && h < in_h && w >= 0 && w < in_w;
-        out[k] = inside ? image[(int64_t{h} * in_w + w) * in_c + c] : static_cast<T>(0.f);
+        out[k] = inside ? image[(h * in_w + w) * in_c + c] : static_cast<T>(0.f);  // 64-bit offsets would spill
         if (++c == in_c) c = 0, ++part;
       }
       store_pack(to + column, out);
