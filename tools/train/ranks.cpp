@@ -119,7 +119,11 @@ int batch_of_rank(const Communicator& ranks, int batch) {
 
 void share_machine(const Communicator& ranks, DeviceKind device) {
   // A launcher may show each rank its own GPU only: then the count is 1.
-  if (device == DeviceKind::Cuda) use_gpu(ranks.local_rank() % static_cast<int>(gpu_status().devices.size()));
+  if (device == DeviceKind::Cuda) {
+    const GpuStatus gpus = gpu_status();  // asked anew: what was there when the device was chosen may have failed since
+    if (!gpus.usable()) throw Error(gpus.kind, gpus.problem);
+    use_gpu(ranks.local_rank() % static_cast<int>(gpus.devices.size()));
+  }
   if (ranks.local_size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr)
     omp_set_num_threads(std::max(1, omp_get_num_procs() / ranks.local_size()));
 }
