@@ -33,4 +33,9 @@ std::vector<Tensor> Head::forward(Tape& tape, const std::vector<Tensor>& pyramid
   return levels;
 }
 
+Tensor Head::forward_level(Tape& tape, Tensor x) {
+  for (ConvLayer& layer : tower_) x = layer.forward(tape, x, /*relu=*/true);
+  return output_.back().forward_without_bias_gradient(tape, x);
+}
+
 }  // namespace fovea

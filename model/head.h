@@ -18,6 +18,7 @@ class Head {
   // [N, H, W, channels] to [N, H, W, out_channels] a level. The bias gradient of the last convolution is left to the
   // loss.
   std::vector<Tensor> forward(Tape& tape, const std::vector<Tensor>& pyramid);
+  Tensor forward_level(Tape& tape, Tensor x);  // of one level alone
   const Parameter& output_bias() const { return *output_.back().bias(); }
 
  private:

@@ -30,11 +30,28 @@ std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Tensor& images) {
 }
 
 Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
+  const Queue& queue = tape.queue();
+  if (queue.on_cuda() && queue.recording() && !tape.training()) return heads_side_by_side(tape, pyramid);
   Outputs outputs;
   tape.mark("head.classification_head.");
   outputs.logits = class_head_.forward(tape, pyramid);
   tape.mark("head.regression_head.");
   outputs.deltas = box_head_.forward(tape, pyramid);
+  return outputs;
+}
+
+// P4 to P7 together have a third of P3's locations, and each of their launches leaves most of a GPU idle: they run
+// beside P3, the two heads beside each other. Only where the weights' derived forms are there already, as in a recorded
+// detection: branches must not make them for one another.
+Outputs RetinaNet::heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid) {
+  Outputs outputs{std::vector<Tensor>(pyramid.size()), std::vector<Tensor>(pyramid.size())};
+  tape.queue().fork(4, [&](int branch) {
+    const bool boxes = branch % 2 == 1, finest = branch < 2;
+    Head& head = boxes ? box_head_ : class_head_;
+    auto& levels = boxes ? outputs.deltas : outputs.logits;
+    for (size_t l = finest ? 0 : 1; l < (finest ? 1 : pyramid.size()); ++l)
+      levels[l] = head.forward_level(tape, pyramid[l]);
+  });
   return outputs;
 }
 

@@ -39,6 +39,8 @@ class RetinaNet {
   Context& context() { return context_; }
 
  private:
+  Outputs heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid);
+
   Context& context_;
   ModelConfig config_;
   ParameterStore parameters_;
