@@ -118,7 +118,7 @@ TEST_CASE("standin: a recording allocates nothing in its capture, and keeps its 
   std::vector<float> seen((7 << 20) / 4);
   queue.copy(seen.data(), eager, 7 << 20);
   queue.synchronize("the test");
-  CHECK(seen == std::vector<float>(seen.size(), 0.f));
+  CHECK((seen == std::vector<float>(seen.size(), 0.f)));
   CHECK(values.host()[0] == 2);
   memory.free(eager);
 }
