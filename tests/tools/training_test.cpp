@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "engine/safetensors.h"
+#include "kernels/cuda_device.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
@@ -256,7 +257,8 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fau
   check_fails(2, bench.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
   check_fails(2, bench.arguments("run", {"--resume", "--init-from", "x"}), "give one of them");
-  check_fails(2, bench.arguments("run", {"--device", "cuda"}), "--device");
+  if (const GpuStatus gpu = gpu_status(); !gpu.usable())  // 2: this build has no CUDA; 1: the machine has no GPU
+    check_fails(static_cast<int>(gpu.kind), bench.arguments("run", {"--device", "cuda"}), gpu.problem);
   REQUIRE(run_fovea(bench.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
   check_fails(2, bench.arguments("run"), "--resume");
   const fs::path file = bench.folder.path() / "file";
