@@ -19,6 +19,7 @@ struct ConvTrace {
   std::string name;  // of the weight parameter
   kernels::ConvShape shape;
   kernels::ConvFusion fusion{};
+  bool weight_gradient = false, data_gradient = false;  // that backward will compute
 };
 
 struct Context {

@@ -91,7 +91,11 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
   Context& context = tape.context();
   const kernels::ConvShape shape = conv_shape(x, args);
   if (context.trace != nullptr)
-    context.trace->push_back({args.weight_parameter->name, shape, {bool{args.bias}, bool{args.add}, args.relu}});
+    context.trace->push_back({args.weight_parameter->name,
+                              shape,
+                              {bool{args.bias}, bool{args.add}, args.relu},
+                              tape.training() && args.weight_parameter->trainable,
+                              tape.training() && x.requires_gradient()});
   const Tensor y = context.empty({shape.batch, shape.out_h(), shape.out_w(), shape.out_c}, x.dtype());
   context.convolution.forward(context.queue, shape, x.dtype(),
                               {.x = x.raw(),

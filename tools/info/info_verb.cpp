@@ -9,6 +9,7 @@
 #include "kernels/cuda_device.h"
 #include "tools/config/config.h"
 #include "tools/info/plan_table.h"
+#include "tools/info/roofline.h"
 #include "tools/report/table.h"
 #include "tools/verbs.h"
 
@@ -21,7 +22,7 @@ struct InfoOptions {
   std::string weights;
   std::vector<int> size;
   int batch = 1;
-  bool show_config = false, layers = false, plans = false;
+  bool show_config = false, layers = false, plans = false, roofline = false;
 };
 
 std::string cpu_name() {
@@ -45,7 +46,7 @@ void print_machine() {
 }
 
 struct Plan {
-  std::vector<ConvTrace> layers;
+  std::vector<ConvTrace> layers, training_layers;
   size_t forward_peak, training_peak;
 };
 
@@ -59,7 +60,7 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
     Tape tape(context, /*training=*/false);
     model.forward(tape, context.empty(shape, context.activation_dtype));
   });
-  context.trace = nullptr;
+  context.trace = &plan.training_layers;
   plan.forward_peak = context.memory.statistics().peak;
   context.memory.reset_peak();
   context.queue.record([&] {
@@ -70,6 +71,7 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
       for (const Tensor& level : *levels) tape.gradients().give(level, level);
     tape.backward();
   });
+  context.trace = nullptr;
   plan.training_peak = context.memory.statistics().peak;
   return plan;
 }
@@ -100,6 +102,8 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
     plan_layers(context.convolution, p.layers, DType::BF16, options.batch, plans);
     fmt::print("{}\n", plan_table(plans));
   }
+  if (options.roofline)
+    fmt::print("{}\n", roofline_table(layer_costs(p.training_layers, model), h200_roofline(), options.batch));
   const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   fmt::print("network: ResNet-{}, {} classes, {} anchors a location, {}\n", config.model.backbone.depth,
              config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
@@ -143,6 +147,8 @@ void add_info(CLI::App& app) {
   verb->add_flag(
       "--plans", options->plans,
       "List cuDNN's plans for every convolution in bf16: for the GPU here, or for an H200 where there is none");
+  verb->add_flag("--roofline", options->roofline,
+                 "What each layer must take at the least on an H200, in bf16: FLOP, bytes, microseconds");
   verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
   verb->callback([options] { info(*options); });
 }
