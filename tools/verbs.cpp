@@ -26,6 +26,7 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
   verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
+  verb.add_flag("--autotune", options.autotune, "On a GPU: time cuDNN's candidates for each layer at first use");
   verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
@@ -44,6 +45,7 @@ Config resolve(const ConfigOptions& options, Config config) {
   for (const std::string& setting : options.settings) apply_setting(config, setting);
   if (!options.precision.empty()) apply_setting(config, "precision=" + options.precision);
   if (!options.convolution.empty()) apply_setting(config, "convolution=" + options.convolution);
+  if (options.autotune) config.autotune = true;
   validate(config);
   return config;
 }
@@ -68,6 +70,7 @@ ModelFile open_model(const std::string& weights, const ConfigOptions& options) {
   }
   opened.context =
       std::make_unique<Context>(resolve_device(options.device), opened.config.precision, opened.config.convolution);
+  opened.context->convolution.set_autotune(opened.config.autotune);
   opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, opened.config.seed);
   load_weights(file, opened.model->parameters(), LoadMode::Exact);
   return opened;

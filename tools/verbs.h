@@ -28,6 +28,7 @@ struct ConfigOptions {
   std::string file, preset;
   std::vector<std::string> settings;
   std::string precision, convolution, device = "auto";
+  bool autotune = false;
 };
 void add_config_options(CLI::App& verb, ConfigOptions& options);
 // An option skip|error.

@@ -22,7 +22,7 @@ struct BenchOptions {
   std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
                       outputs;
   int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
-  bool inference_only = false, training_only = false;
+  bool inference_only = false, training_only = false, autotune = false;
 };
 
 Config bench_config(const BenchOptions& options) {
@@ -39,6 +39,7 @@ Config bench_config(const BenchOptions& options) {
   config.train.batch = options.batch;
   apply_setting(config, "precision=" + options.precision);
   apply_setting(config, "convolution=" + options.convolution);
+  config.autotune = options.autotune;
   validate(config);
   return config;
 }
@@ -187,6 +188,7 @@ void print_part(const char* name, const Part& part) {
 void bench(const BenchOptions& options) {
   const Config config = bench_config(options);
   Context context(resolve_device(options.device), config.precision, config.convolution);
+  context.convolution.set_autotune(config.autotune);
   RetinaNet model(context, config.model, 0);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
   std::vector<float> images;
@@ -253,6 +255,7 @@ void add_bench(CLI::App& app) {
   verb->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
   verb->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
   verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
+  verb->add_flag("--autotune", o->autotune, "On a GPU: time cuDNN's candidates for each layer at first use");
   verb->add_flag("--inference-only", o->inference_only, "Leave training out");
   verb->add_flag("--training-only", o->training_only, "Leave inference out");
   verb->callback([o] { bench(*o); });

@@ -46,6 +46,7 @@ struct Config {
   uint64_t seed = 0;
   Precision precision = Precision::Auto;
   kernels::ConvAlgorithm convolution = kernels::ConvAlgorithm::Auto;
+  bool autotune = false;  // on a GPU: time cuDNN's candidates for each layer at first use, in place of its own guess
 };
 
 // paper, torchvision, r18, demo, tiny. Throws Error(Usage) naming the nearest one.

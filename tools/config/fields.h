@@ -58,6 +58,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("seed", c.seed);
   v("precision", c.precision);
   v("convolution", c.convolution);
+  v("autotune", c.autotune);
 
   v("model.classes", c.model.classes);
   v("model.backbone.depth", c.model.backbone.depth);

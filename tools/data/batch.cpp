@@ -69,7 +69,7 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
   staging.copied.record(context_.queue);
 }
 
-void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) {
+void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
   const auto most = static_cast<size_t>(shape_.max_boxes);
   for (size_t n = 0; n < loaded.size() && most > 0; ++n) {
     const auto& objects = loaded[n].sample->objects;

@@ -57,7 +57,7 @@ class BatchInput {
     Part<uint8_t> crowd;
   };
   Tensor tensor(size_t offset, Shape shape, DType dtype) const;
-  void write_truth(const std::vector<LoadedImage>& loaded);
+  void write_truth(const std::vector<LoadedImage>& loaded) const;
 
   Context& context_;
   BatchShape shape_;

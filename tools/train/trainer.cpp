@@ -115,6 +115,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(static_cast<int64_t>(train_.samples.size() + val_.samples.size()), options.bad_images) {
   require_same_data(ranks, train_, val_);
+  context_.convolution.set_autotune(config_.autotune);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
   schedule_ = schedule_of(config_);
