@@ -17,6 +17,7 @@ constexpr size_t kShapes = 16;  // whose recordings are kept
 }  // namespace
 
 Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch) {
+  model.context().convolution.set_weight_budget(kPackedWeightBytes);
   Tape tape(model.context(), /*training=*/true);
   model.parameters().bind_gradients(tape, /*accumulate=*/false);
   GradientReducer over_ranks(tape, model.parameters());
@@ -40,9 +41,12 @@ struct TrainingSteps::Report {
 };
 
 TrainingSteps::TrainingSteps(RetinaNet& model, Optimizer& optimizer, const InputConfig& input, bool record)
-    : model_(model), optimizer_(optimizer), input_(input), record_(record), pixels_(model.context()), shapes_(kShapes) {
-  model.context().convolution.set_weight_budget(kPackedWeightBytes);
-}
+    : model_(model),
+      optimizer_(optimizer),
+      input_(input),
+      record_(record),
+      pixels_(model.context()),
+      shapes_(kShapes) {}
 
 TrainingSteps::~TrainingSteps() = default;
 
