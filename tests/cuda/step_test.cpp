@@ -12,14 +12,6 @@ using namespace fovea::test;
 
 namespace {
 
-void step(GoldenNetwork& net, Optimizer& optimizer) {
-  Tape tape(net.context, /*training=*/true);
-  net.model.parameters().bind_gradients(tape, false);
-  net.model.loss(tape, net.model.forward(tape, net.images), net.size, net.truth);
-  tape.backward();
-  optimizer.step();
-}
-
 enum class How { Cpu, Eager, Replayed };
 
 std::vector<float> values_after(int steps, How how, const std::string& name) {

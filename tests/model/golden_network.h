@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "engine/optimizer.h"
 #include "model/retinanet.h"
 #include "model/weights.h"
 #include "tests/support/golden.h"
@@ -109,5 +110,14 @@ struct GoldenNetwork {
   Truth truth;
   LevelSize size{};
 };
+
+// One step of training on the golden batch.
+inline void step(GoldenNetwork& net, Optimizer& optimizer) {
+  Tape tape(net.context, /*training=*/true);
+  net.model.parameters().bind_gradients(tape, false);
+  net.model.loss(tape, net.model.forward(tape, net.images), net.size, net.truth);
+  tape.backward();
+  optimizer.step();
+}
 
 }  // namespace fovea::test

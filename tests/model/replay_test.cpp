@@ -8,14 +8,6 @@ using namespace fovea::test;
 
 namespace {
 
-void step(GoldenNetwork& net, Optimizer& optimizer) {
-  Tape tape(net.context, /*training=*/true);
-  net.model.parameters().bind_gradients(tape, false);
-  net.model.loss(tape, net.model.forward(tape, net.images), net.size, net.truth);
-  tape.backward();
-  optimizer.step();
-}
-
 std::vector<float> values_after(int steps, bool replayed) {
   GoldenNetwork net("narrow_gn_giou");
   Optimizer optimizer(net.context, net.model.parameters(), {});

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
 
+#include "engine/safetensors.h"
+#include "tests/support/catch.h"
 #include "tools/data/coco.h"
 
 namespace fovea::test {
@@ -61,6 +64,18 @@ inline void make_data(const fs::path& folder, size_t train, size_t val,
 inline bool wait_for(const fs::path& path) {
   for (int i = 0; i < 3000 && !fs::exists(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   return fs::exists(path);
+}
+
+// Both files hold the same tensors, bit for bit.
+inline void check_same_tensors(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile first(a), second(b);
+  REQUIRE(first.tensors().size() == second.tensors().size());
+  for (const auto& [name, tensor] : first.tensors()) {
+    CAPTURE(name);
+    const auto& other = second.at(name);
+    CHECK((tensor.data.size() == other.data.size() &&
+           std::memcmp(tensor.data.data(), other.data.data(), other.data.size()) == 0));
+  }
 }
 
 }  // namespace fovea::test

@@ -122,17 +122,6 @@ std::string disagreement_of_curves(const std::vector<Step>& a, const std::vector
   return "";
 }
 
-void check_same_tensors(const fs::path& a, const fs::path& b) {
-  const SafetensorsFile first(a), second(b);
-  REQUIRE(first.tensors().size() == second.tensors().size());
-  for (const auto& [name, tensor] : first.tensors()) {
-    CAPTURE(name);
-    const auto& other = second.at(name);
-    CHECK((tensor.data.size() == other.data.size() &&
-           std::memcmp(tensor.data.data(), other.data.data(), other.data.size()) == 0));
-  }
-}
-
 const fs::path kLast = "last.safetensors";
 
 }  // namespace

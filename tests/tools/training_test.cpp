@@ -43,17 +43,6 @@ struct Bench {
   }
 };
 
-void check_same_tensors(const fs::path& a, const fs::path& b) {
-  const SafetensorsFile first(a), second(b);
-  REQUIRE(first.tensors().size() == second.tensors().size());
-  for (const auto& [name, tensor] : first.tensors()) {
-    CAPTURE(name);
-    const auto& other = second.at(name);
-    CHECK((tensor.data.size() == other.data.size() &&
-           std::memcmp(tensor.data.data(), other.data.data(), other.data.size()) == 0));
-  }
-}
-
 void check_fails(int exit_code, const std::vector<std::string>& arguments, const std::string& words) {
   const auto result = run_fovea(arguments);
   CAPTURE(arguments, result.err);
