@@ -10,8 +10,8 @@ namespace fovea::launch {
 using Work = std::function<void()>;
 
 struct CpuForm {
-  CpuForm(const void* kernel_address, Work (*work_of_launch)(void* const* arguments))
-      : kernel(kernel_address), work(work_of_launch), next(first()) {
+  CpuForm(const void* kernel_address, size_t bytes, Work (*work_of_launch)(void* const* arguments))
+      : kernel(kernel_address), functor_bytes(bytes), work(work_of_launch), next(first()) {
     first() = this;
   }
 
@@ -26,6 +26,7 @@ struct CpuForm {
   }
 
   const void* kernel;               // host address of the __global__ function
+  size_t functor_bytes;             // of its first argument
   Work (*work)(void* const* args);  // what a CPU queue would run for a launch with these arguments, which it copies
   const CpuForm* next;
 };
@@ -44,10 +45,15 @@ struct Registered {
     return copied(global, arguments, std::index_sequence_for<A...>());
   }
   static Work work(void* const* arguments) { return copied(Kernel::global(), arguments); }
+  template <class F, class... Size>
+  static constexpr size_t functor_bytes(void (*)(F, Size...)) {
+    return sizeof(F);
+  }
 
   static const CpuForm form;
 };
 template <class Kernel>
-const CpuForm Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()), &Registered::work};
+const CpuForm Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()),
+                                          functor_bytes(Kernel::global()), &Registered::work};
 
 }  // namespace fovea::launch

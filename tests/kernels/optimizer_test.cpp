@@ -151,7 +151,7 @@ TEST_CASE("a step that is to be skipped changes nothing", "[optimizer][fault]") 
 }
 
 TEST_CASE("clipping scales to the largest norm, and says where gradients are not finite", "[optimizer]") {
-  Queue queue;
+  TestQueue queue;
   const auto clip = [&](double sum_of_squares, float max_norm) {
     float scale = -1;
     int32_t skip = -1;
@@ -169,7 +169,7 @@ TEST_CASE("clipping scales to the largest norm, and says where gradients are not
 
 TEST_CASE("steps that are not finite are skipped, and all others once there were too many", "[optimizer][fault]") {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  Queue queue;
+  TestQueue queue;
   float losses[2] = {1, 2}, scale = 0;
   double sum_of_squares = 4;
   int32_t skip = -1, non_finite = 0;
