@@ -152,7 +152,7 @@ TEST_CASE("focal loss accumulates the class-bias gradient, or needs none", "[foc
   const auto plain = run(queue, problem, false), added = run(queue, problem, false, 3.f);
   for (size_t i = 0; i < plain.bias.size(); ++i) CHECK(added.bias[i] == Approx(plain.bias[i] + 3.f).epsilon(1e-6));
   HeadTensor<float> logits(problem.c.shape, problem.logits);
-  float loss = 0;
+  Single<float> loss;
   kernels::FocalLossArgs<float> args{
       logits.view<const float>(), logits.view(), problem.targets.data(), problem.scale.data(), 0.25f, 2.f, &loss};
   std::vector<char> workspace(kernels::focal_loss_workspace(args));

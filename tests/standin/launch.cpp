@@ -58,12 +58,12 @@ Range stack_of_this_thread() {
 
 // Whether a kernel is handed an address that only the host has: of its caller's stack, or of the program's own data.
 // (Of the host's heap it cannot be told.)
-bool has_host_address(const void* functor, size_t bytes) {
+bool has_host_address(const std::string& functor) {
   static thread_local const Range stack = stack_of_this_thread();
   const Range program{&__executable_start, &_end};
-  for (size_t at = 0; at + sizeof(char*) <= bytes; at += sizeof(char*)) {
+  for (size_t at = 0; at + sizeof(char*) <= functor.size(); at += sizeof(char*)) {
     const char* address = nullptr;
-    std::memcpy(&address, static_cast<const char*>(functor) + at, sizeof(address));
+    std::memcpy(&address, functor.data() + at, sizeof(address));
     if (stack.holds(address) || program.holds(address)) return true;
   }
   return false;
@@ -76,7 +76,7 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
   const fovea::launch::CpuForm* form = fovea::launch::CpuForm::find(kernel);
   if (known == s.kernels.end() || form == nullptr) return cudaErrorInvalidDeviceFunction;
   if (!within_limits(grid, block, shared)) return cudaErrorInvalidConfiguration;
-  if (has_host_address(arguments[0], form->functor_bytes)) return cudaErrorIllegalAddress;
+  if (has_host_address(form->functor_bytes(arguments))) return cudaErrorIllegalAddress;
   return submit(stream, known->second, true, [name = known->second, work = form->work(arguments)] {
     ++state().counts.launches[name];
     if (!state().dry) work();
