@@ -1,6 +1,8 @@
 // Trainings of several ranks on the GPUs of the stand-in, over the stand-in for NCCL: the program as it ships, loading
 // the library as it loads NCCL.
 #if defined(FOVEA_STANDIN_NCCL)
+#include <utility>
+
 #include "tests/cuda/program.h"
 #include "tests/support/catch.h"
 #include "tests/support/training_ranks.h"
@@ -40,6 +42,15 @@ Arguments with_timeout(Arguments arguments, const std::string& seconds) {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Until nothing has been logged for a second: the ranks' hosts wait for their GPUs.
+void wait_until_still(const fs::path& run) {
+  std::string before, now = read_text(run / "log.jsonl");
+  while (now != before) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    before = std::exchange(now, read_text(run / "log.jsonl"));
+  }
 }
 
 // All ended with `code`, with one line on stderr that has these words.
@@ -127,10 +138,14 @@ TEST_CASE("standin: fault: a killed rank ends the others, which its GPU keeps wa
           "[standin][rank][fault]") {
   const RankBench bench;
   const std::string order = GENERATE("concurrent", "submitted");
-  CAPTURE(order);
-  TcpRanks ranks(3,
-                 on_gpus(bench.arguments("run", kEndless, kCuda), [&](int) { return "FOVEA_STANDIN_ORDER=" + order; }));
+  const bool waiting = GENERATE(true, false);  // for rank 1's part in a sum, or whatever they do at that moment
+  CAPTURE(order, waiting);
+  TcpRanks ranks(3, on_gpus(bench.arguments("run", kEndless, kCuda), [&](int rank) {
+                   return "FOVEA_STANDIN_ORDER=" + order +
+                          (rank == 1 && waiting ? " FOVEA_STANDIN_NCCL=stall:1000" : "");
+                 }));
   REQUIRE(wait_for(bench.run("run") / kLast));
+  if (waiting) wait_until_still(bench.run("run"));
   ranks[1].signal(SIGKILL);
   const auto start = std::chrono::steady_clock::now();
   auto results = ranks.wait();
