@@ -85,12 +85,13 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
 
 }  // namespace
 
-cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work) {
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work, Chain* chain) {
   return call("enqueue", [&] {
-    return submit(stream, name, true, [name = std::string(name), work = std::move(work)] {
+    const auto counted = [name = std::string(name), work = std::move(work)] {
       ++state().counts.launches[name];
       if (!state().dry) work();
-    });
+    };
+    return submit(stream, name, true, counted, chain);
   });
 }
 

@@ -108,6 +108,11 @@ Where where(const void* memory, size_t bytes) {
   return allocation.pinned ? Where::Pinned : Where::Device;
 }
 
+bool in_device_memory(const void* memory, size_t bytes) {
+  const std::lock_guard lock(state().mutex);
+  return where(memory, bytes) == Where::Device;
+}
+
 }  // namespace standin
 
 using namespace standin;

@@ -172,7 +172,9 @@ void Trainer::share_start() {
   if (ranks_.alone()) return;
   std::vector<Tensor> tensors{model_->parameters().trained_values(), model_->parameters().fixed_values()};
   for (const auto& state : optimizer_->state()) tensors.push_back(state.tensor);
-  for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  ranks_.watched(context_.queue, "the start", [&] {
+    for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  });
   model_->parameters().touch();
   state_.step = ranks_.all_gather(state_.step)[0];
   optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
@@ -216,7 +218,8 @@ void Trainer::run() {
     auto loaded = loader.next();
     const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
     if (plan.stop) stop(saved);
-    steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step));
+    ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
+                   [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
     ++state_.step;
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
@@ -251,6 +254,7 @@ void Trainer::stop(bool saved) {
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
 void Trainer::read_results(size_t running) {
   while (const auto step = steps_->finished(running)) {
+    ranks_.check();
     check_finite(*step);
     ++steps_read_;
     if (!ranks_.is_first()) continue;
@@ -272,7 +276,10 @@ void Trainer::tell(const std::function<void()>& print) {
 
 void Trainer::check_finite(const TrainingSteps::Finished& step) {
   if (!step.result.skipped) return;
-  const std::string text = gather_text(ranks_, diagnosis(*model_, step, config_.input));
+  std::string text;
+  ranks_.watched(context_.queue, fmt::format("the diagnosis of step {}", steps_read_ + 1),
+                 [&] { text = diagnosis(*model_, step, config_.input); });
+  text = gather_text(ranks_, text);
   if (++non_finite_ <= config_.train.non_finite_limit) {
     if (ranks_.is_first())
       fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1,
@@ -303,7 +310,8 @@ void Trainer::log_step(double rate) {
 void Trainer::validate() {
   // Statistics of norms are each rank's own in training: all take those of rank 0, which a checkpoint holds.
   const Tensor& statistics = model_->parameters().fixed_values();
-  ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes());
+  ranks_.watched(context_.queue, fmt::format("the validation after step {}", state_.step),
+                 [&] { ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes()); });
   model_->parameters().touch();
   // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
   struct Averaged {
@@ -365,6 +373,7 @@ void train(Config config, const TrainOptions& options) {
         *ranks, config,
         fmt::format("fovea {} on {}{}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
                     kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
+    require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
     Trainer(std::move(config), options, *ranks).run();
     ranks->leave();
