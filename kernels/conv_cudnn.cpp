@@ -341,7 +341,10 @@ class CudnnBackend final : public ConvBackend {
 void add_product(std::vector<ConvPlan>& rows, size_t begin, std::optional<ConvPlan> product) {
   if (!product) return;
   const auto first = rows.begin() + static_cast<int64_t>(begin);
-  if (!product->used) return rows.push_back(std::move(*product));
+  if (!product->used) {
+    if (begin == 0) rows.push_back(std::move(*product));
+    return;
+  }
   std::for_each(first, rows.end(), [](ConvPlan& row) { row.used = false; });
   rows.insert(first, std::move(*product));
 }
