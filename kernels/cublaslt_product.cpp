@@ -130,8 +130,10 @@ Product::Product(const ProductKey& key)
   const cublasStatus_t status =
       library()->heuristic(handle(), product_.get(), a_.get(), b_.get(), out_.get(), out_.get(), preference.get(),
                            kMostCandidates, found_.data(), &count);
-  if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "cublasLtMatmulAlgoGetHeuristic", key);
-  found_.resize(status == CUBLAS_STATUS_SUCCESS ? static_cast<size_t>(count) : 0);
+  // Which of the two it says of an epilogue that it does not have is not written down.
+  const bool none = status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE;
+  if (!none) check(status, "cublasLtMatmulAlgoGetHeuristic", key);
+  found_.resize(none ? 0 : static_cast<size_t>(count));
   std::erase_if(found_, [](const auto& found) { return found.state != CUBLAS_STATUS_SUCCESS; });
   if (!found_.empty()) pick(0);
 }

@@ -56,7 +56,7 @@ class Product {
 
   // The algorithm picked, for the same version of cuBLASLt and the same device.
   std::vector<uint8_t> serialise() const;
-  bool restore(const std::vector<uint8_t>& algorithm);  // whether it may be used; it is picked then
+  bool restore(const std::vector<uint8_t>& bytes);  // whether it may be used; it is picked then
 
  private:
   template <class T>

@@ -6,6 +6,7 @@
 #include "kernels/conv_cublaslt.h"
 #include "kernels/cudnn_runtime.h"
 #include "model/retinanet.h"
+#include "tests/cuda/program.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
@@ -25,7 +26,7 @@ struct Layer {
   Queue queue{DeviceKind::Cuda};
   kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
   std::unique_ptr<kernels::ConvProducts> products = kernels::make_conv_products("", packed);
-  char *x = take(k1x1.input_count() * 2), *y = take(k1x1.output_count() * 2), *w = take(k1x1.weight_count() * 4);
+  char *x = take(k1x1.input_count() * 2), *y = take(k1x1.output_count() * 2), *w = take(k1x1.weight_count() * 4 + 16);
   Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
@@ -48,7 +49,7 @@ struct Layer {
 
 TEST_CASE("standin: a product's operands lie in the device's memory, aligned", "[standin][cublaslt]") {
   Layer layer;
-  CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w));
+  CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w + 16));  // a view: aligned to 16, and not to more
   std::vector<float> on_host(static_cast<size_t>(k1x1.weight_count()));
   CHECK_THROWS_WITH(layer.weight_gradient(layer.y, on_host.data()),
                     Contains("cublasLtMatmul for weight bf16 128 16 32 failed"));
@@ -73,6 +74,18 @@ TEST_CASE("standin: fault: a product that fails says which, and has the exit cod
     }
   }
   CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w));
+}
+
+TEST_CASE("standin: fault: the training whose calls are made to fail has products among them",
+          "[standin][fault][cublaslt]") {
+  const test::ShortRuns runs(2, 1);
+  const auto result =
+      test::run_standin(runs.train("run", "cuda", 2, "bf16"), "FOVEA_STANDIN_REPORT=" + runs.path("report.json"));
+  REQUIRE(result.exit_code == 0);
+  const std::string report = test::read_text(runs.path("report.json"));
+  for (const char* call : {"cublasLtCreate", "cublasLtMatmulDescCreate", "cublasLtMatrixLayoutCreate",
+                           "cublasLtMatmulPreferenceCreate", "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"})
+    CHECK(test::reported(report, call) > 0);
 }
 
 TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weight gradient that is one",

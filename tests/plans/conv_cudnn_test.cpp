@@ -4,7 +4,6 @@
 
 #include "kernels/conv_backend.h"
 #include "tests/plans/graph_runtime.h"
-#include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"
@@ -40,9 +39,9 @@ const Case kCases[] = {
 };
 
 // Whether products stand for cuDNN where they may (cublaslt_test.cpp).
-void set_products(const char* name) { cublaslt::test::offer_none(name == std::string("1x1 by cuDNN")); }
+void set_products(const char* name) { cudnn::test::offer_products(name != std::string("1x1 by cuDNN")); }
 
-size_t executed() { return executed_graphs.size() + cublaslt::test::executed_products.size(); }
+size_t executed() { return executed_graphs.size() + cudnn::test::products_executed(); }
 
 Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
 

@@ -1,6 +1,7 @@
 // cuBLASLt's double beside tests of plans: in plain memory, whose bounds are the test's own guards.
 #include <algorithm>
 
+#include "tests/plans/graph_runtime.h"
 #include "tests/standin/cublaslt.h"
 
 namespace fovea::cublaslt::test {
@@ -16,3 +17,10 @@ bool in_device_memory(const void* memory, size_t, size_t alignment) {
 bool computes() { return true; }
 
 }  // namespace fovea::cublaslt::test
+
+namespace fovea::cudnn::test {
+
+size_t products_executed() { return cublaslt::test::executed_products.size(); }
+void offer_products(bool offer) { cublaslt::test::offer_none(!offer); }
+
+}  // namespace fovea::cudnn::test

@@ -278,6 +278,7 @@ TEST_CASE("plan: timed products are kept in their file for the next process", "[
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);  // known: not timed again
   CHECK(algorithm({.modelled = 1, .timed = 1e-3}) == 0);
+  REQUIRE(!std::filesystem::is_empty(folder.path()));
   const auto file = std::filesystem::directory_iterator(folder.path())->path();
   std::string content = cudnn::read_plan_file(file.string());
   CHECK_THAT(content, Contains("cuBLASLt " + cublaslt::version_text(CUBLAS_VERSION) + " on NVIDIA H200") &&

@@ -10,4 +10,8 @@ namespace fovea::cudnn::test {
 extern std::vector<GraphKey> executed_graphs;  // in order, since the start
 extern std::deque<double> seconds_to_come;     // what the next timings give; without one there is no timing
 
+// Of the products that may stand for graphs: cublaslt_host.cpp, or no_cublaslt.cpp in builds without cuBLASLt.
+size_t products_executed();
+void offer_products(bool offer);
+
 }  // namespace fovea::cudnn::test
