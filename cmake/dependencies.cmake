@@ -39,6 +39,16 @@ if(FOVEA_HAS_CUDA)
   message(STATUS "Fovea: NCCL ${FOVEA_HAS_NCCL}")
 endif()
 
+# cuBLASLt is found when the program runs, and not needed; without its header 1x1 convolutions run through cuDNN alone.
+set(FOVEA_HAS_CUBLASLT OFF)
+if(FOVEA_HAS_CUDA)
+  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(CUBLASLT_INCLUDE_DIR)
+    set(FOVEA_HAS_CUBLASLT ON)
+  endif()
+  message(STATUS "Fovea: cuBLASLt ${FOVEA_HAS_CUBLASLT}")
+endif()
+
 # cuDNN is found when the program runs; only its headers are needed here, and those of its C++ frontend.
 if(FOVEA_HAS_CUDA)
   file(GLOB python_cudnn /usr/lib/python3*/*-packages/nvidia/cudnn/include /usr/local/lib/python3*/*-packages/nvidia/cudnn/include

@@ -26,7 +26,8 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
   verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
-  verb.add_flag("--autotune", options.autotune, "On a GPU: time cuDNN's candidates for each layer at first use");
+  verb.add_flag("--autotune", options.autotune,
+                "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
   verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 

@@ -1,8 +1,12 @@
 # The stand-in for the CUDA runtime, the program linked to it, and the tests of what it lets run.
 file(GLOB standin CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
 set(seams ${CMAKE_CURRENT_LIST_DIR}/cudnn_runtime.cpp)  # take the place of files of fovea_kernels
+set(cublaslt ${CMAKE_CURRENT_LIST_DIR}/cublaslt.cpp ${CMAKE_CURRENT_LIST_DIR}/cublaslt_standin.cpp)
 file(GLOB nccl CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/nccl*.cpp)
-list(REMOVE_ITEM standin ${seams} ${nccl})
+list(REMOVE_ITEM standin ${seams} ${nccl} ${cublaslt})
+if(FOVEA_HAS_CUBLASLT)
+  list(APPEND seams ${cublaslt})
+endif()
 add_library(fovea_standin_cudart STATIC ${standin})
 target_link_libraries(fovea_standin_cudart PUBLIC fovea_flags)
 target_include_directories(fovea_standin_cudart PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
@@ -35,6 +39,9 @@ set_target_properties(fovea_standin PROPERTIES LINKER_LANGUAGE CXX)
 fovea_use_standin(fovea_standin)
 
 file(GLOB sources CONFIGURE_DEPENDS cuda/*.cpp)
+if(NOT FOVEA_HAS_CUBLASLT)
+  list(FILTER sources EXCLUDE REGEX "products_test")
+endif()
 add_executable(test_cuda ${sources})
 target_link_libraries(test_cuda PRIVATE fovea_test_support fovea_tools)
 target_compile_definitions(test_cuda PRIVATE FOVEA_STANDIN_BINARY="$<TARGET_FILE:fovea_standin>")
