@@ -37,6 +37,22 @@ JsonInput::JsonInput(const std::filesystem::path& path)
                 fmt::format("{}: byte {}: not valid JSON: {}", name_, text.size(), simdjson::error_message(error)));
 }
 
+void JsonInput::load_piece(std::string_view entries, uint64_t offset) {
+  constexpr size_t brackets = 2;
+  bytes_.clear();
+  bytes_.reserve(entries.size() + brackets + simdjson::SIMDJSON_PADDING);
+  bytes_.push_back('[');
+  bytes_.insert(bytes_.end(), entries.begin(), entries.end());
+  bytes_.push_back(']');
+  offset_ = static_cast<int64_t>(offset) - 1;
+  is_piece_ = true;
+  const auto error =
+      parser_.iterate(reinterpret_cast<const char*>(bytes_.data()), bytes_.size(), bytes_.capacity()).get(document_);
+  if (error)
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: byte {}: not valid JSON: {}", name_, offset, simdjson::error_message(error)));
+}
+
 std::string JsonInput::place() const {
   if (list_.empty()) return key_;
   return key_.empty() ? fmt::format("{}[{}]", list_, index_) : fmt::format("{}[{}].{}", list_, index_, printable(key_));
@@ -58,9 +74,9 @@ Error JsonInput::syntax_error(simdjson::error_code code) {
   const size_t byte = document_.current_location().get(location)
                           ? bytes_.size()
                           : location - reinterpret_cast<const char*>(bytes_.data());
-  const bool cut = code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size();
+  const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size());
   const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
-  return fail(fmt::format("byte {}: {}", byte, why));
+  return fail(fmt::format("byte {}: {}", static_cast<int64_t>(byte) + offset_, why));
 }
 
 std::optional<int64_t> JsonInput::id_if_any(Value value) {

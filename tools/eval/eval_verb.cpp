@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/safetensors.h"
+#include "tools/data/form.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
@@ -17,11 +18,13 @@ struct EvalOptions {
   ConfigOptions config;
   std::string weights, data, split = "val", json, detections, results;
   OnBad bad_images = OnBad::Skip;
+  std::optional<Form> form;
 };
 
 std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
   ModelFile file = open_model(options.weights, options.config);
-  BadFiles bad_files(static_cast<int64_t>(dataset.samples.size()), options.bad_images);
+  BadFiles bad_files(images_in(dataset), options.bad_images);
+  add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});
   auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
                                    [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); });
@@ -32,7 +35,7 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
 }
 
 void eval(const EvalOptions& options) {
-  const Dataset dataset = load_coco(options.data, options.split);
+  const Dataset dataset = load_dataset(options.data, options.split, {.form = options.form});
   if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
   if (options.weights.empty() == options.results.empty())
     throw Error(ErrorKind::Usage, "eval needs either --weights (run the network) or --results (a COCO results file)");
@@ -57,9 +60,10 @@ void add_eval(CLI::App& app) {
   verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
   verb->add_option("--results", options->results, "Evaluate this COCO results file instead of a network");
   verb->add_option("--data", options->data, "Folder of the data set")->required();
-  verb->add_option("--split", options->split, "Which annotations/instances_SPLIT.json");
+  verb->add_option("--split", options->split, "Which split: val, train, test …");
   verb->add_option("--json", options->json, "Write the metrics to this file");
   verb->add_option("--detections", options->detections, "Write the detections to this file, as COCO results");
+  add_form(*verb, options->form);
   add_on_bad(*verb, "--bad-images", options->bad_images, "Unreadable images: skip them, or error at the first");
   verb->callback([options] { eval(*options); });
 }

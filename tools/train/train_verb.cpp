@@ -12,8 +12,8 @@ void add_train(CLI::App& app) {
     TrainOptions train;
     std::string seed, non_finite_limit;
   };
-  auto* verb = app.add_subcommand(
-      "train", "Train on a data set in COCO form: DIR/annotations/instances_{train,val}.json, DIR/train, DIR/val");
+  auto* verb =
+      app.add_subcommand("train", "Train on a data set with the splits train and val, in COCO, VOC, CSV or YOLO form");
   const auto options = std::make_shared<Options>();
   add_config_options(*verb, options->config);
   verb->footer(
@@ -32,6 +32,7 @@ void add_train(CLI::App& app) {
                  "With --resume: go on although the configuration differs");
   verb->add_option("--init-from", options->train.init_from,
                    "Start from these weights; what does not fit starts anew, and is named");
+  add_form(*verb, options->train.form);
   add_on_bad(*verb, "--bad-images", options->train.bad_images,
              "Unreadable images: skip and list them (more than 1 % end the run), or error at the first");
   add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
