@@ -31,3 +31,11 @@ target_precompile_headers(test_cuda REUSE_FROM fovea_test_support)
 fovea_use_standin(test_cuda)
 add_dependencies(test_cuda fovea fovea_standin)
 catch_discover_tests(test_cuda TEST_PREFIX "cuda: " PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
+
+# The kernel tests again, as a GPU runs them: launches and copies through the runtime, in the memory that it gives.
+add_executable(standin_kernels $<TARGET_OBJECTS:test_kernels>)
+target_link_libraries(standin_kernels PRIVATE fovea_test_support fovea_kernels)
+set_target_properties(standin_kernels PROPERTIES LINKER_LANGUAGE CXX)
+fovea_use_standin(standin_kernels)
+add_test(NAME "cuda: standin: kernel tests in device memory" COMMAND standin_kernels)
+set_tests_properties("cuda: standin: kernel tests in device memory" PROPERTIES ENVIRONMENT "FOVEA_TEST_DEVICE=cuda;OMP_WAIT_POLICY=passive")
