@@ -32,9 +32,12 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
   verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
-void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description) {
-  static const std::map<std::string, OnBad> words{{"skip", OnBad::Skip}, {"error", OnBad::Error}};
-  verb.add_option(name, policy, description)->transform(CLI::CheckedTransformer(words))->type_name("skip|error");
+void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep) {
+  std::map<std::string, OnBad> words{{"skip", OnBad::Skip}, {"error", OnBad::Error}};
+  if (may_keep) words.emplace("keep", OnBad::Keep);
+  verb.add_option(name, policy, description)
+      ->transform(CLI::CheckedTransformer(words))
+      ->type_name(may_keep ? "skip|error|keep" : "skip|error");
 }
 
 void add_form(CLI::App& verb, std::optional<Form>& form) {

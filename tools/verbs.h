@@ -34,8 +34,8 @@ struct ConfigOptions {
   bool autotune = false;
 };
 void add_config_options(CLI::App& verb, ConfigOptions& options);
-// An option skip|error.
-void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description);
+// An option skip|error; for images also keep.
+void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --format coco|voc|csv|yolo.
 void add_form(CLI::App& verb, std::optional<Form>& form);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then

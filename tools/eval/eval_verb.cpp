@@ -31,6 +31,8 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   progress.finish();
   if (bad_files.count() > 0)
     fmt::print(stderr, "fovea: {} images could not be read and were left out\n", bad_files.count());
+  if (const size_t kept = bad_files.kept().size(); kept > 0)
+    fmt::print(stderr, "fovea: {} damaged images were used as far as they go\n", kept);
   return detections;
 }
 
@@ -64,7 +66,9 @@ void add_eval(CLI::App& app) {
   verb->add_option("--json", options->json, "Write the metrics to this file");
   verb->add_option("--detections", options->detections, "Write the detections to this file, as COCO results");
   add_form(*verb, options->form);
-  add_on_bad(*verb, "--bad-images", options->bad_images, "Unreadable images: skip them, or error at the first");
+  add_on_bad(*verb, "--bad-images", options->bad_images,
+             "Unreadable images: skip them, error at the first, or keep what a damaged one still gives",
+             /*may_keep=*/true);
   verb->callback([options] { eval(*options); });
 }
 

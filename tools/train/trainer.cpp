@@ -231,7 +231,9 @@ void Trainer::run() {
   share_bad_files(ranks_, bad_files_);
   if (!ranks_.is_first()) return;
   progress_->finish();
-  if (bad_files_.count() > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  const size_t kept = bad_files_.kept().size();
+  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were used as far as they go (bad_images.txt)\n", kept);
+  if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
   write_run_chart(*folder_);
 }
 
