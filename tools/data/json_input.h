@@ -13,12 +13,21 @@
 
 namespace fovea {
 
+// Text that is no JSON; other faults are plain Errors.
+class JsonSyntaxError : public Error {
+ public:
+  using Error::Error;
+};
+
 class JsonInput {
  public:
   using Value = simdjson::ondemand::value;
 
   // Throws ErrorKind::Data when the file is missing, empty, not UTF-8, or ends inside a string.
   explicit JsonInput(const std::filesystem::path& path);
+  // A part of the file `name` that is JSON by itself; the messages count bytes from `first_byte` on. `bytes` has room
+  // for simdjson::SIMDJSON_PADDING more.
+  JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte);
 
   // Runs `read(document)`; errors of simdjson in it become ErrorKind::Data at the place last told to `at`.
   template <class Read>
@@ -32,11 +41,12 @@ class JsonInput {
     }
   }
 
-  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key".
+  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key". `first`: what
+  // the first entry's index is called.
   template <class Item>
-  void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item) {
+  void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item, size_t first = 0) {
     list_ = name;
-    index_ = 0;
+    index_ = first;
     for (Value value : list) {
       key_ = "";
       item(value);
@@ -70,10 +80,11 @@ class JsonInput {
   void need(bool present, std::string_view key);
 
  private:
-  Error syntax_error(simdjson::error_code code);
+  JsonSyntaxError syntax_error(simdjson::error_code code);
 
   std::string name_;
   std::vector<uint8_t> bytes_;
+  int64_t first_byte_ = 0;
   simdjson::ondemand::parser parser_;
   simdjson::ondemand::document document_;
   std::string list_, key_;
