@@ -13,6 +13,12 @@
 
 namespace fovea {
 
+// Text that is no JSON; other faults are plain Errors.
+class JsonSyntaxError : public Error {
+ public:
+  using Error::Error;
+};
+
 class JsonInput {
  public:
   using Value = simdjson::ondemand::value;
@@ -32,6 +38,9 @@ class JsonInput {
     parse([&](simdjson::ondemand::document& document) { for_each(document.get_array(), list, item, first); });
     return index_;
   }
+  // A part of the file `name` that is JSON by itself; the messages count bytes from `first_byte` on. `bytes` has room
+  // for simdjson::SIMDJSON_PADDING more.
+  JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte);
 
   // Runs `read(document)`; errors of simdjson in it become ErrorKind::Data at the place last told to `at`.
   template <class Read>
@@ -45,7 +54,8 @@ class JsonInput {
     }
   }
 
-  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key".
+  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key". `first`: what
+  // the first entry's index is called.
   template <class Item>
   void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item, size_t first = 0) {
     list_ = name;
@@ -84,7 +94,7 @@ class JsonInput {
 
  private:
   void load_piece(std::string_view entries, uint64_t offset);
-  Error syntax_error(simdjson::error_code code);
+  JsonSyntaxError syntax_error(simdjson::error_code code);
 
   std::string name_;
   std::vector<uint8_t> bytes_;
