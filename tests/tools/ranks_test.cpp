@@ -107,7 +107,7 @@ TEST_CASE("fault: ranks that differ in configuration, data or batch are refused 
 
 TEST_CASE("fault: an error on one rank ends all with its code and its words", "[rank][fault]") {
   const RankBench bench, broken;
-  const Dataset data = load_coco(broken.data, "train");
+  const Dataset data = load_dataset(broken.data, "train");
   write_text(broken.data / "train" / data.samples[2].file_name, "no image");
   const auto results =
       TcpRanks(2, [&](int rank) {
@@ -153,7 +153,7 @@ TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves an
 
 TEST_CASE("ranks take the images of one rank's batches in order, each once an epoch", "[rank]") {
   const RankBench bench;
-  const Dataset data = load_coco(bench.data, "train"), val = load_coco(bench.data, "val");
+  const Dataset data = load_dataset(bench.data, "train"), val = load_dataset(bench.data, "val");
   const InputConfig input{.short_side = {64}, .long_side = 96, .workers = 1};
   BadFiles bad_files(100);
   const auto images = [&](const Dataset& dataset, int batch, DataShare share, bool training) {
@@ -185,7 +185,7 @@ TEST_CASE("ranks take the images of one rank's batches in order, each once an ep
 
 TEST_CASE("ranks gather detections in the data set's order, and bad files as one list", "[rank]") {
   const RankBench bench;
-  const Dataset val = load_coco(bench.data, "val");
+  const Dataset val = load_dataset(bench.data, "val");
   std::vector<Detection> all;
   for (size_t i = 0; i < 3; ++i)
     for (const double score : {0.9, 0.5}) all.push_back({val.samples[i].id, 1, 1, 2, 3, 4, score});

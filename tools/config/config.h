@@ -12,6 +12,17 @@
 
 namespace fovea {
 
+// What training does to images before they are resized (docs/augmentation.md); 0 = never.
+struct AugmentConfig {
+  double vertical_flip = 0;    // probability
+  double crop = 0;             // probability of SSD's crop, which keeps objects
+  double smallest_crop = 0.3;  // share of a side that a crop keeps at the least
+  double photometric = 0;      // strength, 1 = SSD's: brightness, contrast, saturation, hue
+  double rotation = 0;         // degrees at the most, either way
+  double mosaic = 0;           // probability of four images in one
+  double mixup = 0;            // probability of another image shining through
+};
+
 struct InputConfig {
   std::vector<int> short_side{
       800};                // of the resized image; several: one is drawn for each training image; the last one detects
@@ -20,9 +31,14 @@ struct InputConfig {
   bool antialias = false;  // false: bilinear as torchvision; true: a filter as wide as the scale when shrinking
   double flip = 0.5;       // probability of a left-right flip in training
   std::vector<double> mean{0.485, 0.456, 0.406}, deviation{0.229, 0.224, 0.225};  // of pixels in 0 … 1
-  int workers = 0;      // decoding threads; 0: as many as cores, at most 8
-  int prefetch = 4;     // batches decoded ahead
-  int cache_mb = 1024;  // decoded images kept in memory
+  int workers = 0;                   // decoding threads; 0: as many as cores, at most 8
+  int prefetch = 4;                  // batches decoded ahead
+  int prefetch_mb = 2048;            // of images decoded ahead, but for the batch that is waited for
+  int cache_mb = 1024;               // decoded images kept in memory
+  int64_t max_pixels = 100'000'000;  // larger images are refused by their header
+  bool jpeg_scaling = true;          // JPEGs that are at least twice as large as needed are decoded at 1/2, 1/4 or 1/8
+  int shape_buckets = 0;  // images of like aspect ratio share batches of so many shapes; 0: batches as they come
+  AugmentConfig augment;
 };
 
 struct TrainConfig {

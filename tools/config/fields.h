@@ -102,7 +102,18 @@ void visit_fields(C& c, Visitor&& v) {
   v("input.deviation", c.input.deviation);
   v("input.workers", c.input.workers);
   v("input.prefetch", c.input.prefetch);
+  v("input.prefetch_mb", c.input.prefetch_mb);
   v("input.cache_mb", c.input.cache_mb);
+  v("input.max_pixels", c.input.max_pixels);
+  v("input.jpeg_scaling", c.input.jpeg_scaling);
+  v("input.shape_buckets", c.input.shape_buckets);
+  v("input.augment.vertical_flip", c.input.augment.vertical_flip);
+  v("input.augment.crop", c.input.augment.crop);
+  v("input.augment.smallest_crop", c.input.augment.smallest_crop);
+  v("input.augment.photometric", c.input.augment.photometric);
+  v("input.augment.rotation", c.input.augment.rotation);
+  v("input.augment.mosaic", c.input.augment.mosaic);
+  v("input.augment.mixup", c.input.augment.mixup);
 
   v("train.steps", c.train.steps);
   v("train.batch", c.train.batch);

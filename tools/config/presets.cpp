@@ -17,6 +17,8 @@ struct Preset {
 
 constexpr Preset kPresets[] = {
     {"paper", R"(
+[input]
+shape_buckets = 4
 [train.schedule]
 milestones = [60000, 80000]
 reference_batch = 16
@@ -32,6 +34,9 @@ box = "l1"
 normaliser = "image"
 [model.detect]
 per_image = 300
+[input]
+jpeg_scaling = false
+shape_buckets = 4
 [train]
 steps = 190600
 [train.schedule]
@@ -41,6 +46,8 @@ reference_batch = 16
     {"r18", R"(
 [model.backbone]
 depth = 18
+[input]
+shape_buckets = 4
 [train.schedule]
 milestones = [60000, 80000]
 reference_batch = 16
@@ -102,6 +109,7 @@ norm_groups = 4
 [input]
 short_side = 96
 long_side = 128
+jpeg_scaling = false
 workers = 2
 [train]
 steps = 20
@@ -172,8 +180,17 @@ void validate(const Config& c) {
   need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
   need(c.input.mean.size() == 3 && c.input.deviation.size() == 3, "input.mean and deviation need three values");
   need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
-  need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.cache_mb >= 0,
-       "input.workers, prefetch and cache_mb must not be negative");
+  need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.prefetch_mb >= 0 && c.input.cache_mb >= 0,
+       "input.workers, prefetch_mb and cache_mb must not be negative, prefetch at least 1");
+  need(c.input.max_pixels >= 1 && c.input.shape_buckets >= 0,
+       "input.max_pixels must be at least 1, shape_buckets not negative");
+  const AugmentConfig& a = c.input.augment;
+  for (const double probability : {a.vertical_flip, a.crop, a.mosaic, a.mixup})
+    need(probability >= 0 && probability <= 1,
+         "input.augment.vertical_flip, crop, mosaic and mixup must lie between 0 and 1");
+  need(a.smallest_crop > 0 && a.smallest_crop <= 1, "input.augment.smallest_crop must be above 0, at most 1");
+  need(a.photometric >= 0 && a.photometric <= 1, "input.augment.photometric must lie between 0 and 1");
+  need(a.rotation >= 0 && a.rotation <= 45, "input.augment.rotation must lie between 0 and 45 degrees");
   need(c.train.steps >= 0 && c.train.batch >= 1, "train.steps must not be negative, train.batch at least 1");
   need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0,
        "train.log_every and checkpoint_every must be at least 1, eval_every at least 0");

@@ -19,6 +19,16 @@ void BadFiles::add(const std::string& name, const std::string& why) {
   }
 }
 
+void BadFiles::keep(const std::string& name, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  kept_.emplace(name, why);
+}
+
+std::map<std::string, std::string> BadFiles::kept() const {
+  const std::lock_guard lock(mutex_);
+  return kept_;
+}
+
 int64_t BadFiles::count() const {
   const std::lock_guard lock(mutex_);
   return static_cast<int64_t>(reasons_.size());
@@ -33,6 +43,8 @@ void BadFiles::write(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::string text;
   for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), printable(why));
+  for (const auto& [name, why] : kept_)
+    text += fmt::format("{}\tused as far as it goes: {}\n", printable(name), printable(why));
   write_file(path, text);
 }
 

@@ -12,9 +12,9 @@ BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& i
   BatchShape shape{.images = static_cast<int>(loaded.size())};
   size_t most = kFewestBoxes;
   for (const LoadedImage& item : loaded) {
-    shape.height = std::max(shape.height, item.size.height);
-    shape.width = std::max(shape.width, item.size.width);
-    most = std::max(most, item.sample->objects.size());
+    shape.height = std::max({shape.height, item.size.height, item.slot.height});
+    shape.width = std::max({shape.width, item.size.width, item.slot.width});
+    most = std::max(most, item.objects.size());
   }
   for (int* length : {&shape.height, &shape.width})
     *length = (*length + input.pad_to - 1) / input.pad_to * input.pad_to;
@@ -60,8 +60,8 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
     float* scale = parts_.scale(parts_.host) + 2 * n;
     size[0] = static_cast<float>(item.size.height);
     size[1] = static_cast<float>(item.size.width);
-    scale[0] = static_cast<float>(item.image->height) / size[0];
-    scale[1] = static_cast<float>(item.image->width) / size[1];
+    scale[0] = static_cast<float>(item.image->height * item.divisor) / size[0];
+    scale[1] = static_cast<float>(item.image->width * item.divisor) / size[1];
   }
   write_truth(loaded);
   *parts_.learning_rate(parts_.host) = static_cast<float>(learning_rate);
@@ -72,7 +72,7 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
 void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
   const auto most = static_cast<size_t>(shape_.max_boxes);
   for (size_t n = 0; n < loaded.size() && most > 0; ++n) {
-    const auto& objects = loaded[n].sample->objects;
+    const auto& objects = loaded[n].objects;
     require(objects.size() <= most, "no more boxes than the batch's shape has places for");
     parts_.counts(parts_.host)[n] = static_cast<int32_t>(objects.size());
     for (size_t g = 0; g < most; ++g) {

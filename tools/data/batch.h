@@ -19,7 +19,7 @@ struct DeviceBatch {
   Tensor images;       // [N, H, W, 3] in the activation dtype
   Truth truth;         // in pixels of the network's input
   Tensor image_sizes;  // fp32 [N, 2] height, width of the content
-  Tensor image_scale;  // fp32 [N, 2] factors of y and x back to the original image
+  Tensor image_scale;  // fp32 [N, 2] factors of y and x back to the image's file
   LevelSize size;      // H, W
 };
 
@@ -29,7 +29,8 @@ struct BatchShape {
   int max_boxes = 0;  // places for the boxes of an image; 0: they are left out
   auto operator<=>(const BatchShape&) const = default;
 };
-// Height and width are padded to input.pad_to, places for boxes to a power of two, so that few shapes occur.
+// The batch's slot, or what its images fit into, padded to input.pad_to; places for boxes to a power of two: few
+// shapes.
 BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input, bool with_boxes = true);
 
 // What a step reads, at addresses that stay: a recorded step finds each batch of its shape here.

@@ -19,24 +19,40 @@ bool starts_with(std::span<const uint8_t> bytes, std::string_view magic, size_t 
                     [](char a, uint8_t b) { return static_cast<uint8_t>(a) == b; });
 }
 
-// What a file that is neither JPEG nor PNG seems to be.
+// What a file of no format that is read seems to be.
 std::string describe(std::span<const uint8_t> bytes) {
   struct Format {
     std::string_view magic;
     size_t at;
     const char* name;
   };
-  static constexpr std::array<Format, 6> formats{{{"GIF8", 0, "GIF"},
-                                                  {"BM", 0, "BMP"},
-                                                  {"WEBP", 8, "WebP"},
-                                                  {"II*", 0, "TIFF"},
-                                                  {"MM", 0, "TIFF"},
-                                                  {"ftyp", 4, "HEIC or AVIF"}}};
+  static constexpr std::array<Format, 9> formats{{{"GIF8", 0, "GIF"},
+                                                  {"ftypheic", 4, "HEIC"},
+                                                  {"ftypavif", 4, "AVIF"},
+                                                  {"ftyp", 4, "HEIC, AVIF or a video"},
+                                                  {"\xFF\x0A", 0, "JPEG XL"},
+                                                  {"JXL ", 4, "JPEG XL"},
+                                                  {"jP  ", 4, "JPEG 2000"},
+                                                  {"8BPS", 0, "PSD"},
+                                                  {"%PDF", 0, "PDF"}}};
   for (const Format& format : formats) {
     if (starts_with(bytes, format.magic, format.at)) return fmt::format("looks like {}", format.name);
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 16));
   return fmt::format("begins with \"{}\"", printable(text));
+}
+
+StoredImage decode_stored(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
+  using namespace std::string_view_literals;
+  if (bytes.empty()) throw Error(ErrorKind::Data, fmt::format("{}: is empty (0 bytes)", printable(name)));
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, name, options);
+  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) return decode_png(bytes, name, options);
+  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) return decode_webp(bytes, name, options);
+  if (starts_with(bytes, "BM")) return decode_bmp(bytes, name, options);
+  for (const std::string_view magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
+    if (starts_with(bytes, magic)) return decode_tiff(bytes, name, options);
+  throw Error(ErrorKind::Data,
+              fmt::format("{}: is no JPEG, PNG, WebP, BMP or TIFF image: it {}", printable(name), describe(bytes)));
 }
 
 // Turns the stored pixels upright. Exif orientations 5..8 exchange rows and columns; the mirrorings are of the stored
@@ -81,32 +97,56 @@ int exif_orientation(std::span<const uint8_t> tiff) {
   return 1;
 }
 
-void allocate(Image& image, int64_t width, int64_t height, const std::string& name, const ImageLimits& limits) {
-  if (width * height > limits.pixels) {
-    throw Error(ErrorKind::Data, fmt::format("{}: {}×{} pixels are more than the limit of {}: make the image smaller",
-                                             printable(name), width, height, limits.pixels));
-  }
-  image.width = static_cast<int>(width);
-  image.height = static_cast<int>(height);
-  image.rgb.resize(width * height * 3);
-}
-
-Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const ImageLimits& limits) {
-  if (bytes.empty()) throw Error(ErrorKind::Data, fmt::format("{}: is empty (0 bytes)", printable(name)));
-  DecodedImage decoded;
-  if (starts_with(bytes, "\xFF\xD8\xFF")) {
-    decoded = decode_jpeg(bytes, name, limits);
-  } else if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) {
-    decoded = decode_png(bytes, name, limits);
-  } else {
+void allocate(StoredImage& stored, int64_t width, int64_t height, const std::string& name, const ImageOptions& options,
+              int divisor) {
+  if (width < 1 || height < 1)
+    throw Error(ErrorKind::Data, fmt::format("{}: has no pixels: {}×{}", printable(name), width, height));
+  if (width > INT32_MAX || height > INT32_MAX || width > options.pixels / height) {
     throw Error(ErrorKind::Data,
-                fmt::format("{}: is neither a JPEG nor a PNG image: it {}", printable(name), describe(bytes)));
+                fmt::format("{}: {}×{} pixels are more than the limit of {}: make the image smaller, or raise "
+                            "input.max_pixels",
+                            printable(name), width, height, options.pixels));
   }
-  return turn_upright(std::move(decoded.image), decoded.orientation);
+  stored.full_width = static_cast<int>(width);
+  stored.full_height = static_cast<int>(height);
+  stored.divisor = divisor;
+  stored.image.width = (stored.full_width + divisor - 1) / divisor;
+  stored.image.height = (stored.full_height + divisor - 1) / divisor;
+  constexpr uint8_t kGrey = 128;  // where a damaged file says nothing
+  stored.image.rgb.resize(size_t{3} * stored.image.width * stored.image.height, options.keep_damaged ? kGrey : 0);
 }
 
-Image read_image(const std::filesystem::path& path, const ImageLimits& limits) {
-  return decode_image(read_file(path, limits.file_bytes), path.string(), limits);
+void report_damage(StoredImage& stored, const char* format, std::string_view why, const std::string& name,
+                   const ImageOptions& options) {
+  const std::string damage = fmt::format("{}: damaged or truncated {}: {}", printable(name), format, why);
+  if (!options.keep_damaged || stored.image.rgb.empty()) throw Error(ErrorKind::Data, damage);
+  stored.damage = damage;
+}
+
+DecodedImage decode_image_file(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
+  StoredImage stored = decode_stored(bytes, name, options);
+  if (stored.orientation >= 5) std::swap(stored.full_width, stored.full_height);
+  stored.image = turn_upright(std::move(stored.image), stored.orientation);
+  return stored;
+}
+
+DecodedImage read_image_file(const std::filesystem::path& path, const ImageOptions& options) {
+  return decode_image_file(read_file(path, options.file_bytes), path.string(), options);
+}
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
+  return decode_image_file(bytes, name, options).image;
+}
+
+Image read_image(const std::filesystem::path& path, const ImageOptions& options) {
+  return read_image_file(path, options).image;
+}
+
+bool has_image_ending(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  constexpr std::array<std::string_view, 7> endings{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"};
+  return std::find(endings.begin(), endings.end(), ending) != endings.end();
 }
 
 void write_png(const std::filesystem::path& path, const Image& image) { write_file(path, encode_png(image)); }

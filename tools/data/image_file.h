@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,16 +14,34 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3]
 };
 
-struct ImageLimits {
+struct ImageOptions {
   int64_t pixels = 100'000'000;             // width × height, checked before anything of that size is allocated
   uint64_t file_bytes = uint64_t{1} << 30;  // of the compressed file
+  bool keep_damaged = false;                // what a damaged or cut file still gives is used; the rest stays grey
+  // How many times smaller each side of a JPEG of this size (as stored) may be decoded: 1, 2, 4 or 8.
+  std::function<int(int width, int height)> jpeg_divisor;
 };
 
-// Reads a JPEG or PNG of any colour form (grey, 16 bits, alpha, palette, 1 bit, CMYK, progressive) as 8-bit RGB. Alpha
-// is dropped, 16-bit samples keep their high byte, the Exif orientation is applied. Throws ErrorKind::Data, naming the
-// image, when it is empty, another format, too large, damaged or cut short; bytes after the image's end are ignored.
-Image read_image(const std::filesystem::path& path, const ImageLimits& limits = {});
-Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const ImageLimits& limits = {});
+struct DecodedImage {
+  Image image;
+  int full_width = 0, full_height = 0;  // the image's own size, upright
+  int divisor = 1;  // a pixel stands for divisor × divisor of the file's; the last ones of a row or column may reach
+                    // beyond its edge
+  std::string damage;  // what is wrong with a file that was kept all the same
+};
+
+// Reads a JPEG, PNG, WebP, BMP or TIFF image (of several pages the first) of any colour form: grey, 16 bits, palette,
+// 1 bit, CMYK, progressive. Gives 8-bit RGB: alpha is blended over white, the Exif orientation is applied. Throws
+// ErrorKind::Data, naming the image, when it is empty, another format, too large, damaged or cut short; bytes after the
+// image's end are ignored.
+DecodedImage decode_image_file(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options);
+DecodedImage read_image_file(const std::filesystem::path& path, const ImageOptions& options);
+// The pixels alone.
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options = {});
+Image read_image(const std::filesystem::path& path, const ImageOptions& options = {});
+
+// Whether a file of this name may be an image that can be read: by its ending, in whatever case.
+bool has_image_ending(const std::filesystem::path& path);
 
 // Throws ErrorKind::Runtime when the file cannot be written.
 void write_png(const std::filesystem::path& path, const Image& image);

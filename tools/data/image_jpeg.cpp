@@ -22,6 +22,7 @@ struct JpegReader {
   jpeg_error_mgr errors{};
   std::jmp_buf failed;
   bool damaged = false;
+  int refused_precision = 0;  // bits a sample, where libjpeg cannot read so many
   char message[JMSG_LENGTH_MAX] = "";
   std::vector<uint8_t> cmyk_row;
 
@@ -29,6 +30,7 @@ struct JpegReader {
     info.err = jpeg_std_error(&errors);
     info.client_data = this;
     errors.error_exit = [](j_common_ptr common) {
+      if (common->err->msg_code == JERR_BAD_PRECISION) of(common).refused_precision = common->err->msg_parm.i[0];
       common->err->format_message(common, of(common).message);
       std::longjmp(of(common).failed, 1);
     };
@@ -71,25 +73,34 @@ void inverted_cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
 }
 
 // False when libjpeg gave up; the reason is then in reader.message.
-bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string& name, const ImageLimits& limits,
-          DecodedImage& decoded) {
+bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options,
+          StoredImage& stored) {
   jpeg_decompress_struct& info = reader.info;
   if (setjmp(reader.failed)) return false;
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, bytes.data(), bytes.size());
   jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(&info, TRUE);
-  decoded.orientation = orientation_of(info);
-  allocate(decoded.image, info.image_width, info.image_height, name, limits);
+  stored.orientation = orientation_of(info);
+  const auto width = static_cast<int>(info.image_width), height = static_cast<int>(info.image_height);
+  int divisor = options.jpeg_divisor ? options.jpeg_divisor(width, height) : 1;
+  // Turned, pixels that reach beyond the edge would come to lie at the left or the top, and move all others.
+  while (stored.orientation != 1 && (width % divisor != 0 || height % divisor != 0)) divisor /= 2;
+  allocate(stored, width, height, name, options, divisor);
+  info.scale_num = 1;
+  info.scale_denom = static_cast<unsigned>(divisor);
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&info);
-  if (cmyk) reader.cmyk_row.resize(size_t{4} * info.image_width);
+  require(info.output_width == static_cast<unsigned>(stored.image.width) &&
+              info.output_height == static_cast<unsigned>(stored.image.height),
+          "libjpeg rounds a scaled size up");
+  if (cmyk) reader.cmyk_row.resize(size_t{4} * info.output_width);
   while (info.output_scanline < info.output_height) {
-    uint8_t* out = decoded.image.rgb.data() + size_t{3} * info.image_width * info.output_scanline;
+    uint8_t* out = stored.image.rgb.data() + size_t{3} * info.output_width * info.output_scanline;
     JSAMPROW row = cmyk ? reader.cmyk_row.data() : out;
     jpeg_read_scanlines(&info, &row, 1);
-    if (cmyk) inverted_cmyk_to_rgb(row, out, decoded.image.width);
+    if (cmyk) inverted_cmyk_to_rgb(row, out, stored.image.width);
   }
   jpeg_finish_decompress(&info);
   return true;
@@ -97,13 +108,15 @@ bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string&
 
 }  // namespace
 
-DecodedImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const ImageLimits& limits) {
+StoredImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   JpegReader reader;
-  DecodedImage decoded;
-  if (!read(reader, bytes, name, limits, decoded) || reader.damaged) {
-    throw Error(ErrorKind::Data, fmt::format("{}: damaged or truncated JPEG: {}", printable(name), reader.message));
-  }
-  return decoded;
+  StoredImage stored;
+  const bool whole = read(reader, bytes, name, options, stored) && !reader.damaged;
+  if (reader.refused_precision > 0)
+    throw Error(ErrorKind::Data, fmt::format("{}: is a JPEG of {} bits a sample, which is not read: save it with 8",
+                                             printable(name), reader.refused_precision));
+  if (!whole) report_damage(stored, "JPEG", reader.message, name, options);
+  return stored;
 }
 
 }  // namespace fovea

@@ -42,33 +42,35 @@ struct PngReader {
   }
 };
 
-// Any colour form to 8-bit RGB, without gamma or compositing.
+// Any colour form to 8-bit RGB over white, without gamma.
 void ask_for_rgb(png_structp png, png_infop info) {
+  const png_color_16 white{.index = 0, .red = 255, .green = 255, .blue = 255, .gray = 255};
   png_set_strip_16(png);
   png_set_expand(png);
-  png_set_strip_alpha(png);
+  png_set_background(png, &white, PNG_BACKGROUND_GAMMA_SCREEN, 0, 1.0);
   png_set_gray_to_rgb(png);
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
 }
 
-bool read(PngReader& reader, const std::string& name, const ImageLimits& limits, DecodedImage& decoded) {
+bool read(PngReader& reader, const std::string& name, const ImageOptions& options, StoredImage& stored) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_read_fn(reader.png, &reader, PngReader::take);
+  png_set_user_limits(reader.png, INT32_MAX, INT32_MAX);  // allocate() has the limit, and says so
   png_read_info(reader.png, reader.info);
-  allocate(decoded.image, png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info),
-           name, limits);
+  allocate(stored, png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info), name,
+           options);
   ask_for_rgb(reader.png, reader.info);
-  const size_t stride = size_t{3} * decoded.image.width;
+  const size_t stride = size_t{3} * stored.image.width;
   if (png_get_rowbytes(reader.png, reader.info) != stride) png_error(reader.png, "unexpected row size");
-  reader.rows.resize(decoded.image.height);
-  for (size_t y = 0; y < reader.rows.size(); ++y) reader.rows[y] = decoded.image.rgb.data() + y * stride;
+  reader.rows.resize(stored.image.height);
+  for (size_t y = 0; y < reader.rows.size(); ++y) reader.rows[y] = stored.image.rgb.data() + y * stride;
   png_read_image(reader.png, reader.rows.data());
   png_read_end(reader.png, reader.info);
   png_bytep exif = nullptr;
   png_uint_32 exif_size = 0;
   if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif))
-    decoded.orientation = exif_orientation({exif, exif_size});
+    stored.orientation = exif_orientation({exif, exif_size});
   return true;
 }
 
@@ -102,14 +104,11 @@ bool write(PngWriter& writer, const Image& image) {
 
 }  // namespace
 
-DecodedImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const ImageLimits& limits) {
+StoredImage decode_png(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   PngReader reader(bytes);
-  DecodedImage decoded;
-  if (!read(reader, name, limits, decoded)) {
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: damaged or truncated PNG: {}", printable(name), reader.messages.error));
-  }
-  return decoded;
+  StoredImage stored;
+  if (!read(reader, name, options, stored)) report_damage(stored, "PNG", reader.messages.error, name, options);
+  return stored;
 }
 
 std::vector<uint8_t> encode_png(const Image& image) {

@@ -1,35 +1,27 @@
-// Decodes images ahead of their use on worker threads, in bounded memory. What a batch holds depends on the seed and
-// its position only: not on the number of threads, nor on which of them was faster.
+// Decodes and augments images ahead of their use on worker threads, in bounded memory. What a batch holds depends on
+// the seed and its position only: not on the number of threads, nor on which of them was faster.
+//
+// Memory: input.cache_mb of cached images, and of images made ahead input.prefetch_mb or the batch that is waited for,
+// whichever is more; beside these each thread holds the file and the image that it is at (five images in a mosaic).
 #pragma once
 #include <condition_variable>
 #include <exception>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
-#include "tools/config/config.h"
-#include "tools/data/bad_files.h"
-#include "tools/data/coco.h"
-#include "tools/data/image_file.h"
+#include "tools/data/picture_source.h"
 #include "tools/data/sampler.h"
+#include "tools/data/shape_buckets.h"
 
 namespace fovea {
 
-struct Size {
-  int height, width;
-};
-
-// The size of an image in the network: short side to `short_side`, unless the long side would exceed `long_side`;
-// rounded as torchvision's GeneralizedRCNNTransform does (the ratio in fp32, the size cut). At least 1.
-Size resized(Size image, int short_side, int long_side);
-
-struct LoadedImage {
-  std::shared_ptr<const Image> image;
+struct LoadedImage : Picture {
   const Sample* sample = nullptr;
   Size size{};  // to resize to
+  Size slot{};  // what the batch's images are padded to at the least
   bool flip = false;
 };
 
@@ -47,6 +39,10 @@ struct LoaderOptions {
   int64_t batches = -1;  // training: where to stop decoding ahead
 };
 
+struct LoaderMemory {
+  size_t cached, ahead, most_ahead;  // bytes of images
+};
+
 class Loader {
  public:
   // `dataset` and `bad_files` outlive the loader.
@@ -60,28 +56,43 @@ class Loader {
   // beyond bad files.
   std::vector<LoadedImage> next();
 
+  LoaderMemory memory();
+
  private:
+  struct Task {  // an image to make
+    int64_t index;
+    Sampler::Draw draw;
+    size_t scale;  // of input.short_side, where batches have one
+    Size slot;
+    size_t bytes;  // of the image, as foreseen
+  };
   void work();
+  bool may_start();
+  Task task_of(int64_t index);
   int64_t position(int64_t index) const;
-  std::optional<LoadedImage> load(int64_t index);
-  std::shared_ptr<const Image> decode(size_t sample);
+  std::optional<LoadedImage> load(const Task& task);
 
   const Dataset& dataset_;
   InputConfig input_;
   LoaderOptions options_;
-  BadFiles& bad_files_;
+  PictureSource pictures_;
+  ShapeBuckets buckets_;
   int64_t end_;  // one past the last index of this rank's images, of which position() is the place among all
 
   std::mutex mutex_;
   std::condition_variable changed_;
   Sampler sampler_;  // guarded, like all that follows
   int64_t next_to_load_, consumed_;
+  std::optional<Task> next_task_;
   std::map<int64_t, std::optional<LoadedImage>> ready_;
+  size_t bytes_ahead_ = 0, most_bytes_ahead_ = 0;  // of images that are made or being made, and not yet handed out
   std::exception_ptr failure_;
   bool stopping_ = false;
-  std::map<size_t, std::shared_ptr<const Image>> cache_;  // nullptr: unreadable
-  size_t cached_bytes_ = 0;
   std::vector<std::thread> threads_;
 };
+
+// What training makes of a sample in an epoch before it is resized, flipped left to right where that is drawn.
+Picture augmented_sample(PictureSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
+                         uint32_t sample);
 
 }  // namespace fovea

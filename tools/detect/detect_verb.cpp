@@ -26,7 +26,7 @@ struct DetectOptions {
 
 constexpr int kSheetColumns = 4, kSheetCell = 320;
 
-// Files as they are; of folders the JPEG and PNG files, sorted.
+// Files as they are; of folders the image files, sorted.
 std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
   std::vector<fs::path> paths;
   for (const fs::path argument : arguments) {
@@ -36,21 +36,23 @@ std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
     }
     std::vector<fs::path> inside;
     for (const auto& entry : fs::directory_iterator(argument)) {
-      std::string ending = entry.path().extension().string();
-      std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
-      if (ending == ".jpg" || ending == ".jpeg" || ending == ".png") inside.push_back(entry.path());
+      if (has_image_ending(entry.path())) inside.push_back(entry.path());
     }
     std::sort(inside.begin(), inside.end());
     paths.insert(paths.end(), inside.begin(), inside.end());
   }
-  if (paths.empty()) throw Error(ErrorKind::Data, "detect: there is no JPEG or PNG file in the given folders");
+  if (paths.empty())
+    throw Error(ErrorKind::Data, "detect: there is no JPEG, PNG, WebP, BMP or TIFF file in the given folders");
   return paths;
 }
 
-std::vector<Detected> detect_image(Detector& detector, const InputConfig& input, std::shared_ptr<const Image> image) {
-  const Sample sample{.id = 0, .file_name = "", .width = image->width, .height = image->height, .objects = {}};
-  const Size size = resized({image->height, image->width}, input.short_side.back(), input.long_side);
-  return detector.detect({{.image = std::move(image), .sample = &sample, .size = size}})[0];
+std::vector<Detected> detect_image(Detector& detector, const InputConfig& input, const DecodedImage& decoded) {
+  LoadedImage loaded;
+  loaded.image = std::make_shared<const Image>(decoded.image);
+  loaded.full = {decoded.full_height, decoded.full_width};
+  loaded.divisor = decoded.divisor;
+  loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
+  return detector.detect({loaded})[0];
 }
 
 // "photo.jpg" to "photo.png"; a name that was given already gets a number.
@@ -79,9 +81,11 @@ void run_detect(const DetectOptions& options) {
   std::map<std::string, int> taken;
   size_t unreadable = 0;
   for (size_t i = 0; i < paths.size(); ++i) {
-    std::shared_ptr<Image> image;
+    DecodedImage decoded;
+    Image image;  // to draw on
     try {
-      image = std::make_shared<Image>(read_image(paths[i]));
+      decoded = read_image_file(paths[i], image_options(file.config.input));
+      image = decoded.divisor == 1 ? decoded.image : read_image(paths[i], {.pixels = file.config.input.max_pixels});
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::Data) throw;
       fmt::print(stderr, "fovea: {}\n", error.what());
@@ -89,17 +93,17 @@ void run_detect(const DetectOptions& options) {
       continue;
     }
     std::vector<LabelledBox> boxes;
-    for (const Detected& d : detect_image(detector, file.config.input, image)) {
+    for (const Detected& d : detect_image(detector, file.config.input, decoded)) {
       results.push_back({static_cast<int64_t>(i + 1), category(d.label).id, d.x1, d.y1, double{d.x2} - d.x1,
                          double{d.y2} - d.y1, d.score});
       if (d.score >= options.score)
         boxes.push_back({d.x1, d.y1, d.x2, d.y2, d.label, fmt::format("{} {:.2f}", category(d.label).name, d.score)});
     }
     const fs::path picture = picture_path(options.out, paths[i], taken);
-    draw_boxes(*image, boxes);
-    write_png(picture, *image);
+    draw_boxes(image, boxes);
+    write_png(picture, image);
     fmt::print("{}: {} objects, {}\n", paths[i].string(), boxes.size(), picture.string());
-    if (sheet.size() < static_cast<size_t>(options.sheet)) sheet.push_back({*image, paths[i].filename().string()});
+    if (sheet.size() < static_cast<size_t>(options.sheet)) sheet.push_back({image, paths[i].filename().string()});
   }
   write_coco_results(fs::path(options.out) / "detections.json", results);
   fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n",
@@ -123,7 +127,7 @@ void add_detect(CLI::App& app) {
       "Examples:\n"
       "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"
       "  fovea detect FOLDER --weights RUN/best.safetensors --out found --score 0.3");
-  verb->add_option("images", options->images, "JPEG or PNG files, or folders of them")
+  verb->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders of them")
       ->required()
       ->check(CLI::ExistingPath);
   verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors")

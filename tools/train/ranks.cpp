@@ -179,15 +179,19 @@ std::vector<Detection> gather_detections(Communicator& ranks, const Dataset& dat
 
 void share_bad_files(Communicator& ranks, BadFiles& bad_files) {
   if (ranks.alone()) return;
-  std::string own;
-  for (const auto& [name, why] : bad_files.reasons()) own.append(name).append(1, '\0').append(why).append(1, '\0');
-  for (const std::string& list : ranks.all_gather(own)) {
-    for (size_t at = 0; at < list.size();) {
-      const std::string name = list.c_str() + at, why = list.c_str() + at + name.size() + 1;
-      at += name.size() + why.size() + 2;
-      bad_files.add(name, why);
+  const auto share = [&](const std::map<std::string, std::string>& reasons, auto add) {
+    std::string own;
+    for (const auto& [name, why] : reasons) own.append(name).append(1, '\0').append(why).append(1, '\0');
+    for (const std::string& list : ranks.all_gather(own)) {
+      for (size_t at = 0; at < list.size();) {
+        const std::string name = list.c_str() + at, why = list.c_str() + at + name.size() + 1;
+        at += name.size() + why.size() + 2;
+        (bad_files.*add)(name, why);
+      }
     }
-  }
+  };
+  share(bad_files.kept(), &BadFiles::keep);
+  share(bad_files.reasons(), &BadFiles::add);
 }
 
 std::string gather_text(Communicator& ranks, const std::string& own) {

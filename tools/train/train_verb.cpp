@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <optional>
 
 #include "tools/train/trainer.h"
 #include "tools/verbs.h"
@@ -11,9 +14,10 @@ void add_train(CLI::App& app) {
     ConfigOptions config;
     TrainOptions train;
     std::string seed, non_finite_limit;
+    std::optional<uint64_t> cache;
   };
-  auto* verb = app.add_subcommand(
-      "train", "Train on a data set in COCO form: DIR/annotations/instances_{train,val}.json, DIR/train, DIR/val");
+  auto* verb =
+      app.add_subcommand("train", "Train on a data set with the splits train and val, in COCO, VOC, CSV or YOLO form");
   const auto options = std::make_shared<Options>();
   add_config_options(*verb, options->config);
   verb->footer(
@@ -32,8 +36,14 @@ void add_train(CLI::App& app) {
                  "With --resume: go on although the configuration differs");
   verb->add_option("--init-from", options->train.init_from,
                    "Start from these weights; what does not fit starts anew, and is named");
+  add_form(*verb, options->train.form);
   add_on_bad(*verb, "--bad-images", options->train.bad_images,
-             "Unreadable images: skip and list them (more than 1 % end the run), or error at the first");
+             "Unreadable images: skip and list them (more than 1 % end the run), error at the first, or keep what a "
+             "damaged one still gives",
+             /*may_keep=*/true);
+  verb->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (input.cache_mb)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->type_name("SIZE");
   add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
              "Unusable boxes: skip and list them, or error at the first");
   verb->add_option("--rank-timeout", options->train.rank_timeout,
@@ -51,6 +61,7 @@ void add_train(CLI::App& app) {
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
     if (!options->non_finite_limit.empty())
       apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
+    if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
     train_options.device = resolve_device(options->config.device);
     catch_stop_signals();
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved

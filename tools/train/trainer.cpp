@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/communicator.h"
+#include "tools/data/form.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
@@ -110,11 +111,12 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       config_(std::move(config)),
       options_(options),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
-      train_(load_coco(options.data, "train", {.bad_boxes = options.bad_boxes})),
-      val_(load_coco(options.data, "val", {.bad_boxes = options.bad_boxes})),
+      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .form = options.form})),
+      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .form = options.form})),
       context_(options.device, config_.precision, config_.convolution),
-      bad_files_(static_cast<int64_t>(train_.samples.size() + val_.samples.size()), options.bad_images) {
+      bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);
+  for (const Dataset* split : {&train_, &val_}) add_bad_images(bad_files_, *split);
   context_.convolution.set_autotune(config_.autotune);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
@@ -232,7 +234,9 @@ void Trainer::run() {
   share_bad_files(ranks_, bad_files_);
   if (!ranks_.is_first()) return;
   progress_->finish();
-  if (bad_files_.count() > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  const size_t kept = bad_files_.kept().size();
+  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were used as far as they go (bad_images.txt)\n", kept);
+  if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
   write_run_chart(*folder_);
 }
 
