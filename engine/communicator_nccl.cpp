@@ -42,7 +42,7 @@ struct Nccl {
 // it.
 class Handle {
  public:
-  const Nccl nccl;
+  const Nccl nccl{};
 
   ncclResult_t connect(int size, int rank, const ncclUniqueId& id) {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;

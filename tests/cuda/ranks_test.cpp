@@ -223,6 +223,16 @@ TEST_CASE("standin: fault: an error on one GPU in the middle of a step ends all 
   }
 }
 
+TEST_CASE("standin: fault: a step that is not finite ends all ranks with code 4 and the images of each",
+          "[standin][rank][fault]") {
+  const RankBench bench;
+  const auto results = TcpRanks(2, on_gpus(bench.arguments("run", {"train.schedule.base=1e30"}, kCuda))).wait();
+  CAPTURE(results[0].err, results[1].err);
+  CHECK(results[0].exit_code == 4);
+  CHECK(results[1].exit_code == 4);
+  CHECK_THAT(results[0].err, Contains("not finite") && Contains("rank 0: loss") && Contains("rank 1: loss"));
+}
+
 TEST_CASE("standin: fault: ranks on one GPU are refused, and a library that is not there is named",
           "[standin][rank][fault]") {
   const RankBench bench;
