@@ -239,7 +239,8 @@ TEST_CASE("plan: the table says which convolutions are products", "[plans][cubla
              Contains("matrix product, cuBLASLt 13") && Contains("algorithm 22"));
 }
 
-TEST_CASE("plan: where product and cuDNN were timed, times decide; also while nothing is timed", "[plans][cublaslt]") {
+TEST_CASE("plan: where product and cuDNN were timed the times decide, also while nothing is timed",
+          "[plans][cublaslt]") {
   const Products products;
   const ConvShape s{1, 20, 20, 16, 32};
   Queue queue;
