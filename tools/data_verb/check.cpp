@@ -151,10 +151,10 @@ class Checker {
       const auto split =
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
-        report_.refused.push_back(
-            fmt::format("there is no split '{}': `fovea data split {} --val 0.2 OUT` makes a copy "
-                        "with the splits train and val",
-                        name, report_.folder));
+        report_.refused.push_back(fmt::format(
+            "{0}: has no split '{1}'; `fovea data split {0} --val 0.2 OUT` makes a copy with the splits train "
+            "and val",
+            report_.folder, name));
         continue;
       }
       if (!split->refused.empty()) report_.refused.push_back(split->refused);
