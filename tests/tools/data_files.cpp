@@ -1,8 +1,12 @@
 // What reads the files of data sets: JSON in pieces, the heads of images.
+#include <fstream>
+
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
+#include "tools/bench/process_memory.h"
+#include "tools/data/coco_json.h"
 #include "tools/data/file.h"
 #include "tools/data/image_file.h"
 #include "tools/data/image_size.h"
@@ -51,6 +55,24 @@ TEST_CASE("a JSON read in pieces of any size gives the same lists, and the same 
       CHECK_THROWS_WITH(read(piece), Contains(words));
     }
   }
+}
+
+TEST_CASE("a large annotation file passes through a bounded piece of memory") {
+  const TemporaryFolder folder;
+  constexpr int annotations = 150;
+  const std::string polygon(1 << 20, '1');  // a mask that nobody reads
+  {
+    std::ofstream file(folder.path() / "big.json");
+    file << R"({"images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}], "annotations": [)";
+    for (int i = 1; i <= annotations; ++i)
+      file << (i > 1 ? "," : "") << R"({"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": [)"
+           << polygon << R"(], "id": )" << i << "}";
+    file << R"(], "categories": [{"id": 1, "name": "cat"}]})";
+  }
+  const size_t before = peak_rss();
+  CHECK(read_coco_file(folder.path() / "big.json").objects.size() == annotations);
+  // Two pieces of 4 MB, one copied for simdjson, its index of 4 bytes a byte; the file has 150 MB.
+  CHECK(peak_rss() - before < size_t{50} << 20);
 }
 
 TEST_CASE("an image's size comes from the head of its file, upright, as the decoder gives it") {
