@@ -141,6 +141,24 @@ TEST_CASE("what a form cannot hold is said: crowds, areas of masks, names that c
   CHECK_THAT(read_text(clipped / "train.csv"), Contains("train/a.jpg,5,5,9,7,dog"));
 }
 
+TEST_CASE("a split test without labels is left out of conversions, and it is said") {
+  const TemporaryFolder folder;
+  const fs::path source = folder.path() / "source", out = folder.path() / "out";
+  write_files(source, {{"data.yaml", "train: images/train\nval: ../images/val\ntest: images/test\nnames: [cat]\n"},
+                       {"images/train/a.png", "image 20x10"},
+                       {"labels/train/a.txt", "0 0.5 0.5 0.5 0.5\n"},
+                       {"images/val/b.png", "image 20x10"},
+                       {"labels/val/b.txt", "0 0.5 0.5 0.5 0.5\n"},
+                       {"images/test/c.png", "image 20x10"}});
+  const auto result = run({"data", "convert", source.string(), "--to", "voc", out.string()});
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, Contains("the split test is left out") && Contains("there is no box to learn from"));
+  CHECK(load_dataset(out, "val").samples.size() == 1);
+  const auto checked = run({"data", "check", source.string()});
+  CHECK(checked.exit_code == 0);
+  CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this data set"));
+}
+
 TEST_CASE("conversion refuses what would be lost or overwritten (fault)") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source", out = folder.path() / "out";

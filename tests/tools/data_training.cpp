@@ -129,6 +129,8 @@ std::vector<Fault> faults() {
        "", "categories: 1 of the ids are 0 or negative"},
       {"id beyond 2^53", with({.categories = R"({"id": 9007199254740993, "name": "cat"})"}), "an integer below 2^53",
        ""},
+      {"classes that differ", with({.categories = R"({"id": 1, "name": "dog"})"}),
+       "category 1 is 'dog' in train, but 'cat' in val", ""},
       {"box without width", with({.boxes = second_box("[1, 2, 0, 4]")}), "", "1 bad boxes are left out"},
       {"box without width, strict",
        with({.boxes = second_box("[1, 2, 0, 4]")}),
