@@ -31,6 +31,16 @@ void add_bad_images(BadFiles& files, const Dataset& dataset) {
   for (const BadImage& image : dataset.report.bad_images) files.add(image.file_name, image.why);
 }
 
+std::string category_conflict(const std::string& split_a, const std::vector<Category>& a, const std::string& split_b,
+                              const std::vector<Category>& b) {
+  for (const Category& one : a)
+    for (const Category& other : b)
+      if (one.id == other.id && one.name != other.name)
+        return fmt::format("category {} is '{}' in {}, but '{}' in {}: they must be the same", one.id,
+                           printable(one.name), split_a, printable(other.name), split_b);
+  return "";
+}
+
 void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report) {
   std::string text;
   for (const std::string& line : report.bad_boxes) text += line + "\n";

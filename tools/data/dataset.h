@@ -70,6 +70,10 @@ int64_t images_in(const Dataset& dataset);
 // Images that could not be read when `dataset` was loaded count like those that cannot be decoded later.
 void add_bad_images(BadFiles& files, const Dataset& dataset);
 
+// Which category two splits call by different names under one id; empty where there is none.
+std::string category_conflict(const std::string& split_a, const std::vector<Category>& a, const std::string& split_b,
+                              const std::vector<Category>& b);
+
 void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report);
 
 }  // namespace fovea

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace fovea {
 
@@ -19,16 +20,14 @@ Error JsonPieces::fail(std::string_view key, std::string_view why) const {
                                        cut ? "the JSON ends too early: the file may be truncated" : why)};
 }
 
-// Reads on; what lies before at_ is let go, unless it is to be kept. False at the end of the file.
-bool JsonPieces::refill(bool keep) {
+// Reads on; what lies before at_ is let go. False at the end of the file.
+bool JsonPieces::refill() {
   if (at_end_) return false;
-  if (!keep) {
-    const size_t done = std::min(at_, checked_);
-    text_.erase(0, done);
-    base_ += done;
-    at_ -= done;
-    checked_ -= done;
-  }
+  const size_t done = std::min(at_, checked_);
+  text_.erase(0, done);
+  base_ += done;
+  at_ -= done;
+  checked_ -= done;
   const size_t before = text_.size();
   text_.resize(before + piece_bytes_);
   const size_t got = std::fread(text_.data() + before, 1, piece_bytes_, file_.get());
@@ -59,7 +58,7 @@ void JsonPieces::check_utf8() {
 }
 
 int JsonPieces::peek() {
-  if (at_ >= text_.size() && !refill(false)) return kEnd;
+  if (at_ >= text_.size() && !refill()) return kEnd;
   return static_cast<uint8_t>(text_[at_]);
 }
 
@@ -79,59 +78,68 @@ void JsonPieces::expect(char byte, const char* what) {
 
 std::string JsonPieces::read_key() {
   if (next_token() != '"') throw fail("", "expected a key in quotes");
-  const size_t end = end_of_value(at_, true);
-  const std::string quoted = text_.substr(at_, end - at_);
+  const size_t length = length_of_value(0);
+  const std::string quoted = text_.substr(at_, length);
   const size_t last = quoted.rfind('"');
   if (last == 0 || quoted.find_first_not_of(" \t\r\n", last + 1) != std::string::npos)
     throw fail("", "expected a key in quotes and ':'");
-  at_ = end;
+  at_ += length;
   return quoted.substr(1, last - 1);
 }
 
-// Where the value that begins at `from` ends: at the ',', ':' or closing bracket outside all of its own brackets and
-// strings. With `keep`, what stands before stays in text_; else at_ moves along.
-size_t JsonPieces::end_of_value(size_t from, bool keep) {
-  int depth = 0;
-  bool in_string = false, escaped = false;
-  for (size_t i = from;; ++i) {
-    if (i >= text_.size()) {
-      if (!keep) at_ = i;
-      if (!refill(keep)) {
-        at_ = text_.size();
-        throw fail("", "");
-      }
-      if (!keep) i = at_;
+namespace {
+
+// Of the bytes outside strings, those that say where values begin and end.
+constexpr std::array<bool, 256> structural = [] {
+  std::array<bool, 256> table{};
+  for (const char c : {'"', '{', '}', '[', ']', ',', ':'}) table[static_cast<uint8_t>(c)] = true;
+  return table;
+}();
+
+// Finds the end of a value byte by byte: the ',', ':' or closing bracket outside all of its own brackets and strings.
+class ValueEnd {
+ public:
+  // Whether `c` is that end.
+  bool operator()(char c) {
+    if (in_string_) {
+      in_string_ = escaped_ || c != '"';
+      escaped_ = !escaped_ && c == '\\';
+      return false;
     }
-    const char c = text_[i];
-    if (in_string) {
-      if (escaped)
-        escaped = false;
-      else if (c == '\\')
-        escaped = true;
-      else if (c == '"')
-        in_string = false;
-      continue;
-    }
-    switch (c) {
-      case '"':
-        in_string = true;
-        break;
-      case '{':
-      case '[':
-        ++depth;
-        break;
-      case ',':
-      case ':':
-        if (depth == 0) return i;
-        break;
-      case '}':
-      case ']':
-        if (depth-- == 0) return i;
-        break;
-      default:
-        break;
-    }
+    if (!structural[static_cast<uint8_t>(c)]) return false;
+    if (c == '"') in_string_ = true;
+    if (c == '{' || c == '[') ++depth_;
+    if (c == ',' || c == ':') return depth_ == 0;
+    if (c == '}' || c == ']') return depth_-- == 0;
+    return false;
   }
+
+ private:
+  int depth_ = 0;
+  bool in_string_ = false, escaped_ = false;
+};
+
+}  // namespace
+
+// From at_ to the end of the value that begins `ahead` bytes further on. All of it is then in text_.
+size_t JsonPieces::length_of_value(size_t ahead) {
+  for (ValueEnd is_end;; ++ahead) {
+    if (at_ + ahead >= text_.size() && !refill()) {
+      at_ = text_.size();
+      throw fail("", "");
+    }
+    if (is_end(text_[at_ + ahead])) return ahead;
+  }
+}
+
+// Passes over a value, whatever its length. False where there is none.
+bool JsonPieces::skip_value() {
+  bool any = false;
+  for (ValueEnd is_end; peek() != kEnd; ++at_) {
+    if (is_end(text_[at_])) return any;
+    any = true;
+  }
+  throw fail("", "");
 }
 
 void JsonPieces::read_list(const std::string& key, const Entry& entry) {
@@ -142,12 +150,11 @@ void JsonPieces::read_list(const std::string& key, const Entry& entry) {
     return;
   }
   for (size_t index = 0;;) {
-    size_t end = end_of_value(at_, true);
-    while (text_[end] == ',' && end - at_ < piece_bytes_) end = end_of_value(end + 1, true);
-    const std::string_view piece = std::string_view(text_).substr(at_, end - at_);
-    index =
-        input_.parse_list(piece, base_ + at_, key, index, [&](JsonInput::Value value) { entry(input_, key, value); });
-    at_ = end;
+    size_t length = length_of_value(0);
+    while (text_[at_ + length] == ',' && length < piece_bytes_) length = length_of_value(length + 1);
+    index = input_.parse_list(std::string_view(text_).substr(at_, length), base_ + at_, key, index,
+                              [&](JsonInput::Value value) { entry(input_, key, value); });
+    at_ += length;
     const char after = text_[at_];
     if (after != ',' && after != ']') throw fail(key, "expected ',' or ']'");
     ++at_;
@@ -168,10 +175,7 @@ void JsonPieces::for_each_entry(const Wanted& wanted, const Entry& entry) {
         read_list(key, entry);
       } else {
         next_token();
-        const size_t from = at_;
-        const uint64_t start = base_ + from;
-        at_ = end_of_value(from, false);
-        if (base_ + at_ == start) throw fail(key, "a value is missing");
+        if (!skip_value()) throw fail(key, "a value is missing");
       }
       const int after = next_token();
       if (after != ',' && after != '}') throw fail(key, "expected ',' or '}'");

@@ -34,8 +34,9 @@ class JsonPieces {
   void expect(char byte, const char* what);
   std::string read_key();
   void read_list(const std::string& key, const Entry& entry);
-  size_t end_of_value(size_t from, bool keep);
-  bool refill(bool keep);
+  size_t length_of_value(size_t ahead);
+  bool skip_value();
+  bool refill();
   void check_utf8();
   Error fail(std::string_view key, std::string_view why) const;
 

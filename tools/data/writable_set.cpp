@@ -16,19 +16,16 @@ namespace fs = std::filesystem;
 namespace {
 
 std::vector<Category> union_of_categories(const std::vector<Dataset>& splits) {
-  std::map<int64_t, std::pair<std::string, std::string>> by_id;  // the name, and the split that said it first
+  std::map<int64_t, std::string> by_id;
   for (const Dataset& split : splits) {
-    for (const Category& category : split.categories) {
-      const auto [found, added] = by_id.try_emplace(category.id, category.name, split.split);
-      if (!added && found->second.first != category.name)
-        throw Error(ErrorKind::Data, fmt::format("category {} is '{}' in the split {}, but '{}' in {}: give them "
-                                                 "different ids",
-                                                 category.id, printable(found->second.first), found->second.second,
-                                                 printable(category.name), split.split));
+    for (const Dataset& other : splits) {
+      const auto conflict = category_conflict(other.split, other.categories, split.split, split.categories);
+      if (!conflict.empty()) throw Error(ErrorKind::Data, conflict);
     }
+    for (const Category& category : split.categories) by_id.emplace(category.id, category.name);
   }
   std::vector<Category> all;
-  for (const auto& [id, name] : by_id) all.push_back({id, name.first});
+  for (const auto& [id, name] : by_id) all.push_back({id, name});
   return all;
 }
 

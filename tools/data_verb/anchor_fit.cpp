@@ -61,8 +61,9 @@ double rounded(double value) {
   return std::round(value * digits) / digits;
 }
 
-// Shapes from clusters, sizes from quantiles of what is left when the octaves are taken off.
-AnchorConfig from_clusters(const ScaledBoxes& boxes, const AnchorConfig& start) {
+// Shapes from clusters of the boxes' own; sizes to start from, less what the octaves add: where most boxes are, or
+// evenly (in logarithms) from the smallest boxes to the largest.
+std::vector<AnchorConfig> from_boxes(const ScaledBoxes& boxes, const AnchorConfig& start) {
   std::vector<Sides> shapes;
   std::vector<double> scales;
   for (const ScaledBox& box : boxes.boxes) {
@@ -70,19 +71,25 @@ AnchorConfig from_clusters(const ScaledBoxes& boxes, const AnchorConfig& start) 
     shapes.push_back({w / scale, h / scale});
     scales.push_back(scale);
   }
-  AnchorConfig anchors = start;
-  const auto clusters = cluster_boxes(shapes, start.ratios.size());
-  if (clusters.size() == start.ratios.size())
-    for (size_t i = 0; i < clusters.size(); ++i) anchors.ratios[i] = clusters[i][1] / clusters[i][0];
   std::sort(scales.begin(), scales.end());
+  const auto quantile = [&](double share) {
+    return scales[static_cast<size_t>(share * static_cast<double>(scales.size() - 1))];
+  };
   double octave = 0;
   for (const double o : start.octaves) octave += o / static_cast<double>(start.octaves.size());
+  AnchorConfig by_count = start;
+  const auto clusters = cluster_boxes(shapes, start.ratios.size());
+  for (size_t i = 0; i < clusters.size(); ++i) by_count.ratios[i] = clusters[i][1] / clusters[i][0];
+  AnchorConfig even = by_count;
+  const double low = quantile(0.02), high = quantile(0.98);
   for (size_t l = 0; l < kLevels; ++l) {
-    const double share = (static_cast<double>(l) + 0.5) / kLevels;
-    anchors.sizes[l] = scales[static_cast<size_t>(share * static_cast<double>(scales.size() - 1))] / std::exp2(octave);
-    if (l > 0) anchors.sizes[l] = std::max(anchors.sizes[l], anchors.sizes[l - 1] * kLeastGrowth);
+    const double share = static_cast<double>(l) / (kLevels - 1);
+    by_count.sizes[l] = quantile((static_cast<double>(l) + 0.5) / kLevels) / std::exp2(octave);
+    even.sizes[l] = low * std::pow(high / low, share) / std::exp2(octave);
+    for (AnchorConfig* anchors : {&by_count, &even})
+      if (l > 0) anchors->sizes[l] = std::max(anchors->sizes[l], anchors->sizes[l - 1] * kLeastGrowth);
   }
-  return anchors;
+  return {by_count, even};
 }
 
 // Changes one number at a time, and all sizes together, as long as that helps; by smaller steps each round.
@@ -156,7 +163,9 @@ AnchorConfig fit_anchors(const ScaledBoxes& boxes, const AnchorConfig& start) {
   const Score of_some(some, start), of_all(boxes, start);
   AnchorConfig best = start;
   double best_score = of_all.of(start);
-  for (const AnchorConfig& from : {start, from_clusters(some, start)}) {
+  std::vector<AnchorConfig> starts = from_boxes(some, start);
+  starts.push_back(start);
+  for (const AnchorConfig& from : starts) {
     const AnchorConfig found = climb(of_some, from);
     const double score = of_all.of(found);
     if (score <= best_score || of_all.loses(found)) continue;

@@ -147,19 +147,26 @@ class Checker {
   // Training reads the splits train and val, and bears with one bad image in a hundred of both together.
   void find_refusals() {
     int64_t images = 0, bad = 0;
+    std::vector<std::vector<Category>> categories;
     for (const char* name : {"train", "val"}) {
       const auto split =
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
-        report_.refused.push_back(
-            fmt::format("there is no split '{}': `fovea data split {} --val 0.2 OUT` makes a copy "
-                        "with the splits train and val",
-                        name, report_.folder));
+        report_.refused.push_back(fmt::format(
+            "{0}: has no split '{1}'; `fovea data split {0} --val 0.2 OUT` makes a copy with the splits train "
+            "and val",
+            report_.folder, name));
         continue;
       }
       if (!split->refused.empty()) report_.refused.push_back(split->refused);
       images += split->images;
       bad += split->bad_images();
+      auto& of_split = categories.emplace_back();
+      for (const auto& [id, known] : split->classes) of_split.push_back({id, known.name});
+    }
+    if (categories.size() == 2) {
+      const auto conflict = category_conflict("train", categories[0], "val", categories[1]);
+      if (!conflict.empty()) report_.refused.push_back(conflict);
     }
     const bool too_many = static_cast<double>(bad) > largest_bad_share * static_cast<double>(images);
     if (too_many || (bad > 0 && options_.bad_images == OnBad::Error))

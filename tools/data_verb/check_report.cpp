@@ -128,6 +128,7 @@ std::string text_of(const CheckReport& report) {
   text += counts_table(report) + classes_table(report);
   for (const SplitCheck& split : report.splits) {
     const std::string of = printable(split.name) + ": ";
+    if (!split.refused.empty()) text += fmt::format("\n{}cannot be loaded: {}\n", of, split.refused);
     text += examples(of + "warnings", split.warnings);
     text += examples(of + "missing images", reasons(split.missing));
     text += examples(of + "unreadable images", reasons(split.unreadable));

@@ -1,6 +1,7 @@
 #include "tools/data_verb/data_folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -33,8 +34,19 @@ std::vector<NamedSplit> named_splits(const DatasetReader& reader) {
 
 std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
   std::vector<Dataset> splits;
-  for (const NamedSplit& split : named_splits(*data.reader))
-    splits.push_back(make_dataset(data.reader->read(split.there), split.name, folder.load_options()));
+  const auto names = named_splits(*data.reader);
+  for (const NamedSplit& split : names) {
+    try {
+      splits.push_back(make_dataset(data.reader->read(split.there), split.name, folder.load_options()));
+    } catch (const Error& error) {  // test sets often come without labels, or not at all
+      const bool needed = split.name == "train" || split.name == "val" || names.size() == 1;
+      if (needed || error.kind() != ErrorKind::Data) throw;
+      data.warnings.push_back(fmt::format("the split {} is left out: {}", printable(split.name), error.what()));
+    }
+  }
+  if (splits.empty())
+    throw Error(ErrorKind::Data, fmt::format("{}: no split of it can be used\n  {}", printable(folder.path),
+                                             fmt::join(data.warnings, "\n  ")));
   auto& warnings = splits[0].report.warnings;
   warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
   return splits;

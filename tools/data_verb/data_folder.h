@@ -27,6 +27,7 @@ struct NamedSplit {
   std::string name, there;
 };
 std::vector<NamedSplit> named_splits(const DatasetReader& reader);
+// All of them; one that is neither train nor val and cannot be loaded is left out, with a warning.
 std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder);
 
 // Prints what the reports of the splits say.

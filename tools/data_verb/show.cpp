@@ -66,7 +66,7 @@ Image drawn(Image image, const Dataset& dataset, const Sample& sample, const std
       if ((overlap[o] >= match_low) != matched) continue;
       const std::string& name = dataset.categories[static_cast<size_t>(object.label)].name;
       std::string text = object.crowd ? fmt::format("{} (ignore)", name) : name;
-      if (!matched) text += fmt::format(": best anchor IoU {:.2f}", overlap[o]);
+      if (!matched) text += fmt::format(" (IoU {:.2f})", overlap[o]);
       boxes.push_back({.x1 = object.x1,
                        .y1 = object.y1,
                        .x2 = object.x2,
