@@ -83,7 +83,8 @@ class JsonInput {
   JsonSyntaxError syntax_error(simdjson::error_code code);
 
   std::string name_;
-  std::vector<uint8_t> bytes_;
+  std::vector<uint8_t> bytes_;  // with simdjson's padding
+  size_t size_ = 0;             // without it
   int64_t first_byte_ = 0;
   simdjson::ondemand::parser parser_;
   simdjson::ondemand::document document_;
