@@ -43,7 +43,7 @@ inline double tide_ap(const std::vector<bool>& right, double objects) {
     }
     sum += best / 101;
   }
-  return objects > 0 ? sum : 0;
+  return sum;
 }
 
 inline Tide tide(const Scene& scene) {
@@ -114,10 +114,12 @@ inline Tide tide(const Scene& scene) {
         const bool mends = vote.kind == mend;
         if ((mends ? vote.mended_to : vote.category) == category) right.push_back(mends || vote.kind == "right");
       }
-      sum += tide_ap(right, mend == "missed" ? count - missed[category] : count);
+      const double left = mend == "missed" ? count - missed[category] : count;
+      if (left == 0) continue;
+      sum += tide_ap(right, left);
       classes += 1;
     }
-    return sum / classes;
+    return classes > 0 ? sum / classes : 1;
   };
   result.ap = ap_with("nothing");
   for (const char* kind : {"localisation", "class", "duplicate", "background", "both", "missed"})

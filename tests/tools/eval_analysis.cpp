@@ -102,6 +102,18 @@ TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") 
   CHECK(split.gains[BackgroundFault] == Approx(half / 2));
 }
 
+TEST_CASE("a class that is missed whole is found whole when that is mended") {
+  Bench bench;
+  bench.object(1, 0);
+  bench.object(2, 100);
+  bench.detection(1, 0, 0.9);
+  const ErrorSplit split = bench.report().errors;
+  CHECK(split.ap == Approx(0.5));
+  CHECK(split.gains[MissedFault] == Approx(0.5));
+  bench.found.clear();
+  CHECK(bench.report().errors.gains[MissedFault] == 1);
+}
+
 TEST_CASE("the best score of a class has the highest F1, and equal scores go together") {
   Bench bench;
   bench.object(1, 0);
