@@ -1,7 +1,7 @@
 """Compares `fovea eval` with pycocotools on random data sets: all twelve numbers, of all classes together and of each.
 
     build/peers_eval/bin/python benchmarks/eval_cases.py --fovea build/release/fovea --cases 200
-    … --cases 8 --write tests/data/coco_eval/random     keeps the cases, with pycocotools' numbers, for the tests
+    … --seed 15 --cases 10 --write tests/data/coco_eval/random     keeps the cases, with pycocotools' numbers, for the tests
 
 The cases have what makes evaluations differ: crowds, equal scores, IoUs that lie on a threshold, classes without objects or without
 detections, ids of 0 and with gaps, areas that differ from the box, more than 100 detections an image, boxes beyond their image and of

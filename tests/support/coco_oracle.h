@@ -16,9 +16,10 @@ struct Curve {
   std::vector<double> precision;  // at the 101 recall thresholds
 };
 
-// One category, one IoU threshold, one range of areas, at most `limit` detections an image.
+// One category, one IoU threshold, one range of areas, the best `limit` detections an image of `most` that are
+// matched.
 inline Curve coco_curve(const std::vector<GroundTruth>& truth, const std::vector<Detection>& found, int64_t category,
-                        double threshold, double low, double high, size_t limit) {
+                        double threshold, double low, double high, size_t limit, size_t most = 100) {
   struct Vote {
     double score;
     bool right;
@@ -40,7 +41,7 @@ inline Curve coco_curve(const std::vector<GroundTruth>& truth, const std::vector
       if (d.image_id == image && d.category_id == category) best_first.push_back(d);
     }
     std::stable_sort(best_first.begin(), best_first.end(), [](auto& a, auto& b) { return a.score > b.score; });
-    if (best_first.size() > 100) best_first.resize(100);
+    if (best_first.size() > most) best_first.resize(most);
     std::vector<bool> counting_used(counting.size()), ignored_used(ignored.size());
     for (size_t rank = 0; rank < best_first.size(); ++rank) {
       const Detection& d = best_first[rank];

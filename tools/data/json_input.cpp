@@ -25,12 +25,13 @@ JsonInput::JsonInput(const std::filesystem::path& path)
     : JsonInput(path.native(), read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING), 0) {}
 
 JsonInput::JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte)
-    : name_(printable(name)), bytes_(std::move(bytes)), offset_(first_byte) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+    : name_(printable(name)), bytes_(std::move(bytes)), size_(bytes_.size()), offset_(first_byte) {
+  bytes_.resize(size_ + simdjson::SIMDJSON_PADDING);  // zeros: at the end simdjson looks at the byte behind it
+  const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), size_);
   if (text.find_first_not_of(" \t\r\n") == text.npos) {
     throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, text.size()));
   }
-  const auto error = parser_.iterate(text.data(), text.size(), bytes_.capacity()).get(document_);
+  const auto error = parser_.iterate(text.data(), text.size(), bytes_.size()).get(document_);
   if (error == simdjson::UTF8_ERROR) {
     throw JsonSyntaxError(ErrorKind::Data, fmt::format("{}: byte {}: is not UTF-8: save the file as UTF-8", name_,
                                                        offset_ + static_cast<int64_t>(find_invalid_utf8(text))));
@@ -42,19 +43,18 @@ JsonInput::JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_
 }
 
 void JsonInput::load_piece(std::string_view entries, uint64_t offset) {
-  constexpr size_t brackets = 2;
   bytes_.clear();
-  bytes_.reserve(entries.size() + brackets + simdjson::SIMDJSON_PADDING);
   bytes_.push_back('[');
   bytes_.insert(bytes_.end(), entries.begin(), entries.end());
   bytes_.push_back(']');
+  size_ = bytes_.size();
+  bytes_.resize(size_ + simdjson::SIMDJSON_PADDING);
   offset_ = static_cast<int64_t>(offset) - 1;
   is_piece_ = true;
-  const auto error =
-      parser_.iterate(reinterpret_cast<const char*>(bytes_.data()), bytes_.size(), bytes_.capacity()).get(document_);
+  const auto error = parser_.iterate(reinterpret_cast<const char*>(bytes_.data()), size_, bytes_.size()).get(document_);
   if (error)
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: byte {}: not valid JSON: {}", name_, offset, simdjson::error_message(error)));
+    throw JsonSyntaxError(
+        ErrorKind::Data, fmt::format("{}: byte {}: not valid JSON: {}", name_, offset, simdjson::error_message(error)));
 }
 
 std::string JsonInput::place() const {
@@ -75,10 +75,9 @@ void JsonInput::need(bool present, std::string_view key) {
 
 JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
   const char* location = nullptr;
-  const size_t byte = document_.current_location().get(location)
-                          ? bytes_.size()
-                          : location - reinterpret_cast<const char*>(bytes_.data());
-  const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size());
+  const size_t byte =
+      document_.current_location().get(location) ? size_ : location - reinterpret_cast<const char*>(bytes_.data());
+  const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= size_);
   const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
   const auto where = offset_ + static_cast<int64_t>(byte);
   return {ErrorKind::Data, fail(fmt::format("byte {}: {}", where, why)).what()};

@@ -97,8 +97,9 @@ class JsonInput {
   JsonSyntaxError syntax_error(simdjson::error_code code);
 
   std::string name_;
-  std::vector<uint8_t> bytes_;
-  int64_t offset_ = 0;  // in the file, of bytes_
+  std::vector<uint8_t> bytes_;  // with simdjson's padding
+  size_t size_ = 0;             // without it
+  int64_t offset_ = 0;          // in the file, of bytes_
   bool is_piece_ = false;
   simdjson::ondemand::parser parser_;
   simdjson::ondemand::document document_;

@@ -56,7 +56,7 @@ ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) 
   const fs::path path = dataset.image_root / sample.file_name;
   try {
     if (!fs::exists(path)) finding.fault = Fault::Missing;
-    const auto bytes = read_file(path, ImageLimits{}.file_bytes);
+    const auto bytes = read_file(path, ImageOptions{}.file_bytes);
     finding.content = content_hash(bytes);
     finding.misnamed = misnamed(sample.file_name, bytes);
     ImageSize size{};

@@ -181,9 +181,9 @@ std::vector<CategoryPlaces> by_category(std::span<const Category> categories, st
   distribute(detections, label_of, images, places, &CategoryPlaces::detections);
   const auto ranks = images.ranks();
 #pragma omp parallel for schedule(dynamic)
-  for (size_t k = 0; k < places.size(); ++k) {
-    sort_by_image(places[k].objects, ranks);
-    sort_by_image(places[k].detections, ranks);
+  for (CategoryPlaces& category : places) {
+    sort_by_image(category.objects, ranks);
+    sort_by_image(category.detections, ranks);
   }
   return places;
 }

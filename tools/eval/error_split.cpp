@@ -48,9 +48,9 @@ class Splitter {
   ErrorSplit finish() {
     std::stable_sort(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.score > b.score; });
     split_.ap = mean_ap(-1, objects_);
-    const auto gain = [&](double ap) {
-      return std::max(0.0, ap - split_.ap);
-    };  // the steps of recall can cost a little
+    if (split_.ap == no_ground_truth) return split_;
+    // Where mending leaves no object to look for, nothing is wrong any more. The steps of recall can cost a little.
+    const auto gain = [&](double ap) { return std::max(0.0, (ap == no_ground_truth ? 1 : ap) - split_.ap); };
     for (int fault = 0; fault < fault_count; ++fault) {
       auto objects = objects_;
       for (size_t k = 0; fault == MissedFault && k < objects.size(); ++k) objects[k] -= missed_[k];
@@ -94,13 +94,12 @@ class Splitter {
       ++all[label];
       if (mend || vote.fault == right) counted[label].push_back(all[label]);
     }
-    return mean_over_classes(
-        [&](size_t k) { return objects[k] > 0 ? interpolated_precision(counted[k], objects[k]) : 0; });
+    return mean_over_classes(objects, [&](size_t k) { return interpolated_precision(counted[k], objects[k]); });
   }
 
   double mean_ap_of_right_ones() const {
     const auto right_counts = right_ones();
-    return mean_over_classes([&](size_t k) {
+    return mean_over_classes(objects_, [&](size_t k) {
       std::vector<int64_t> counted(right_counts[k]);
       for (size_t i = 0; i < counted.size(); ++i) counted[i] = static_cast<int64_t>(i + 1);
       return interpolated_precision(counted, objects_[k]);
@@ -114,10 +113,10 @@ class Splitter {
   }
 
   template <class Ap>
-  double mean_over_classes(Ap&& ap) const {
+  static double mean_over_classes(const std::vector<int64_t>& objects, Ap&& ap) {
     double sum = 0, classes = 0;
-    for (size_t k = 0; k < objects_.size(); ++k) {
-      if (objects_[k] == 0) continue;
+    for (size_t k = 0; k < objects.size(); ++k) {
+      if (objects[k] == 0) continue;
       sum += ap(k);
       ++classes;
     }

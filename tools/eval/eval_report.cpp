@@ -5,6 +5,7 @@
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/eval/report_charts.h"
+#include "tools/eval/report_json.h"
 #include "tools/eval/report_page.h"
 #include "tools/report/html.h"
 
@@ -59,6 +60,7 @@ void write_eval_report(const fs::path& folder, const TruthSet& truth, std::span<
     write_file(folder / "worst" / fmt::format("{:02}_{}.jpg", i + 1, data.worst[i].boxes->image->id),
                pictures.back().jpeg);
   }
+  write_file(folder / "report.json", report_json(data));
   write_file(folder / "report.html", report_page(data, pictures));
 }
 

@@ -8,8 +8,8 @@
 
 namespace fovea {
 
-// Writes report.html, its charts as PNG and SVG, and the worst images (where TruthSet::image_root says where they are)
-// into the folder, which is made. Throws ErrorKind::Runtime when something cannot be written.
+// Writes report.html, report.json, the charts as PNG and SVG, and the worst images (where TruthSet::image_root says
+// where they are) into the folder, which is made. Throws ErrorKind::Runtime when something cannot be written.
 void write_eval_report(const std::filesystem::path& folder, const TruthSet& truth,
                        std::span<const Detection> detections, const CocoMetrics& metrics);
 

@@ -56,9 +56,9 @@ std::vector<ImageBoxes> judge_images(const TruthSet& truth, std::span<const Dete
   for (const GroundTruth& object : truth.objects) images[place.at(object.image_id)].objects.push_back(&object);
   for (const Detection& found : detections) images[place.at(found.image_id)].detections.push_back(&found);
 #pragma omp parallel for schedule(dynamic, 64)
-  for (size_t i = 0; i < images.size(); ++i) {
-    sort_and_cut(images[i], label_of, limit);
-    judge(images[i], threshold);
+  for (ImageBoxes& boxes : images) {
+    sort_and_cut(boxes, label_of, limit);
+    judge(boxes, threshold);
   }
   return images;
 }

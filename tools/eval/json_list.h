@@ -27,7 +27,7 @@ class JsonParts {
   };
 
   // Throws ErrorKind::Data when there is no such file.
-  explicit JsonParts(const std::filesystem::path& path, size_t part_bytes = size_t{2} << 20);
+  JsonParts(const std::filesystem::path& path, size_t part_bytes);
 
   // Up to eight parts that follow; none at the end of the file.
   std::vector<Part> next();
@@ -53,8 +53,9 @@ class JsonParts {
 // The entries of the list in the file, as `read_entry(input, object)` makes them, in their order. Whatever is wrong is
 // reported with the entry's index in the whole file: "name[3].key".
 template <class Entry, class ReadEntry>
-std::vector<Entry> read_json_list(const std::filesystem::path& path, std::string_view name, ReadEntry&& read_entry) {
-  JsonParts parts(path);
+std::vector<Entry> read_json_list(const std::filesystem::path& path, std::string_view name, ReadEntry&& read_entry,
+                                  size_t part_bytes = size_t{2} << 20) {
+  JsonParts parts(path, part_bytes);
   const auto read = [&](const JsonParts::Part& part, size_t first_index) {
     std::vector<Entry> entries;
     JsonInput input = parts.input(part);

@@ -66,9 +66,9 @@ std::vector<size_t> shown_classes(const Confusion& confusion, size_t most) {
 }  // namespace
 
 Chart precision_recall_chart(const CocoMetrics& metrics) {
-  Panel curves{.title = "precision, mean of all classes", .x_label = "recall", .shares = true};
+  Panel curves{.title = "precision at IoU", .x_label = "recall", .shares = true};
   for (const int t : shown_thresholds(metrics.settings)) {
-    Series series{.name = fmt::format("IoU {:.2f}", metrics.settings.ious[t])};
+    Series series{.name = fmt::format("{:.2f}", metrics.settings.ious[t])};
     for (int r = 0; r < recall_steps; ++r) series.points.push_back({recall_step(r), mean_precision(metrics, t, r)});
     curves.series.push_back(std::move(series));
   }
@@ -81,7 +81,7 @@ Chart precision_recall_chart(const CocoMetrics& metrics) {
     ap.points.push_back({metrics.settings.ious[t],
                          mean_over_recalls([&](int r) { return mean_precision(metrics, static_cast<int>(t), r); })});
   over_iou.series.push_back(std::move(ap));
-  return {"Precision and recall", "", {std::move(curves), std::move(over_iou)}};
+  return {"Precision and recall, mean of all classes", "", {std::move(curves), std::move(over_iou)}};
 }
 
 std::string class_curve_svg(const CocoMetrics& metrics, size_t label) {

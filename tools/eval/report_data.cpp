@@ -39,11 +39,11 @@ std::vector<ImageErrors> worst_of(const Confusion& confusion) {
 
 }  // namespace
 
-ReportData::ReportData(const TruthSet& truth_set, std::span<const Detection> all, const CocoMetrics& coco)
+ReportData::ReportData(const TruthSet& truth_set, std::span<const Detection> found, const CocoMetrics& coco)
     : truth(truth_set),
       metrics(coco),
-      detections(all.size()),
-      images(judge_images(truth, all, iou, coco.settings.limits.back())),
+      detections(found.size()),
+      images(judge_images(truth, found, iou, coco.settings.limits.back())),
       errors(split_errors(images, truth.categories.size(), iou)),
       points(best_operating_points(images, truth.categories.size())),
       confusion(confuse(images, points, iou)),

@@ -22,7 +22,7 @@ struct SizeBin {
 struct ReportData {
   static constexpr double iou = 0.5;  // of a right detection, for all but the metrics
 
-  ReportData(const TruthSet& truth, std::span<const Detection> detections, const CocoMetrics& metrics);
+  ReportData(const TruthSet& truth_set, std::span<const Detection> found, const CocoMetrics& coco);
 
   const TruthSet& truth;
   const CocoMetrics& metrics;

@@ -27,7 +27,13 @@ std::string section(const std::string& title, const std::string& explanation) {
   return fmt::format("<h2>{}</h2>\n<p class=\"quiet\">{}</p>\n", title, explanation);
 }
 
-std::string drawing(const Drawing& drawing) { return "<div class=\"wide\">" + drawing_svg(drawing) + "</div>\n"; }
+// Within HTML, SVG needs no name of its language; so the page holds not one address.
+std::string drawing(const Drawing& drawing) {
+  std::string svg = drawing_svg(drawing);
+  const std::string name = " xmlns=\"http://www.w3.org/2000/svg\"";
+  svg.erase(svg.find(name), name.size());
+  return "<div class=\"wide\">" + svg + "</div>\n";
+}
 
 std::string summary(const ReportData& data) {
   int64_t crowds = 0;
@@ -88,10 +94,17 @@ std::string sizes(const ReportData& data) {
          drawing(bar_drawing(chart));
 }
 
+// The value in a box that it fills in part.
+std::string share_bar(double value) {
+  return fmt::format(
+      "<span class=\"bar\" style=\"background:linear-gradient(90deg,#a9cdec {0:.0f}%,#eef2f6 "
+      "{0:.0f}%)\">{1:.3f}</span>",
+      100 * value, value);
+}
+
 std::string class_rows(const ReportData& data) {
-  std::vector<std::string> header = {"class", "objects", "AP"};
+  std::vector<std::string> header = {"class", "objects", "AP", "best score", "precision", "recall", "F1"};
   for (size_t i = 1; i < data.metrics.metrics.size(); ++i) header.push_back(xml_escaped(data.metrics.metrics[i].name));
-  header.insert(header.end(), {"best score", "precision", "recall", "F1"});
   std::vector<std::vector<std::string>> rows;
   for (size_t k = 0; k < data.metrics.classes.size(); ++k) {
     const ClassMetrics& c = data.metrics.classes[k];
@@ -102,12 +115,11 @@ std::string class_rows(const ReportData& data) {
       rows.push_back(std::move(row));
       continue;
     }
-    row.push_back(fmt::format("<span class=\"bar\" style=\"width:{:.0f}px\"></span>{}", 60 * c.values[0],
-                              short_value(c.values[0])));
-    for (size_t i = 1; i < c.values.size(); ++i) row.push_back(short_value(c.values[i]));
+    row.push_back(share_bar(c.values[0]));
     const OperatingPoint& point = data.points.classes[k];
     for (const double value : {point.score, point.precision, point.recall, point.f1})
-      row.push_back(point.known ? fmt::format("{:.3f}", value) : "nothing found");
+      row.push_back(point.known ? fmt::format("{:.3f}", value) : "none found");
+    for (size_t i = 1; i < c.values.size(); ++i) row.push_back(short_value(c.values[i]));
     rows.push_back(std::move(row));
   }
   return section("Classes",
@@ -119,8 +131,9 @@ std::string class_rows(const ReportData& data) {
 std::string curves(const ReportData& data) {
   const Chart chart = precision_recall_chart(data.metrics);
   std::string text = section("Precision and recall",
-                             "Below each other: how many detections are right, the further down the list one goes to "
-                             "find more objects. AP is the area under the curve.") +
+                             "How many of the detections are right, the further one goes down their list to find more "
+                             "objects. AP is the area "
+                             "under the curve.") +
                      drawing(chart_drawing(chart));
   text += "<p class=\"quiet\">Each class, precision (up) over recall (to the right), 0 to 1; colours as above.</p>";
   text += "<div class=\"grid\">";
@@ -164,17 +177,24 @@ std::string confusions(const ReportData& data) {
                               : html_table({"classes confused most", "how often"}, rows));
 }
 
-std::string worst(const ReportData& data, const std::vector<WorstPicture>& pictures) {
-  std::string text = section("Worst images", "Those with most missed objects, false detections and confused classes.");
-  if (data.truth.image_root.empty())
-    text += "<p>Their pictures are not at hand: name the folder of the images by --images.</p>\n";
+// What the colours of draw_errors mean.
+std::string picture_key() {
   const auto key = [](int label, const char* name) {
     const Color color = class_color(label);
     return fmt::format("<span class=\"key\" style=\"border-color:#{:02x}{:02x}{:02x}\"></span>{}", color.r, color.g,
                        color.b, name);
   };
-  text += "<p>" + key(1, "annotated and found") + key(3, "right detection") + key(2, "missed") +
-          key(0, "false detection") + key(4, "of another class") + "</p>\n<div class=\"grid pictures\">";
+  return "<p>" + key(1, "annotated and found") + key(3, "right detection") + key(2, "missed") +
+         key(0, "false detection") + key(4, "of another class") + "</p>\n";
+}
+
+std::string worst(const ReportData& data, const std::vector<WorstPicture>& pictures) {
+  std::string text = section("Worst images", "Those with most missed objects, false detections and confused classes.");
+  if (data.truth.image_root.empty())
+    text += "<p>Their pictures are not at hand: name the folder of the images by --images.</p>\n";
+  else
+    text += picture_key();
+  text += "<div class=\"grid pictures\">";
   for (size_t i = 0; i < data.worst.size(); ++i) {
     const TruthImage& image = *data.worst[i].boxes->image;
     const std::string name = image.file_name.empty() ? fmt::format("image {}", image.id) : image.file_name;

@@ -130,11 +130,11 @@ class TruthReader {
                     dropped > examples.size() ? "; the first ten" : "", fmt::join(examples, "\n  "));
     if (static_cast<double>(dropped) > largest_bad_share * static_cast<double>(count))
       throw input_.fail(fmt::format("more than {:g} %: {}", 100 * largest_bad_share, text));
-    truth_.warnings.push_back(input_.fail("left out: " + text).what());
+    truth_.warnings.emplace_back(input_.fail("left out: " + text).what());
   }
 
   void warn(int64_t count, const char* what) {
-    if (count > 0) truth_.warnings.push_back(input_.fail(fmt::format("{} annotations {}", count, what)).what());
+    if (count > 0) truth_.warnings.emplace_back(input_.fail(fmt::format("{} annotations {}", count, what)).what());
   }
 
   JsonInput input_;

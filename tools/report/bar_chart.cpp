@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace fovea {
 namespace {
@@ -17,6 +18,14 @@ int longest(const BarChart& chart, std::string BarGroup::*text) {
   int width = 0;
   for (const BarGroup& group : chart.groups) width = std::max(width, surface_text_width(group.*text));
   return width;
+}
+
+// 1, 2 or 5 times a power of ten: at most five of them reach `high`.
+double tick_step(double high) {
+  const double power = std::pow(10.0, std::floor(std::log10(high / 5)));
+  for (const double factor : {1.0, 2.0, 5.0})
+    if (factor * power * 5 >= high) return factor * power;
+  return 10 * power;
 }
 
 double highest(const BarChart& chart) {
@@ -40,11 +49,12 @@ void draw(Surface& surface, const BarChart& chart) {
   const double left = margin + longest(chart, &BarGroup::name) + 10;
   const double right = std::max<double>(left + 100, width - margin - longest(chart, &BarGroup::note) - 70);
   draw_legend(surface, chart, left);
-  const double high = highest(chart), foot = top + group_height(chart) * static_cast<double>(chart.groups.size());
-  for (int i = 0; i <= 4; ++i) {
-    const double x = left + (right - left) * i / 4;
+  const double high = highest(chart), step = tick_step(high);
+  const double foot = top + group_height(chart) * static_cast<double>(chart.groups.size());
+  for (int i = 0; i * step <= high * (1 + 1e-9); ++i) {
+    const double x = left + (right - left) * i * step / high;
     surface.line(std::vector<Point>{{x, top - 8}, {x, foot}}, 1, i == 0 ? Surface::ink : Surface::grid, 1);
-    surface.text(x, foot + 16, fmt::format("{:.3g}", high * i / 4), Align::Centre, false);
+    surface.text(x, foot + 16, fmt::format("{:.4g}", i * step), Align::Centre, false);
   }
   surface.text((left + right) / 2, foot + 42, chart.value_label, Align::Centre, false);
   for (size_t g = 0; g < chart.groups.size(); ++g) {

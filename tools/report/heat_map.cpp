@@ -38,15 +38,20 @@ void draw(Surface& surface, const HeatMap& map) {
     surface.text(left - 10, top + middle, map.names[i] + " " + number, Align::Right, false);
     if (numbered || (i + 1) % 5 == 0) surface.text(left + middle, top - 14, number, Align::Centre, false);
   }
+  const double side = cell * static_cast<double>(n);
+  for (size_t i = 0; i <= n; ++i) {
+    const double at = cell * static_cast<double>(i);
+    surface.box(left, top + at, side, 1, Surface::grid);
+    surface.box(left + at, top, 1, side, Surface::grid);
+  }
   for (size_t row = 0; row < n; ++row) {
     for (size_t column = 0; column < n; ++column) {
       const double share = map.shares[row * n + column];
+      const std::string& value = map.values[row * n + column];
       const double x = left + cell * static_cast<double>(column), y = top + cell * static_cast<double>(row);
-      surface.box(x, y, cell, cell, Surface::grid);
-      surface.box(x, y, cell - 1, cell - 1, shade(share));
-      if (numbered)
-        surface.text(x + cell / 2.0, y + cell / 2.0, map.values[row * n + column], Align::Centre, false,
-                     share > 0.5 ? white : Surface::ink);
+      if (share > 0) surface.box(x + 1, y + 1, cell - 1, cell - 1, shade(share));
+      if (numbered && !value.empty())
+        surface.text(x + cell / 2.0, y + cell / 2.0, value, Align::Centre, false, share > 0.5 ? white : Surface::ink);
     }
   }
 }

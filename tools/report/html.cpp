@@ -16,17 +16,17 @@ namespace fovea {
 namespace {
 
 constexpr const char* style = R"(
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1320px; margin: 0 auto; padding: 24px; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1440px; margin: 0 auto; padding: 24px; }
 h1 { font-size: 26px; margin: 0; } h2 { font-size: 20px; margin: 40px 0 8px; border-bottom: 1px solid #ddd; }
 p { max-width: 860px; } .quiet { color: #666; }
 table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; }
-th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
+th, td { padding: 2px 8px; font-size: 14px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th { color: #555; font-weight: 600; }
 tbody tr:hover { background: #f5f8fc; }
 .wide { overflow-x: auto; } .wide svg { max-width: 100%; height: auto; }
 .tiles { display: flex; gap: 16px; flex-wrap: wrap; margin: 16px 0; }
 .tile { border: 1px solid #ddd; border-radius: 8px; padding: 10px 22px; } .tile b { display: block; font-size: 28px; }
-.bar { display: inline-block; height: 10px; background: #1f77b4; margin-right: 8px; }
+.bar { display: inline-block; width: 84px; padding: 0 6px; box-sizing: border-box; }
 .grid { display: flex; flex-wrap: wrap; gap: 14px; } figure { margin: 0; } figcaption { color: #444; font-size: 13px; }
 .pictures figure { max-width: 640px; } .pictures img { max-width: 100%; height: auto; display: block; }
 .key { display: inline-block; width: 12px; height: 12px; margin: 0 4px 0 14px; border: 3px solid; vertical-align: -3px; }
