@@ -1,0 +1,14 @@
+// An image's size from the head of its file, without decoding it.
+#pragma once
+#include <filesystem>
+
+namespace fovea {
+
+struct ImageSize {
+  int width, height;  // upright: as read_image gives it
+};
+
+// Throws ErrorKind::Data, naming the file, when it is missing, empty, of another format, or its head is damaged.
+ImageSize read_image_size(const std::filesystem::path& path);
+
+}  // namespace fovea
