@@ -225,6 +225,46 @@ TEST_CASE("the pixel limit is checked on the header before memory is taken (faul
   CHECK_NOTHROW(read_image(test_data("hard_cases/grey_8bit.png"), {.pixels = 189 * 252}));
 }
 
+TEST_CASE("a JPEG is decoded at an eighth to a half of its size, its own size rounded up") {
+  const std::string name = GENERATE("baseline_rgb.jpg", "greyscale.jpg", "cmyk.jpg", "progressive.jpg",
+                                    "panorama_4000x40.jpg", "one_pixel.jpg");
+  const int divisor = GENERATE(2, 4, 8);
+  CAPTURE(name, divisor);
+  const auto path = test_data("hard_cases/" + name);
+  const Image full = read_image(path);
+  const DecodedImage small = read_image_file(path, {.jpeg_divisor = [&](int, int) { return divisor; }});
+  CHECK(small.full_width == full.width);
+  CHECK(small.full_height == full.height);
+  CHECK(small.divisor == divisor);
+  REQUIRE(small.image.width == (full.width + divisor - 1) / divisor);
+  REQUIRE(small.image.height == (full.height + divisor - 1) / divisor);
+  // Each pixel is about the mean of those that it stands for. Exactly so only without chroma subsampling and clipping.
+  double sum = 0;
+  int64_t count = 0;
+  for (int y = 0; y < full.height / divisor; ++y)
+    for (int x = 0; x < full.width / divisor; ++x)
+      for (int c = 0; c < 3; ++c) {
+        int mean = 0;
+        for (int i = 0; i < divisor * divisor; ++i)
+          mean += full.rgb[((y * divisor + i / divisor) * full.width + x * divisor + i % divisor) * 3 + c];
+        sum += std::abs(small.image.rgb[(y * small.image.width + x) * 3 + c] - mean / double(divisor * divisor));
+        ++count;
+      }
+  if (count > 0) CHECK(sum / static_cast<double>(count) < 4);
+  CHECK_THROWS_AS(read_image_file(path, {.pixels = int64_t{full.width} * full.height - 1,
+                                         .jpeg_divisor = [&](int, int) { return divisor; }}),
+                  Error);
+}
+
+TEST_CASE("a turned JPEG is decoded smaller only where no pixel reaches beyond its edge") {
+  const auto divisor = [](const std::string& name, int asked) {
+    return read_image_file(test_data("hard_cases/" + name), {.jpeg_divisor = [&](int, int) { return asked; }}).divisor;
+  };
+  CHECK(divisor("exif_orientation6.jpg", 8) == 2);  // 378 × 504
+  CHECK(divisor("exif_orientation3.jpg", 2) == 2);
+  CHECK(divisor("baseline_rgb.jpg", 8) == 8);
+}
+
 TEST_CASE("a written PNG reads back the same") {
   const test::TemporaryFolder folder;
   const Image image = hard_case("baseline_rgb.jpg");

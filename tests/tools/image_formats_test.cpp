@@ -10,6 +10,7 @@
 #include "tests/support/test_data.h"
 #include "tools/data/file.h"
 #include "tools/data/image_file.h"
+#include "tools/data/image_size.h"
 
 using namespace fovea;
 using fovea::test::test_data;
@@ -336,42 +337,44 @@ TEST_CASE("the pixel limit holds for every format (fault)") {
   CHECK_NOTHROW(decode_image(bytes_of(name), name, {.pixels = 47 * 63}));
 }
 
-TEST_CASE("a JPEG is decoded at an eighth to a half of its size, its own size rounded up") {
-  const std::string name = GENERATE("baseline_rgb.jpg", "greyscale.jpg", "cmyk.jpg", "progressive.jpg",
-                                    "panorama_4000x40.jpg", "one_pixel.jpg");
-  const int divisor = GENERATE(2, 4, 8);
-  CAPTURE(name, divisor);
-  const auto path = test_data("hard_cases/" + name);
-  const Image full = read_image(path);
-  const DecodedImage small = read_image_file(path, {.jpeg_divisor = [&](int, int) { return divisor; }});
-  CHECK(small.full_width == full.width);
-  CHECK(small.full_height == full.height);
-  CHECK(small.divisor == divisor);
-  REQUIRE(small.image.width == (full.width + divisor - 1) / divisor);
-  REQUIRE(small.image.height == (full.height + divisor - 1) / divisor);
-  // Each pixel is about the mean of those that it stands for. Exactly so only without chroma subsampling and clipping.
-  double sum = 0;
-  int64_t count = 0;
-  for (int y = 0; y < full.height / divisor; ++y)
-    for (int x = 0; x < full.width / divisor; ++x)
-      for (int c = 0; c < 3; ++c) {
-        int mean = 0;
-        for (int i = 0; i < divisor * divisor; ++i)
-          mean += full.rgb[((y * divisor + i / divisor) * full.width + x * divisor + i % divisor) * 3 + c];
-        sum += std::abs(small.image.rgb[(y * small.image.width + x) * 3 + c] - mean / double(divisor * divisor));
-        ++count;
+TEST_CASE("an image's size is read from its head, upright, as decoding gives it") {
+  int files = 0;
+  for (const char* folder : {"image_formats", "hard_cases"})
+    for (const auto& entry : std::filesystem::directory_iterator(test_data(folder))) {
+      if (!has_image_ending(entry.path())) continue;
+      CAPTURE(entry.path().string());
+      try {
+        const DecodedImage decoded = read_image_file(entry.path(), {.keep_damaged = true});
+        const ImageSize size = read_image_size(entry.path());
+        CHECK(size.width == decoded.full_width);
+        CHECK(size.height == decoded.full_height);
+        ++files;
+      } catch (const Error&) {
+        CHECK_THROWS_AS(read_image_size(entry.path()), Error);
       }
-  if (count > 0) CHECK(sum / static_cast<double>(count) < 4);
-  CHECK_THROWS_AS(read_image_file(path, {.pixels = int64_t{full.width} * full.height - 1,
-                                         .jpeg_divisor = [&](int, int) { return divisor; }}),
-                  Error);
+    }
+  CHECK(files > 35);
 }
 
-TEST_CASE("a turned JPEG is decoded smaller only where no pixel reaches beyond its edge") {
-  const auto divisor = [](const std::string& name, int asked) {
-    return read_image_file(test_data("hard_cases/" + name), {.jpeg_divisor = [&](int, int) { return asked; }}).divisor;
+TEST_CASE("an image's size is read of files that are larger than their head, and beyond the pixel limit") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "a";
+  const auto size_of = [&](const Bytes& bytes) {
+    write_file(path, bytes);
+    const ImageSize size = read_image_size(path);
+    return std::pair(size.width, size.height);
   };
-  CHECK(divisor("exif_orientation6.jpg", 8) == 2);  // 378 × 504
-  CHECK(divisor("exif_orientation3.jpg", 2) == 2);
-  CHECK(divisor("baseline_rgb.jpg", 8) == 8);
+  CHECK(size_of(bmp(65500, 65500, 24, 0, {}, Bytes(100'000))) == std::pair(65500, 65500));
+  const std::vector<uint16_t> samples(size_t{300} * 200);  // its directory stands at the end
+  CHECK(size_of(made_tiff({.channels = 1, .bits = 16, .photometric = PHOTOMETRIC_MINISBLACK, .rows_per_strip = 200},
+                          300, 200, samples)) == std::pair(300, 200));
+  auto jpeg = read_file(test_data("hard_cases/baseline_rgb.jpg"));
+  for (int i = 0; i < 2; ++i) {  // comments of 60,000 bytes before the frame
+    Bytes comment(60'000);
+    std::copy_n(Bytes{0xFF, 0xFE, (60'000 - 2) >> 8, (60'000 - 2) & 255}.begin(), 4, comment.begin());
+    jpeg.insert(jpeg.begin() + 2, comment.begin(), comment.end());
+  }
+  CHECK(size_of(jpeg) == std::pair(378, 504));
+  CHECK_THROWS_AS(read_image_size(folder.path() / "missing"), Error);
+  CHECK_THROWS_AS(read_image_size(folder.path()), Error);
 }

@@ -28,6 +28,7 @@ class BmpReader {
   void read() {
     read_header();
     allocate(stored_, width_, height_, name_, options_);
+    if (options_.size_only) return;
     if (compression_ == kRle8 || compression_ == kRle4)
       read_runs();
     else

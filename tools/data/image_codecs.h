@@ -24,7 +24,7 @@ std::vector<uint8_t> encode_png(const Image& image);
 int exif_orientation(std::span<const uint8_t> tiff);
 
 // Throws ErrorKind::Data when the image's width × height is beyond the limit; else sizes it to hold the pixels at
-// 1/divisor of its size.
+// 1/divisor of its size. Where the size alone is asked for, it is noted and nothing else; a decoder then returns.
 void allocate(StoredImage& stored, int64_t width, int64_t height, const std::string& name, const ImageOptions& options,
               int divisor = 1);
 

@@ -101,7 +101,8 @@ void allocate(StoredImage& stored, int64_t width, int64_t height, const std::str
               int divisor) {
   if (width < 1 || height < 1)
     throw Error(ErrorKind::Data, fmt::format("{}: has no pixels: {}×{}", printable(name), width, height));
-  if (width > INT32_MAX || height > INT32_MAX || width > options.pixels / height) {
+  const bool over_limit = !options.size_only && width > options.pixels / height;
+  if (width > INT32_MAX || height > INT32_MAX || over_limit) {
     throw Error(ErrorKind::Data,
                 fmt::format("{}: {}×{} pixels are more than the limit of {}: make the image smaller, or raise "
                             "input.max_pixels",
@@ -110,10 +111,14 @@ void allocate(StoredImage& stored, int64_t width, int64_t height, const std::str
   stored.full_width = static_cast<int>(width);
   stored.full_height = static_cast<int>(height);
   stored.divisor = divisor;
+  if (options.size_only) return;
   stored.image.width = (stored.full_width + divisor - 1) / divisor;
   stored.image.height = (stored.full_height + divisor - 1) / divisor;
   constexpr uint8_t kGrey = 128;  // where a damaged file says nothing
-  stored.image.rgb.resize(size_t{3} * stored.image.width * stored.image.height, options.keep_damaged ? kGrey : 0);
+  std::vector<uint8_t>& rgb = stored.image.rgb;
+  if (options.memory != nullptr) rgb = std::move(*options.memory);
+  if (options.keep_damaged) rgb.clear();
+  rgb.resize(size_t{3} * stored.image.width * stored.image.height, kGrey);
 }
 
 void report_damage(StoredImage& stored, const char* format, std::string_view why, const std::string& name,
@@ -126,7 +131,7 @@ void report_damage(StoredImage& stored, const char* format, std::string_view why
 DecodedImage decode_image_file(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   StoredImage stored = decode_stored(bytes, name, options);
   if (stored.orientation >= 5) std::swap(stored.full_width, stored.full_height);
-  stored.image = turn_upright(std::move(stored.image), stored.orientation);
+  if (!options.size_only) stored.image = turn_upright(std::move(stored.image), stored.orientation);
   return stored;
 }
 

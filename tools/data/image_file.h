@@ -18,6 +18,8 @@ struct ImageOptions {
   int64_t pixels = 100'000'000;             // width × height, checked before anything of that size is allocated
   uint64_t file_bytes = uint64_t{1} << 30;  // of the compressed file
   bool keep_damaged = false;                // what a damaged or cut file still gives is used; the rest stays grey
+  bool size_only = false;                   // the head alone is read, whatever its size: the image stays empty
+  std::vector<uint8_t>* memory = nullptr;   // that the pixels may use; it is taken away
   // How many times smaller each side of a JPEG of this size (as stored) may be decoded: 1, 2, 4 or 8.
   std::function<int(int width, int height)> jpeg_divisor;
 };

@@ -87,6 +87,7 @@ bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string&
   // Turned, pixels that reach beyond the edge would come to lie at the left or the top, and move all others.
   while (stored.orientation != 1 && (width % divisor != 0 || height % divisor != 0)) divisor /= 2;
   allocate(stored, width, height, name, options, divisor);
+  if (options.size_only) return true;
   info.scale_num = 1;
   info.scale_denom = static_cast<unsigned>(divisor);
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;

@@ -53,6 +53,12 @@ void ask_for_rgb(png_structp png, png_infop info) {
   png_read_update_info(png, info);
 }
 
+int orientation_of(PngReader& reader) {
+  png_bytep exif = nullptr;
+  png_uint_32 exif_size = 0;
+  return png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif) != 0 ? exif_orientation({exif, exif_size}) : 1;
+}
+
 bool read(PngReader& reader, const std::string& name, const ImageOptions& options, StoredImage& stored) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_read_fn(reader.png, &reader, PngReader::take);
@@ -67,10 +73,7 @@ bool read(PngReader& reader, const std::string& name, const ImageOptions& option
   for (size_t y = 0; y < reader.rows.size(); ++y) reader.rows[y] = stored.image.rgb.data() + y * stride;
   png_read_image(reader.png, reader.rows.data());
   png_read_end(reader.png, reader.info);
-  png_bytep exif = nullptr;
-  png_uint_32 exif_size = 0;
-  if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif))
-    stored.orientation = exif_orientation({exif, exif_size});
+  stored.orientation = orientation_of(reader);  // which may stand behind the pixels
   return true;
 }
 

@@ -110,6 +110,7 @@ StoredImage decode_tiff(std::span<const uint8_t> bytes, const std::string& name,
   uint16_t orientation = 1;
   if (TIFFGetField(tiff.get(), TIFFTAG_ORIENTATION, &orientation) != 0 && orientation >= 1 && orientation <= 8)
     stored.orientation = orientation;
+  if (options.size_only) return stored;
   std::vector<uint8_t>& rgb = stored.image.rgb;
   constexpr uint32_t kOpaqueGrey = 0xFF808080;
   std::vector<uint32_t> rgba(rgb.size() / 3, kOpaqueGrey);

@@ -28,6 +28,12 @@ const char* words(VP8StatusCode status) {
   }
 }
 
+// The orientation stands at the end.
+bool is_whole(std::span<const uint8_t> bytes) {
+  const uint64_t size = bytes[4] | bytes[5] << 8 | bytes[6] << 16 | uint64_t{bytes[7]} << 24;  // what follows it
+  return bytes.size() >= size + 8;
+}
+
 int orientation_of(std::span<const uint8_t> bytes) {
   const WebPData data{bytes.data(), bytes.size()};
   const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), WebPDemuxDelete);
@@ -68,6 +74,10 @@ StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name,
                 fmt::format("{}: is an animated WebP, which is not read: save one picture of it", printable(name)));
   allocate(stored, config.input.width, config.input.height, name, options);
   stored.orientation = orientation_of(bytes);
+  if (options.size_only) {
+    if (!is_whole(bytes)) report_damage(stored, "WebP", words(VP8_STATUS_SUSPENDED), name, options);
+    return stored;
+  }
   std::vector<uint8_t>& rgb = stored.image.rgb;
   if (config.input.has_alpha != 0) {
     std::vector<uint8_t> rgba;

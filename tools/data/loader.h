@@ -2,7 +2,8 @@
 // the seed and its position only: not on the number of threads, nor on which of them was faster.
 //
 // Memory: input.cache_mb of cached images, and of images made ahead input.prefetch_mb or the batch that is waited for,
-// whichever is more; beside these each thread holds the file and the image that it is at (five images in a mosaic).
+// whichever is more; beside these 64 MB of memory for the next images, and each thread holds the file and the image
+// that it is at (five images in a mosaic).
 #pragma once
 #include <condition_variable>
 #include <exception>

@@ -10,6 +10,10 @@
 
 namespace fovea {
 
+namespace {
+constexpr size_t kPoolBytes = size_t{64} << 20;
+}
+
 Size resized(Size image, int short_side, int long_side) {
   const auto low = static_cast<float>(std::min(image.height, image.width)),
              high = static_cast<float>(std::max(image.height, image.width));
@@ -44,7 +48,8 @@ PictureSource::PictureSource(const Dataset& dataset, const InputConfig& input, B
       input_(input),
       bad_files_(bad_files),
       cache_bytes_(cache_bytes),
-      options_(image_options(input, bad_files.policy())) {}
+      options_(image_options(input, bad_files.policy())),
+      pool_(std::make_shared<PixelPool>(kPoolBytes)) {}
 
 size_t PictureSource::bytes(size_t sample) const {
   const Sample& s = dataset_.samples[sample];
@@ -65,8 +70,8 @@ Picture PictureSource::read(size_t sample) {
     }
   }
   if (!known) {
-    decoded = decode(wanted);
-    const size_t bytes = decoded.image ? decoded.image->rgb.size() : 0;
+    decoded = decode(sample);
+    const size_t bytes = decoded.image ? decoded.image->rgb.capacity() : 0;
     const std::lock_guard lock(mutex_);
     if (cached_bytes_ + bytes <= cache_bytes_ && cache_.emplace(sample, decoded).second) cached_bytes_ += bytes;
   }
@@ -77,14 +82,18 @@ Picture PictureSource::read(size_t sample) {
   return picture;
 }
 
-PictureSource::Decoded PictureSource::decode(const Sample& sample) {
+PictureSource::Decoded PictureSource::decode(size_t index) {
+  const Sample& sample = dataset_.samples[index];
   try {
-    DecodedImage decoded = read_image_file(dataset_.image_root / sample.file_name, options_);
+    std::vector<uint8_t> memory = pool_->take(bytes(index));
+    ImageOptions options = options_;
+    options.memory = &memory;
+    DecodedImage decoded = read_image_file(dataset_.image_root / sample.file_name, options);
     if (decoded.full_width != sample.width || decoded.full_height != sample.height)
       throw Error(ErrorKind::Data, fmt::format("{}: the image is {}x{}, the annotations say {}x{}", sample.file_name,
                                                decoded.full_width, decoded.full_height, sample.width, sample.height));
     if (!decoded.damage.empty()) bad_files_.keep(sample.file_name, decoded.damage);
-    return {std::make_shared<const Image>(std::move(decoded.image)), decoded.divisor};
+    return {pool_->lend(std::move(decoded.image)), decoded.divisor};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
     bad_files_.add(sample.file_name, error.what());

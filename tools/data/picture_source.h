@@ -7,6 +7,7 @@
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
 #include "tools/data/picture.h"
+#include "tools/data/pixel_pool.h"
 
 namespace fovea {
 
@@ -35,13 +36,14 @@ class PictureSource {
     std::shared_ptr<const Image> image;
     int divisor = 1;
   };
-  Decoded decode(const Sample& sample);
+  Decoded decode(size_t sample);
 
   const Dataset& dataset_;
   InputConfig input_;
   BadFiles& bad_files_;
   size_t cache_bytes_;
   ImageOptions options_;
+  std::shared_ptr<PixelPool> pool_;
   std::mutex mutex_;
   std::unordered_map<size_t, Decoded> cache_;  // what came first stays: endless epochs gain nothing by exchanging it
   std::atomic<size_t> cached_bytes_ = 0;
