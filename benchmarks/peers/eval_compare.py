@@ -17,7 +17,7 @@ PEERS = ("pycocotools", "faster-coco-eval")
 
 
 def run(command):
-    """Seconds, MiB, and what was printed."""
+    """Seconds, seconds of all cores together, MiB, and what was printed."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     text = process.stdout.read()
@@ -25,7 +25,13 @@ def run(command):
     seconds = time.perf_counter() - start
     if status != 0:
         sys.exit(f"bench_eval: failed: {' '.join(command)}")
-    return seconds, usage.ru_maxrss / 1024, text
+    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "mib": usage.ru_maxrss / 1024}, text
+
+
+def summarized(results):
+    seconds = [result["seconds"] for result in results]
+    return {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds),
+            "cpu_seconds": statistics.median(result["cpu_seconds"] for result in results), "mib": max(result["mib"] for result in results)}
 
 
 class Bench:
@@ -41,15 +47,14 @@ class Bench:
         return sum(os.path.getsize(self.file(name)) for name in ("gt.json", "dt.json")) / 2 ** 20
 
     def fovea(self, *options):
-        seconds, mib, _ = run([os.path.join(self.args.build, "fovea"), "eval", "--ground-truth", self.file("gt.json"), "--detections",
-                               self.file("dt.json"), "--json", self.file("fovea.json"), *options])
+        used, _ = run([os.path.join(self.args.build, "fovea"), "eval", "--ground-truth", self.file("gt.json"), "--detections",
+                       self.file("dt.json"), "--json", self.file("fovea.json"), *options])
         with open(self.file("fovea.json")) as file:
-            return {"seconds": seconds, "mib": mib, "stats": json.load(file)["stats"]}
+            return {**used, "stats": json.load(file)["stats"]}
 
     def peer(self, package):
-        seconds, mib, text = run([sys.executable, os.path.join(HERE, "eval_peer.py"), package, self.file("gt.json"),
-                                  self.file("dt.json")])
-        return {"seconds": seconds, "mib": mib, "stats": json.loads(text)["stats"]}
+        used, text = run([sys.executable, os.path.join(HERE, "eval_peer.py"), package, self.file("gt.json"), self.file("dt.json")])
+        return {**used, "stats": json.loads(text)["stats"]}
 
     def compare(self):
         size = self.generate(self.args.images, self.args.detections)
@@ -65,20 +70,14 @@ class Bench:
                 if not difference <= LIMIT:
                     sys.exit(f"bench_eval: {name} differs from pycocotools by {difference}")
         summary = {"json_mib": size}
-        for name, results in runs.items():
-            seconds = [result["seconds"] for result in results]
-            summary[name] = {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds),
-                             "mib": max(result["mib"] for result in results)}
+        summary.update((name, summarized(results)) for name, results in runs.items())
         return summary
 
     def growth(self):
         rows = []
         for images in self.args.growth:
             size = self.generate(images, self.args.growth_detections)
-            results = [self.fovea() for _ in range(self.args.rounds)]
-            seconds = [result["seconds"] for result in results]
-            rows.append({"images": images, "json_mib": size, "median": statistics.median(seconds), "least": min(seconds),
-                         "most": max(seconds), "mib": max(result["mib"] for result in results)})
+            rows.append({"images": images, "json_mib": size, **summarized([self.fovea() for _ in range(self.args.rounds)])})
         for name in ("gt.json", "dt.json"):  # gigabytes
             os.remove(self.file(name))
         return rows
@@ -87,19 +86,20 @@ class Bench:
 def tables(results, args):
     lines = [f"{args.images} images x {args.detections} detections, {args.classes} classes, {results['comparison']['json_mib']:.0f} MiB of "
              f"JSON; {results['cores']} cores of {results['cpu']}, load before: {results['load_before']:.1f}. Median (least–most) of "
-             f"{args.rounds} runs.", "", "| | seconds | times as fast is Fovea | peak memory MiB |", "|---|---|---|---|"]
+             f"{args.rounds} runs.", "", "| | seconds | times as fast is Fovea | core seconds | peak memory MiB |", "|---|---|---|---|---|"]
     fovea = results["comparison"]["fovea"]
     for name in ("fovea", *PEERS):
         own = results["comparison"][name]
         ratio = "" if name == "fovea" else f"**{own['median'] / fovea['median']:.1f}**"
-        lines.append(f"| {name} | {own['median']:.2f} ({own['least']:.2f}–{own['most']:.2f}) | {ratio} | {own['mib']:.0f} |")
+        lines.append(f"| {name} | {own['median']:.2f} ({own['least']:.2f}–{own['most']:.2f}) | {ratio} | "
+                     f"{own['cpu_seconds']:.2f} | {own['mib']:.0f} |")
     if results["growth"]:
         lines += ["", f"Fovea, {args.growth_detections} detections an image:", "",
-                  "| images | JSON MiB | seconds | µs a detection | peak memory MiB |", "|---|---|---|---|---|"]
+                  "| images | JSON MiB | seconds | core seconds | core µs a detection | peak memory MiB |", "|---|---|---|---|---|---|"]
     for row in results["growth"]:
-        each = row["median"] / (row["images"] * args.growth_detections) * 1e6
-        lines.append(f"| {row['images']} | {row['json_mib']:.0f} | {row['median']:.2f} ({row['least']:.2f}–{row['most']:.2f}) | {each:.2f} | "
-                     f"{row['mib']:.0f} |")
+        each = row["cpu_seconds"] / (row["images"] * args.growth_detections) * 1e6
+        lines.append(f"| {row['images']} | {row['json_mib']:.0f} | {row['median']:.2f} ({row['least']:.2f}–{row['most']:.2f}) | "
+                     f"{row['cpu_seconds']:.2f} | {each:.2f} | {row['mib']:.0f} |")
     return "\n".join(lines)
 
 
