@@ -261,7 +261,7 @@ TEST_CASE("fault: unusable data and weights end with code 3 and name the file", 
   check_fails(3,
               {"train", "--preset", "tiny", "--data", (bench.folder.path() / "none").string(), "--out",
                bench.run("a").string()},
-              "instances_train.json");
+              "none: does not exist");
   check_fails(3, {"eval", "--weights", (bench.folder.path() / "none").string(), "--data", bench.data.string()}, "none");
   const fs::path text = bench.folder.path() / "text.safetensors";
   write_text(text, "these are no weights at all");

@@ -92,11 +92,11 @@ class Checker {
       std::set<std::tuple<int, double, double, double, double>> seen;
       std::set<int> labels;
       for (const Object& object : sample.objects) {
-        const auto& [x, y, w, h] = object.bbox;
+        const auto& box = object.bbox;
         const auto text = [&] {
-          return fmt::format("{}: annotation {} [{}, {}, {}, {}]", printable(sample.file_name), object.id, x, y, w, h);
+          return fmt::format("{}: annotation {} [{}]", printable(sample.file_name), object.id, fmt::join(box, ", "));
         };
-        if (!seen.emplace(object.label, x, y, w, h).second) split.duplicate_boxes.push_back(text());
+        if (!seen.emplace(object.label, box[0], box[1], box[2], box[3]).second) split.duplicate_boxes.push_back(text());
         if (object.crowd) continue;
         const BoxSides sides = sides_at_size(object, sample, config_.input);
         if (sides.width < 1 || sides.height < 1) split.tiny_boxes.push_back(text());
