@@ -9,11 +9,14 @@ import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CELLS = os.path.join(ROOT, "examples", "blood_cells")
+GOLDEN = os.path.join(ROOT, "tests", "data", "golden")
+SANITIZED_CASES = "~[math]~[launch]~[cudnn]~[traffic]~[oracle]"  # not those of the CPU alone
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 
 
@@ -46,6 +49,11 @@ class Check:
         self.work = tempfile.mkdtemp(prefix="fovea_gpu_check_")
         self.log = open(os.path.join(args.out, "log.txt"), "w")
         self.size, self.steps = (800, 420) if self.gpu else (128, 6)
+        self.build = args.build
+        if self.build and os.path.isfile(self.build):
+            self.build = self.path("build")
+            with tarfile.open(args.build) as file:
+                file.extractall(self.build)
 
     def path(self, name):
         return os.path.join(self.work, name)
@@ -66,7 +74,7 @@ class Check:
         return done.stdout
 
     def fovea(self, *arguments, limit=300, before=()):
-        return self.run([*before, os.path.join(self.args.build, "fovea"), *arguments], limit)
+        return self.run([*before, os.path.join(self.build, "fovea"), *arguments], limit)
 
     def train(self, out, *settings, device=None, preset="tiny", resume=False, limit=300, before=()):
         settings = ["train.eval_every=0", *settings]
@@ -85,6 +93,18 @@ class Check:
             facts |= dict(zip(fields.split(","), values))
         facts["info"] = self.fovea("info", "--preset", "tiny").splitlines()
         return facts
+
+    def tests(self, name, *cases, before=(), limit=580):
+        """A test program, its queues on the device and its vectors in memory that the device has too."""
+        output = self.run([*before, os.path.join(self.build, "tests", name), *cases], limit,
+                          {"FOVEA_TEST_DEVICE": self.args.device, "FOVEA_GOLDEN": GOLDEN})
+        return {"summary": next(line for line in reversed(output.splitlines()) if "assertions" in line or "passed" in line)}
+
+    def kernel_tests(self):
+        return self.tests("test_kernels")
+
+    def model_tests(self):
+        return self.tests("test_model", "golden*")
 
     def outputs(self):
         """The heads' outputs on the device against the CPU's, same random weights and images."""
@@ -145,11 +165,14 @@ class Check:
         if found is None:
             raise Failed("there is no compute-sanitizer on PATH")
         before = (found, "--tool", tool, "--error-exitcode", "9", "--print-limit", "20")
+        tests = {}
+        if tool != "initcheck":  # which does not see what the host writes into memory that it shares
+            tests = self.tests("test_kernels", SANITIZED_CASES, before=before, limit=420)
         self.train("under_" + tool, "train.steps=3", "train.record=false", before=before, limit=420)
         weights = self.path(os.path.join("under_" + tool, "last.safetensors"))
         self.fovea("detect", os.path.join(CELLS, "val", "BloodImage_00000.jpg"), "--weights", weights, "--out",
                    self.path("found_" + tool), "--device", "cuda", before=before, limit=420)
-        return {"errors": 0}
+        return {"errors": 0} | tests
 
     def speed(self):
         """fovea bench: training and detection, R50, 80 classes."""
@@ -173,7 +196,7 @@ class Check:
         figures = {}
         for name in ("bench_focal_loss", "bench_nms", "bench_pointwise"):
             file = self.path(name + ".json")
-            self.run([os.path.join(self.args.build, "benchmarks", name), "--device", self.args.device, "--runs",
+            self.run([os.path.join(self.build, "benchmarks", name), "--device", self.args.device, "--runs",
                       "21" if self.gpu else "2", "--json", file], 300)
             with open(file) as text:
                 figures[name] = json.load(text)
@@ -192,7 +215,8 @@ class Check:
             return json.load(text)
 
     def parts(self):
-        checks = {part.__name__: part for part in (self.machine, self.outputs, self.replay, self.resume, self.training)}
+        first = (self.machine, self.kernel_tests, self.model_tests, self.outputs, self.replay, self.resume, self.training)
+        checks = {part.__name__: part for part in first}
         checks |= {tool: lambda tool=tool: self.sanitizer(tool) for tool in SANITIZERS}
         return checks | {part.__name__: part for part in (self.speed, self.kernels, self.pytorch)}
 
@@ -233,7 +257,7 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", nargs="?", help="folder for the results")
-    parser.add_argument("--build", help="folder with fovea and benchmarks/")
+    parser.add_argument("--build", help="folder with fovea, tests/ and benchmarks/, or an archive of one")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--list", action="store_true")

@@ -18,6 +18,8 @@ add_library(webp::webp INTERFACE IMPORTED)
 set_target_properties(webp::webp PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${WEBP_INCLUDE_DIR}
   INTERFACE_LINK_LIBRARIES "${WEBP_DEMUX_LIBRARY};${WEBP_LIBRARY}")
 find_package(tomlplusplus REQUIRED)
+find_package(pugixml REQUIRED)
+find_package(yaml-cpp REQUIRED)
 find_package(Threads REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
@@ -45,6 +47,16 @@ if(FOVEA_HAS_CUDA)
     set(FOVEA_HAS_NCCL ON)
   endif()
   message(STATUS "Fovea: NCCL ${FOVEA_HAS_NCCL}")
+endif()
+
+# cuBLASLt is found when the program runs, and not needed; without its header 1x1 convolutions run through cuDNN alone.
+set(FOVEA_HAS_CUBLASLT OFF)
+if(FOVEA_HAS_CUDA)
+  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(CUBLASLT_INCLUDE_DIR)
+    set(FOVEA_HAS_CUBLASLT ON)
+  endif()
+  message(STATUS "Fovea: cuBLASLt ${FOVEA_HAS_CUBLASLT}")
 endif()
 
 # cuDNN is found when the program runs; only its headers are needed here, and those of its C++ frontend.

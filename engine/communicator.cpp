@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "engine/communicator_watch.h"
+
 namespace fovea {
 
 namespace {
@@ -91,7 +93,7 @@ void Communicator::broadcast(Queue& queue, void* values, size_t bytes) {
       std::fill(out.begin() + 1, out.end(), std::span<const std::byte>(data, bytes));
     else
       in[0] = {data, bytes};
-    transport_->exchange(out, in);
+    exchange(out, in);
   });
 }
 
@@ -117,7 +119,7 @@ void Communicator::reduce_on_host(T* values, int64_t count) {
     out[static_cast<size_t>(r)] = part(r);
     in[static_cast<size_t>(r)] = std::as_writable_bytes(std::span<T>(from(r), static_cast<size_t>(own)));
   }
-  transport_->exchange(out, in);
+  exchange(out, in);
 
   T* mine = values + begin(rank());
   std::copy(mine, mine + own, from(rank()));
@@ -130,7 +132,7 @@ void Communicator::reduce_on_host(T* values, int64_t count) {
     out[static_cast<size_t>(r)] = part(rank());
     in[static_cast<size_t>(r)] = part(r);
   }
-  transport_->exchange(out, in);
+  exchange(out, in);
 }
 
 // The same sums in one round.
@@ -145,6 +147,16 @@ void Communicator::reduce_whole(T* values, int64_t count) {
     for (int64_t i = 0; i < count; ++i) values[i] += all[r * count + i];
 }
 
+void Communicator::exchange(std::span<const std::span<const std::byte>> out, std::span<const std::span<std::byte>> in) {
+  check();
+  try {
+    transport_->exchange(out, in);
+  } catch (const Error& error) {  // freeing a GPU's memory would wait for collectives that never end
+    if (on_gpu_) on_gpu_->watch().give_up({error.kind(), error.what()});
+    throw;
+  }
+}
+
 // all: size() × bytes.
 void Communicator::gather_fixed(const std::byte* mine, std::byte* all, size_t bytes) {
   std::copy(mine, mine + bytes, all + static_cast<size_t>(rank()) * bytes);
@@ -152,7 +164,7 @@ void Communicator::gather_fixed(const std::byte* mine, std::byte* all, size_t by
   const std::vector<std::span<const std::byte>> out(static_cast<size_t>(size()), {mine, bytes});
   std::vector<std::span<std::byte>> in;
   for (size_t r = 0; r < out.size(); ++r) in.emplace_back(all + r * bytes, bytes);
-  transport_->exchange(out, in);
+  exchange(out, in);
 }
 
 std::vector<std::string> Communicator::all_gather(const std::string& bytes) {
@@ -163,7 +175,7 @@ std::vector<std::string> Communicator::all_gather(const std::string& bytes) {
   const std::vector<std::span<const std::byte>> out(all.size(), std::as_bytes(std::span(bytes)));
   std::vector<std::span<std::byte>> in;
   for (std::string& text : all) in.push_back(std::as_writable_bytes(std::span(text)));
-  transport_->exchange(out, in);
+  exchange(out, in);
   return all;
 }
 
@@ -177,6 +189,18 @@ bool Communicator::any(bool value) {
 }
 
 void Communicator::barrier() { any(false); }
+
+void Communicator::watched(Queue& queue, const std::string& what, const std::function<void()>& body) {
+  if (alone() || !queue.on_cuda()) return body();
+  Watch& watch = on_gpu().watch();
+  watch.begin(what);
+  body();
+  watch.end(queue);
+}
+
+void Communicator::check() const {
+  if (on_gpu_) on_gpu_->watch().check();
+}
 
 void Communicator::leave() {
   barrier();  // nobody has work for a GPU's collectives any more
@@ -193,7 +217,7 @@ std::string Communicator::abort(ErrorKind kind, const std::string& why) noexcept
 }
 
 #if !defined(FOVEA_HAS_NCCL)
-std::unique_ptr<DeviceCollectives> connect_nccl(Communicator&, const Transport&) {
+std::unique_ptr<DeviceCollectives> connect_nccl(Communicator&, Transport&) {
   throw Error(ErrorKind::Runtime,
               "this build has no NCCL, which several GPUs need: configure with -DFOVEA_CUDA=ON where nccl.h is, or "
               "use --device cpu");

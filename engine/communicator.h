@@ -6,7 +6,9 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -16,6 +18,8 @@
 
 namespace fovea {
 
+class Watch;
+
 // Collectives on a GPU's memory, put into the queue's stream (communicator_nccl.cpp).
 class DeviceCollectives {
  public:
@@ -24,6 +28,7 @@ class DeviceCollectives {
   virtual void all_reduce_sum(void* stream, double* values, int64_t count) = 0;
   virtual void all_reduce_sum(void* stream, int32_t* values, int64_t count) = 0;
   virtual void broadcast(void* stream, void* values, size_t bytes) = 0;
+  virtual Watch& watch() = 0;
 };
 
 class Communicator {
@@ -63,6 +68,13 @@ class Communicator {
   bool any(bool value);
   void barrier();
 
+  // Calls body(), which gives the queue work with collectives. Where that work stands still for the time-out, or a rank
+  // that it needs has ended, it is ended on a GPU with worthless results, and this rank's next host collective or
+  // check() throws. `what` names it: "step 17". On the CPU the collectives throw themselves.
+  void watched(Queue& queue, const std::string& what, const std::function<void()>& body);
+  // Before results of watched work are used.
+  void check() const;
+
   // At the clean end, on every rank: waits for all, so that nobody takes the end of one for its death.
   void leave();
   // This rank cannot go on: the others get "rank N: why" as an Error of the same kind. Returns that text.
@@ -73,6 +85,7 @@ class Communicator {
   void reduce_on_host(T* values, int64_t count);
   template <class T>
   void reduce_whole(T* values, int64_t count);
+  void exchange(std::span<const std::span<const std::byte>> out, std::span<const std::span<std::byte>> in);
   void gather_fixed(const std::byte* mine, std::byte* all, size_t bytes);
 
   DeviceCollectives& on_gpu();
@@ -100,6 +113,6 @@ struct Launch {
 Launch launch_of_environment();
 
 // Needs an NCCL; Error(Runtime) where there is none, or this build has no CUDA.
-std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, const Transport& transport);
+std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, Transport& transport);
 
 }  // namespace fovea

@@ -1,26 +1,22 @@
 // Collectives over NCCL, which is loaded when several ranks train on GPUs. Calls go into the queue's stream, so that a
-// CUDA graph captures them. A thread watches for errors and for ranks that have ended: the host may be waiting for a
-// stream that a dead rank keeps from ending, so it is the watcher that says so and ends the process.
+// CUDA graph captures them. Where one of them does not end, a Watch sees it (communicator_watch.h).
 #if defined(FOVEA_HAS_NCCL)
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <nccl.h>
 
-#include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
 #include "engine/communicator.h"
 #include "engine/communicator_socket.h"
+#include "engine/communicator_watch.h"
+#include "kernels/cuda_device.h"
 #include "kernels/cudnn_library.h"
 
 namespace fovea {
 
 namespace {
-
-constexpr auto kWatchEvery = std::chrono::milliseconds(100);
 
 struct Nccl {
   void* library = cudnn::load_library({"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"}).handle;
@@ -38,27 +34,70 @@ struct Nccl {
   FOVEA_NCCL(ncclAllReduce);
   FOVEA_NCCL(ncclBroadcast);
   FOVEA_NCCL(ncclGetErrorString);
+  FOVEA_NCCL(ncclGetLastError);
 #undef FOVEA_NCCL
+};
+
+// The communicator, as several threads see it: the host's that calls collectives, the watch's, and the one that ends
+// it.
+class Handle {
+ public:
+  const Nccl nccl{};
+
+  ncclResult_t connect(int size, int rank, const ncclUniqueId& id) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;  // so that no call can hang
+    const ncclResult_t status = nccl.ncclCommInitRankConfig(&made_, size, id, rank, &config);
+    const std::lock_guard lock(mutex_);
+    communicator_ = made_;
+    return status;
+  }
+
+  // nullptr once it has ended. A collective may be called in it while another thread ends it.
+  ncclComm_t get() const {
+    const std::lock_guard lock(mutex_);
+    return communicator_;
+  }
+
+  ncclResult_t status() const {
+    const std::lock_guard lock(mutex_);
+    ncclResult_t status = ncclSuccess;
+    if (communicator_ == nullptr) return status;
+    const ncclResult_t asked = nccl.ncclCommGetAsyncError(communicator_, &status);
+    return asked != ncclSuccess ? asked : status;
+  }
+
+  std::string describe(ncclResult_t status) const {
+    const std::lock_guard lock(mutex_);
+    const std::string name = nccl.ncclGetErrorString(status);
+    const char* last = communicator_ != nullptr ? nccl.ncclGetLastError(communicator_) : nullptr;
+    return last != nullptr && *last != '\0' ? fmt::format("{} ({})", name, last) : name;
+  }
+
+  // Kernels of its collectives end at once. Returns when no graph holds any of them.
+  void abort() {
+    ncclComm_t ending = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      std::swap(ending, communicator_);
+    }
+    if (ending != nullptr) nccl.ncclCommAbort(ending);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  ncclComm_t made_ = nullptr;  // NCCL writes there until it is connected
+  ncclComm_t communicator_ = nullptr;
 };
 
 class NcclCollectives : public DeviceCollectives {
  public:
-  NcclCollectives(Communicator& ranks, const Transport& transport)
-      : transport_(transport), timeout_(transport.timeout()) {
+  NcclCollectives(Communicator& ranks, Transport& transport)
+      : timeout_(transport.timeout()), watch_(transport.rank(), timeout_, hooks(handle_, transport)) {
     ncclUniqueId id{};
-    if (ranks.is_first()) check(nccl_.ncclGetUniqueId(&id), "ncclGetUniqueId");
+    if (ranks.is_first()) check(handle_->nccl.ncclGetUniqueId(&id), "ncclGetUniqueId");
     id = ranks.all_gather(id)[0];
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;  // so that no call can hang
-    check(nccl_.ncclCommInitRankConfig(&communicator_, ranks.size(), id, ranks.rank(), &config),
-          "ncclCommInitRankConfig");
-    watcher_ = std::thread([this] { watch(); });
-  }
-
-  ~NcclCollectives() override {
-    stopping_ = true;
-    watcher_.join();
-    nccl_.ncclCommAbort(communicator_);  // waits for nobody: a clean end has nothing under way
+    check(handle_->connect(ranks.size(), ranks.rank(), id), "ncclCommInitRankConfig");
   }
 
   void all_reduce_sum(void* stream, float* values, int64_t count) override {
@@ -71,17 +110,37 @@ class NcclCollectives : public DeviceCollectives {
     reduce(stream, values, count, ncclInt32);
   }
   void broadcast(void* stream, void* values, size_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    check(nccl_.ncclBroadcast(values, values, bytes, ncclUint8, 0, communicator_, static_cast<cudaStream_t>(stream)),
-          "ncclBroadcast");
+    call("ncclBroadcast", [&](ncclComm_t communicator) {
+      return handle_->nccl.ncclBroadcast(values, values, bytes, ncclUint8, 0, communicator,
+                                         static_cast<cudaStream_t>(stream));
+    });
   }
+  Watch& watch() override { return watch_; }
 
  private:
+  static Watch::Hooks hooks(const std::shared_ptr<Handle>& handle, Transport& transport) {
+    return {.start = [gpu = gpu_in_use()] { use_gpu(gpu); },
+            .look = [handle, &transport]() -> Trouble {
+              if (Trouble trouble = transport.trouble()) return trouble;
+              const ncclResult_t status = handle->status();
+              if (status == ncclSuccess || status == ncclInProgress) return {};
+              return {ErrorKind::Runtime, fmt::format("NCCL: {}", handle->describe(status))};
+            },
+            .abort = [handle] { handle->abort(); }};
+  }
+
   void reduce(void* stream, void* values, int64_t count, ncclDataType_t type) {
-    const std::lock_guard lock(mutex_);
-    check(nccl_.ncclAllReduce(values, values, static_cast<size_t>(count), type, ncclSum, communicator_,
-                              static_cast<cudaStream_t>(stream)),
-          "ncclAllReduce");
+    call("ncclAllReduce", [&](ncclComm_t communicator) {
+      return handle_->nccl.ncclAllReduce(values, values, static_cast<size_t>(count), type, ncclSum, communicator,
+                                         static_cast<cudaStream_t>(stream));
+    });
+  }
+
+  template <class Collective>
+  void call(const char* name, const Collective& collective) {
+    watch_.check();
+    check(collective(handle_->get()), name);
+    watch_.moved();
   }
 
   // A call that is under way is waited for until the time-out.
@@ -92,43 +151,22 @@ class NcclCollectives : public DeviceCollectives {
         throw Error(ErrorKind::Runtime,
                     fmt::format("{} took more than {:g} s: a rank does not answer", call, timeout_));
       std::this_thread::sleep_for(std::chrono::microseconds(50));
-      const ncclResult_t asked = nccl_.ncclCommGetAsyncError(communicator_, &status);
-      if (asked != ncclSuccess) status = asked;
+      watch_.check();
+      status = handle_->status();
     }
+    watch_.check();
     if (status != ncclSuccess)
-      throw Error(ErrorKind::Runtime, fmt::format("{} failed: {}", call, nccl_.ncclGetErrorString(status)));
+      throw Error(ErrorKind::Runtime, fmt::format("{} failed: {}", call, handle_->describe(status)));
   }
 
-  void watch() {
-    while (!stopping_) {
-      std::this_thread::sleep_for(kWatchEvery);
-      std::string trouble = transport_.dead_ranks();
-      if (trouble.empty()) {
-        const std::lock_guard lock(mutex_);
-        ncclResult_t status = ncclSuccess;
-        nccl_.ncclCommGetAsyncError(communicator_, &status);
-        if (status != ncclSuccess && status != ncclInProgress)
-          trouble = fmt::format("NCCL: {}", nccl_.ncclGetErrorString(status));
-      }
-      if (trouble.empty() || stopping_) continue;
-      fmt::print(stderr, "fovea: rank {}: {}\n", transport_.rank(), trouble);
-      std::fflush(stderr);
-      std::_Exit(static_cast<int>(ErrorKind::Runtime));  // checkpoints are whole whenever that is
-    }
-  }
-
-  Nccl nccl_;
-  const Transport& transport_;
+  std::shared_ptr<Handle> handle_ = std::make_shared<Handle>();
   double timeout_;
-  ncclComm_t communicator_ = nullptr;
-  std::mutex mutex_;  // between the watcher and calls
-  std::atomic<bool> stopping_ = false;
-  std::thread watcher_;
+  Watch watch_;
 };
 
 }  // namespace
 
-std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, const Transport& transport) {
+std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, Transport& transport) {
   return std::make_unique<NcclCollectives>(communicator, transport);
 }
 

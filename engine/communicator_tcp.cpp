@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "engine/communicator_socket.h"
 #include "engine/communicator_transport.h"
@@ -71,6 +72,7 @@ class TcpTransport : public Transport {
       transfers[r].out = out[r];
       transfers[r].in = in[r];
     }
+    const std::lock_guard lock(exchanging_);
     mid_frame_ = true;  // and so it stays where this throws
     const Deadline deadline(timeout());
     while (advance_all(transfers, deadline)) {
@@ -86,20 +88,42 @@ class TcpTransport : public Transport {
       if (peer && send_all(peer, bytes_of(header))) send_all(peer, std::as_bytes(std::span(reason)));
   }
 
-  std::string dead_ranks() const override {
+  Trouble trouble() override {
+    const std::unique_lock lock(exchanging_, std::try_to_lock);
+    if (!lock || mid_frame_) return {};  // the exchange sees it itself
+    for (const Socket& peer : peers_)
+      if (peer)
+        if (Trouble said = given_up(peer)) return said;
+    return {ErrorKind::Runtime, dead_ranks()};
+  }
+
+ private:
+  // What the peer has said, if it gave up: the next that it has sent, since nobody gives up within an exchange. Leaves
+  // it there.
+  Trouble given_up(const Socket& peer) {
+    ahead_.resize(sizeof(Header) + kLongestReason);
+    const ssize_t got = recv(peer.file(), ahead_.data(), ahead_.size(), MSG_PEEK | MSG_DONTWAIT);
+    Header header;
+    if (got < static_cast<ssize_t>(sizeof(Header))) return {};
+    std::memcpy(&header, ahead_.data(), sizeof(Header));
+    if (header.magic != kMagic || header.kind == 0 || header.bytes > static_cast<size_t>(got) - sizeof(Header))
+      return {};
+    return {static_cast<ErrorKind>(header.kind), ahead_.substr(sizeof(Header), header.bytes)};
+  }
+
+  // "rank 1 has ended …": its end of the connection is closed, whatever it has sent before.
+  std::string dead_ranks() const {
     std::vector<int> dead;
     for (size_t r = 0; r < peers_.size(); ++r) {
-      std::byte next;
       if (!peers_[r]) continue;
-      const ssize_t got = recv(peers_[r].file(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
-      if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) dead.push_back(static_cast<int>(r));
+      pollfd connection{peers_[r].file(), POLLRDHUP, 0};
+      if (poll(&connection, 1, 0) == 1) dead.push_back(static_cast<int>(r));
     }
     if (dead.empty()) return "";
     return fmt::format("{} {} ended (killed, or the connection broke)", name_ranks(dead),
                        dead.size() == 1 ? "has" : "have");
   }
 
- private:
   // Moves what can be moved now, waiting until something can. False when all is done.
   bool advance_all(std::vector<Transfer>& transfers, const Deadline& deadline) {
     std::vector<pollfd> waiting;
@@ -197,6 +221,8 @@ class TcpTransport : public Transport {
 
   std::vector<Socket> peers_;  // by rank; none for this one
   std::vector<Header> headers_in_ = std::vector<Header>(peers_.size());
+  std::string ahead_;      // of what was received and not read yet
+  std::mutex exchanging_;  // with an exchange under way nobody else looks at what comes in
   bool mid_frame_ = false;
 };
 

@@ -10,6 +10,13 @@
 
 namespace fovea {
 
+// Why ranks cannot go on.
+struct Trouble {
+  ErrorKind kind = ErrorKind::Runtime;
+  std::string text;  // empty: there is none
+  explicit operator bool() const { return !text.empty(); }
+};
+
 class Transport {
  public:
   Transport(int rank, int size, double timeout) : rank_(rank), size_(size), timeout_(timeout) {}
@@ -26,8 +33,8 @@ class Transport {
   virtual void exchange(std::span<const std::span<const std::byte>> out, std::span<const std::span<std::byte>> in) = 0;
   // Tells the other ranks that this one gives up; `message` names it. They throw it, as an Error of this kind.
   virtual void abort(ErrorKind kind, const std::string& message) noexcept = 0;
-  // "rank 1 has ended" where that can be seen without an exchange; else empty. From any thread.
-  virtual std::string dead_ranks() const { return ""; }
+  // That a rank has ended or given up, where it can be seen without an exchange. From any thread.
+  virtual Trouble trouble() { return {}; }
 
  private:
   int rank_, size_;

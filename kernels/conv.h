@@ -1,11 +1,11 @@
-// Convolution: one contract, implementations behind it (CPU: oneDNN and our Winograd transforms; GPU: cuDNN graphs).
+// Convolution: one contract, implementations behind it (CPU: oneDNN, our Winograd transforms; GPU: cuDNN, cuBLASLt).
 //
 // Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
 //   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c]
 //                        + bias[o] + add[n, p, q, o])
 //
 // Roundings where tensors are bf16: everything is summed in fp32. On the CPU the result is rounded once; on the GPU the
-// bias is rounded too, and so is a gradient before it is added to what is there (kernels/conv_cudnn.cpp says why).
+// bias is rounded too, and by cuDNN a gradient before it is added to what is there (kernels/conv_cudnn.cpp says why).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -82,12 +82,12 @@ struct ConvFusion {
   auto operator<=>(const ConvFusion&) const = default;
 };
 
-// How cuDNN computes a pass, or could: one row of `fovea info --plans`.
+// How cuDNN or cuBLASLt (as a matrix product) computes a pass, or could: one row of
+// `fovea info --plans`.
 struct ConvPlan {
-  std::string graph;  // "conv + add + bias + ReLU"
-  std::string
-      engine;  // cuDNN's number and knobs; empty: it has none for this graph, `passes` says what is done instead
-  std::string kernels;  // "Hopper", "Ampere or earlier", "compiled at run time"
+  std::string graph;    // "conv + add + bias + ReLU"
+  std::string engine;   // its number and knobs; empty: there is none for this graph, `passes` says what is done instead
+  std::string kernels;  // "Hopper", "Ampere or earlier", "compiled at run time"; "cuBLASLt": a matrix product
   int candidates = 0;
   int hopper = 0;  // of them, with Hopper's kernels
   size_t workspace = 0;
@@ -124,7 +124,7 @@ class Convolution {
   // What computes this pass of this shape, e.g. "winograd F(4x4,3x3)" or "cuDNN conv + bias + ReLU, eng41…, Hopper".
   std::string describe(const ConvShape& shape, DType dtype, ConvPass pass = ConvPass::Forward,
                        DeviceKind device = DeviceKind::Cpu);
-  // cuDNN's plans for this pass, for the GPU at hand or, where there is none, for the described one. Throws
+  // The plans for this pass, for the GPU at hand or, where there is none, for the described one. Throws
   // Error(Runtime) where there is no cuDNN.
   std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
 

@@ -29,6 +29,9 @@ class ConvBackend {
   virtual std::vector<ConvPlan> plans(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
 };
 
+// By ConvPass: what profiles show on a GPU.
+inline constexpr const char* kConvNames[] = {"conv_forward", "conv_backward_data", "conv_backward_weight"};
+
 std::unique_ptr<ConvBackend> make_onednn_backend(ConvAlgorithm algorithm);
 // Throws Error(Runtime) where this build has no CUDA (conv_no_cudnn.cpp) or this machine no cuDNN.
 std::unique_ptr<ConvBackend> make_cudnn_backend();

@@ -5,12 +5,12 @@
 // pixels folded. The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is exact: TF32 is never used.
 //
 // A data gradient that is added to what is there, or masked, has two forms: Hopper's plain gradient and one pass behind
-// it, or one fused kernel of Ampere's kind. The faster is taken: as timed with autotune, else by the model below.
-#include <algorithm>
-
+// it, or one fused kernel of Ampere's kind. What is 1x1 has a third way to be computed, as a matrix product of cuBLASLt
+// (conv_cublaslt.h). The fastest is taken: by time where they were timed, else by a model (conv_cost.h).
 #include "kernels/conv_backend.h"
-#include "kernels/conv_parts.h"
-#include "kernels/conv_weights.h"
+#include "kernels/conv_cost.h"
+#include "kernels/conv_cublaslt.h"
+#include "kernels/conv_packed.h"
 #include "kernels/cudnn_plans.h"
 #include "kernels/cudnn_runtime.h"
 #include "kernels/reduce.h"
@@ -48,9 +48,6 @@ Form form_of(const ConvShape& s, DType dtype, ConvPass pass) {
   return form;
 }
 
-// Which forms of packed weights there are (PackedWeights::get).
-enum WeightForm : int { kPadded, kFolded, kBias };
-
 std::string passes_of(const Form& form, ConvPass pass) {
   std::string text;
   const auto add = [&](bool is, const std::string& what) {
@@ -63,26 +60,6 @@ std::string passes_of(const Form& form, ConvPass pass) {
   return text;
 }
 
-// Seconds by a roofline of the H200. Rates: 4.3 TB/s; Hopper's kernels 700 TFLOP/s, fused ones of Ampere's kind 450.
-struct GradientModel {
-  static constexpr double kBytesPerSecond = 4.3e12, kPlainRate = 700e12, kFusedRate = 450e12;
-  double flop, bytes, image_bytes;
-
-  GradientModel(const ConvShape& s, DType dtype)
-      : flop(2.0 * static_cast<double>(s.macs())),
-        bytes(static_cast<double>(s.input_count() + s.output_count() + s.weight_count()) *
-              static_cast<double>(size_of(dtype))),
-        image_bytes(static_cast<double>(s.input_count()) * static_cast<double>(size_of(dtype))) {}
-  // `reads`: tensors like dx that are read beside: the addend, the mask.
-  double plain() const { return std::max(flop / kPlainRate, bytes / kBytesPerSecond); }
-  double pass(int reads) const { return (2 + reads) * image_bytes / kBytesPerSecond; }
-  double fused(int reads) const { return std::max(flop / kFusedRate, (bytes + reads * image_bytes) / kBytesPerSecond); }
-  bool prefers_fused(bool add, bool mask) const {
-    const int reads = int{add} + int{mask};
-    return fused(reads) < plain() + pass(reads);
-  }
-};
-
 template <class T>
 const T* typed(const void* data) {
   return static_cast<const T*>(data);
@@ -94,21 +71,29 @@ T* typed(void* data) {
 
 class CudnnBackend final : public ConvBackend {
  public:
-  CudnnBackend() : plans_(cudnn::device(), cudnn::plan_folder()) {}
-
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) override {
-    const ForwardPlan plan = plan_forward(queue, shape, dtype, {args.bias != nullptr, args.add != nullptr, args.relu});
+    const bool add = args.add != nullptr;
+    const ForwardPlan plan = plan_forward(queue, shape, dtype, {args.bias != nullptr, add, args.relu});
+    if (products_ && products_->forward(queue, shape, dtype, args, forward_rival(queue, plan, add))) return;
     dispatch(dtype, [&]<class T> { run_forward<T>(queue, plan, args); });
   }
 
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) override {
-    const DataPlan plan = plan_data(queue, shape, dtype, args.accumulate, args.relu_mask != nullptr);
+    const bool add = args.accumulate, mask = args.relu_mask != nullptr;
+    if (plans_.autotunes(queue)) plan_data(queue, shape, dtype, add, mask);  // so that it is timed
+    if (products_ && products_->backward_data(queue, shape, dtype, args, data_rival(queue, shape, dtype, add, mask)))
+      return;
+    const DataPlan plan = plan_data(queue, shape, dtype, add, mask);
     dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, plan, args); });
   }
 
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) override {
     const Form form = form_of(shape, dtype, ConvPass::BackwardWeight);
-    const ConvGraph& graph = need(queue, {ConvPass::BackwardWeight, form.shape, dtype});
+    const GraphKey key{ConvPass::BackwardWeight, form.shape, dtype};
+    if (plans_.autotunes(queue)) need(queue, key);  // so that it is timed
+    if (products_ && products_->backward_weight(queue, shape, dtype, args, weight_rival(queue, key, args.accumulate)))
+      return;
+    const ConvGraph& graph = need(queue, key);
     dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, form, graph, args); });
   }
 
@@ -119,7 +104,7 @@ class CudnnBackend final : public ConvBackend {
   std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
     for (const ConvPlan& plan : plans(shape, dtype, pass, {.bias = true, .relu = true}))
       if (plan.used)
-        return "cuDNN " + plan.graph + ", " + plan.engine + ", " + plan.kernels +
+        return (plan.kernels == "cuBLASLt" ? "" : "cuDNN ") + plan.graph + ", " + plan.engine + ", " + plan.kernels +
                (plan.passes.empty() ? "" : " (" + plan.passes + ")");
     return "no plan of cuDNN";
   }
@@ -162,13 +147,39 @@ class CudnnBackend final : public ConvBackend {
     const GraphKey fused{ConvPass::BackwardData, form.shape, dtype, add, false, mask};
     const ConvGraph& graph = need(queue, plain);
     if (form.pads_x() || !(add || mask)) return {form, &graph, false};
-    const bool timed = plans_.autotunes(queue);
-    if (!timed && !GradientModel(form.shape, dtype).prefers_fused(add, mask)) return {form, &graph, false};
+    const ConvCost cost(form.shape, dtype);
+    const bool known = plans_.autotunes(queue) || plans_.seconds_of(fused) > 0;
+    if (!known && !cost.prefers_fused(add, mask)) return {form, &graph, false};
     const ConvGraph* other = plans_.find(queue, fused);
-    const double pass = GradientModel(form.shape, dtype).pass(int{add} + int{mask});
-    if (other == nullptr || (timed && plans_.seconds_of(fused) >= plans_.seconds_of(plain) + pass))
-      return {form, &graph, false};
-    return {form, other, true};
+    const double plain_seconds = plans_.seconds_of(plain), fused_seconds = plans_.seconds_of(fused);
+    const bool timed = plain_seconds > 0 && fused_seconds > 0;
+    const bool faster =
+        timed ? fused_seconds < plain_seconds + cost.data_pass(add, mask) : cost.prefers_fused(add, mask);
+    return other != nullptr && faster ? DataPlan{form, other, true} : DataPlan{form, &graph, false};
+  }
+
+  // What a product is compared with. Of plans that were timed once the times are known, also while the queue records.
+  Rival forward_rival(const Queue& queue, const ForwardPlan& plan, bool add) const {
+    const GraphKey& key = plan.graph->key();
+    const ConvCost cost(key.shape, key.dtype);
+    const double seconds = plans_.seconds_of(key);
+    return {cost.forward(add, plan.fused), seconds > 0 && !plan.fused ? seconds + cost.forward_pass(add) : seconds,
+            plans_.autotunes(queue)};
+  }
+  Rival data_rival(const Queue& queue, const ConvShape& shape, DType dtype, bool add, bool mask) const {
+    const ConvShape as_planned = form_of(shape, dtype, ConvPass::BackwardData).shape;
+    const ConvCost cost(as_planned, dtype);
+    double seconds = plans_.seconds_of({ConvPass::BackwardData, as_planned, dtype});
+    const double fused = plans_.seconds_of({ConvPass::BackwardData, as_planned, dtype, add, false, mask});
+    if (seconds > 0) seconds += cost.data_pass(add, mask);
+    if (seconds > 0 && fused > 0) seconds = std::min(seconds, fused);
+    // Where it adds in its kernel, that is an older one, compiled at run time.
+    return {cost.data(add, mask), seconds, plans_.autotunes(queue), /*on_ties=*/!add};
+  }
+  Rival weight_rival(const Queue& queue, const GraphKey& key, bool accumulate) const {
+    const ConvCost cost(key.shape, key.dtype);
+    const double seconds = plans_.seconds_of(key);
+    return {cost.weight(accumulate), seconds > 0 ? seconds + cost.weight_pass(accumulate) : 0, plans_.autotunes(queue)};
   }
 
   // The weights in cuDNN's layout: as they are, or kept between calls, or in `scratch`.
@@ -198,9 +209,7 @@ class CudnnBackend final : public ConvBackend {
       queue.fill_zero(scratch, channels * sizeof(T));
       return scratch;
     }
-    if constexpr (std::is_same_v<T, float>) return bias;
-    return packed_.get({bias, weights.version}, kBias, channels * sizeof(T), scratch,
-                       [&](void* to) { pad_channels(queue, 1, 1, channels, channels, bias, typed<T>(to)); });
+    return packed_bias(queue, packed_, channels, bias, weights, scratch);
   }
 
   template <class T>
@@ -221,8 +230,7 @@ class CudnnBackend final : public ConvBackend {
   }
 
   static void run(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
-    static constexpr const char* kNames[] = {"conv_forward", "conv_backward_data", "conv_backward_weight"};
-    queue.submit(kNames[static_cast<int>(graph.key().pass)],
+    queue.submit(kConvNames[static_cast<int>(graph.key().pass)],
                  [&] { cudnn::execute(queue, graph, operands, workspace); });
   }
 
@@ -323,9 +331,23 @@ class CudnnBackend final : public ConvBackend {
     return plan;
   }
 
-  cudnn::Plans plans_;
+  cudnn::Plans plans_{cudnn::device(), cudnn::plan_folder()};
   PackedWeights packed_{{cudnn::allocate, cudnn::release}};
+  std::unique_ptr<ConvProducts> products_ = make_conv_products(cudnn::plan_folder(), packed_);  // or nullptr
 };
+
+// Adds the product that may stand for the plans in `rows` from `begin` on, before them where it is the one that is
+// used.
+void add_product(std::vector<ConvPlan>& rows, size_t begin, std::optional<ConvPlan> product) {
+  if (!product) return;
+  const auto first = rows.begin() + static_cast<int64_t>(begin);
+  if (!product->used) {
+    if (begin == 0) rows.push_back(std::move(*product));
+    return;
+  }
+  std::for_each(first, rows.end(), [](ConvPlan& row) { row.used = false; });
+  rows.insert(first, std::move(*product));
+}
 
 // The plan that is used first, then its alternatives.
 std::vector<ConvPlan> CudnnBackend::plans(const ConvShape& shape, DType dtype, ConvPass pass,
@@ -334,23 +356,30 @@ std::vector<ConvPlan> CudnnBackend::plans(const ConvShape& shape, DType dtype, C
   const Form form = form_of(shape, dtype, pass);
   const std::string passes = passes_of(form, pass);
   const auto with = [&](const std::string& more) { return passes.empty() ? more : passes + ", " + more; };
+  const auto product = [&](const ConvFusion& of, const Rival& rival) {
+    return products_ ? products_->plan(shape, dtype, pass, of, rival) : std::nullopt;
+  };
+  std::vector<ConvPlan> rows;
   if (pass == ConvPass::BackwardWeight) {
-    const bool widens = dtype == DType::BF16;
-    return {row({pass, form.shape, dtype}, true, widens ? with("add to the fp32 gradient") : passes)};
-  }
-  if (pass == ConvPass::Forward) {
+    const GraphKey key{pass, form.shape, dtype};
+    rows = {row(key, true, dtype == DType::BF16 ? with("add to the fp32 gradient") : passes)};
+    add_product(rows, 0, product({}, weight_rival(queue, key, false)));
+  } else if (pass == ConvPass::Forward) {
     const ForwardPlan plan = plan_forward(queue, shape, dtype, fusion);
-    if (plan.fused) return {row(plan.graph->key(), true, passes)};
-    const bool finishes = fusion.add || fusion.bias || fusion.relu;
-    std::vector<ConvPlan> rows{row(plan.graph->key(), true, finishes ? with("one pass: add, bias, ReLU") : passes)};
-    if (!form.pads_y()) rows.push_back(row(forward_key(form, dtype, fusion), false, passes));
-    return rows;
-  }
-  std::vector<ConvPlan> rows{row({pass, form.shape, dtype}, true, passes)};
-  for (const auto& [add, mask] : {std::pair{true, false}, {false, true}, {true, true}}) {
-    if (form.pads_x()) break;  // a pass over dx is due anyway
-    rows.push_back(row({pass, form.shape, dtype, add, false, mask}, true, passes));
-    rows.back().used = !rows.back().engine.empty() && GradientModel(form.shape, dtype).prefers_fused(add, mask);
+    const bool finishes = !plan.fused && (fusion.add || fusion.bias || fusion.relu);
+    rows = {row(plan.graph->key(), true, finishes ? with("one pass: add, bias, ReLU") : passes)};
+    if (!plan.fused && !form.pads_y()) rows.push_back(row(forward_key(form, dtype, fusion), false, passes));
+    add_product(rows, 0, product(fusion, forward_rival(queue, plan, fusion.add)));
+  } else {
+    rows = {row({pass, form.shape, dtype}, true, passes)};
+    add_product(rows, 0, product({}, data_rival(queue, shape, dtype, false, false)));
+    for (const auto& [add, mask] : {std::pair{true, false}, {false, true}, {true, true}}) {
+      if (form.pads_x()) break;  // a pass over dx is due anyway
+      const size_t begin = rows.size();
+      rows.push_back(row({pass, form.shape, dtype, add, false, mask}, true, passes));
+      rows.back().used = !rows.back().engine.empty() && ConvCost(form.shape, dtype).prefers_fused(add, mask);
+      add_product(rows, begin, product({.add = add, .relu = mask}, data_rival(queue, shape, dtype, add, mask)));
+    }
   }
   return rows;
 }

@@ -2,6 +2,7 @@
 // runtime (tests/standin) runs launches by it, so that the objects compiled for the GPU run where there is none.
 #pragma once
 #include <functional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -10,8 +11,8 @@ namespace fovea::launch {
 using Work = std::function<void()>;
 
 struct CpuForm {
-  CpuForm(const void* kernel_address, Work (*work_of_launch)(void* const* arguments))
-      : kernel(kernel_address), work(work_of_launch), next(first()) {
+  CpuForm(const void* kernel_address, std::string (*bytes)(void* const*), Work (*work_of_launch)(void* const*))
+      : kernel(kernel_address), functor_bytes(bytes), work(work_of_launch), next(first()) {
     first() = this;
   }
 
@@ -25,8 +26,9 @@ struct CpuForm {
     return form;
   }
 
-  const void* kernel;               // host address of the __global__ function
-  Work (*work)(void* const* args);  // what a CPU queue would run for a launch with these arguments, which it copies
+  const void* kernel;                                    // host address of the __global__ function
+  std::string (*functor_bytes)(void* const* arguments);  // of the first argument, what lies between members zeroed
+  Work (*work)(void* const* arguments);  // what a CPU queue would run for a launch with these, which it copies
   const CpuForm* next;
 };
 
@@ -44,10 +46,18 @@ struct Registered {
     return copied(global, arguments, std::index_sequence_for<A...>());
   }
   static Work work(void* const* arguments) { return copied(Kernel::global(), arguments); }
+  template <class F, class... Size>
+  static std::string functor_bytes(void (*)(F, Size...), void* const* arguments) {
+    F functor = *static_cast<F*>(arguments[0]);
+    __builtin_clear_padding(&functor);
+    return {reinterpret_cast<const char*>(&functor), sizeof(F)};
+  }
+  static std::string functor_bytes(void* const* arguments) { return functor_bytes(Kernel::global(), arguments); }
 
   static const CpuForm form;
 };
 template <class Kernel>
-const CpuForm Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()), &Registered::work};
+const CpuForm Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()), &Registered::functor_bytes,
+                                       &Registered::work};
 
 }  // namespace fovea::launch

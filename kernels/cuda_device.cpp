@@ -12,8 +12,12 @@ std::string version(int number) { return std::to_string(number / 1000) + "." + s
 GpuDescription describe(int index) {
   cudaDeviceProp properties{};
   cuda_check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
-  return {properties.name, properties.totalGlobalMem, properties.major, properties.minor,
-          properties.multiProcessorCount};
+  return {.name = properties.name,
+          .id = std::string(properties.uuid.bytes, sizeof(properties.uuid.bytes)),
+          .memory = properties.totalGlobalMem,
+          .major = properties.major,
+          .minor = properties.minor,
+          .multiprocessors = properties.multiProcessorCount};
 }
 
 std::string problem_of(const GpuStatus& status, cudaError_t counted) {
@@ -51,6 +55,12 @@ GpuStatus gpu_status() {
 }
 
 void use_gpu(int index) { cuda_check(cudaSetDevice(index), "cudaSetDevice"); }
+
+int gpu_in_use() {
+  int index = 0;
+  cuda_check(cudaGetDevice(&index), "cudaGetDevice");
+  return index;
+}
 
 std::string GpuStatus::text() const {
   std::string lines;

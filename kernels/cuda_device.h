@@ -10,6 +10,7 @@ namespace fovea {
 
 struct GpuDescription {
   std::string name;
+  std::string id;     // that no other GPU has, on no machine
   size_t memory = 0;  // bytes
   int major = 0, minor = 0, multiprocessors = 0;
 };
@@ -29,5 +30,6 @@ GpuStatus gpu_status();
 
 // The GPU that this thread's queues and memory are on from now on (from the start: the first).
 void use_gpu(int index);
+int gpu_in_use();
 
 }  // namespace fovea

@@ -48,6 +48,11 @@ class CudaGpu final : public Gpu {
     const cudaError_t status = cudaEventSynchronize(event_of(event));
     if (status != cudaSuccess) throw cuda_error(status, std::string("cudaEventSynchronize for ") + why);
   }
+  bool reached(void* event) noexcept override {
+    const cudaError_t status = cudaEventQuery(event_of(event));
+    ignore(status);
+    return status != cudaErrorNotReady;
+  }
   double seconds_between(void* begin, void* end) override {
     float milliseconds = 0;
     cuda_check(cudaEventElapsedTime(&milliseconds, event_of(begin), event_of(end)), "cudaEventElapsedTime");

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -53,6 +54,8 @@ std::string line_of(const std::string& key, const StoredPlan& plan) {
          std::to_string(plan.info.candidates) + "\t" + std::to_string(plan.info.hopper) + "\t" +
          std::to_string(plan.info.workspace) + "\t" + to_text(plan.seconds) + "\t" + std::to_string(plan.bytes.size());
 }
+
+void warn(const std::string& what) { std::fprintf(stderr, "warning: %s\n", what.c_str()); }
 
 }  // namespace
 
@@ -132,6 +135,26 @@ std::string read_plan_file(const std::string& path) {
   std::string content((std::istreambuf_iterator<char>(in)), {});
   if (!in) throw Error(ErrorKind::Data, "the file of plans cannot be read");
   return content;
+}
+
+PlanFile::PlanFile(const std::string& folder, const std::string& stem, std::string purpose)
+    : purpose_(std::move(purpose)) {
+  if (folder.empty()) return;
+  file_ = folder + "/" + stem + "-" + std::to_string(checksum(purpose_.data(), purpose_.size()));
+  try {
+    if (const std::string content = read_plan_file(file_); !content.empty()) plans = unpack_plans(purpose_, content);
+  } catch (const Error& error) {
+    warn(std::string(error.what()) + "; ignored, and made anew: " + file_);
+  }
+}
+
+void PlanFile::write() const {
+  if (file_.empty()) return;
+  try {
+    write_plan_file(file_, pack_plans(purpose_, plans));
+  } catch (const Error& error) {
+    warn(error.what());
+  }
 }
 
 }  // namespace fovea::cudnn

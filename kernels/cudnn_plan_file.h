@@ -32,6 +32,19 @@ void write_plan_file(const std::string& path, const std::string& content);
 // Empty where there is no such file. Throws Error(Data) where it cannot be read.
 std::string read_plan_file(const std::string& path);
 
+// The plans of one purpose in a folder. What goes wrong with the file costs time only: it is said on stderr, once each.
+class PlanFile {
+ public:
+  // Reads `folder`/`stem`-<checksum of the purpose>; no plans where there is no such file or it is damaged. `folder`:
+  // empty: nothing is kept on disk.
+  PlanFile(const std::string& folder, const std::string& stem, std::string purpose);
+  void write() const;
+  StoredPlans plans;
+
+ private:
+  std::string purpose_, file_;
+};
+
 uint64_t checksum(const void* data, size_t bytes);  // FNV-1a
 
 }  // namespace fovea::cudnn

@@ -2,50 +2,16 @@
 
 #include <cstdio>
 #include <limits>
-#include <random>
 
 #include "kernels/cudnn_library.h"
 #include "kernels/cudnn_runtime.h"
+#include "kernels/random_tensor.h"
 
 namespace fovea::cudnn {
 namespace {
 
 // Plans that take more are passed over where there are others: memory that activations need.
 constexpr size_t kMostWorkspace = size_t{256} << 20;
-constexpr size_t kRandomBytes = size_t{4} << 20;
-
-void warn(const Error& error) { std::fprintf(stderr, "warning: %s\n", error.what()); }
-
-// Device memory of random values (zeros take less power, and so less time).
-class RandomTensor {
- public:
-  RandomTensor(Queue& queue, int64_t count, DType dtype) {
-    const size_t bytes = static_cast<size_t>(count) * size_of(dtype);
-    if (bytes == 0) return;
-    memory_ = allocate(bytes);
-    const std::vector<char>& values = dtype == DType::F32 ? random_values<float>() : random_values<bfloat16>();
-    for (size_t at = 0; at < bytes; at += kRandomBytes)
-      queue.copy(static_cast<char*>(memory_) + at, values.data(), std::min(kRandomBytes, bytes - at));
-  }
-  ~RandomTensor() { release(memory_); }
-  RandomTensor(const RandomTensor&) = delete;
-  RandomTensor& operator=(const RandomTensor&) = delete;
-  void* data() const { return memory_; }
-
- private:
-  template <class T>
-  static const std::vector<char>& random_values() {
-    static const std::vector<char> bytes = [] {
-      std::vector<char> made(kRandomBytes);
-      std::mt19937 random(1);
-      std::uniform_real_distribution<float> uniform(-1.f, 1.f);
-      for (size_t i = 0; i < kRandomBytes / sizeof(T); ++i) reinterpret_cast<T*>(made.data())[i] = T(uniform(random));
-      return made;
-    }();
-    return bytes;
-  }
-  void* memory_ = nullptr;
-};
 
 int64_t image_count(const GraphKey& k) {
   return k.pass == ConvPass::BackwardData ? k.shape.output_count() : k.shape.input_count();
@@ -90,34 +56,27 @@ double pick_by_timing(Queue& queue, ConvGraph& graph) {
 }  // namespace
 
 Plans::Plans(const Device& device, const std::string& folder)
-    : device_(device), purpose_("cuDNN " + version_text(library().version) + " on " + device.name()) {
-  if (folder.empty()) return;
-  file_ = folder + "/cudnn-plans-" + std::to_string(checksum(purpose_.data(), purpose_.size()));
-  try {
-    if (const std::string content = read_plan_file(file_); !content.empty()) stored_ = unpack_plans(purpose_, content);
-  } catch (const Error& error) {
-    warn(Error(ErrorKind::Data, std::string(error.what()) + "; ignored, and made anew: " + file_));
-  }
-}
+    : device_(device),
+      file_(folder, "cudnn-plans", "cuDNN " + version_text(library().version) + " on " + device.name()) {}
 
 Plans::~Plans() {
   try {
     save();
   } catch (const Error& error) {
-    warn(error);
+    std::fprintf(stderr, "warning: %s\n", error.what());
   }
 }
 
 void Plans::save() {
-  if (!changed_ || file_.empty()) return;
+  if (!changed_) return;
   changed_ = false;
   for (const auto& [key, entry] : plans_)
-    if (entry.built) stored_[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
-  write_plan_file(file_, pack_plans(purpose_, stored_));
+    if (entry.built) file_.plans[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
+  file_.write();
 }
 
 Plans::Entry Plans::make(const GraphKey& key) const {
-  if (const auto stored = stored_.find(text_of(key)); stored != stored_.end())
+  if (const auto stored = file_.plans.find(text_of(key)); stored != file_.plans.end())
     if (auto graph = ConvGraph::load(device_, key, stored->second.info, stored->second.bytes))
       return {std::move(*graph), true, stored->second.seconds};
   return {ConvGraph(device_, key)};
@@ -157,8 +116,9 @@ Plans::Look Plans::look(const GraphKey& key) {
 }
 
 double Plans::seconds_of(const GraphKey& key) const {
-  const auto found = plans_.find(key);
-  return found == plans_.end() ? 0 : found->second.seconds;
+  if (const auto found = plans_.find(key); found != plans_.end()) return found->second.seconds;
+  const auto stored = file_.plans.find(text_of(key));
+  return stored == file_.plans.end() ? 0 : stored->second.seconds;
 }
 
 }  // namespace fovea::cudnn

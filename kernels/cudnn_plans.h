@@ -32,7 +32,7 @@ class Plans {
   };
   Look look(const GraphKey& key);
 
-  // Seconds that the plan of `key` takes, as timed by find(); 0: not timed.
+  // Seconds that the plan of `key` takes, as timed by find(), in this process or one before; 0: not timed.
   double seconds_of(const GraphKey& key) const;
 
   void set_autotune(bool on) { autotune_ = on; }
@@ -50,11 +50,10 @@ class Plans {
   void build(Entry& entry);
 
   const Device& device_;
-  std::string purpose_, file_;
+  PlanFile file_;
   bool autotune_ = false, changed_ = false;
   std::map<GraphKey, Entry> plans_;
   std::vector<ConvGraph> replaced_;  // recordings may still run them
-  StoredPlans stored_;               // as read
 };
 
 }  // namespace fovea::cudnn

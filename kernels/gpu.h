@@ -20,6 +20,7 @@ class Gpu {
   virtual void record(void* event, void* stream) = 0;
   virtual void wait(void* stream, void* event) = 0;  // the stream waits for what was recorded
   virtual void synchronize_event(void* event, const char* why) = 0;
+  virtual bool reached(void* event) noexcept = 0;  // without waiting; also where that cannot be told for an error
   virtual double seconds_between(void* begin, void* end) = 0;
 
   // Strict: calls that a capture must not meet (allocations, waiting on the host) fail; otherwise only those that can't

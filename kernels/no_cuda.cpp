@@ -15,6 +15,8 @@ GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
 
 void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
 
+int gpu_in_use() { throw Error(ErrorKind::Usage, kNone); }
+
 std::string GpuStatus::text() const { return "no GPU is used: " + problem + "\n"; }
 
 }  // namespace fovea

@@ -75,7 +75,7 @@ class Queue {
     else if (profile_ != nullptr)
       run_profiled(name, work);
     else
-      work();
+      run(name, work);
   }
 
   void copy(void* to, const void* from, size_t bytes);  // host or device memory on either side
@@ -126,6 +126,10 @@ class Queue {
   }
   uint64_t way_seed() const { return way_seed_; }
 
+  // On a GPU each call is then done when it returns, and its error is its own: for tests, whose buffers the host reads
+  // at once, and to find what failed. Not what is recorded.
+  void set_blocking(bool blocking) { blocking_ = blocking; }
+
   // Adds to `profile` until the next call; nullptr: ends it, and on a GPU waits for what was measured. What a recording
   // does is not seen.
   void set_profile(QueueProfile* profile);
@@ -134,6 +138,11 @@ class Queue {
   struct Lane;   // a stream, its workspace
   struct Timed;  // a pair of events around one call
 
+  template <class Work>
+  void run(const char* name, const Work& work) {
+    work();
+    if (blocking_ && !recording()) synchronize(name);
+  }
   void run_profiled(const char* name, const std::function<void()>& work);
   void time_on_gpu(const char* name, const std::function<void()>& work);
   void collect_times();
@@ -147,7 +156,7 @@ class Queue {
   Gpu* gpu_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // the queue's own, and those of branches
   size_t lane_ = 0;
-  bool forked_ = false, rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false;
+  bool forked_ = false, rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false;
   Recording* recording_ = nullptr;
   std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed

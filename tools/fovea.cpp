@@ -19,6 +19,7 @@ int run(int argc, char** argv) {
       "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
       "  fovea eval --weights runs/cells/best.safetensors --data examples/blood_cells\n"
       "  fovea detect photo.jpg --weights runs/cells/best.safetensors --out found\n"
+      "  fovea data check DIR\n"
       "  fovea info --preset paper\n",
       "fovea"};
   app.require_subcommand(1);
@@ -26,6 +27,8 @@ int run(int argc, char** argv) {
   fovea::add_train(app);
   fovea::add_eval(app);
   fovea::add_detect(app);
+  fovea::add_data(app);
+  fovea::add_anchors(app);
   fovea::add_info(app);
   fovea::add_bench(app);
   try {

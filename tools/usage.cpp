@@ -37,13 +37,12 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") break;
-    if (!word.starts_with("-") && verb == &app) {
-      const auto verbs = verb_names(app);
+    if (const auto verbs = verb_names(*verb); !word.starts_with("-") && !verbs.empty()) {
       const std::string name(word);
       if (!contains(verbs, name))
         return fmt::format("there is no verb '{}'; did you mean '{}'? (there are {})", printable(name),
                            nearest(name, verbs), CLI::detail::join(verbs));
-      verb = app.get_subcommand(name);
+      verb = verb->get_subcommand(name);
     } else if (word.starts_with("--")) {
       const auto options = option_names(*verb);
       const std::string name(word.substr(0, word.find('=')));

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <sstream>
 
 #include "kernels/cuda_device.h"
+#include "tools/data/form.h"
 #include "tools/train/checkpoint.h"
 
 namespace fovea {
@@ -26,7 +28,8 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
   verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
-  verb.add_flag("--autotune", options.autotune, "On a GPU: time cuDNN's candidates for each layer at first use");
+  verb.add_flag("--autotune", options.autotune,
+                "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
   verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
@@ -36,6 +39,19 @@ void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* des
   verb.add_option(name, policy, description)
       ->transform(CLI::CheckedTransformer(words))
       ->type_name(may_keep ? "skip|error|keep" : "skip|error");
+}
+
+void add_form(CLI::App& verb, std::optional<Form>& form) {
+  std::vector<std::string> names;
+  for (const FormEntry& entry : forms()) names.emplace_back(entry.name);
+  verb.add_option_function<std::string>(
+          "--format",
+          [&form](const std::string& name) {
+            for (const FormEntry& entry : forms())
+              if (name == entry.name) form = entry.form;
+          },
+          "Form of the data set; without it, it is found out")
+      ->check(CLI::IsMember(names));
 }
 
 Config resolve(const ConfigOptions& options, Config config) {
@@ -79,17 +95,40 @@ ModelFile open_model(const std::string& weights, const ConfigOptions& options) {
   return opened;
 }
 
+namespace {
+
+// Those of `categories` that are like `wanted`, in its order; empty where one is missing.
+template <class Same>
+std::vector<Category> find_all(const std::vector<Category>& categories, const std::vector<Category>& wanted,
+                               Same&& same) {
+  std::vector<Category> found;
+  for (const Category& one : wanted) {
+    const auto like = std::find_if(categories.begin(), categories.end(), [&](auto& other) { return same(one, other); });
+    if (like == categories.end()) return {};
+    found.push_back(*like);
+  }
+  return found;
+}
+
+}  // namespace
+
 std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset) {
   const auto classes = static_cast<size_t>(file.config.model.classes);
-  const auto same_id = [&](const Category& a) { return [&a](const Category& b) { return a.id == b.id; }; };
   if (!file.categories.empty()) {
+    // By name first: the forms number the same classes differently.
+    const auto by_name = find_all(dataset.categories, file.categories, [](const Category& a, const Category& b) {
+      return !a.name.empty() && a.name == b.name;
+    });
+    if (!by_name.empty()) return by_name;
+    const auto same_id = [](const Category& a, const Category& b) { return a.id == b.id; };
+    const auto by_id = find_all(dataset.categories, file.categories, same_id);
+    if (!by_id.empty()) return by_id;
     for (const Category& category : file.categories)
-      if (std::none_of(dataset.categories.begin(), dataset.categories.end(), same_id(category)))
+      if (find_all(dataset.categories, {category}, same_id).empty())
         throw Error(
             ErrorKind::Data,
             fmt::format("the weights know the category {} ('{}'), the data set does not: are they of another data set?",
                         category.id, category.name));
-    return file.categories;
   }
   if (classes == dataset.categories.size()) return dataset.categories;
   if (static_cast<int64_t>(classes) == dataset.categories.back().id + 1) {

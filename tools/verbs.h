@@ -2,13 +2,14 @@
 // work.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/context.h"
 #include "model/retinanet.h"
 #include "tools/config/config.h"
-#include "tools/data/coco.h"
+#include "tools/data/dataset.h"
 
 namespace CLI {
 class App;
@@ -18,6 +19,8 @@ namespace fovea {
 
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_data(CLI::App& app);
+void add_anchors(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
@@ -33,6 +36,8 @@ struct ConfigOptions {
 void add_config_options(CLI::App& verb, ConfigOptions& options);
 // An option skip|error; for images also keep.
 void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep = false);
+// The option --format coco|voc|csv|yolo.
+void add_form(CLI::App& verb, std::optional<Form>& form);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);
@@ -52,8 +57,9 @@ struct ModelFile {
 // named.
 ModelFile open_model(const std::string& weights, const ConfigOptions& options);
 
-// What the network's labels mean on this data set: the file's categories; where it names none, the data set's if there
-// are as many, or ids as labels (torchvision's 91 outputs for COCO). Error(Data) where they do not go together.
+// What the network's labels mean on this data set: the file's categories, found there by name or else by id; where the
+// file names none, the data set's if there are as many, or ids as labels (torchvision's 91 outputs for COCO).
+// Error(Data) where they do not go together.
 std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset);
 
 }  // namespace fovea

@@ -162,6 +162,59 @@ TEST_CASE("fault: a rank that gives up tells the others why, with its exit code"
   }
 }
 
+namespace {
+
+// The transports of ranks, all in this thread.
+std::vector<std::unique_ptr<Transport>> connect_all(int size) {
+  const int port = free_port();
+  std::vector<std::unique_ptr<Transport>> transports(static_cast<size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank)
+    threads.emplace_back([&, rank] {
+      transports[static_cast<size_t>(rank)] =
+          connect_tcp({.rank = rank, .size = size, .address = "127.0.0.1", .port = port, .timeout = 20});
+    });
+  for (std::thread& thread : threads) thread.join();
+  return transports;
+}
+
+Trouble wait_for_trouble(Transport& transport) {
+  Trouble trouble;
+  for (int i = 0; i < 1000 && !trouble; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    trouble = transport.trouble();
+  }
+  return trouble;
+}
+
+}  // namespace
+
+TEST_CASE("fault: what a rank said that gave up is seen without an exchange, with its exit code", "[rank][fault]") {
+  const auto ranks = connect_all(2);
+  CHECK(!ranks[0]->trouble());
+  ranks[1]->abort(ErrorKind::Data, "rank 1: no such image");
+  const Trouble trouble = wait_for_trouble(*ranks[0]);
+  CHECK(trouble.text == "rank 1: no such image");
+  CHECK(trouble.kind == ErrorKind::Data);
+}
+
+TEST_CASE("fault: ranks that ended are seen without an exchange, whatever they have sent before", "[rank][fault]") {
+  auto ranks = connect_all(3);
+  const std::vector<std::byte> sent(100);
+  std::vector<std::byte> received(100);
+  std::vector<std::span<const std::byte>> out(3, std::span<const std::byte>());
+  std::vector<std::span<std::byte>> in(3, std::span<std::byte>());
+  out[0] = sent;
+  in[0] = received;
+  ranks[2].reset();
+  CHECK_THROWS_WITH(ranks[1]->exchange(out, in), Contains("rank 2 has ended"));  // its part for rank 0 is on its way
+  CHECK(wait_for_trouble(*ranks[0]).text == "rank 2 has ended (killed, or the connection broke)");
+  ranks[1].reset();
+  std::string both;
+  for (int i = 0; i < 100 && !both.starts_with("ranks"); ++i) both = wait_for_trouble(*ranks[0]).text;
+  CHECK(both == "ranks 1, 2 have ended (killed, or the connection broke)");
+}
+
 TEST_CASE("fault: a rank that does not answer ends the others by the time-out", "[rank][fault]") {
   std::atomic<bool> over = false;
   const auto thrown = run_ranks(

@@ -147,7 +147,7 @@ TEST_CASE("determinism: the bias gradient has the same bits for any number of th
   const size_t rows = 5000, columns = 37;
   const auto x = seeded_uniform<float>(rows * columns, 1), d = seeded_uniform<float>(rows * columns, 2);
   check_same_bits_for_any_thread_count([&] {
-    Queue queue;
+    TestQueue queue;
     auto dy = d;
     std::vector<float> dbias(columns);
     kernels::relu_bias_backward(queue, rows, columns, x.data(), dy.data(), dbias.data(), false);

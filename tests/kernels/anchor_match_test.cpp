@@ -120,7 +120,7 @@ TEST_CASE("anchors are matched as torchvision matches them", "[anchor_match]") {
 TEST_CASE("ties between boxes go to the first, ties between anchors to all", "[anchor_match]") {
   const Anchors anchors = {{0, 0, 10, 10}, {20, 0, 30, 10}, {100, 100, 110, 110}};
   const Images images = {{{{0, 0, 10, 10}, 4}, {{0, 0, 10, 10}, 5}, {{8, 0, 22, 10}, 6}}};
-  Queue queue;
+  TestQueue queue;
   const auto result = run(queue, anchors, images, {}).front();
   CHECK(result.matches == std::vector<int32_t>{0, 2, kBackground});  // box 2 overlaps anchors 0 and 1 alike
   CHECK(result.targets == std::vector<int32_t>{4, 6, kBackground});
@@ -129,7 +129,7 @@ TEST_CASE("ties between boxes go to the first, ties between anchors to all", "[a
 TEST_CASE("crowd boxes make background anchors ignored and take no anchor from a box", "[anchor_match]") {
   const Anchors anchors = {{0, 0, 10, 10}, {20, 0, 30, 10}, {36, 0, 46, 10}};
   const Images images = {{{{0, 0, 40, 40}, 1, true}, {{0, 0, 10, 10}, 2}}};
-  Queue queue;
+  TestQueue queue;
   // The last anchor is covered by 0.4 = low.
   CHECK(run(queue, anchors, images, {}).front().matches == std::vector<int32_t>{1, kIgnored, kIgnored});
   CHECK(run(queue, anchors, images, {}, false).front().matches[2] == kBackground);
@@ -139,7 +139,7 @@ TEST_CASE("boxes thinner than a pixel and boxes that no anchor touches match not
   const Anchors anchors = {{0, 0, 10, 10}, {0, 0, 1, 10}, {80, 0, 90, 10}};
   const std::vector<TruthBox> boxes = {
       {{0, 0, 0.75f, 10}, 1}, {{500, 500, 600, 600}, 2}, {{3, 3, 3, 3}, 2}, {{40, 2, 50, 8}, 3}};
-  Queue queue;
+  TestQueue queue;
   const auto result = run(queue, anchors, {boxes}, {}).front();
   CHECK(result.matches == std::vector<int32_t>(3, kBackground));
   CHECK(result.positives == 0);
@@ -154,7 +154,7 @@ TEST_CASE("anchor matching golden values", "[anchor_match]") {
   Images images(1);
   for (size_t i = 0; i < flat_boxes.size(); i += 4)
     images[0].push_back({{flat_boxes[i], flat_boxes[i + 1], flat_boxes[i + 2], flat_boxes[i + 3]}, 0});
-  Queue queue;
+  TestQueue queue;
   CHECK(run(queue, anchors, images, {0.5f, 0.4f, false}).front().matches == file.read<int32_t>("matches"));
   for (const Way way : {Way::Fast, Way::FibersShuffled}) {
     queue.set_way(way);
@@ -163,7 +163,7 @@ TEST_CASE("anchor matching golden values", "[anchor_match]") {
 }
 
 TEST_CASE("anchor matching takes 10,000 boxes an image", "[anchor_match]") {
-  Queue queue;
+  TestQueue queue;
   check(queue, grid_anchors(12, 15), random_images(1, 10000, 110, 90), {});
 }
 
@@ -173,7 +173,7 @@ TEST_CASE("anchor matching determinism: the same matches for any number of threa
   const int threads = omp_get_max_threads();
   for (const int count : {1, 2, 3, 7}) {
     omp_set_num_threads(count);
-    Queue queue;
+    TestQueue queue;
     check(queue, anchors, images, {});
   }
   omp_set_num_threads(threads);

@@ -206,7 +206,7 @@ TEST_CASE("batch norm's variance survives a mean far from zero", "[batch_norm]")
   oracle.set_of = [](size_t) { return 0; };
   oracle.measure();
   std::vector<float> ones = {1}, zeros = {0}, mean = {0}, var = {0}, saved_mean(1), saved_invstd(1), y(rows);
-  Queue queue;
+  TestQueue queue;
   kernels::batch_norm_train_forward<float>(queue, {.rows = rows,
                                                    .channels = 1,
                                                    .x = x.data(),
@@ -222,7 +222,7 @@ TEST_CASE("batch norm's variance survives a mean far from zero", "[batch_norm]")
 }
 
 TEST_CASE("batch norm refuses to train on one value a channel", "[batch_norm][fault]") {
-  Queue queue;
+  TestQueue queue;
   CHECK_THROWS_WITH(kernels::batch_norm_train_forward<float>(queue, {.rows = 1, .channels = 4}),
                     Catch::Contains("at least 2"));
 }
@@ -265,7 +265,7 @@ TEST_CASE("determinism: batch norm has the same bits for any number of threads",
   const Case c{3000, 24, true, false};
   Input<float> in(c);
   check_same_bits_for_any_thread_count([&] {
-    Queue queue;
+    TestQueue queue;
     std::vector<float> out(in.x.size()), mean = in.mean, var = in.var, saved_mean(24), saved_invstd(24), dgamma(24),
                                          dbeta(24), dx(in.x.size());
     kernels::batch_norm_train_forward<float>(queue, {.rows = 3000,

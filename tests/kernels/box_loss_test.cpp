@@ -156,7 +156,7 @@ TEMPLATE_TEST_CASE("box losses and gradients agree with their papers", "[box_los
 }
 
 TEST_CASE("box loss of no positives and of no images is 0", "[box_loss]") {
-  Queue queue;
+  TestQueue queue;
   BoxProblem<float> problem({kFiveLevels, 1, 3, 4, 1}, BoxLoss::GIoU, {});
   std::fill(problem.matches.begin(), problem.matches.end(), kIgnored);
   const auto result = run(queue, problem, true);
@@ -233,7 +233,7 @@ TEST_CASE("box losses golden values", "[box_loss]") {
 
 TEST_CASE("box loss determinism: the same bits for any number of threads", "[box_loss]") {
   const BoxProblem<float> problem({{{40, 40}, {20, 20}}, 2, 9, 4, 4}, BoxLoss::CIoU, {});
-  Queue queue;
+  TestQueue queue;
   check_same_bits_for_any_thread_count([&] {
     const auto result = run(queue, problem, false);
     return joined(result.loss, result.bias, result.gradient);

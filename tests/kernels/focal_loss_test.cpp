@@ -137,7 +137,7 @@ TEST_CASE("focal loss of so many locations that a block takes several chunks", "
   // 4166 chunks of 64 locations and one tile of columns: groups of two chunks, some of them of two images.
   const FocalProblem<bfloat16> problem({{{{367, 363}, {11, 5}}, 2, 1, 5, 3}, 0.25f, 2.f});
   for (const Way way : {Way::Fast, Way::FibersShuffled}) {
-    Queue queue;
+    TestQueue queue;
     queue.set_way(way, 3);
     const auto result = run(queue, problem, true);
     CHECK_CLOSE(result.gradient, problem.gradient, kElementRoundings);
@@ -148,11 +148,11 @@ TEST_CASE("focal loss of so many locations that a block takes several chunks", "
 
 TEST_CASE("focal loss accumulates the class-bias gradient, or needs none", "[focal_loss]") {
   const FocalProblem<float> problem({{kFiveLevels, 2, 9, 7, 1}, 0.25f, 2.f});
-  Queue queue;
+  TestQueue queue;
   const auto plain = run(queue, problem, false), added = run(queue, problem, false, 3.f);
   for (size_t i = 0; i < plain.bias.size(); ++i) CHECK(added.bias[i] == Approx(plain.bias[i] + 3.f).epsilon(1e-6));
   HeadTensor<float> logits(problem.c.shape, problem.logits);
-  float loss = 0;
+  Single<float> loss;
   kernels::FocalLossArgs<float> args{
       logits.view<const float>(), logits.view(), problem.targets.data(), problem.scale.data(), 0.25f, 2.f, &loss};
   std::vector<char> workspace(kernels::focal_loss_workspace(args));
@@ -163,7 +163,7 @@ TEST_CASE("focal loss accumulates the class-bias gradient, or needs none", "[foc
 }
 
 TEST_CASE("focal loss of no images is 0", "[focal_loss]") {
-  Queue queue;
+  TestQueue queue;
   CHECK(run(queue, FocalProblem<float>({{{{2, 2}}, 0, 9, 7, 1}, 0.25f, 2.f}), false).loss[0] == 0.f);
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("focal loss shows NaN and infinite logits", "[focal_loss]") {
   FocalProblem<float> problem({{{{2, 2}}, 1, 1, 3, 0}, 0.25f, 2.f});
   problem.targets = {kBackground, 1, kIgnored, kBackground};
   const float inf = std::numeric_limits<float>::infinity();
-  Queue queue;
+  TestQueue queue;
   const auto loss_with = [&](int element, float value) {
     auto changed = problem;
     changed.logits[element] = value;
@@ -235,7 +235,7 @@ TEST_CASE("focal loss shows NaN and infinite logits", "[focal_loss]") {
 
 TEST_CASE("focal loss determinism: the same bits for any number of threads", "[focal_loss]") {
   const FocalProblem<float> problem({{{{40, 40}, {20, 20}}, 2, 9, 20, 4}, 0.25f, 2.f});
-  Queue queue;
+  TestQueue queue;
   check_same_bits_for_any_thread_count([&] {
     const auto result = run(queue, problem, false);
     return joined(result.loss, result.bias, result.gradient);

@@ -113,7 +113,7 @@ TEST_CASE("determinism: group norm has the same bits for any number of threads",
   const kernels::GroupNormShape shape{2, 2000, 24, 4};
   Input<float> in(shape, true);
   check_same_bits_for_any_thread_count([&] {
-    Queue queue;
+    TestQueue queue;
     std::vector<float> out(in.x.size()), mean(8), invstd(8), dgamma(24), dbeta(24), dx(in.x.size());
     kernels::group_norm_forward<float>(queue, {.shape = shape,
                                                .x = in.x.data(),
@@ -139,6 +139,6 @@ TEST_CASE("determinism: group norm has the same bits for any number of threads",
 }
 
 TEST_CASE("group norm refuses channels that its groups do not divide", "[group_norm][fault]") {
-  Queue queue;
+  TestQueue queue;
   CHECK_THROWS_WITH(kernels::group_norm_forward<float>(queue, {.shape = {1, 4, 10, 4}}), Catch::Contains("multiple"));
 }

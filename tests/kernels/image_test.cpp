@@ -111,7 +111,7 @@ TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
                false,
                false};
   std::vector<float> slot(size_t(slot_h) * slot_w * 8, -1.f);
-  Queue queue;
+  TestQueue queue;
   const std::vector images{source(c, pixels.data())};
   kernels::preprocess(queue, arguments(c, images, slot.data()));
   // PyTorch computes the source coordinate in fp32: 2 roundings of a coordinate up to the image's size move the value

@@ -147,7 +147,7 @@ TEMPLATE_TEST_CASE("detection takes the boxes that its definition takes", "[nms]
 
 TEST_CASE("detection of one location, of no images and of NaN", "[nms]") {
   const oracle::DetectSettings settings{0.05, 10, 0, 0.5, false, 4};
-  Queue queue;
+  TestQueue queue;
   double closest = 1;
   auto one = random_problem({{{1, 1}}, 1, 1, 1, 0}, settings, 1e-3f);
   one.logits[0] = 1.f;
@@ -160,7 +160,7 @@ TEST_CASE("detection of one location, of no images and of NaN", "[nms]") {
 }
 
 TEST_CASE("the score threshold on logits decides as the score does", "[nms]") {
-  Queue queue;
+  TestQueue queue;
   for (const double threshold : {0.05, 0.5, 0.3, 0.9}) {
     auto problem = random_problem({{{1, 3}}, 1, 1, 1, 0}, {threshold, 10, 0, 0.5, true, 4}, 1.f);
     const double edge = std::log(double{float(threshold)} / (1 - double{float(threshold)}));
@@ -182,7 +182,7 @@ TEST_CASE("nms golden values", "[nms]") {
   for (const std::string threshold : {"0.3", "0.5", "0.7"})
     for (const bool batched : {false, true}) {
       CAPTURE(threshold, batched);
-      Queue queue;
+      TestQueue queue;
       Guarded<int32_t> keep(n), count(1);
       Guarded<uint64_t> workspace(kernels::nms_workspace(n) / sizeof(uint64_t));
       kernels::nms(queue, {boxes.data(), scores.data(), batched ? classes.data() : nullptr, n, std::stof(threshold),
@@ -241,7 +241,7 @@ TEST_CASE("detection golden values from torchvision's head outputs", "[nms]") {
           p.anchors.push_back(cells[level * 36 + k] + float(k % 2 == 0 ? x * (width / columns) : y * (height / rows)));
   }
   for (int image = 0; image < p.shape.images; ++image) p.sizes.insert(p.sizes.end(), {float(height), float(width)});
-  Queue queue;
+  TestQueue queue;
   const auto out = run<float>(queue, p, false);
   for (int image = 0; image < p.shape.images; ++image) {
     const std::string prefix = "image" + std::to_string(image) + ".det_";
@@ -261,7 +261,7 @@ TEST_CASE("detection golden values from torchvision's head outputs", "[nms]") {
 
 TEST_CASE("detection determinism: the same bits for any number of threads", "[nms]") {
   const auto problem = random_problem({{{40, 40}, {20, 20}}, 2, 9, 20, 4}, {0.05, 300, 0, 0.5, false, 100}, 0.25f);
-  Queue queue;
+  TestQueue queue;
   check_same_bits_for_any_thread_count([&] {
     const auto result = run<float>(queue, problem);
     return joined(result.boxes, result.scores, result.labels, result.counts);

@@ -46,9 +46,9 @@ struct Scalar {
 struct Run {
   std::vector<float> params, m, v;
   std::vector<kernels::ParamSegment> segments;
-  float lr = 0, grad_scale = 1;
-  int32_t skip = 0;
-  int64_t steps_done = 0;
+  Single<float> lr, grad_scale = 1;
+  Single<int32_t> skip;
+  Single<int64_t> steps_done;
 
   Run(const std::vector<float>& start, std::vector<kernels::ParamSegment> given, double rate)
       : params(start), m(start.size()), v(start.size()), segments(std::move(given)), lr(static_cast<float>(rate)) {}
@@ -123,7 +123,7 @@ TEST_CASE("every segment has its own settings, and what lies in none stays", "[o
     std::vector<Settings> of(n, {.lr = -1});
     for (const auto& s : segments)
       for (int64_t i = s.begin; i < s.end; ++i)
-        of[i] = {.lr = double{run.lr} * s.lr_scale, .weight_decay = s.weight_decay};
+        of[i] = {.lr = double{float(run.lr)} * s.lr_scale, .weight_decay = s.weight_decay};
     Reference expected(n);
     for (size_t i = 0; i < n; ++i) {
       Scalar scalar(start[i]);
@@ -151,13 +151,13 @@ TEST_CASE("a step that is to be skipped changes nothing", "[optimizer][fault]") 
 }
 
 TEST_CASE("clipping scales to the largest norm, and says where gradients are not finite", "[optimizer]") {
-  Queue queue;
-  const auto clip = [&](double sum_of_squares, float max_norm) {
-    float scale = -1;
-    int32_t skip = -1;
+  TestQueue queue;
+  const auto clip = [&](Single<double> sum_of_squares, float max_norm) {
+    Single<float> scale = -1;
+    Single<int32_t> skip = -1;
     kernels::guard_step(queue,
                         {.sum_of_squares = &sum_of_squares, .max_norm = max_norm, .scale = &scale, .skip = &skip});
-    return std::pair(scale, skip);
+    return std::pair(float(scale), int32_t(skip));
   };
   CHECK(clip(25, 10) == std::pair(1.f, 0));
   CHECK(clip(25, 2) == std::pair(static_cast<float>(2 / (5 + 1e-6)), 0));
@@ -169,10 +169,11 @@ TEST_CASE("clipping scales to the largest norm, and says where gradients are not
 
 TEST_CASE("steps that are not finite are skipped, and all others once there were too many", "[optimizer][fault]") {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  Queue queue;
-  float losses[2] = {1, 2}, scale = 0;
-  double sum_of_squares = 4;
-  int32_t skip = -1, non_finite = 0;
+  TestQueue queue;
+  std::vector<float> losses = {1, 2};
+  Single<float> scale;
+  Single<double> sum_of_squares = 4;
+  Single<int32_t> skip = -1, non_finite;
   const auto skips = [&](float classification, float box) {
     losses[0] = classification, losses[1] = box;
     kernels::guard_step(queue, {.sum_of_squares = &sum_of_squares,
@@ -199,7 +200,7 @@ TEST_CASE("the moving average agrees with its definition", "[optimizer]") {
   const auto params = seeded_uniform<float>(n, 1), before = seeded_uniform<float>(n, 2);
   for_each_way_to_run([&](Queue& queue) {
     Guarded<float> p(params), average(before);
-    const int32_t skip = 0, skipped = 1;
+    const Single<int32_t> skip = 0, skipped = 1;
     kernels::ema(queue, n, 0.9f, p.data(), &skipped, average.data());
     CHECK(average.values() == before);
     kernels::ema(queue, n, 0.9f, p.data(), &skip, average.data());

@@ -54,7 +54,7 @@ TEMPLATE_TEST_CASE("max pooling and its gradient agree with their definitions", 
 }
 
 TEST_CASE("max pooling of no images does nothing", "[pool]") {
-  Queue queue;
+  TestQueue queue;
   kernels::max_pool_forward<float>(queue, {0, 4, 4, 8, 3}, nullptr, nullptr, nullptr);
   CHECK_THROWS_WITH(kernels::max_pool_forward<float>(queue, {1, 4, 4, 8, 5}, nullptr, nullptr, nullptr),
                     Catch::Contains("kernel"));

@@ -7,6 +7,7 @@
 #include "engine/optimizer.h"
 #include "model/retinanet.h"
 #include "model/weights.h"
+#include "tests/support/device_memory.h"
 #include "tests/support/golden.h"
 
 namespace fovea::test {
@@ -68,7 +69,7 @@ inline std::vector<float> permuted(const std::vector<float>& values, int n, int 
 
 struct GoldenNetwork {
   explicit GoldenNetwork(const std::string& name, kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto,
-                         DeviceKind device = DeviceKind::Cpu)
+                         DeviceKind device = test_device())
       : weights(golden(name + ".weights")),
         expected(golden(name + ".golden")),
         context(device, Precision::F32, algorithm),

@@ -66,8 +66,12 @@ void execute(Queue&, const ConvGraph& graph, const Operands& o, void* workspace)
   dispatch(key.dtype, [&]<class T> { run<T>(graph, o); });
 }
 
-double seconds(Queue&, const std::function<void()>&) {
-  throw Error(ErrorKind::Runtime, "nothing is timed on a described device");
+double seconds(Queue&, const std::function<void()>& work) {
+  require(!test::seconds_to_come.empty(), "nothing is timed on a described device");
+  work();
+  const double next = test::seconds_to_come.front();
+  test::seconds_to_come.pop_front();
+  return next;
 }
 
 bool runs_contracts() { return false; }
@@ -78,6 +82,7 @@ void release(void* memory) { std::free(memory); }
 
 namespace test {
 std::vector<GraphKey> executed_graphs;
-}
+std::deque<double> seconds_to_come;
+}  // namespace test
 
 }  // namespace fovea::cudnn

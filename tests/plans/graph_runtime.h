@@ -1,5 +1,6 @@
 // What the tests' runtime of plans (graph_runtime.cpp) shows.
 #pragma once
+#include <deque>
 #include <vector>
 
 #include "kernels/cudnn_graphs.h"
@@ -7,5 +8,10 @@
 namespace fovea::cudnn::test {
 
 extern std::vector<GraphKey> executed_graphs;  // in order, since the start
+extern std::deque<double> seconds_to_come;     // what the next timings give; without one there is no timing
+
+// Of the products that may stand for graphs: cublaslt_host.cpp, or no_cublaslt.cpp in builds without cuBLASLt.
+size_t products_executed();
+void offer_products(bool offer);
 
 }  // namespace fovea::cudnn::test

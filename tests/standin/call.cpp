@@ -71,7 +71,11 @@ State::State() {
     fail_error = static_cast<cudaError_t>(std::stoi(fail.substr(second + 1)));
   }
   dry = number("FOVEA_STANDIN_DRY", 0) != 0;
-  order = variable("FOVEA_STANDIN_ORDER") == std::string("adverse") ? Order::Adverse : Order::Submitted;
+  const std::map<std::string, Order> orders{{"", Order::Submitted},
+                                            {"submitted", Order::Submitted},
+                                            {"adverse", Order::Adverse},
+                                            {"concurrent", Order::Concurrent}};
+  order = orders.at(variable("FOVEA_STANDIN_ORDER"));
   memory_limit = number("FOVEA_STANDIN_MEMORY", device_fact("totalGlobalMem"));
   driver = static_cast<int>(number("FOVEA_STANDIN_DRIVER", driver));
   devices = static_cast<int>(number("FOVEA_STANDIN_DEVICES", devices));
@@ -139,9 +143,12 @@ void reset_report() {
 void set_dry(bool dry) { state().dry = dry; }
 
 void set_adverse_order(bool adverse) {
+  const std::lock_guard lock(state().mutex);
   finish_all();
   state().order = adverse ? Order::Adverse : Order::Submitted;
 }
+
+void set_devices(int count) { state().devices = count; }
 
 void fail(const std::string& call, int64_t n, cudaError_t error) {
   State& s = state();
@@ -180,7 +187,8 @@ const char* cudaGetErrorName(cudaError_t error) {
                                                 {900, "cudaErrorStreamCaptureUnsupported"},
                                                 {901, "cudaErrorStreamCaptureInvalidated"},
                                                 {904, "cudaErrorStreamCaptureUnjoined"},
-                                                {905, "cudaErrorStreamCaptureIsolation"}};
+                                                {905, "cudaErrorStreamCaptureIsolation"},
+                                                {907, "cudaErrorCapturedEvent"}};
   const auto found = names.find(static_cast<int>(error));
   return found != names.end() ? found->second : "unnamed error of the stand-in";
 }

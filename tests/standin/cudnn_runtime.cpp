@@ -4,6 +4,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "kernels/conv_backend.h"
 #include "kernels/cuda_check.h"
 #include "tests/standin/standin.h"
@@ -16,7 +19,12 @@ struct OnCpu {
   kernels::ConvShape shape;
   DType dtype;
   static kernels::ConvBackend& convolution() {
-    static const auto backend = kernels::make_onednn_backend(kernels::ConvAlgorithm::Auto);
+    static const auto backend = [] {
+      const char* asked = std::getenv("FOVEA_STANDIN_CONV");
+      return kernels::make_onednn_backend(asked != nullptr && asked == std::string_view("direct")
+                                              ? kernels::ConvAlgorithm::Direct
+                                              : kernels::ConvAlgorithm::Auto);
+    }();
     return *backend;
   }
   void operator()(kernels::ConvForward args) const {

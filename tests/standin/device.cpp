@@ -7,6 +7,8 @@ using namespace standin;
 
 namespace {
 
+thread_local int current_device = 0;
+
 // What cudaGetDeviceCount finds.
 cudaError_t count_devices(int* count) {
   *count = 0;
@@ -34,19 +36,23 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 cudaError_t cudaGetDevice(int* device) {
   return call("cudaGetDevice", [&] {
-    *device = 0;
+    *device = current_device;
     return cudaSuccess;
   });
 }
 cudaError_t cudaSetDevice(int device) {
-  return call("cudaSetDevice",
-              [&] { return device >= 0 && device < state().devices ? cudaSuccess : cudaErrorInvalidDevice; });
+  return call("cudaSetDevice", [&] {
+    if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
+    current_device = device;
+    return cudaSuccess;
+  });
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return call("cudaGetDeviceProperties", [&] {
     if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
     *properties = {};
     std::strncpy(properties->name, "stand-in for NVIDIA H200", sizeof(properties->name) - 1);
+    properties->uuid.bytes[0] = static_cast<char>(device);
     properties->totalGlobalMem = static_cast<size_t>(state().memory_limit);
     properties->sharedMemPerBlock = static_cast<size_t>(device_fact("maxSharedMemoryPerBlock"));
     properties->sharedMemPerBlockOptin = static_cast<size_t>(device_fact("maxSharedMemoryPerBlockOptin"));

@@ -15,7 +15,7 @@ std::shared_ptr<const Graph> find_graph(void* handle) {
 std::vector<size_t> order_of(const Graph& graph) {
   const size_t count = graph.nodes.size();
   std::vector<size_t> order, waits(count, 0);
-  if (state().order == Order::Submitted) {
+  if (state().order != Order::Adverse) {
     for (size_t i = 0; i < count; ++i) order.push_back(i);
     return order;
   }

@@ -1,10 +1,14 @@
 // Registration of modules, and launches: checked against the device's limits, done by the kernel's CPU form.
 #include <cxxabi.h>
+#include <pthread.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "kernels/cpu_form.h"
 #include "tests/standin/state.h"
+
+extern "C" const char __executable_start, _end;  // of the program with its constants and variables, from the linker
 
 namespace standin {
 namespace {
@@ -37,6 +41,34 @@ bool within_limits(const dim3& grid, const dim3& block, size_t shared) {
          grid.z <= 65535 && shared <= fact("maxSharedMemoryPerBlock");
 }
 
+struct Range {
+  const char *begin, *end;
+  bool holds(const char* address) const { return address >= begin && address < end; }
+};
+
+Range stack_of_this_thread() {
+  pthread_attr_t attributes;
+  void* lowest = nullptr;
+  size_t bytes = 0;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &lowest, &bytes);
+  pthread_attr_destroy(&attributes);
+  return {static_cast<char*>(lowest), static_cast<char*>(lowest) + bytes};
+}
+
+// Whether a kernel is handed an address that only the host has: of its caller's stack, or of the program's own data.
+// (Of the host's heap it cannot be told.)
+bool has_host_address(const std::string& functor) {
+  static thread_local const Range stack = stack_of_this_thread();
+  const Range program{&__executable_start, &_end};
+  for (size_t at = 0; at + sizeof(char*) <= functor.size(); at += sizeof(char*)) {
+    const char* address = nullptr;
+    std::memcpy(&address, functor.data() + at, sizeof(address));
+    if (stack.holds(address) || program.holds(address)) return true;
+  }
+  return false;
+}
+
 cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void** arguments, size_t shared,
                    cudaStream_t stream) {
   State& s = state();
@@ -44,6 +76,7 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
   const fovea::launch::CpuForm* form = fovea::launch::CpuForm::find(kernel);
   if (known == s.kernels.end() || form == nullptr) return cudaErrorInvalidDeviceFunction;
   if (!within_limits(grid, block, shared)) return cudaErrorInvalidConfiguration;
+  if (has_host_address(form->functor_bytes(arguments))) return cudaErrorIllegalAddress;
   return submit(stream, known->second, true, [name = known->second, work = form->work(arguments)] {
     ++state().counts.launches[name];
     if (!state().dry) work();
@@ -52,12 +85,13 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
 
 }  // namespace
 
-cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work) {
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work, Chain* chain) {
   return call("enqueue", [&] {
-    return submit(stream, name, true, [name = std::string(name), work = std::move(work)] {
+    const auto counted = [name = std::string(name), work = std::move(work)] {
       ++state().counts.launches[name];
       if (!state().dry) work();
-    });
+    };
+    return submit(stream, name, true, counted, chain);
   });
 }
 

@@ -23,7 +23,8 @@ std::map<uintptr_t, Allocation>& allocations() {
   return all;
 }
 
-cudaError_t allocate(void** memory, size_t bytes, bool pinned) {
+// `managed`: of host and device, and only filled as it is touched, with zeros.
+cudaError_t allocate(void** memory, size_t bytes, bool pinned, bool managed = false) {
   State& s = state();
   if (memory == nullptr) return cudaErrorInvalidValue;
   *memory = nullptr;
@@ -35,7 +36,7 @@ cudaError_t allocate(void** memory, size_t bytes, bool pinned) {
   mprotect(base, rounded, PROT_READ | PROT_WRITE);
   // The end of the allocation at the end of its last page, so that the first byte beyond it shows.
   auto* begin = static_cast<std::byte*>(base) + (rounded - bytes) / 256 * 256;
-  if (!s.dry) std::memset(base, 0xff, rounded);  // NaN: what is read before it was written shows
+  if (!s.dry && !managed) std::memset(base, 0xff, rounded);  // NaN: what is read before it was written shows
   allocations()[reinterpret_cast<uintptr_t>(begin)] = {bytes, mapped, pinned, true};
   int64_t& held = pinned ? s.counts.pinned_memory : s.counts.memory;
   held += static_cast<int64_t>(bytes);
@@ -107,6 +108,11 @@ Where where(const void* memory, size_t bytes) {
   return allocation.pinned ? Where::Pinned : Where::Device;
 }
 
+bool in_device_memory(const void* memory, size_t bytes) {
+  const std::lock_guard lock(state().mutex);
+  return where(memory, bytes) == Where::Device;
+}
+
 }  // namespace standin
 
 using namespace standin;
@@ -116,6 +122,9 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
     const cudaError_t refused = refuse_in_capture(state().counts.allocations_in_capture);
     return refused != cudaSuccess ? refused : allocate(memory, bytes, false);
   });
+}
+cudaError_t cudaMallocManaged(void** memory, size_t bytes, unsigned) {
+  return call("cudaMallocManaged", [&] { return allocate(memory, bytes, false, true); });
 }
 cudaError_t cudaFree(void* memory) {
   return call("cudaFree", [&] {

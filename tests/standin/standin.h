@@ -12,8 +12,11 @@
 //   memory
 //                                      of large networks in seconds
 //   FOVEA_STANDIN_ORDER=adverse        work is done as late as its dependencies allow, and graphs' nodes last to first:
-//                                      a missing wait shows as a wrong result. Default: submitted
+//                                      a missing wait shows as a wrong result
+//                      =concurrent     a thread does the work while the host goes on, as a device does
+//                                      Default: submitted, each call does its work before it returns
 //   FOVEA_STANDIN_DRIVER=13000, FOVEA_STANDIN_DEVICES=1, FOVEA_STANDIN_CAPABILITY=9.0    another machine
+//   FOVEA_STANDIN_CONV=direct          convolution by oneDNN's direct primitives, as of --conv direct
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -27,7 +30,12 @@ namespace standin {
 
 // Does `work` as a launch of that name would be done: in the stream's order, or as a node of the graph that is
 // captured.
-cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work);
+// `chain`: after what was enqueued with it before, in whichever stream that was.
+struct Chain;
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work, Chain* chain = nullptr);
+// For work that waits for something outside this process: other threads may call the runtime until `wait` returns.
+void while_unlocked(const std::function<void()>& wait);
+bool in_device_memory(const void* memory, size_t bytes);
 
 struct Report {
   std::map<std::string, int64_t> calls;     // by name of the function
@@ -47,6 +55,7 @@ void reset_report();  // counts of calls and launches to 0, peaks to what is in 
 // The environment's settings for what follows in this process.
 void set_dry(bool dry);
 void set_adverse_order(bool adverse);
+void set_devices(int count);
 void fail(const std::string& call, int64_t n, cudaError_t error);  // the n-th from now, from 1; n = 0: none
 
 }  // namespace standin

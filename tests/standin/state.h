@@ -1,6 +1,7 @@
 // What the parts of the stand-in share.
 #pragma once
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -42,6 +43,7 @@ struct Capture {
 struct Stream {
   std::deque<Step> pending;
   int64_t submitted = 0, done = 0;
+  bool running = false;  // a step, in some thread
   std::shared_ptr<Capture> capture;
   std::vector<size_t> frontier;  // of the capture: what the next node comes after
 };
@@ -58,10 +60,20 @@ struct Graph {
   std::vector<Node> nodes;
 };
 
-enum class Order { Submitted, Adverse };
+// Of work across streams that it follows one another, in whatever order streams would allow.
+struct Chain {
+  Point point;
+  std::weak_ptr<Capture> capture;
+  size_t node = 0;  // of it
+};
+
+enum class Order { Submitted, Adverse, Concurrent };
 
 struct State {
-  std::recursive_mutex mutex;
+  std::mutex mutex;
+  std::condition_variable_any moved;               // work was submitted, or done
+  std::deque<std::shared_ptr<Stream>> for_device;  // Order::Concurrent: whose next step comes when
+  bool device_runs = false;
   Report counts;
   std::map<cudaStream_t, std::shared_ptr<Stream>> streams;
   std::map<cudaEvent_t, std::shared_ptr<Event>> events;
@@ -109,7 +121,8 @@ Where where(const void* memory, size_t bytes);
 
 // ---- stream.cpp
 std::shared_ptr<Stream> find(cudaStream_t stream);  // nullptr if there is none
-cudaError_t submit(cudaStream_t stream, const std::string& name, bool launch, std::function<void()> work);
+cudaError_t submit(cudaStream_t stream, const std::string& name, bool launch, std::function<void()> work,
+                   Chain* chain = nullptr);
 void finish(const Point& point);  // does what is pending up to there, and what that waits for
 void finish_all();
 // Of a call that may not be made while this thread captures strictly: error 900, and the capture is invalid.

@@ -1,5 +1,7 @@
-// Streams, events and captures. Work is done at once, or (Order::Adverse) not before something waits for it.
+// Streams, events and captures. Work is done at once, or (Order::Adverse) not before something waits for it, or
+// (Order::Concurrent) by a thread of the device's own.
 #include <algorithm>
+#include <utility>
 
 #include "tests/standin/state.h"
 
@@ -16,11 +18,39 @@ void join(std::vector<size_t>& frontier, const std::vector<size_t>& more) {
     if (std::find(frontier.begin(), frontier.end(), node) == frontier.end()) frontier.push_back(node);
 }
 
+void run_next(Stream& stream) {
+  const Step step = std::move(stream.pending.front());
+  stream.pending.pop_front();
+  stream.running = true;
+  for (const Point& before : step.after) finish(before);
+  step.work();
+  stream.running = false;
+  ++stream.done;
+  state().moved.notify_all();
+}
+
+// The device: does what is submitted, in that order.
+void run_device() {
+  State& s = state();
+  s.mutex.lock();
+  for (;;) {
+    while (s.for_device.empty()) s.moved.wait(s.mutex);
+    const std::shared_ptr<Stream> stream = std::move(s.for_device.front());
+    s.for_device.pop_front();
+    run_next(*stream);
+  }
+}
+
 // Puts a step into a stream that does not capture.
 void push(const std::shared_ptr<Stream>& stream, Step step) {
+  State& s = state();
   stream->pending.push_back(std::move(step));
   ++stream->submitted;
-  if (state().order == Order::Submitted) finish({stream, stream->submitted});
+  if (s.order == Order::Submitted) finish({stream, stream->submitted});
+  if (s.order != Order::Concurrent) return;
+  s.for_device.push_back(stream);
+  s.moved.notify_all();
+  if (!std::exchange(s.device_runs, true)) std::thread(run_device).detach();
 }
 
 // Whether all nodes come before the origin's next one: every stream that took part has been joined.
@@ -86,10 +116,11 @@ cudaError_t end_capture(cudaStream_t stream, cudaGraph_t* graph) {
       other->frontier.clear();
     }
   capture->origin = nullptr;
+  auto nodes = std::move(capture->nodes);  // events may know the capture for longer
   if (capture->invalid) return cudaErrorStreamCaptureInvalidated;
   if (!whole) return cudaErrorStreamCaptureUnjoined;
   *graph = reinterpret_cast<cudaGraph_t>(state().next_handle++);
-  state().graphs[*graph] = std::make_shared<Graph>(Graph{capture->nodes});
+  state().graphs[*graph] = std::make_shared<Graph>(Graph{std::move(nodes)});
   return cudaSuccess;
 }
 
@@ -100,32 +131,48 @@ std::shared_ptr<Stream> find(cudaStream_t stream) {
   return found != state().streams.end() ? found->second : nullptr;
 }
 
-cudaError_t submit(cudaStream_t stream, const std::string& name, bool launch, std::function<void()> work) {
+cudaError_t submit(cudaStream_t stream, const std::string& name, bool launch, std::function<void()> work,
+                   Chain* chain) {
   const auto in = find(stream);
   if (!in) return cudaErrorInvalidResourceHandle;
   if (!in->capture) {
-    push(in, {std::move(work), {}});
+    Step step{std::move(work), {}};
+    if (chain != nullptr && chain->point.stream) step.after.push_back(chain->point);
+    if (chain != nullptr) chain->point = {in, in->submitted + 1};
+    push(in, std::move(step));
     return cudaSuccess;
   }
-  if (in->capture->invalid) return cudaErrorStreamCaptureInvalidated;
-  in->capture->nodes.push_back({name, std::move(work), in->frontier, launch});
-  in->frontier = {in->capture->nodes.size() - 1};
+  Capture& capture = *in->capture;
+  if (capture.invalid) return cudaErrorStreamCaptureInvalidated;
+  if (chain != nullptr && chain->capture.lock() == in->capture) join(in->frontier, {chain->node});
+  capture.nodes.push_back({name, std::move(work), in->frontier, launch});
+  in->frontier = {capture.nodes.size() - 1};
+  if (chain != nullptr) {
+    chain->capture = in->capture;
+    chain->node = in->frontier[0];
+  }
   return cudaSuccess;
 }
 
 void finish(const Point& point) {
   Stream& stream = *point.stream;
   while (stream.done < point.step) {
-    const Step step = std::move(stream.pending.front());
-    stream.pending.pop_front();
-    for (const Point& before : step.after) finish(before);
-    step.work();
-    ++stream.done;
+    if (stream.running || state().order == Order::Concurrent)
+      state().moved.wait(state().mutex);
+    else
+      run_next(stream);
   }
 }
 
 void finish_all() {
-  for (const auto& [handle, stream] : state().streams) finish({stream, stream->submitted});
+  const auto streams = state().streams;  // as they are now: others may make some while this waits
+  for (const auto& [handle, stream] : streams) finish({stream, stream->submitted});
+}
+
+void while_unlocked(const std::function<void()>& wait) {
+  state().mutex.unlock();
+  wait();
+  state().mutex.lock();
 }
 
 cudaError_t refuse_in_capture(int64_t& counter) {
@@ -208,6 +255,15 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     const cudaError_t refused = refuse_in_capture(state().counts.waits_in_capture);
     if (refused == cudaSuccess && found->point.stream) finish(found->point);
     return refused;
+  });
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return call("cudaEventQuery", [&] {
+    const auto found = find_event(event);
+    if (!found) return cudaErrorInvalidResourceHandle;
+    if (found->capture) return cudaErrorCapturedEvent;
+    const Point& point = found->point;
+    return !point.stream || point.stream->done >= point.step ? cudaSuccess : cudaErrorNotReady;
   });
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {

@@ -8,6 +8,7 @@
 
 #include "kernels/queue.h"
 #include "tests/support/catch.h"
+#include "tests/support/device_memory.h"
 
 namespace fovea::test {
 
@@ -53,9 +54,13 @@ class Guarded {
   std::vector<unsigned char> bytes_;
 };
 
-// Runs body(queue) in every way there is on this machine; CAPTUREs which.
+// Runs body(queue) in every way that test_device() has; CAPTUREs which.
 template <class Body>
 void for_each_way_to_run(const Body& body) {
+  if (test_device() == DeviceKind::Cuda) {
+    TestQueue queue;
+    return body(queue);
+  }
   for (const Way way : {Way::Fast, Way::FibersForward, Way::FibersBackward, Way::FibersShuffled}) {
     const int way_to_run = static_cast<int>(way);
     CAPTURE(way_to_run);

@@ -12,7 +12,7 @@
 
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
-#include "tools/data/coco.h"
+#include "tools/data/form.h"
 
 namespace fovea::test {
 
@@ -35,7 +35,7 @@ inline std::string read_text(const fs::path& path) {
 inline void make_data(const fs::path& folder, size_t train, size_t val,
                       const std::function<std::string(size_t image, const std::string& annotations)>& edit = {}) {
   for (const auto& [split, count] : {std::pair<std::string, size_t>{"train", train}, {"val", val}}) {
-    const Dataset all = load_coco(kCells, split);
+    const Dataset all = load_dataset(kCells, split);
     std::string images, annotations, categories;
     for (const Category& c : all.categories)
       categories += fmt::format("{}{{\"id\":{},\"name\":\"{}\"}}", categories.empty() ? "" : ",", c.id, c.name);

@@ -72,7 +72,7 @@ TEST_CASE("a COCO file loads: any category ids, labels by id, lists in any order
 
 TEST_CASE("the example data set loads whole") {
   const std::filesystem::path folder = std::filesystem::path(FOVEA_SOURCE_DIR) / "examples/blood_cells";
-  const Dataset train = load_coco(folder, "train"), val = load_coco(folder, "val");
+  const Dataset train = load_dataset(folder, "train"), val = load_dataset(folder, "val");
   CHECK((train.samples.size() == 294 && train.report.objects == 3954));
   CHECK((val.samples.size() == 70 && val.report.objects == 932));
   CHECK(train.categories.at(1).name == "RBC");
@@ -80,9 +80,15 @@ TEST_CASE("the example data set loads whole") {
   for (const Sample& sample : val.samples) CHECK(std::filesystem::exists(val.image_root / sample.file_name));
 }
 
-TEST_CASE("a folder that is no COCO tree is refused, saying what was expected (fault)") {
-  CHECK_THROWS_WITH(load_coco("/nowhere", "train"),
-                    Contains("/nowhere/annotations/instances_train.json: does not exist; expected a COCO tree"));
+TEST_CASE("a folder that is no data set is refused, saying what was looked for in each form (fault)") {
+  CHECK_THROWS_WITH(load_dataset("/nowhere", "train"), Contains("/nowhere: does not exist"));
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
+                    Contains("no data set was found") && Contains("coco: annotations/instances_{train,val}.json") &&
+                        Contains("voc: Annotations/*.xml") && Contains("csv: {train,val}.csv") &&
+                        Contains("yolo: data.yaml"));
+  CHECK_THROWS_WITH(load_dataset(folder.path(), "train", {.form = Form::Yolo}),
+                    Contains("is no data set in the form yolo; looked for data.yaml"));
 }
 
 TEST_CASE("malformed annotation files are refused with the byte or the key (fault)") {

@@ -1,133 +1,15 @@
 // Trainings of several ranks, as users start them: by mpirun, and by hand with torchrun's environment.
-//
-// The bound of loss curves: two computations of one loss differ by 2·kForward of it, two gradients by 2·kBackward of
-// their norm (tests/model/golden_network_test.cpp). Step i moves the weights apart by rate·2·kBackward·|g_i|, which
-// changes the loss of step k by up to |g_k| times that.
-#include <fmt/format.h>
-#include <signal.h>
-
-#include <cmath>
-#include <sstream>
-
+#include "tools/train/ranks.h"
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
-#include "tests/support/ranks.h"
-#include "tests/support/temporary_folder.h"
-#include "tests/support/tolerance.h"
-#include "tests/support/training_data.h"
-#include "tools/train/ranks.h"
-#include "tools/train/run_folder.h"
+#include "tests/support/training_ranks.h"
 
 using namespace fovea;
 using namespace fovea::test;
 using Catch::Contains;
 
-namespace {
-
-constexpr double kForward = 20 * 24 * epsilon_of<float>(), kBackward = 2 * kForward;
-constexpr double kRate = 0.01;
-
-using Arguments = std::vector<std::string>;
-
-struct Bench {
-  TemporaryFolder folder;
-  fs::path data = folder.path() / "data";
-  explicit Bench(const std::function<std::string(size_t, const std::string&)>& edit = {}) {
-    make_data(data, 6, 3, edit);
-  }
-  fs::path run(const std::string& name) const { return folder.path() / name; }
-  // A training whose every computation is the same, up to roundings, for any number of ranks.
-  Arguments arguments(const std::string& name, const Arguments& settings = {}, const Arguments& more = {}) const {
-    Arguments all{"train",       "--preset", "tiny",   "--data", data.string(),    "--out", run(name).string(),
-                  "--precision", "fp32",     "--conv", "direct", "--rank-timeout", "60"};
-    for (const char* setting :
-         {"train.steps=8", "train.batch=6", "train.log_every=1", "train.checkpoint_every=4",
-          "train.schedule.kind=\"constant\"", "train.schedule.warmup_steps=0", "train.optimizer.kind=\"sgd\"",
-          "train.optimizer.momentum=0.0", "train.sync_batch_norm=true", "input.short_side=[64, 96]"})
-      all.insert(all.end(), {"--set", setting});
-    all.insert(all.end(), {"--set", fmt::format("train.schedule.base={}", kRate)});
-    for (const std::string& setting : settings) all.insert(all.end(), {"--set", setting});
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-  }
-};
-
-constexpr const char* kOneThread = "export OMP_NUM_THREADS=1; ";
-const std::string kAlone = std::string(kOneThread) + R"(exec "$0" "$@")";
-
-// Ranks started by hand.
-class TcpRanks {
- public:
-  TcpRanks(int size, const std::function<Arguments(int rank)>& arguments) {
-    const int port = free_port();
-    for (int rank = 0; rank < size; ++rank)
-      ranks_.push_back(std::make_unique<Process>(
-          arguments(rank), fmt::format(R"({}RANK={} WORLD_SIZE={} MASTER_ADDR=127.0.0.1 MASTER_PORT={} exec "$0" "$@")",
-                                       kOneThread, rank, size, port)));
-  }
-  TcpRanks(int size, const Arguments& arguments) : TcpRanks(size, [&](int) { return arguments; }) {}
-  Process& operator[](size_t rank) { return *ranks_[rank]; }
-  std::vector<ProcessResult> wait() {
-    std::vector<ProcessResult> results;
-    for (const auto& rank : ranks_) results.push_back(rank->wait());
-    return results;
-  }
-
- private:
-  std::vector<std::unique_ptr<Process>> ranks_;
-};
-
-void require_success(TcpRanks&& ranks) {
-  for (const ProcessResult& result : ranks.wait()) {
-    CAPTURE(result.out, result.err);
-    REQUIRE(result.exit_code == 0);
-  }
-}
-
-#if defined(FOVEA_MPIRUN)
-// Each rank leaves its process id in the file `pids`.RANK.
-std::string mpirun(int size, const fs::path& pids) {
-  return fmt::format(
-      "{}export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; exec {} -np {} --oversubscribe --bind-to "
-      "none "
-      R"(sh -c 'echo $$ > {}.$OMPI_COMM_WORLD_RANK; exec "$0" "$@"' "$0" "$@")",
-      kOneThread, FOVEA_MPIRUN, size, pids.string());
-}
-#endif
-
-struct Step {
-  double loss, gradient_norm;
-};
-
-std::vector<Step> curve(const fs::path& run) {
-  std::vector<Step> steps;
-  std::istringstream log(read_text(run / "log.jsonl"));
-  for (std::string line; std::getline(log, line);)
-    if (const auto loss = number_in(line, "loss")) steps.push_back({*loss, *number_in(line, "gradient_norm")});
-  return steps;
-}
-
-// Empty where the curves agree within the bound at the top; else the first step that does not.
-std::string disagreement_of_curves(const std::vector<Step>& a, const std::vector<Step>& b) {
-  constexpr double kDigits = 1e-6;  // of the log
-  if (a.size() != b.size() || a.empty()) return fmt::format("{} and {} steps", a.size(), b.size());
-  double moved = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double bound = (2 * kForward + kDigits) * a[i].loss + a[i].gradient_norm * moved;
-    if (!(std::abs(a[i].loss - b[i].loss) <= bound))
-      return fmt::format("step {}: {} and {}, bound {}", i + 1, a[i].loss, b[i].loss, bound);
-    moved += kRate * 2 * kBackward * a[i].gradient_norm;
-  }
-  return "";
-}
-
-const fs::path kLast = "last.safetensors";
-
-}  // namespace
-
 TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with synchronised batch norm", "[rank]") {
-  const Bench bench;
+  const RankBench bench;
   REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
   const auto one = curve(bench.run("one"));
   CHECK(one.front().loss != one.back().loss);
@@ -147,7 +29,7 @@ TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with 
 
 TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which saves once and ends all with 130",
           "[rank][resume]") {
-  const Bench bench;
+  const RankBench bench;
   const Arguments longer{"train.steps=120", "train.checkpoint_every=30", "train.log_every=30"};
   require_success(TcpRanks(2, bench.arguments("whole", longer)));
   TcpRanks stopped(2, bench.arguments("stopped", longer));
@@ -166,7 +48,7 @@ TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which sav
 }
 
 TEST_CASE("ranks: resume with another number of them goes on with the same images", "[rank][resume]") {
-  const Bench bench;
+  const RankBench bench;
   REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
   require_success(TcpRanks(3, bench.arguments("changing", {"train.steps=4"})));
   require_success(TcpRanks(2, bench.arguments("changing", {}, {"--resume", "--allow-config-change"})));
@@ -174,7 +56,7 @@ TEST_CASE("ranks: resume with another number of them goes on with the same image
 }
 
 TEST_CASE("ranks: one with only background images takes the same steps", "[rank]") {
-  const Bench bench(
+  const RankBench bench(
       [](size_t image, const std::string& annotations) { return image == 0 ? annotations : std::string(); });
   const Arguments settings{"train.batch=2", "train.steps=6"};  // one image a rank: five of six are background
   require_success(TcpRanks(2, bench.arguments("run", settings)));
@@ -183,7 +65,7 @@ TEST_CASE("ranks: one with only background images takes the same steps", "[rank]
 }
 
 TEST_CASE("fault: a killed rank ends the others at once with its name and a non-zero code", "[rank][fault]") {
-  const Bench bench;
+  const RankBench bench;
   TcpRanks ranks(3, bench.arguments("run", {"train.steps=100000"}));
   REQUIRE(wait_for(bench.run("run") / kLast));
   ranks[1].signal(SIGKILL);
@@ -200,7 +82,7 @@ TEST_CASE("fault: a killed rank ends the others at once with its name and a non-
 }
 
 TEST_CASE("fault: ranks that differ in configuration, data or batch are refused with the difference", "[rank][fault]") {
-  const Bench bench;
+  const RankBench bench;
   const auto refused = [&](int code, const std::function<Arguments(int)>& arguments, const std::string& words) {
     const auto results = TcpRanks(2, arguments).wait();
     CAPTURE(results[0].err, results[1].err);
@@ -214,7 +96,7 @@ TEST_CASE("fault: ranks that differ in configuration, data or batch are refused 
       "train.optimizer.clip_norm: 5.0 -> 6.0");
   refused(
       2, [&](int) { return bench.arguments("b", {"train.batch=5"}); }, "5 / 2 = 2.50; set train.batch to 4 or 6");
-  const Bench other([](size_t image, const std::string& annotations) {
+  const RankBench other([](size_t image, const std::string& annotations) {
     std::string changed = annotations;
     return image == 3 ? changed.replace(changed.find("\"bbox\":["), 8, "\"bbox\":[1") : changed;
   });
@@ -224,8 +106,8 @@ TEST_CASE("fault: ranks that differ in configuration, data or batch are refused 
 }
 
 TEST_CASE("fault: an error on one rank ends all with its code and its words", "[rank][fault]") {
-  const Bench bench, broken;
-  const Dataset data = load_coco(broken.data, "train");
+  const RankBench bench, broken;
+  const Dataset data = load_dataset(broken.data, "train");
   write_text(broken.data / "train" / data.samples[2].file_name, "no image");
   const auto results =
       TcpRanks(2, [&](int rank) {
@@ -239,7 +121,7 @@ TEST_CASE("fault: an error on one rank ends all with its code and its words", "[
 }
 
 TEST_CASE("fault: a step that is not finite ends all ranks with code 4 and the images of each", "[rank][fault]") {
-  const Bench bench;
+  const RankBench bench;
   const auto results = TcpRanks(2, bench.arguments("run", {"train.schedule.base=1e30"})).wait();
   CAPTURE(results[0].err, results[1].err);
   CHECK(results[0].exit_code == 4);
@@ -249,7 +131,7 @@ TEST_CASE("fault: a step that is not finite ends all ranks with code 4 and the i
 
 #if defined(FOVEA_MPIRUN)
 TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves and ends all with 130", "[rank][fault]") {
-  const Bench bench;
+  const RankBench bench;
   const auto send = [&](const std::string& run, int rank, int number) {
     REQUIRE(wait_for(bench.run(run) / kLast));
     REQUIRE(::kill(std::stoi(read_text(bench.run(fmt::format("{}.pid.{}", run, rank)))), number) == 0);
@@ -270,8 +152,8 @@ TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves an
 #endif
 
 TEST_CASE("ranks take the images of one rank's batches in order, each once an epoch", "[rank]") {
-  const Bench bench;
-  const Dataset data = load_coco(bench.data, "train"), val = load_coco(bench.data, "val");
+  const RankBench bench;
+  const Dataset data = load_dataset(bench.data, "train"), val = load_dataset(bench.data, "val");
   const InputConfig input{.short_side = {64}, .long_side = 96, .workers = 1};
   BadFiles bad_files(100);
   const auto images = [&](const Dataset& dataset, int batch, DataShare share, bool training) {
@@ -302,8 +184,8 @@ TEST_CASE("ranks take the images of one rank's batches in order, each once an ep
 }
 
 TEST_CASE("ranks gather detections in the data set's order, and bad files as one list", "[rank]") {
-  const Bench bench;
-  const Dataset val = load_coco(bench.data, "val");
+  const RankBench bench;
+  const Dataset val = load_dataset(bench.data, "val");
   std::vector<Detection> all;
   for (size_t i = 0; i < 3; ++i)
     for (const double score : {0.9, 0.5}) all.push_back({val.samples[i].id, 1, 1, 2, 3, 4, score});

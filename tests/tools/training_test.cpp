@@ -275,7 +275,7 @@ TEST_CASE("fault: unusable data and weights end with code 3 and name the file", 
 
 TEST_CASE("fault: an unreadable image is listed and skipped, too many end the run", "[fault]") {
   const Bench bench(6, 2);
-  const Dataset data = load_coco(bench.data, "train");
+  const Dataset data = load_dataset(bench.data, "train");
   write_text(bench.data / "train" / data.samples[0].file_name, "no image");
   const auto result = run_fovea(bench.arguments("run"));  // one of eight is far more than 1 %
   CHECK(result.exit_code == 3);
@@ -291,7 +291,7 @@ TEST_CASE("fault: bad images and boxes are errors when asked for", "[fault]") {
   const auto boxes = run_fovea(bench.arguments("boxes", {"--bad-boxes", "error"}));
   CHECK(boxes.exit_code == 3);
   CHECK_THAT(boxes.err, Contains("--bad-boxes skip"));
-  const Dataset data = load_coco(bench.data, "train");
+  const Dataset data = load_dataset(bench.data, "train");
   write_text(bench.data / "train" / data.samples[0].file_name, "no image");
   const auto images = run_fovea(bench.arguments("images", {"--bad-images", "error"}));
   CHECK(images.exit_code == 3);

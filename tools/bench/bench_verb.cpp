@@ -255,7 +255,8 @@ void add_bench(CLI::App& app) {
   verb->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
   verb->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
   verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
-  verb->add_flag("--autotune", o->autotune, "On a GPU: time cuDNN's candidates for each layer at first use");
+  verb->add_flag("--autotune", o->autotune,
+                 "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
   verb->add_flag("--inference-only", o->inference_only, "Leave training out");
   verb->add_flag("--training-only", o->training_only, "Leave inference out");
   verb->callback([o] { bench(*o); });

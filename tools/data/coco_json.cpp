@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tools/data/json_input.h"
+#include "tools/data/json_pieces.h"
 
 namespace fovea {
 namespace {
@@ -21,7 +21,7 @@ int image_side(JsonInput& input, Value value) {
 }
 
 // The list is drained, so that the numbers can be counted.
-void read_bbox(JsonInput& input, Value value, CocoAnnotation& annotation) {
+void read_bbox(JsonInput& input, Value value, RawObject& annotation) {
   annotation.bbox.fill(std::numeric_limits<double>::quiet_NaN());
   annotation.bbox_numbers = 0;
   if (value.type() != simdjson::ondemand::json_type::array) return;
@@ -38,8 +38,8 @@ double read_area(JsonInput& input, Value value) {
   return area;
 }
 
-CocoImage read_image_entry(JsonInput& input, object entry) {
-  CocoImage image{};
+RawImage read_image_entry(JsonInput& input, object entry) {
+  RawImage image{};
   bool id = false;
   input.for_each_field(entry, [&](std::string_view key, Value value) {
     if (key == "id") image.id = input.id(value), id = true;
@@ -66,8 +66,8 @@ Category read_category(JsonInput& input, object entry) {
   return category;
 }
 
-CocoAnnotation read_annotation(JsonInput& input, object entry) {
-  CocoAnnotation annotation{};
+RawObject read_annotation(JsonInput& input, object entry) {
+  RawObject annotation{};
   bool image = false, category = false, bbox = false;
   input.for_each_field(entry, [&](std::string_view key, Value value) {
     if (key == "id") annotation.id = input.id_if_any(value);
@@ -85,26 +85,30 @@ CocoAnnotation read_annotation(JsonInput& input, object entry) {
 
 }  // namespace
 
-CocoFile read_coco_file(const std::filesystem::path& path) {
-  JsonInput input(path);
-  CocoFile file;
+RawDataset read_coco_file(const std::filesystem::path& path) {
+  JsonPieces pieces(path);
+  RawDataset raw;
+  raw.name = printable(path.native());
+  raw.own_ids = true;
   bool images = false, categories = false, annotations = false;
-  input.parse([&](simdjson::ondemand::document& document) {
-    input.for_each_field(document.get_object(), [&](std::string_view key, Value value) {
-      const auto read_list = [&](bool& found, auto& list, auto&& read_entry) {
-        found = true;
-        input.for_each(value.get_array(), key,
-                       [&](Value entry) { list.push_back(read_entry(input, entry.get_object())); });
-      };
-      if (key == "images") read_list(images, file.images, read_image_entry);
-      if (key == "categories") read_list(categories, file.categories, read_category);
-      if (key == "annotations") read_list(annotations, file.annotations, read_annotation);
-    });
+  const auto wanted = [&](std::string_view key) {
+    bool* const found = key == "images"        ? &images
+                        : key == "categories"  ? &categories
+                        : key == "annotations" ? &annotations
+                                               : nullptr;
+    if (found != nullptr) *found = true;
+    return found != nullptr;
+  };
+  pieces.for_each_entry(wanted, [&](JsonInput& input, const std::string& key, Value entry) {
+    if (key == "images") raw.images.push_back(read_image_entry(input, entry.get_object()));
+    if (key == "categories") raw.categories.push_back(read_category(input, entry.get_object()));
+    if (key == "annotations") raw.objects.push_back(read_annotation(input, entry.get_object()));
   });
+  JsonInput& input = pieces.input();
   input.need(images, "images");
   input.need(categories, "categories");
   input.need(annotations, "annotations");
-  return file;
+  return raw;
 }
 
 }  // namespace fovea

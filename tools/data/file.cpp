@@ -5,14 +5,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
 #include "kernels/error.h"
 
 namespace fovea {
 namespace {
-
-using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
 
 // Bytes of the UTF-8 sequence at the start of `text`, or 0 where there is no valid one (RFC 3629: no overlong forms, no
 // surrogates).
@@ -62,24 +59,33 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes, size_t spare_capacity) {
-  const auto fail = [&](std::string_view why) -> Error {
-    return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
-  };
+namespace {
+Error failure_at(const std::filesystem::path& path, std::string_view why) {
+  return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
+}
+}  // namespace
+
+FileHandle open_file(const std::filesystem::path& path) {
   std::error_code status;
   const auto type = std::filesystem::status(path, status).type();
-  if (type == std::filesystem::file_type::not_found) throw fail("no such file");
-  if (status) throw fail(status.message());
-  if (type != std::filesystem::file_type::regular) throw fail("is not a regular file");
+  if (type == std::filesystem::file_type::not_found) throw failure_at(path, "no such file");
+  if (status) throw failure_at(path, status.message());
+  if (type != std::filesystem::file_type::regular) throw failure_at(path, "is not a regular file");
   FileHandle file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw fail(std::strerror(errno));
+  if (!file) throw failure_at(path, std::strerror(errno));
+  return file;
+}
+
+std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes, size_t spare_capacity) {
+  const FileHandle file = open_file(path);
+  std::error_code status;
   const uint64_t size = std::filesystem::file_size(path, status);
-  if (status) throw fail(status.message());
-  if (size > max_bytes) throw fail(fmt::format("has {} bytes, more than the limit of {}", size, max_bytes));
+  if (status) throw failure_at(path, status.message());
+  if (size > max_bytes) throw failure_at(path, fmt::format("has {} bytes, more than the limit of {}", size, max_bytes));
   std::vector<uint8_t> bytes;
   bytes.reserve(size + spare_capacity);
   bytes.resize(size);
-  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw fail("could not be read to its end");
+  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw failure_at(path, "could not be read to its end");
   return bytes;
 }
 

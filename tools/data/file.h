@@ -1,7 +1,9 @@
 // Whole files in and out, with errors that name the file, and names made fit to print.
 #pragma once
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +18,11 @@ std::string printable(std::string_view text);
 // The offset of the first byte that is no part of valid UTF-8, or std::string_view::npos.
 size_t find_invalid_utf8(std::string_view text);
 
-// Throws ErrorKind::Data when the path is missing, no regular file, unreadable, or larger than `max_bytes`.
+using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
+// For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable.
+FileHandle open_file(const std::filesystem::path& path);
+
+// Throws what open_file throws, and ErrorKind::Data when the file is larger than `max_bytes`.
 // The vector has room for `spare_capacity` more bytes (simdjson reads past the end).
 std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_bytes = UINT64_MAX,
                                size_t spare_capacity = 0);

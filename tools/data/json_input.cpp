@@ -22,19 +22,39 @@ std::string shortened(std::string_view token) {
 }  // namespace
 
 JsonInput::JsonInput(const std::filesystem::path& path)
-    : name_(printable(path.native())), bytes_(read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING)) {
+    : JsonInput(path.native(), read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING), 0) {}
+
+JsonInput::JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte)
+    : name_(printable(name)), bytes_(std::move(bytes)), offset_(first_byte) {
   const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
   if (text.find_first_not_of(" \t\r\n") == text.npos) {
     throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, text.size()));
   }
   const auto error = parser_.iterate(text.data(), text.size(), bytes_.capacity()).get(document_);
   if (error == simdjson::UTF8_ERROR) {
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: byte {}: is not UTF-8: save the file as UTF-8", name_, find_invalid_utf8(text)));
+    throw JsonSyntaxError(ErrorKind::Data, fmt::format("{}: byte {}: is not UTF-8: save the file as UTF-8", name_,
+                                                       offset_ + static_cast<int64_t>(find_invalid_utf8(text))));
   }
   if (error)
+    throw JsonSyntaxError(ErrorKind::Data,
+                          fmt::format("{}: byte {}: not valid JSON: {}", name_,
+                                      offset_ + static_cast<int64_t>(text.size()), simdjson::error_message(error)));
+}
+
+void JsonInput::load_piece(std::string_view entries, uint64_t offset) {
+  constexpr size_t brackets = 2;
+  bytes_.clear();
+  bytes_.reserve(entries.size() + brackets + simdjson::SIMDJSON_PADDING);
+  bytes_.push_back('[');
+  bytes_.insert(bytes_.end(), entries.begin(), entries.end());
+  bytes_.push_back(']');
+  offset_ = static_cast<int64_t>(offset) - 1;
+  is_piece_ = true;
+  const auto error =
+      parser_.iterate(reinterpret_cast<const char*>(bytes_.data()), bytes_.size(), bytes_.capacity()).get(document_);
+  if (error)
     throw Error(ErrorKind::Data,
-                fmt::format("{}: byte {}: not valid JSON: {}", name_, text.size(), simdjson::error_message(error)));
+                fmt::format("{}: byte {}: not valid JSON: {}", name_, offset, simdjson::error_message(error)));
 }
 
 std::string JsonInput::place() const {
@@ -53,14 +73,15 @@ void JsonInput::need(bool present, std::string_view key) {
   if (!present) throw fail(fmt::format("has no \"{}\"", key));
 }
 
-Error JsonInput::syntax_error(simdjson::error_code code) {
+JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
   const char* location = nullptr;
   const size_t byte = document_.current_location().get(location)
                           ? bytes_.size()
                           : location - reinterpret_cast<const char*>(bytes_.data());
-  const bool cut = code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size();
+  const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= bytes_.size());
   const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
-  return fail(fmt::format("byte {}: {}", byte, why));
+  const auto where = offset_ + static_cast<int64_t>(byte);
+  return {ErrorKind::Data, fail(fmt::format("byte {}: {}", where, why)).what()};
 }
 
 std::optional<int64_t> JsonInput::id_if_any(Value value) {
@@ -71,9 +92,9 @@ std::optional<int64_t> JsonInput::id_if_any(Value value) {
 }
 
 int64_t JsonInput::id(Value value) {
-  const std::string token = shortened(value.raw_json_token());
+  const std::string_view token = value.raw_json_token();
   if (const auto id = id_if_any(value)) return *id;
-  throw fail(fmt::format("expected an integer below 2^53, found {}", token));
+  throw fail(fmt::format("expected an integer below 2^53, found {}", shortened(token)));
 }
 
 double JsonInput::number_or_nan(Value value) {

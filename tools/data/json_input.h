@@ -13,12 +13,34 @@
 
 namespace fovea {
 
+// Text that is no JSON; other faults are plain Errors.
+class JsonSyntaxError : public Error {
+ public:
+  using Error::Error;
+};
+
 class JsonInput {
  public:
   using Value = simdjson::ondemand::value;
 
   // Throws ErrorKind::Data when the file is missing, empty, not UTF-8, or ends inside a string.
   explicit JsonInput(const std::filesystem::path& path);
+  // A document that comes in pieces (json_pieces.h); `name` is the file's, fit to print.
+  explicit JsonInput(std::string name) : name_(std::move(name)) {}
+
+  // A piece of the list `list`: its entries from the index `first` on, which stand at byte `offset` of the file. Calls
+  // `item(value)` for each, returns the index of the next.
+  template <class Item>
+  size_t parse_list(std::string_view entries, uint64_t offset, std::string_view list, size_t first, Item&& item) {
+    load_piece(entries, offset);
+    list_ = list;
+    index_ = first;
+    parse([&](simdjson::ondemand::document& document) { for_each(document.get_array(), list, item, first); });
+    return index_;
+  }
+  // A part of the file `name` that is JSON by itself; the messages count bytes from `first_byte` on. `bytes` has room
+  // for simdjson::SIMDJSON_PADDING more.
+  JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte);
 
   // Runs `read(document)`; errors of simdjson in it become ErrorKind::Data at the place last told to `at`.
   template <class Read>
@@ -32,11 +54,12 @@ class JsonInput {
     }
   }
 
-  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key".
+  // Calls `item(value)` for each entry of the list `name`; errors in it are reported as "name[3].key". `first`: what
+  // the first entry's index is called.
   template <class Item>
-  void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item) {
+  void for_each(simdjson::ondemand::array list, std::string_view name, Item&& item, size_t first = 0) {
     list_ = name;
-    index_ = 0;
+    index_ = first;
     for (Value value : list) {
       key_ = "";
       item(value);
@@ -70,10 +93,13 @@ class JsonInput {
   void need(bool present, std::string_view key);
 
  private:
-  Error syntax_error(simdjson::error_code code);
+  void load_piece(std::string_view entries, uint64_t offset);
+  JsonSyntaxError syntax_error(simdjson::error_code code);
 
   std::string name_;
   std::vector<uint8_t> bytes_;
+  int64_t offset_ = 0;  // in the file, of bytes_
+  bool is_piece_ = false;
   simdjson::ondemand::parser parser_;
   simdjson::ondemand::document document_;
   std::string list_, key_;

@@ -1,31 +1,17 @@
-// The protocol of pycocotools' COCOeval (iouType "bbox"): evaluateImg, accumulate, summarize. Where its arithmetic
-// decides the last digits (thresholds as numpy.linspace makes them, numpy's pairwise sums, the order of ties), it is
-// followed to the letter.
+// The protocol of pycocotools' COCOeval (iouType "bbox"): accumulate, summarize; evaluateImg is in coco_matching.cpp.
+// Where its arithmetic decides the last digits (thresholds as numpy.linspace makes them, numpy's pairwise sums, the
+// order of ties), it is followed to the letter.
 #include "tools/eval/coco_metrics.h"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <unordered_map>
 
 #include "kernels/error.h"
-#include "tools/report/table.h"
+#include "tools/eval/coco_matching.h"
 
 namespace fovea {
 namespace {
-
-constexpr int iou_steps = 10, recall_steps = 101, area_ranges = 4, max_detections = 100;
-constexpr int detection_limits[3] = {1, 10, max_detections};
-constexpr double area_range[area_ranges][2] = {{0, 1e10}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, 1e10}};
-
-// numpy.linspace(first, last, count)[i]: the rounding of i × step decides, e.g. 0.8999999999999999 for the IoU 0.9.
-double linspace(double first, double last, int count, int i) {
-  return i == count - 1 ? last : first + i * ((last - first) / (count - 1));
-}
-double iou_threshold(int t) { return linspace(0.5, 0.95, iou_steps, t); }
-double recall_threshold(int r) { return linspace(0, 1, recall_steps, r); }
 
 // numpy.add.reduce on contiguous doubles: eight running sums in blocks of at most 128.
 double pairwise_sum(const double* a, size_t n) {
@@ -51,269 +37,167 @@ double mean_of_known(std::vector<double> values) {
                         : pairwise_sum(values.data(), values.size()) / static_cast<double>(values.size());
 }
 
-// One detection of the category under evaluation; bit t of the masks speaks of iou_threshold(t).
-struct Judged {
-  double score;
-  int rank;  // among the detections of its image, best first
-  uint16_t matched[area_ranges] = {}, ignored[area_ranges] = {};
-};
+// The interpolated precision at each recall step: the best there is at that recall or a higher one. It can only be
+// reached at a right detection, so the wrong ones need not be listed.
+void precision_at_recalls(std::span<const int64_t> counted, int64_t objects, std::span<double> precision) {
+  std::vector<double> recalls, precisions;
+  for (size_t i = 0; i < counted.size(); ++i) {
+    const auto right = static_cast<double>(i + 1);
+    recalls.push_back(right / static_cast<double>(objects));
+    precisions.push_back(right / (static_cast<double>(counted[i]) + std::numeric_limits<double>::epsilon()));
+  }
+  for (size_t i = precisions.size(); i-- > 1;) precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
+  for (int r = 0; r < recall_steps; ++r) {
+    const size_t at = std::lower_bound(recalls.begin(), recalls.end(), recall_step(r)) - recalls.begin();
+    precision[r] = at < precisions.size() ? precisions[at] : 0;
+  }
+}
 
 // What one category contributes.
 struct CategoryResult {
-  int64_t objects[area_ranges] = {};                       // not ignored
-  double precision[area_ranges][iou_steps][recall_steps];  // at most max_detections an image
-  double recall[area_ranges][iou_steps];
-  double recall_at[2][iou_steps];  // all areas, at the first two detection_limits
+  explicit CategoryResult(const EvalSettings& s)
+      : objects(s.areas.size()),
+        precision(s.areas.size() * s.ious.size() * recall_steps, no_ground_truth),
+        recall(s.areas.size() * s.ious.size(), no_ground_truth),
+        recall_at(s.limits.size() * s.ious.size(), no_ground_truth) {}
+
+  std::vector<int64_t> objects;   // [areas], not ignored
+  std::vector<double> precision;  // [areas, ious, recall_steps], at the highest limit
+  std::vector<double> recall;     // [areas, ious], at the highest limit
+  std::vector<double> recall_at;  // [limits, ious], of all areas
 };
 
-double iou(const Detection& d, const GroundTruth& g) {
-  const double w = std::min(d.w + d.x, g.w + g.x) - std::max(d.x, g.x);
-  const double h = std::min(d.h + d.y, g.h + g.y) - std::max(d.y, g.y);
-  if (w <= 0 || h <= 0) return 0;
-  const double intersection = w * h, detection_area = d.w * d.h;
-  return intersection / (g.crowd ? detection_area : detection_area + g.w * g.h - intersection);
-}
-
-bool outside(double area, int range) { return area < area_range[range][0] || area > area_range[range][1]; }
-
-// The objects and detections of one category in one image.
-struct ImageGroup {
-  std::vector<const GroundTruth*> objects;
-  std::vector<const Detection*> detections;  // best first
+// The right detections at one threshold, walking down from the best.
+struct Found {
+  std::vector<int64_t> counted;   // see interpolated_precision
+  std::vector<int64_t> at_limit;  // how many right ones each limit leaves
 };
 
-struct Candidate {
-  int object;
-  double iou;
-};
+// For each threshold. Most detections fit no object at all: they are counted once for all thresholds.
+std::vector<Found> walk(const Judged& judged, const Judged::Area& area, std::span<const uint32_t> order,
+                        size_t thresholds, std::span<const int> limits) {
+  std::vector<Found> found(thresholds, {{}, std::vector<int64_t>(limits.size())});
+  const uint32_t every_bit = thresholds == most_thresholds ? UINT32_MAX : (uint32_t{1} << thresholds) - 1;
+  int64_t wrong_everywhere = 0;
+  std::vector<int64_t> others(thresholds);
+  for (const uint32_t d : order) {
+    const uint32_t matched = area.matched[d], ignored = area.ignored[d];
+    if (ignored == every_bit) continue;
+    if (matched == 0 && ignored == 0) {
+      ++wrong_everywhere;
+      continue;
+    }
+    for (size_t t = 0; t < thresholds; ++t) {
+      if (ignored >> t & 1) continue;
+      ++others[t];
+      if (!(matched >> t & 1)) continue;
+      found[t].counted.push_back(wrong_everywhere + others[t]);
+      for (size_t l = 0; l < limits.size(); ++l) found[t].at_limit[l] += judged.ranks[d] < limits[l];
+    }
+  }
+  return found;
+}
 
-// For one area range: COCO's greedy matching at every IoU threshold. `candidates[d]`: objects that overlap detection d
-// at all sufficiently, in the order of the file. Objects that count are tried before ignored ones.
-void match(const ImageGroup& group, const std::vector<std::vector<Candidate>>& candidates, int range,
-           std::span<Judged> judged) {
-  const auto ignored = [&](int g) { return group.objects[g]->crowd || outside(group.objects[g]->area, range); };
-  std::vector<uint16_t> taken(group.objects.size(), 0);
-  for (size_t d = 0; d < judged.size(); ++d) {
-    std::vector<Candidate> order = candidates[d];
-    std::stable_partition(order.begin(), order.end(), [&](const Candidate& c) { return !ignored(c.object); });
-    const bool detection_outside = outside(group.detections[d]->w * group.detections[d]->h, range);
-    for (int t = 0; t < iou_steps; ++t) {
-      const uint16_t bit = 1 << t;
-      double best = std::min(iou_threshold(t), 1 - 1e-10);
-      int match = -1;
-      for (const Candidate& c : order) {
-        if ((taken[c.object] & bit) && !group.objects[c.object]->crowd) continue;
-        if (match >= 0 && !ignored(match) && ignored(c.object)) break;
-        if (c.iou < best) continue;
-        best = c.iou;
-        match = c.object;
-      }
-      if (match >= 0) taken[match] |= bit;
-      const bool matched = match >= 0 && group.objects[match]->id != 0;
-      if (matched) judged[d].matched[range] |= bit;
-      if ((match >= 0 && ignored(match)) || (!matched && detection_outside)) judged[d].ignored[range] |= bit;
+// The order in which detections are walked: best first, equal scores in the order of images.
+std::vector<uint32_t> order_by_score(std::span<const double> scores) {
+  std::vector<uint32_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return scores[a] > scores[b] || (scores[a] == scores[b] && a < b); });
+  return order;
+}
+
+// The thresholds from `first` on, as many as there are bits.
+void evaluate_slice(const CategoryPlaces& places, std::span<const GroundTruth> objects,
+                    std::span<const Detection> detections, const EvalSettings& settings, size_t first,
+                    CategoryResult& result) {
+  const size_t all = settings.ious.size(), count = std::min(most_thresholds, all - first);
+  const Judged judged = judge(places, objects, detections, std::span(settings.ious).subspan(first, count),
+                              settings.areas, settings.limits.back());
+  const auto order = order_by_score(judged.scores);
+  for (size_t a = 0; a < settings.areas.size(); ++a) {
+    const int64_t in_area = result.objects[a] = judged.areas[a].objects;
+    if (in_area == 0) continue;
+    const auto found = walk(judged, judged.areas[a], order, count, settings.limits);
+    for (size_t t = 0; t < count; ++t) {
+      const size_t at = a * all + first + t;
+      const auto share = [&](int64_t right) { return static_cast<double>(right) / static_cast<double>(in_area); };
+      precision_at_recalls(found[t].counted, in_area,
+                           std::span(result.precision).subspan(at * recall_steps, recall_steps));
+      result.recall[at] = share(static_cast<int64_t>(found[t].counted.size()));
+      for (size_t l = 0; a == 0 && l < settings.limits.size(); ++l)
+        result.recall_at[l * all + first + t] = share(found[t].at_limit[l]);
     }
   }
 }
 
-void judge_image(const ImageGroup& group, CategoryResult& result, std::vector<Judged>& all) {
-  const size_t first = all.size(), count = std::min<size_t>(group.detections.size(), max_detections);
-  std::vector<std::vector<Candidate>> candidates(count);
-  for (size_t d = 0; d < count; ++d) {
-    all.push_back({.score = group.detections[d]->score, .rank = static_cast<int>(d)});
-    for (size_t g = 0; g < group.objects.size(); ++g) {
-      const double overlap = iou(*group.detections[d], *group.objects[g]);
-      if (overlap >= iou_threshold(0)) candidates[d].push_back({static_cast<int>(g), overlap});
-    }
-  }
-  for (int range = 0; range < area_ranges; ++range) {
-    match(group, candidates, range, std::span(all).subspan(first));
-    for (const GroundTruth* object : group.objects)
-      result.objects[range] += !object->crowd && !outside(object->area, range);
-  }
-}
-
-// Walks down the detections, best first. Returns the final recall; `precision` (recall_steps values, or null) gets the
-// interpolated precision at each recall threshold.
-double precision_recall(const std::vector<Judged>& judged, int64_t objects, int range, int t, int limit,
-                        double* precision) {
-  std::vector<double> recalls, precisions;
-  double right = 0, wrong = 0;
-  for (const Judged& detection : judged) {
-    if (detection.rank >= limit) continue;
-    const bool ignored = detection.ignored[range] >> t & 1, matched = detection.matched[range] >> t & 1;
-    right += matched && !ignored;
-    wrong += !matched && !ignored;
-    recalls.push_back(right / static_cast<double>(objects));
-    precisions.push_back(right / (wrong + right + std::numeric_limits<double>::epsilon()));
-  }
-  if (precision) {
-    for (size_t i = precisions.size(); i-- > 1;) precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
-    for (int r = 0; r < recall_steps; ++r) {
-      const size_t at = std::lower_bound(recalls.begin(), recalls.end(), recall_threshold(r)) - recalls.begin();
-      precision[r] = at < precisions.size() ? precisions[at] : 0;
-    }
-  }
-  return recalls.empty() ? 0 : recalls.back();
-}
-
-void accumulate(std::vector<Judged> judged, CategoryResult& result) {
-  std::stable_sort(judged.begin(), judged.end(), [](const Judged& a, const Judged& b) { return a.score > b.score; });
-  for (int range = 0; range < area_ranges; ++range) {
-    for (int t = 0; t < iou_steps; ++t) {
-      const int64_t objects = result.objects[range];
-      if (objects == 0) {
-        std::fill_n(result.precision[range][t], recall_steps, no_ground_truth);
-        result.recall[range][t] = no_ground_truth;
-      } else {
-        result.recall[range][t] =
-            precision_recall(judged, objects, range, t, max_detections, result.precision[range][t]);
-      }
-      if (range > 0) continue;
-      for (int limit = 0; limit < 2; ++limit) {
-        result.recall_at[limit][t] =
-            objects ? precision_recall(judged, objects, range, t, detection_limits[limit], nullptr) : no_ground_truth;
-      }
-    }
-  }
-}
-
-// Indices of the entries of each category, sorted by image. Within an image the order stays.
-template <class Entry>
-std::vector<std::vector<const Entry*>> by_category(std::span<const Category> categories,
-                                                   std::span<const Entry> entries) {
-  std::unordered_map<int64_t, size_t> label;
-  for (size_t k = 0; k < categories.size(); ++k) label[categories[k].id] = k;
-  std::vector<std::vector<const Entry*>> lists(categories.size());
-  for (const Entry& entry : entries) {
-    if (const auto found = label.find(entry.category_id); found != label.end()) lists[found->second].push_back(&entry);
-  }
-  for (auto& list : lists) {
-    std::stable_sort(list.begin(), list.end(),
-                     [](const Entry* a, const Entry* b) { return a->image_id < b->image_id; });
-  }
-  return lists;
-}
-
-CategoryResult evaluate(const std::vector<const GroundTruth*>& objects,
-                        const std::vector<const Detection*>& detections) {
-  CategoryResult result;
-  std::vector<Judged> judged;
-  auto g = objects.begin();
-  auto d = detections.begin();
-  while (g != objects.end() || d != detections.end()) {
-    const bool object_first = d == detections.end() || (g != objects.end() && (*g)->image_id < (*d)->image_id);
-    const int64_t image = object_first ? (*g)->image_id : (*d)->image_id;
-    ImageGroup group;
-    while (g != objects.end() && (*g)->image_id == image) group.objects.push_back(*g++);
-    while (d != detections.end() && (*d)->image_id == image) group.detections.push_back(*d++);
-    std::stable_sort(group.detections.begin(), group.detections.end(),
-                     [](auto* a, auto* b) { return a->score > b->score; });
-    judge_image(group, result, judged);
-  }
-  accumulate(std::move(judged), result);
-  return result;
-}
-
-// The mean over IoU thresholds [first, last), recall thresholds and categories, in numpy's order of an array [T, R, K].
-double mean_precision(std::span<const CategoryResult> results, int range, int first = 0, int last = iou_steps) {
+// The mean over IoU thresholds, recall steps and categories, in numpy's order of an array [T, R, K].
+double mean_precision(std::span<const CategoryResult> results, const EvalSettings& settings, const Metric& metric) {
+  const size_t all = settings.ious.size();
+  const size_t first = metric.iou < 0 ? 0 : metric.iou, last = metric.iou < 0 ? all : first + 1;
   std::vector<double> values;
-  for (int t = first; t < last; ++t) {
-    for (int r = 0; r < recall_steps; ++r) {
-      for (const CategoryResult& result : results) values.push_back(result.precision[range][t][r]);
+  values.reserve((last - first) * recall_steps * results.size());
+  for (size_t t = first; t < last; ++t) {
+    for (size_t r = 0; r < recall_steps; ++r) {
+      for (const CategoryResult& result : results)
+        values.push_back(result.precision[(metric.area * all + t) * recall_steps + r]);
     }
   }
   return mean_of_known(std::move(values));
 }
 
-template <class RecallOf>
-double mean_recall(std::span<const CategoryResult> results, RecallOf&& recall_of) {
+double mean_recall(std::span<const CategoryResult> results, const EvalSettings& settings, const Metric& metric) {
+  const size_t all = settings.ious.size();
+  const auto limit = std::find(settings.limits.begin(), settings.limits.end(), metric.limit) - settings.limits.begin();
   std::vector<double> values;
-  for (int t = 0; t < iou_steps; ++t) {
-    for (const CategoryResult& result : results) values.push_back(recall_of(result)[t]);
+  for (size_t t = 0; t < all; ++t) {
+    for (const CategoryResult& result : results)
+      values.push_back(metric.area == 0 ? result.recall_at[limit * all + t] : result.recall[metric.area * all + t]);
   }
   return mean_of_known(std::move(values));
 }
 
-std::array<double, 12> summarize(std::span<const CategoryResult> results) {
-  const auto recall_in = [&](int range) {
-    return mean_recall(results, [=](auto& result) { return result.recall[range]; });
-  };
-  const auto recall_at = [&](int limit) {
-    return mean_recall(results, [=](auto& result) { return result.recall_at[limit]; });
-  };
-  return {mean_precision(results, 0),
-          mean_precision(results, 0, 0, 1),
-          mean_precision(results, 0, 5, 6),
-          mean_precision(results, 1),
-          mean_precision(results, 2),
-          mean_precision(results, 3),
-          recall_at(0),
-          recall_at(1),
-          recall_in(0),
-          recall_in(1),
-          recall_in(2),
-          recall_in(3)};
-}
-
-std::string format_value(double value) {
-  return value == no_ground_truth ? "n/a (no ground truth)" : fmt::format("{:.3f}", value);
+std::vector<double> summarize(std::span<const CategoryResult> results, const EvalSettings& settings,
+                              const std::vector<Metric>& metrics) {
+  std::vector<double> values;
+  for (const Metric& metric : metrics)
+    values.push_back(metric.recall ? mean_recall(results, settings, metric)
+                                   : mean_precision(results, settings, metric));
+  return values;
 }
 
 }  // namespace
 
-std::vector<GroundTruth> ground_truth(const Dataset& dataset) {
-  std::vector<GroundTruth> objects;
-  for (const Sample& sample : dataset.samples) {
-    for (const Object& object : sample.objects) {
-      const auto [x, y, w, h] = object.bbox;
-      objects.push_back(
-          {sample.id, dataset.categories[object.label].id, x, y, w, h, object.area, object.crowd, object.id});
-    }
-  }
-  return objects;
+double recall_step(int r) { return r == recall_steps - 1 ? 1 : r * (1.0 / (recall_steps - 1)); }
+
+double interpolated_precision(std::span<const int64_t> counted, int64_t objects) {
+  std::vector<double> precision(recall_steps);
+  precision_at_recalls(counted, objects, precision);
+  return pairwise_sum(precision.data(), precision.size()) / recall_steps;
 }
 
 CocoMetrics coco_metrics(std::span<const Category> categories, std::span<const GroundTruth> objects,
-                         std::span<const Detection> detections) {
+                         std::span<const Detection> detections, const EvalSettings& settings) {
   for (const Detection& detection : detections) require(detection.score == detection.score, "scores are numbers");
-  const auto objects_of = by_category(categories, objects);
-  const auto detections_of = by_category(categories, detections);
-  std::vector<CategoryResult> results(categories.size());
+  const auto places = by_category(categories, objects, detections);
+  std::vector<CategoryResult> results(categories.size(), CategoryResult(settings));
 #pragma omp parallel for schedule(dynamic)
-  for (size_t k = 0; k < categories.size(); ++k) results[k] = evaluate(objects_of[k], detections_of[k]);
-
-  CocoMetrics metrics{summarize(results), {}};
   for (size_t k = 0; k < categories.size(); ++k) {
-    const auto v = summarize(std::span(results).subspan(k, 1));
-    metrics.classes.push_back({categories[k].id, categories[k].name, results[k].objects[0], v[Ap], v[Ap50], v[Ap75],
-                               v[ApSmall], v[ApMedium], v[ApLarge], v[Ar100]});
+    for (size_t first = 0; first < settings.ious.size(); first += most_thresholds)
+      evaluate_slice(places[k], objects, detections, settings, first, results[k]);
+  }
+
+  CocoMetrics metrics{.settings = settings, .metrics = metrics_of(settings)};
+  metrics.values = summarize(results, settings, metrics.metrics);
+  for (size_t k = 0; k < categories.size(); ++k) {
+    const auto& precision = results[k].precision;
+    metrics.classes.push_back({categories[k].id,
+                               categories[k].name,
+                               results[k].objects[0],
+                               summarize(std::span(results).subspan(k, 1), settings, metrics.metrics),
+                               {precision.begin(), precision.begin() + settings.ious.size() * recall_steps}});
   }
   return metrics;
-}
-
-std::string table(const CocoMetrics& metrics) {
-  constexpr const char* areas[] = {"all", "all", "all", "small", "medium", "large"};
-  constexpr const char* ious[] = {"0.50:0.95", "0.50", "0.75"};
-  Table table({"metric", "IoU", "area", "detections", "value"});
-  for (int i = 0; i < 12; ++i) {
-    const bool recall = i >= Ar1;
-    const int limit = recall && i < Ar100 ? detection_limits[i - Ar1] : max_detections;
-    table.add({coco_value_names[i], ious[recall || i > Ap75 ? 0 : i], areas[i % 6], std::to_string(limit),
-               format_value(metrics.values[i])});
-  }
-  return table.text();
-}
-
-std::string class_table(const CocoMetrics& metrics) {
-  Table table({"class", "objects", "AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge", "AR100"});
-  for (const ClassAp& c : metrics.classes) {
-    std::vector<std::string> row = {c.name, std::to_string(c.objects)};
-    for (double value : {c.ap, c.ap50, c.ap75, c.ap_small, c.ap_medium, c.ap_large, c.ar100})
-      row.push_back(format_value(value));
-    table.add(row);
-  }
-  return table.text();
 }
 
 }  // namespace fovea

@@ -6,9 +6,9 @@
 #include <iterator>
 #include <unordered_set>
 
-#include "engine/safetensors.h"
 #include "tools/data/file.h"
 #include "tools/data/json_input.h"
+#include "tools/eval/json_list.h"
 
 namespace fovea {
 namespace {
@@ -37,7 +37,7 @@ using Ids = std::unordered_set<int64_t>;
 
 int64_t known_id(JsonInput& input, Value value, const Ids& known, const char* what) {
   const int64_t id = input.id(value);
-  if (!known.contains(id)) throw input.fail(fmt::format("{} is no {} of the data set", id, what));
+  if (!known.contains(id)) throw input.fail(fmt::format("{} is no {} of the ground truth", id, what));
   return id;
 }
 
@@ -57,22 +57,15 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
   return detection;
 }
 
-std::string json_value(double value) { return value == no_ground_truth ? "null" : fmt::format("{}", value); }
-
 }  // namespace
 
-std::vector<Detection> read_coco_results(const std::filesystem::path& path, const Dataset& dataset) {
+std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth) {
   Ids images, categories;
-  for (const Sample& sample : dataset.samples) images.insert(sample.id);
-  for (const Category& category : dataset.categories) categories.insert(category.id);
-  std::vector<Detection> detections;
-  JsonInput input(path);
-  input.parse([&](simdjson::ondemand::document& document) {
-    input.for_each(document.get_array(), "results", [&](Value entry) {
-      detections.push_back(read_detection(input, entry.get_object(), images, categories));
-    });
+  for (const TruthImage& image : truth.images) images.insert(image.id);
+  for (const Category& category : truth.categories) categories.insert(category.id);
+  return read_json_list<Detection>(path, "results", [&](JsonInput& input, simdjson::ondemand::object entry) {
+    return read_detection(input, entry, images, categories);
   });
-  return detections;
 }
 
 void write_coco_results(const std::filesystem::path& path, std::span<const Detection> detections) {
@@ -83,23 +76,6 @@ void write_coco_results(const std::filesystem::path& path, std::span<const Detec
                    text.size() > 1 ? "," : "", d.image_id, d.category_id, d.x, d.y, d.w, d.h, d.score);
   }
   write_file(path, text + "\n]\n");
-}
-
-std::string metrics_json(const CocoMetrics& metrics) {
-  std::string text = "{\n  \"metrics\": {";
-  for (size_t i = 0; i < metrics.values.size(); ++i) {
-    text += fmt::format("{}\"{}\": {}", i ? ", " : "", coco_value_names[i], json_value(metrics.values[i]));
-  }
-  text += "},\n  \"classes\": [";
-  for (const ClassAp& c : metrics.classes) {
-    text += fmt::format(
-        "{}\n    {{\"id\": {}, \"name\": {}, \"objects\": {}, \"AP\": {}, \"AP50\": {}, \"AP75\": {}, \"APsmall\": {}, "
-        "\"APmedium\": {}, \"APlarge\": {}, \"AR100\": {}}}",
-        text.back() == '[' ? "" : ",", c.category_id, json_quoted(c.name), c.objects, json_value(c.ap),
-        json_value(c.ap50), json_value(c.ap75), json_value(c.ap_small), json_value(c.ap_medium), json_value(c.ap_large),
-        json_value(c.ar100));
-  }
-  return text + "\n  ]\n}\n";
 }
 
 }  // namespace fovea

@@ -2,6 +2,7 @@
 
 #include "tools/data/loader.h"
 #include "tools/detect/detector.h"
+#include "tools/eval/truth_set.h"
 
 namespace fovea {
 

@@ -146,7 +146,8 @@ void add_info(CLI::App& app) {
   verb->add_flag("--layers", options->layers, "List every convolution, and what computes it");
   verb->add_flag(
       "--plans", options->plans,
-      "List cuDNN's plans for every convolution in bf16: for the GPU here, or for an H200 where there is none");
+      "List what computes every convolution in bf16, cuDNN's plans and cuBLASLt's products: on the GPU here, or on an "
+      "H200 where there is none");
   verb->add_flag("--roofline", options->roofline,
                  "What each layer must take at the least on an H200, in bf16: FLOP, bytes, microseconds");
   verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");

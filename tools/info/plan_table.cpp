@@ -55,9 +55,10 @@ std::string plan_table(const std::vector<LayerPlans>& plans) {
   for (const LayerPlans& layer : plans)
     for (const kernels::ConvPlan& plan : layer.plans) {
       const bool offered = !plan.engine.empty();
+      const std::string hopper = plan.kernels == "cuBLASLt" ? "" : fmt::format(" ({})", plan.hopper);
       table.add({layer.layer.name, shape_text(layer.layer.shape), fovea::name_of(layer.dtype), name_of(layer.pass),
                  plan.graph, plan.used ? "yes" : "", offered ? plan.engine : "none",
-                 offered ? fmt::format("{} ({})", plan.candidates, plan.hopper) : "",
+                 plan.candidates > 0 ? std::to_string(plan.candidates) + hopper : "",
                  plan.built ? std::to_string(plan.workspace) : "", plan.kernels, plan.passes});
     }
   return table.text();

@@ -1,4 +1,5 @@
-// The table of cuDNN's plans for a network's convolutions: `fovea info --plans`, and the test that holds it in CI.
+// The table of what computes a network's convolutions on a GPU, cuDNN's plans and cuBLASLt's products:
+// `fovea info --plans`, and the test that holds it in CI.
 #pragma once
 #include <string>
 #include <vector>

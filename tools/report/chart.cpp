@@ -5,80 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/data/file.h"
+#include "tools/report/surface.h"
 
 namespace fovea {
 namespace {
 
 constexpr int panel_width = 640, panel_height = 420, header = 44;
 constexpr int left_margin = 76, right_margin = 36, top_margin = 64, bottom_margin = 58;
-constexpr Color grid{225, 225, 225}, ink{50, 50, 50};
-constexpr Color palette[] = {{31, 119, 180},  {214, 69, 65},  {44, 160, 90},
-                             {148, 103, 189}, {230, 140, 20}, {90, 90, 90}};
-Color series_color(size_t index) { return palette[index % std::size(palette)]; }
-
-enum class Align { Left, Centre, Right };
-
-// What a chart is drawn on. y of text is the middle of the line.
-struct Surface {
-  virtual ~Surface() = default;
-  virtual void line(std::span<const Point> points, double width, Color color, double opacity) = 0;
-  virtual void text(double x, double y, const std::string& text, Align align, bool large) = 0;
-};
-
-struct ImageSurface : Surface {
-  explicit ImageSurface(Image& image) : image(image) {}
-  void line(std::span<const Point> points, double width, Color color, double opacity) override {
-    draw_line(image, points, width, color, opacity);
-  }
-  void text(double x, double y, const std::string& text, Align align, bool large) override {
-    const int scale = large ? 3 : 2, width = text_width(text, scale);
-    const double left = align == Align::Left ? x : align == Align::Centre ? x - width / 2.0 : x - width;
-    draw_text(image, static_cast<int>(std::lround(left)), static_cast<int>(std::lround(y - 3.5 * scale)), text, ink,
-              scale);
-  }
-  Image& image;
-};
-
-std::string xml_escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-struct SvgSurface : Surface {
-  void line(std::span<const Point> points, double width, Color color, double opacity) override {
-    out += "<polyline fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" ";
-    out += fmt::format("stroke=\"#{:02x}{:02x}{:02x}\" stroke-width=\"{:g}\" stroke-opacity=\"{:g}\" points=\"",
-                       color.r, color.g, color.b, width, opacity);
-    for (const Point& p : points) out += fmt::format("{:.1f},{:.1f} ", p.x, p.y);
-    if (points.size() == 1)
-      out += fmt::format("{:.1f},{:.1f} ", points[0].x, points[0].y);  // a dot is a line of length 0
-    out.back() = '"';
-    out += "/>\n";
-  }
-  void text(double x, double y, const std::string& text, Align align, bool large) override {
-    constexpr const char* anchors[] = {"start", "middle", "end"};
-    out += fmt::format(
-        "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" dominant-baseline=\"central\" font-size=\"{}\">{}</text>\n",
-        x, y, anchors[static_cast<int>(align)], large ? 20 : 14, xml_escaped(printable(text)));
-  }
-  std::string out;
-};
+constexpr Color grid = Surface::grid, ink = Surface::ink;
 
 // Ticks at multiples of 1, 2 or 5 × 10^n, about `count` of them, from at or below the lowest value; to at or above the
 // highest, or not beyond it.
@@ -157,6 +91,7 @@ class PanelDrawer {
 
  private:
   Axis x_axis() const {
+    if (panel_.shares) return {panel_.first, 1, 5, true};
     double high = 6;  // steps are whole numbers: no ticks between them
     for (const auto& line : lines_) high = line.empty() ? high : std::max(high, line.back().x);
     return {0, high, 6, false};
@@ -164,6 +99,7 @@ class PanelDrawer {
 
   // From 0 to what all but the highest hundredth stay below: the first steps' losses would flatten the rest.
   Axis y_axis() const {
+    if (panel_.shares) return {0, 1, 5, true};
     double low = 0, high = 0;
     for (const auto& line : lines_) {
       std::vector<double> values;
@@ -191,7 +127,8 @@ class PanelDrawer {
       surface_.line(std::vector<Point>{at, {at.x, at.y + 5}}, 1, ink, 1);
       surface_.text(at.x, bottom_ + 18, tick_text(x, x.tick(i)), Align::Centre, false);
     }
-    surface_.text((left_ + right_) / 2, bottom_ + 42, x_label_, Align::Centre, false);
+    surface_.text((left_ + right_) / 2, bottom_ + 42, panel_.x_label.empty() ? x_label_ : panel_.x_label, Align::Centre,
+                  false);
   }
 
   void draw_series(size_t index, const Axis& x, const Axis& y) {
@@ -238,32 +175,16 @@ void draw(Surface& surface, const Chart& chart) {
   }
 }
 
-int width_of(const Chart& chart) { return panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())); }
-
 }  // namespace
 
-Image chart_image(const Chart& chart) {
-  Image image = blank_image(width_of(chart), header + panel_height, white);
-  ImageSurface surface(image);
-  draw(surface, chart);
-  return image;
+Drawing chart_drawing(const Chart& chart) {
+  return {panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())), header + panel_height,
+          [&chart](Surface& surface) { draw(surface, chart); }};
 }
 
-std::string chart_svg(const Chart& chart) {
-  SvgSurface surface;
-  draw(surface, chart);
-  const int width = width_of(chart), height = header + panel_height;
-  return fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
-      "font-family=\"sans-serif\" fill=\"#{2:02x}{3:02x}{4:02x}\">\n<rect width=\"{0}\" height=\"{1}\" "
-      "fill=\"#ffffff\"/>\n{5}</svg>\n",
-      width, height, ink.r, ink.g, ink.b, surface.out);
-}
+Image chart_image(const Chart& chart) { return drawing_image(chart_drawing(chart)); }
+std::string chart_svg(const Chart& chart) { return drawing_svg(chart_drawing(chart)); }
 
-void write_chart(const std::filesystem::path& path, const Chart& chart) {
-  const auto ending = [&](const char* extension) { return std::filesystem::path(path).replace_extension(extension); };
-  write_png(ending(".png"), chart_image(chart));
-  write_file(ending(".svg"), chart_svg(chart));
-}
+void write_chart(const std::filesystem::path& path, const Chart& chart) { write_drawing(path, chart_drawing(chart)); }
 
 }  // namespace fovea

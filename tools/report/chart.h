@@ -1,10 +1,10 @@
-// Line charts: panels side by side over one kind of step, as PNG and as SVG from the same layout.
+// Line charts: panels side by side, as PNG and as SVG from the same layout.
 #pragma once
 #include <filesystem>
 #include <string>
 #include <vector>
 
-#include "tools/report/canvas.h"
+#include "tools/report/surface.h"
 
 namespace fovea {
 
@@ -17,6 +17,9 @@ struct Series {
 struct Panel {
   std::string title;
   std::vector<Series> series;
+  std::string x_label = "";  // where it is another than the chart's
+  bool shares = false;       // values are 0…1, and so are the steps, from `first` on
+  double first = 0;
 };
 
 struct Chart {
@@ -24,6 +27,8 @@ struct Chart {
   std::vector<Panel> panels;
 };
 
+// `chart` outlives it.
+Drawing chart_drawing(const Chart& chart);
 Image chart_image(const Chart& chart);
 std::string chart_svg(const Chart& chart);
 

@@ -35,6 +35,8 @@ void draw_label(Image& image, int x1, int y1, const std::string& text, int scale
   draw_text(image, x + scale, y + scale, text, is_light(color) ? black : white, scale);
 }
 
+Color color_of(const LabelledBox& box) { return box.color.value_or(class_color(box.label)); }
+
 std::string shortened(const std::string& text, int width, int scale) {
   std::string out = text;
   while (!out.empty() && text_width(out + "...", scale) > width) out.pop_back();
@@ -56,10 +58,10 @@ void draw_boxes(Image& image, std::span<const LabelledBox> boxes) {
   const int thickness = std::max(1, side / 240), scale = std::max(1, side / 400);
   const auto at = [](float coordinate) { return static_cast<int>(std::lround(coordinate)); };
   for (const LabelledBox& box : boxes) {
-    draw_frame(image, at(box.x1), at(box.y1), at(box.x2), at(box.y2), thickness, class_color(box.label));
+    draw_frame(image, at(box.x1), at(box.y1), at(box.x2), at(box.y2), thickness, color_of(box));
   }
   for (const LabelledBox& box : boxes) {  // after all frames, which would strike them through
-    if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), box.text, scale, class_color(box.label));
+    if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), box.text, scale, color_of(box));
   }
 }
 

@@ -1,5 +1,6 @@
 // Pictures of detections: boxes with names and scores, and sheets of several pictures.
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,9 +10,10 @@
 namespace fovea {
 
 struct LabelledBox {
-  float x1, y1, x2, y2;  // pixels
-  int label;             // decides the colour
-  std::string text;      // e.g. "RBC 0.87"; empty for a box alone
+  float x1, y1, x2, y2;             // pixels
+  int label;                        // decides the colour
+  std::string text;                 // e.g. "RBC 0.87"; empty for a box alone
+  std::optional<Color> color = {};  // in place of the label's
 };
 
 // Neighbouring labels look different; the same label always looks the same.

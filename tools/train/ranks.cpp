@@ -128,6 +128,21 @@ void share_machine(const Communicator& ranks, DeviceKind device) {
     omp_set_num_threads(std::max(1, omp_get_num_procs() / ranks.local_size()));
 }
 
+void require_own_gpus(Communicator& ranks, DeviceKind device) {
+  if (device != DeviceKind::Cuda || ranks.alone()) return;
+  const GpuStatus gpus = gpu_status();
+  const GpuDescription& own = gpus.devices.at(static_cast<size_t>(gpu_in_use()));
+  const auto ids = ranks.all_gather(own.id);
+  for (size_t r = 1; r < ids.size(); ++r)
+    for (size_t before = 0; before < r; ++before)
+      if (ids[before] == ids[r])
+        all_throw(
+            ranks, ErrorKind::Usage,
+            fmt::format("{} are on the same GPU; each needs one of its own: start no more ranks on a machine than "
+                        "it has GPUs that they can see",
+                        name_ranks({static_cast<int>(before), static_cast<int>(r)})));
+}
+
 StepPlan agree_on_step(Communicator& ranks, const BatchShape& own, bool stop) {
   struct Wish {
     BatchShape shape;

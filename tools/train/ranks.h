@@ -30,6 +30,9 @@ int batch_of_rank(const Communicator& ranks, int batch);
 // Ranks on one machine share its cores, unless OMP_NUM_THREADS says otherwise; on GPUs each takes one of its own.
 void share_machine(const Communicator& ranks, DeviceKind device);
 
+// Each rank needs a GPU that no other one has: throws AgreedError(Usage).
+void require_own_gpus(Communicator& ranks, DeviceKind device);
+
 struct StepPlan {
   BatchShape shape;  // that the images of every rank fit into, so that all pad alike
   bool stop;         // somebody was asked to

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/communicator.h"
+#include "tools/data/form.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/progress.h"
@@ -110,11 +111,12 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       config_(std::move(config)),
       options_(options),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
-      train_(load_coco(options.data, "train", {.bad_boxes = options.bad_boxes})),
-      val_(load_coco(options.data, "val", {.bad_boxes = options.bad_boxes})),
+      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .form = options.form})),
+      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .form = options.form})),
       context_(options.device, config_.precision, config_.convolution),
-      bad_files_(static_cast<int64_t>(train_.samples.size() + val_.samples.size()), options.bad_images) {
+      bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);
+  for (const Dataset* split : {&train_, &val_}) add_bad_images(bad_files_, *split);
   context_.convolution.set_autotune(config_.autotune);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
@@ -172,7 +174,9 @@ void Trainer::share_start() {
   if (ranks_.alone()) return;
   std::vector<Tensor> tensors{model_->parameters().trained_values(), model_->parameters().fixed_values()};
   for (const auto& state : optimizer_->state()) tensors.push_back(state.tensor);
-  for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  ranks_.watched(context_.queue, "the start", [&] {
+    for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
+  });
   model_->parameters().touch();
   state_.step = ranks_.all_gather(state_.step)[0];
   optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
@@ -216,7 +220,8 @@ void Trainer::run() {
     auto loaded = loader.next();
     const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
     if (plan.stop) stop(saved);
-    steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step));
+    ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
+                   [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
     ++state_.step;
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
@@ -253,6 +258,7 @@ void Trainer::stop(bool saved) {
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
 void Trainer::read_results(size_t running) {
   while (const auto step = steps_->finished(running)) {
+    ranks_.check();
     check_finite(*step);
     ++steps_read_;
     if (!ranks_.is_first()) continue;
@@ -274,7 +280,10 @@ void Trainer::tell(const std::function<void()>& print) {
 
 void Trainer::check_finite(const TrainingSteps::Finished& step) {
   if (!step.result.skipped) return;
-  const std::string text = gather_text(ranks_, diagnosis(*model_, step, config_.input));
+  std::string text;
+  ranks_.watched(context_.queue, fmt::format("the diagnosis of step {}", steps_read_ + 1),
+                 [&] { text = diagnosis(*model_, step, config_.input); });
+  text = gather_text(ranks_, text);
   if (++non_finite_ <= config_.train.non_finite_limit) {
     if (ranks_.is_first())
       fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1,
@@ -305,7 +314,8 @@ void Trainer::log_step(double rate) {
 void Trainer::validate() {
   // Statistics of norms are each rank's own in training: all take those of rank 0, which a checkpoint holds.
   const Tensor& statistics = model_->parameters().fixed_values();
-  ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes());
+  ranks_.watched(context_.queue, fmt::format("the validation after step {}", state_.step),
+                 [&] { ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes()); });
   model_->parameters().touch();
   // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
   struct Averaged {
@@ -367,6 +377,7 @@ void train(Config config, const TrainOptions& options) {
         *ranks, config,
         fmt::format("fovea {} on {}{}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
                     kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
+    require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
     Trainer(std::move(config), options, *ranks).run();
     ranks->leave();

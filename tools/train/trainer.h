@@ -2,11 +2,12 @@
 #pragma once
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
-#include "tools/data/coco.h"
+#include "tools/data/dataset.h"
 
 namespace fovea {
 
@@ -16,6 +17,7 @@ struct TrainOptions {
   std::filesystem::path init_from;   // weights only; empty: from the initial ones
   bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
   OnBad bad_images = OnBad::Skip, bad_boxes = OnBad::Skip;
+  std::optional<Form> form;  // of the data set; none: found out
   DeviceKind device = DeviceKind::Cpu;
   double rank_timeout = 300;  // seconds
 };

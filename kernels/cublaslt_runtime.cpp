@@ -1,0 +1,42 @@
+#include "kernels/cublaslt_runtime.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include "kernels/cudnn_runtime.h"
+#include "kernels/error.h"
+
+namespace fovea::cublaslt {
+namespace {
+
+std::optional<Library> find() {
+  try {
+    return load_library();
+  } catch (const Error& error) {
+    const char* asked = std::getenv("FOVEA_CUBLASLT");
+    if (asked != nullptr && *asked != '\0')
+      std::fprintf(stderr, "warning: %s; 1x1 convolutions run through cuDNN\n", error.what());
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+const Library* library() {
+  static const std::optional<Library> found = find();
+  return found ? &*found : nullptr;
+}
+
+// One for the process, never destroyed: the driver may be gone by then.
+cublasLtHandle_t handle() {
+  static const cublasLtHandle_t made = [] {
+    cublasLtHandle_t handle = nullptr;
+    if (cudnn::device().is_described()) return handle;
+    check(*library(), library()->create(&handle), "cublasLtCreate");
+    return handle;
+  }();
+  return made;
+}
+
+}  // namespace fovea::cublaslt

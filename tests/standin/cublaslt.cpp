@@ -1,0 +1,348 @@
+#include "tests/standin/cublaslt.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "kernels/bfloat16.h"
+#include "kernels/cublaslt_runtime.h"
+
+namespace fovea::cublaslt {
+namespace test {
+
+std::vector<Executed> executed_products;
+
+namespace {
+
+bool none_offered = false;
+constexpr size_t kWorkspaceAlignment = 256;
+constexpr uint64_t kParts = 4;
+constexpr int64_t kLongSum = 256;  // beyond it there are algorithms that cut the sum in parts
+
+// What the opaque types hold here.
+struct Description {
+  cublasOperation_t op_a = CUBLAS_OP_N, op_b = CUBLAS_OP_N;
+  uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  void* bias = nullptr;
+};
+struct Layout {
+  cudaDataType type;
+  int64_t rows, columns, ld;
+  size_t size() const { return type == CUDA_R_32F ? 4 : 2; }
+  size_t bytes() const { return static_cast<size_t>(ld * columns) * size(); }
+  bool operator==(const Layout&) const = default;
+};
+struct Preference {
+  uint64_t workspace = 0, numerics = ~uint64_t{0};
+  uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
+  uint32_t alignment[4] = {256, 256, 256, 256};
+};
+struct Algorithm {  // in cublasLtMatmulAlgo_t
+  uint64_t id, problem, parts, workspace, alignment[4];
+};
+static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t));
+
+template <class T, class Opaque>
+T& as(Opaque* opaque) {
+  return *reinterpret_cast<T*>(opaque);
+}
+template <class T, class Opaque>
+const T& as(const Opaque* opaque) {
+  return *reinterpret_cast<const T*>(opaque);
+}
+template <class Opaque, class T>
+cublasStatus_t give(Opaque** to, const T& value) {
+  *to = reinterpret_cast<Opaque*>(new T(value));
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t refuse(const char* why) {
+  std::fprintf(stderr, "cuBLASLt's double refuses: %s\n", why);
+  return CUBLAS_STATUS_INVALID_VALUE;
+}
+
+struct Problem {
+  Description d;
+  Layout a, b, c, out;
+  int64_t m() const { return out.rows; }
+  int64_t n() const { return out.columns; }
+  int64_t k() const { return d.op_a == CUBLAS_OP_N ? a.columns : a.rows; }
+  bool has_bias() const { return (d.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0; }
+  bool gives_bias_gradient() const { return d.epilogue == CUBLASLT_EPILOGUE_BGRADB; }
+  size_t bias_bytes() const { return static_cast<size_t>(gives_bias_gradient() ? n() : m()) * out.size(); }
+
+  cublasStatus_t check() const {
+    if ((d.op_a == CUBLAS_OP_N ? a.rows : a.columns) != m()) return refuse("op(a) and d differ in rows");
+    if ((d.op_b == CUBLAS_OP_N ? b.columns : b.rows) != n()) return refuse("op(b) and d differ in columns");
+    if ((d.op_b == CUBLAS_OP_N ? b.rows : b.columns) != k()) return refuse("op(a)'s columns are not op(b)'s rows");
+    if (!(c == out)) return refuse("c and d differ");
+    if (a.type != b.type) return refuse("a and b differ in type");
+    for (const Layout& layout : {a, b, c, out})
+      if (layout.ld < layout.rows) return refuse("a leading dimension is less than the rows");
+    if ((has_bias() || gives_bias_gradient()) && d.bias == nullptr) return refuse("a bias is missing");
+    const bool known = a.type == CUDA_R_32F
+                           ? out.type == CUDA_R_32F
+                           : a.type == CUDA_R_16BF && (out.type == CUDA_R_16BF || out.type == CUDA_R_32F);
+    if (!known) return CUBLAS_STATUS_NOT_SUPPORTED;
+    for (const Layout& layout : {a, b, c, out})  // tensor cores
+      if (a.type == CUDA_R_16BF && static_cast<size_t>(layout.ld) * layout.size() % 16 != 0)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    return CUBLAS_STATUS_SUCCESS;
+  }
+  uint64_t name() const {  // an algorithm is for one problem
+    uint64_t hash = 0xcbf29ce484222325;
+    for (const int64_t value :
+         {m(), n(), k(), int64_t{d.op_a}, int64_t{d.op_b}, int64_t{d.epilogue}, int64_t{a.type}, int64_t{out.type}})
+      hash = (hash ^ static_cast<uint64_t>(value)) * 0x100000001b3;
+    return hash;
+  }
+};
+
+double value_at(const void* data, const Layout& layout, int64_t row, int64_t column) {
+  const int64_t at = row + column * layout.ld;
+  if (layout.type == CUDA_R_32F) return static_cast<const float*>(data)[at];
+  return static_cast<float>(static_cast<const bfloat16*>(data)[at]);
+}
+void store(void* data, cudaDataType type, int64_t at, double value) {
+  if (type == CUDA_R_32F)
+    static_cast<float*>(data)[at] = static_cast<float>(value);
+  else
+    static_cast<bfloat16*>(data)[at] = bfloat16(static_cast<float>(value));
+}
+
+void compute(const Problem& p, float alpha, const void* a, const void* b, float beta, const void* c, void* out) {
+  const auto left = [&](int64_t i, int64_t k) {
+    return p.d.op_a == CUBLAS_OP_N ? value_at(a, p.a, i, k) : value_at(a, p.a, k, i);
+  };
+  const auto right = [&](int64_t k, int64_t j) {
+    return p.d.op_b == CUBLAS_OP_N ? value_at(b, p.b, k, j) : value_at(b, p.b, j, k);
+  };
+  const Layout bias{p.out.type, p.m(), 1, p.m()};
+  for (int64_t j = 0; j < p.n(); ++j) {
+    double sum_of_right = 0;
+    for (int64_t k = 0; k < p.k(); ++k) sum_of_right += right(k, j);
+    for (int64_t i = 0; i < p.m(); ++i) {
+      double value = 0;
+      for (int64_t k = 0; k < p.k(); ++k) value += left(i, k) * right(k, j);
+      value *= alpha;
+      if (beta != 0) value += beta * value_at(c, p.c, i, j);
+      if (p.has_bias()) value += value_at(p.d.bias, bias, i, 0);
+      if ((p.d.epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && value < 0) value = 0;
+      store(out, p.out.type, i + j * p.out.ld, value);
+    }
+    if (p.gives_bias_gradient()) store(p.d.bias, p.out.type, j, sum_of_right);
+  }
+}
+
+Problem problem_of(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
+                   cublasLtMatrixLayout_t out) {
+  return {as<Description>(d), as<Layout>(a), as<Layout>(b), as<Layout>(c), as<Layout>(out)};
+}
+
+// ---- The functions.
+
+cublasStatus_t create(cublasLtHandle_t* handle) {
+  static int the_only;
+  *handle = reinterpret_cast<cublasLtHandle_t>(&the_only);
+  return admit("cublasLtCreate");
+}
+const char* status_string(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_ALLOC_FAILED       ? "the resource allocation failed"
+         : status == CUBLAS_STATUS_EXECUTION_FAILED ? "the function failed to launch on the GPU"
+         : status == CUBLAS_STATUS_NOT_SUPPORTED    ? "the functionality is not supported"
+                                                    : "an unsupported value was passed";
+}
+
+cublasStatus_t desc_create(cublasLtMatmulDesc_t* made, cublasComputeType_t compute_type, cudaDataType_t scale) {
+  if (compute_type != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return refuse("not computed in fp32");
+  const cublasStatus_t status = admit("cublasLtMatmulDescCreate");
+  return status == CUBLAS_STATUS_SUCCESS ? give(made, Description{}) : status;
+}
+cublasStatus_t desc_destroy(cublasLtMatmulDesc_t made) {
+  delete &as<Description>(made);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t desc_set(cublasLtMatmulDesc_t made, cublasLtMatmulDescAttributes_t attribute, const void* value,
+                        size_t bytes) {
+  auto& d = as<Description>(made);
+  const auto take = [&](auto& field) {
+    if (bytes != sizeof(field)) return refuse("an attribute of another size");
+    std::memcpy(&field, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (attribute) {
+    case CUBLASLT_MATMUL_DESC_TRANSA:
+      return take(d.op_a);
+    case CUBLASLT_MATMUL_DESC_TRANSB:
+      return take(d.op_b);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE:
+      return take(d.epilogue);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return take(d.bias);
+    default:
+      return refuse("an attribute that it does not know");
+  }
+}
+
+cublasStatus_t layout_create(cublasLtMatrixLayout_t* made, cudaDataType type, uint64_t rows, uint64_t columns,
+                             int64_t ld) {
+  const cublasStatus_t status = admit("cublasLtMatrixLayoutCreate");
+  if (status != CUBLAS_STATUS_SUCCESS) return status;
+  return give(made, Layout{type, static_cast<int64_t>(rows), static_cast<int64_t>(columns), ld});
+}
+cublasStatus_t layout_destroy(cublasLtMatrixLayout_t made) {
+  delete &as<Layout>(made);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t preference_create(cublasLtMatmulPreference_t* made) {
+  const cublasStatus_t status = admit("cublasLtMatmulPreferenceCreate");
+  return status == CUBLAS_STATUS_SUCCESS ? give(made, Preference{}) : status;
+}
+cublasStatus_t preference_destroy(cublasLtMatmulPreference_t made) {
+  delete &as<Preference>(made);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t preference_set(cublasLtMatmulPreference_t made, cublasLtMatmulPreferenceAttributes_t attribute,
+                              const void* value, size_t bytes) {
+  auto& p = as<Preference>(made);
+  const auto take = [&](auto& field) {
+    if (bytes != sizeof(field)) return refuse("a preference of another size");
+    std::memcpy(&field, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+  };
+  switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES:
+      return take(p.workspace);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+      return take(p.reductions);
+    case CUBLASLT_MATMUL_PREF_IMPL_MASK:
+      return take(p.numerics);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES:
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
+      return take(p.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES]);
+    default:
+      return refuse("a preference that it does not know");
+  }
+}
+
+cublasStatus_t heuristic(cublasLtHandle_t, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                         cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t out, cublasLtMatmulPreference_t preference,
+                         int most, cublasLtMatmulHeuristicResult_t* results, int* count) {
+  *count = 0;
+  if (const cublasStatus_t status = admit("cublasLtMatmulAlgoGetHeuristic"); status != CUBLAS_STATUS_SUCCESS)
+    return status;
+  const Problem problem = problem_of(d, a, b, c, out);
+  if (const cublasStatus_t status = problem.check(); status != CUBLAS_STATUS_SUCCESS) return status;
+  if (none_offered) return CUBLAS_STATUS_NOT_SUPPORTED;
+  const auto& p = as<Preference>(preference);
+  const auto offer = [&](uint64_t id, uint64_t parts, uint64_t workspace) {
+    if (*count >= most || workspace > p.workspace) return;
+    Algorithm algorithm{id, problem.name(), parts, workspace, {}};
+    for (int i = 0; i < 4; ++i) algorithm.alignment[i] = p.alignment[i];
+    cublasLtMatmulHeuristicResult_t& result = results[(*count)++];
+    result = {};
+    std::memcpy(&result.algo, &algorithm, sizeof(algorithm));
+    result.workspaceSize = workspace;
+    result.state = CUBLAS_STATUS_SUCCESS;
+  };
+  // What the caller should have ruled out comes first, so that it is taken where it has not.
+  if (problem.a.type == CUDA_R_32F && (p.numerics & CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_TF32) != 0) offer(kTf32, 1, 0);
+  const uint64_t sums = kParts * static_cast<uint64_t>(problem.m() * problem.n()) * sizeof(float);
+  if (problem.k() > kLongSum) {
+    if ((p.reductions & CUBLASLT_REDUCTION_SCHEME_INPLACE) != 0) offer(kInPlaceSum, kParts, 0);
+    if ((p.reductions & CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) != 0) offer(kSumInParts, kParts, sums);
+  }
+  offer(kPlain, 1, 0);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t algorithm_check(cublasLtHandle_t, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a,
+                               cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t out,
+                               const cublasLtMatmulAlgo_t* algorithm, cublasLtMatmulHeuristicResult_t* result) {
+  const auto& chosen = as<Algorithm>(algorithm);
+  if (chosen.problem != problem_of(d, a, b, c, out).name()) return CUBLAS_STATUS_NOT_SUPPORTED;
+  *result = {};
+  result->workspaceSize = chosen.workspace;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t algorithm_get(const cublasLtMatmulAlgo_t* algorithm, cublasLtMatmulAlgoConfigAttributes_t attribute,
+                             void* value, size_t bytes, size_t* written) {
+  const auto& chosen = as<Algorithm>(algorithm);
+  const auto number = static_cast<int32_t>(attribute == CUBLASLT_ALGO_CONFIG_ID           ? chosen.id
+                                           : attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM ? chosen.parts
+                                                                                          : 1);
+  if (bytes != sizeof(number)) return refuse("an attribute of another size");
+  std::memcpy(value, &number, bytes);
+  *written = bytes;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const void* alpha, const void* a,
+                      cublasLtMatrixLayout_t layout_a, const void* b, cublasLtMatrixLayout_t layout_b, const void* beta,
+                      const void* c, cublasLtMatrixLayout_t layout_c, void* out, cublasLtMatrixLayout_t layout_out,
+                      const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t workspace_bytes, cudaStream_t) {
+  if (const cublasStatus_t status = admit("cublasLtMatmul"); status != CUBLAS_STATUS_SUCCESS) return status;
+  if (handle == nullptr || algorithm == nullptr) return refuse("no handle or algorithm");
+  const Problem p = problem_of(d, layout_a, layout_b, layout_c, layout_out);
+  if (const cublasStatus_t status = p.check(); status != CUBLAS_STATUS_SUCCESS) return status;
+  const auto& chosen = as<Algorithm>(algorithm);
+  if (chosen.problem != p.name()) return refuse("the algorithm is another problem's");
+  if (workspace_bytes < chosen.workspace) return refuse("the workspace is too small");
+  if (workspace_bytes > 0 && !in_device_memory(workspace, workspace_bytes, kWorkspaceAlignment))
+    return refuse("the workspace is not the device's memory, or not aligned to 256 bytes");
+  const auto here = [&](const void* memory, const Layout& layout, int which) {
+    return in_device_memory(memory, layout.bytes(), chosen.alignment[which]);
+  };
+  if (!here(a, p.a, 0) || !here(b, p.b, 1) || !here(c, p.c, 2) || !here(out, p.out, 3))
+    return refuse("an operand is not in the device's memory, or not as aligned as was said");
+  if ((p.has_bias() || p.gives_bias_gradient()) && !in_device_memory(p.d.bias, p.bias_bytes(), 16))
+    return refuse("the bias is not in the device's memory, or not aligned");
+  if (out == a || out == b) return refuse("the result would overwrite an operand");
+  const float scale = *static_cast<const float*>(alpha), adds = *static_cast<const float*>(beta);
+  executed_products.push_back(
+      {p.m(), p.n(), p.k(), p.a.type, p.out.type, static_cast<cublasLtEpilogue_t>(p.d.epilogue), adds, chosen.id});
+  if (!computes()) return CUBLAS_STATUS_SUCCESS;
+  if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);  // it may write all of it
+  compute(p, scale, a, b, adds, c, out);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+void offer_none(bool none) { none_offered = none; }
+
+}  // namespace test
+
+const Library* library() {
+  static const Library library{{nullptr, "cuBLASLt's double"},
+                               CUBLAS_VERSION,
+                               test::create,
+                               test::status_string,
+                               test::desc_create,
+                               test::desc_destroy,
+                               test::desc_set,
+                               test::layout_create,
+                               test::layout_destroy,
+                               test::preference_create,
+                               test::preference_destroy,
+                               test::preference_set,
+                               test::heuristic,
+                               test::algorithm_check,
+                               test::algorithm_get,
+                               test::matmul};
+  return &library;
+}
+
+cublasLtHandle_t handle() {
+  static const cublasLtHandle_t made = [] {
+    cublasLtHandle_t handle = nullptr;
+    check(*library(), library()->create(&handle), "cublasLtCreate");
+    return handle;
+  }();
+  return made;
+}
+
+}  // namespace fovea::cublaslt

@@ -1,0 +1,32 @@
+// A double of the few functions of cuBLASLt that are used, in place of kernels/cublaslt_runtime.cpp: it takes products
+// as the library does, is as strict as its documentation, and computes them in float64 in the host's memory. How it is
+// counted and what memory there is depends on what it runs beside: the stand-in for the CUDA runtime
+// (cublaslt_standin.cpp), or tests of plans in plain memory (tests/plans/cublaslt_host.cpp).
+#pragma once
+#include <cublasLt.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace fovea::cublaslt::test {
+
+// ---- Given by what it runs beside.
+cublasStatus_t admit(const char* call);  // counts the call, and fails it on demand
+bool in_device_memory(const void* memory, size_t bytes, size_t alignment);
+bool computes();  // false: products are checked, and their results come from whole calls (kernels/cudnn_runtime.h)
+
+// ---- What it saw.
+struct Executed {
+  int64_t m = 0, n = 0, k = 0;
+  cudaDataType in = CUDA_R_32F, out = CUDA_R_32F;
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  float beta = 0;
+  uint64_t algorithm = 0;
+};
+extern std::vector<Executed> executed_products;  // in order, since the start
+
+// What algorithms it offers for every product, where the preference allows them.
+constexpr uint64_t kInPlaceSum = 11, kSumInParts = 22, kPlain = 33, kTf32 = 44;
+void offer_none(bool none);  // from now on none at all
+
+}  // namespace fovea::cublaslt::test

@@ -1,0 +1,40 @@
+#include "tools/data/dataset.h"
+
+#include <fmt/format.h>
+
+#include "tools/data/file.h"
+
+namespace fovea {
+
+std::string LoadReport::text() const {
+  std::string text;
+  for (const std::string& warning : warnings) text += warning + "\n";
+  if (unknown_references) {
+    text += fmt::format("{} annotations refer to an unknown image or category and are left out:\n", unknown_references);
+    for (const std::string& example : unknown_examples) text += "  " + example + "\n";
+    if (unknown_references > 10) text += fmt::format("  … and {} more\n", unknown_references - 10);
+  }
+  if (!bad_images.empty())
+    text += fmt::format("{} images cannot be read and are left out; the first: {}\n", bad_images.size(),
+                        printable(bad_images.front().why));
+  if (!bad_boxes.empty())
+    text += fmt::format("{} bad boxes are left out; the first: {}\n", bad_boxes.size(), bad_boxes.front());
+  if (clipped_boxes) text += fmt::format("{} boxes reach beyond their image and are clipped\n", clipped_boxes);
+  return text;
+}
+
+int64_t images_in(const Dataset& dataset) {
+  return static_cast<int64_t>(dataset.samples.size() + dataset.report.bad_images.size());
+}
+
+void add_bad_images(BadFiles& files, const Dataset& dataset) {
+  for (const BadImage& image : dataset.report.bad_images) files.add(image.file_name, image.why);
+}
+
+void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report) {
+  std::string text;
+  for (const std::string& line : report.bad_boxes) text += line + "\n";
+  write_file(path, text);
+}
+
+}  // namespace fovea

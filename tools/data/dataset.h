@@ -1,0 +1,75 @@
+// A data set as training and evaluation take it, whatever form it was read from: checked, clipped, labels 0, 1, ….
+#pragma once
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/data/bad_files.h"
+
+namespace fovea {
+
+struct Category {
+  int64_t id;
+  std::string name;
+};
+
+struct Object {
+  float x1, y1, x2, y2;  // pixels, clipped to the image
+  int label;             // index into Dataset::categories
+  bool crowd;            // a region to ignore: a crowd of COCO's, a difficult object of VOC's
+  double area;           // as annotated (of the mask, in COCO); width × height where it is not
+  int64_t id;
+  std::array<double, 4> bbox;  // as annotated, x y width height: what COCO's metrics take
+};
+
+struct Sample {
+  int64_t id;
+  std::string file_name;  // relative to Dataset::image_root, and below it
+  int width, height;
+  std::vector<Object> objects;
+};
+
+struct BadImage {
+  std::string file_name, why;
+};
+
+// What was found wrong and what was done about it. Nothing is dropped or changed without standing here.
+struct LoadReport {
+  int64_t annotations = 0, objects = 0, crowds = 0, images_without_objects = 0;
+  int64_t clipped_boxes = 0;
+  int64_t unknown_references = 0;             // annotations of an image or category that is not listed: dropped
+  std::vector<std::string> unknown_examples;  // the first ten
+  std::vector<std::string> bad_boxes;         // one line for each annotation dropped because of its box
+  std::vector<BadImage> bad_images;           // dropped: forms without sizes need the image's, and it could not be read
+  std::vector<std::string> warnings;
+
+  // Lines for the user; empty when all was well.
+  std::string text() const;
+};
+
+struct Dataset {
+  std::string split;
+  std::filesystem::path image_root;
+  std::vector<Category> categories;  // sorted by id
+  std::vector<Sample> samples;       // in the files' order
+  LoadReport report;
+};
+
+enum class Form { Coco, Voc, Csv, Yolo };
+
+struct LoadOptions {
+  OnBad bad_boxes = OnBad::Skip;
+  std::optional<Form> form;  // none: found out from what is in the folder
+};
+
+// Images of a split: those that loaded and those that could not.
+int64_t images_in(const Dataset& dataset);
+// Images that could not be read when `dataset` was loaded count like those that cannot be decoded later.
+void add_bad_images(BadFiles& files, const Dataset& dataset);
+
+void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report);
+
+}  // namespace fovea

@@ -1,0 +1,55 @@
+// One split of a data set as its files say it, before anything is checked against anything else: what every reader
+// fills, and the one place that makes a Dataset of it.
+#pragma once
+#include <map>
+
+#include "tools/data/dataset.h"
+
+namespace fovea {
+
+// Where something stands: a file of RawDataset::files (none: the file that the set is named after) and a line of it.
+struct Origin {
+  int32_t file = -1, line = 0;
+};
+
+struct RawImage {
+  int64_t id;
+  std::string file_name;
+  int width, height;
+  Origin origin;
+};
+
+struct RawObject {
+  std::optional<int64_t> id;  // none where it is missing or no integer below 2^53
+  int64_t image_id, category_id;
+  std::array<double, 4> bbox;  // x, y, width, height in pixels; NaN for what is no number
+  int bbox_numbers = 4;        // how many were given
+  std::optional<double> area;
+  bool crowd = false;
+  Origin origin;
+};
+
+struct RawDataset {
+  std::string name;  // of the file or folder, fit to print
+  std::filesystem::path image_root;
+  std::vector<std::string> files;  // that origins point into, fit to print
+  std::vector<RawImage> images;
+  std::vector<Category> categories;
+  std::vector<RawObject> objects;
+  std::map<int64_t, std::string> unknown_names;  // of category ids that stand for names that are not in the list
+  std::vector<BadImage> bad_images;
+  std::vector<std::string> warnings;
+  bool own_ids = false;  // ids were in the file, not counted by the reader
+};
+
+// Throws ErrorKind::Data, naming file and place, when ids of images or categories are doubled, when a file name leaves
+// the image folder, when more than 1 % of the annotations refer to what is not there, and when no box is left.
+Dataset make_dataset(RawDataset raw, const std::string& split, const LoadOptions& options);
+
+// Coordinates that were divided by a size or added up come back with errors of 1e-13 pixels: rounded to 1e-9, whole
+// pixels are whole again.
+double snapped(double pixels);
+// x, y, width, height of corners.
+std::array<double, 4> box_of_corners(double x1, double y1, double x2, double y2);
+
+}  // namespace fovea

@@ -1,0 +1,42 @@
+// A data set on its way into files: the images of all splits with their boxes, under one list of categories.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tools/data/bad_files.h"
+#include "tools/data/dataset.h"
+
+namespace fovea {
+
+struct WritableImage {
+  std::filesystem::path source;  // the file
+  Sample sample;                 // labels index WritableSet::categories; file_name is below the split's folder
+};
+
+struct WritableSplit {
+  std::string name;
+  std::vector<WritableImage> images;
+};
+
+struct WritableSet {
+  std::vector<Category> categories;  // sorted by id
+  std::vector<WritableSplit> splits;
+};
+
+// Images that are missing, or of another size than is said, are left out and go to `bad_files`. Throws ErrorKind::Data
+// where an id stands for one category in one split and for another one in another, and what BadFiles throws.
+WritableSet gather(const std::vector<Dataset>& splits, BadFiles& bad_files);
+
+struct WriteOptions {
+  bool copy = false;  // images are copied; else hard-linked where the disk allows
+  bool clip = false;  // boxes are cut to the image; else they stay as annotated
+};
+
+// Writes the set into `out`, a folder that is made and must be empty. Returns lines about what the form cannot hold
+// (crowd regions, areas of masks) and what was changed (names that would clash). Throws ErrorKind::Usage when `out` is
+// not empty, ErrorKind::Data where names cannot be written in the form.
+std::vector<std::string> write_dataset(const WritableSet& set, Form form, const std::filesystem::path& out,
+                                       const WriteOptions& options);
+
+}  // namespace fovea

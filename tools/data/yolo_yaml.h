@@ -1,0 +1,25 @@
+// The description of a data set in YOLO's form, data.yaml, as it stands there.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/data/dataset.h"
+
+namespace fovea {
+
+struct YoloYaml {
+  std::string path;                                        // the folder that the others start from; may be empty
+  std::map<std::string, std::vector<std::string>> splits;  // of train, val, test: folders and lists of images
+  std::vector<Category> categories;
+};
+
+// Throws ErrorKind::Data with file and line where it is no YAML, or lacks names or has them doubled.
+YoloYaml read_yolo_yaml(const std::filesystem::path& file);
+
+// The YAML file of a folder: data.yaml, else the one file that has `names:`; none where there is none.
+std::optional<std::filesystem::path> find_yolo_yaml(const std::filesystem::path& folder);
+
+}  // namespace fovea

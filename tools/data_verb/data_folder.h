@@ -1,0 +1,53 @@
+// What the verbs about a data set share: its folder on the command line, all its splits, where results may go.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/config/config.h"
+#include "tools/data/dataset.h"
+#include "tools/data/form.h"
+
+namespace fovea {
+
+struct DataFolder {
+  std::string path;
+  std::optional<Form> form;
+  OnBad bad_boxes = OnBad::Skip;
+
+  LoadOptions load_options() const { return {.bad_boxes = bad_boxes, .form = form}; }
+};
+// The folder as first argument, --format, --bad-boxes.
+void add_data_folder(CLI::App& verb, DataFolder& folder);
+
+// The splits of the set under their usual names: train, val, test; others as they are called there.
+struct NamedSplit {
+  std::string name, there;
+};
+std::vector<NamedSplit> named_splits(const DatasetReader& reader);
+std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder);
+
+// Prints what the reports of the splits say.
+void print_reports(const std::vector<Dataset>& splits);
+
+// Throws ErrorKind::Usage where `out` is the data set's folder or inside it.
+void require_outside(const std::filesystem::path& out, const std::filesystem::path& data);
+bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder);
+
+// Sides of an object's box in pixels at the size that a configuration detects at.
+struct BoxSides {
+  double width, height;
+};
+BoxSides sides_at_size(const Object& object, const Sample& sample, const InputConfig& input);
+
+// ---- the verbs of `fovea data`
+
+void add_data_check(CLI::App& data);
+void add_data_convert(CLI::App& data);
+void add_data_split(CLI::App& data);
+void add_data_show(CLI::App& data);
+void add_data_stats(CLI::App& data);
+
+}  // namespace fovea

@@ -1,0 +1,21 @@
+// What is wrong with the image files of a split: each is read and decoded once, by all cores.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "tools/data/dataset.h"
+
+namespace fovea {
+
+struct ImageFinding {
+  std::string content;  // hash of the file's bytes; empty: missing
+  enum class Fault { None, Missing, Unreadable, OtherSize } fault = Fault::None;
+  std::string why;       // of the fault
+  std::string misnamed;  // what the file is, where its name's ending says otherwise; training takes it all the same
+};
+
+// One for each of the samples, in their order. `decode`: else only the heads of the files are looked at, and damage
+// behind them is not found.
+std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode);
+
+}  // namespace fovea

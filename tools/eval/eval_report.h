@@ -1,0 +1,16 @@
+// What to improve: pictures and one HTML file that needs nothing beside itself.
+#pragma once
+#include <filesystem>
+#include <span>
+
+#include "tools/eval/coco_metrics.h"
+#include "tools/eval/truth_set.h"
+
+namespace fovea {
+
+// Writes report.html, its charts as PNG and SVG, and the worst images (where TruthSet::image_root says where they are)
+// into the folder, which is made. Throws ErrorKind::Runtime when something cannot be written.
+void write_eval_report(const std::filesystem::path& folder, const TruthSet& truth,
+                       std::span<const Detection> detections, const CocoMetrics& metrics);
+
+}  // namespace fovea

@@ -1,0 +1,35 @@
+// The ground truth of an evaluation.
+#pragma once
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tools/data/coco.h"
+#include "tools/eval/boxes.h"
+
+namespace fovea {
+
+struct TruthImage {
+  int64_t id;
+  std::string file_name;  // relative to TruthSet::image_root; empty where the annotations do not say
+};
+
+struct TruthSet {
+  std::vector<TruthImage> images;
+  std::vector<Category> categories;  // sorted by id
+  std::vector<GroundTruth> objects;
+  std::filesystem::path image_root;   // empty: the images are not at hand
+  std::vector<std::string> warnings;  // lines for the user
+};
+
+std::vector<GroundTruth> ground_truth(const Dataset& dataset);
+TruthSet truth_of(const Dataset& dataset);
+
+// A COCO annotation file as pycocotools takes it: boxes as they stand there, also those beyond their image; no sizes or
+// names of images needed. An object without "area" gets width × height, one without "iscrowd" is none, and a warning
+// says so (pycocotools ends with a KeyError). Throws ErrorKind::Data with the file and the byte or key where something
+// else is missing or makes no sense, ids are doubled, or more than 1 % of the annotations are of no image or category.
+TruthSet read_coco_truth(const std::filesystem::path& path);
+
+}  // namespace fovea

@@ -1,0 +1,24 @@
+// Pages of HTML that need nothing beside themselves: styles and pictures stand in the file.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tools/data/image_file.h"
+
+namespace fovea {
+
+std::string base64(std::span<const uint8_t> bytes);
+
+// `quality`: 1…100.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
+
+// An <img> that holds the picture.
+std::string html_image(std::span<const uint8_t> jpeg, const std::string& description);
+
+// Cells are HTML; the first column is aligned left, the others right.
+std::string html_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
+
+std::string html_page(const std::string& title, const std::string& body);
+
+}  // namespace fovea
