@@ -21,6 +21,7 @@
 #include "kernels/error.h"
 #include "tools/data/batch.h"
 #include "tools/data/file.h"
+#include "tools/data/form.h"
 #include "tools/data/loader.h"
 
 using namespace fovea;
@@ -158,7 +159,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json, "write the results there");
   CLI11_PARSE(app, argc, argv);
   try {
-    const Dataset data = load_coco(options.data, options.split);
+    const Dataset data = load_dataset(options.data, options.split);
     if (options.what == "decode")
       measure(DecodeAlone(data, options), options);
     else

@@ -4,6 +4,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
@@ -300,4 +301,31 @@ TEST_CASE("a sample is shown as training would see it (loader)") {
     CHECK(shown.objects.size() == image.boxes.size());
   }
   CHECK((flipped > 0 && flipped < count));
+}
+
+TEST_CASE("fovea data show --augment draws images as training sees them (loader)") {
+  const test::TemporaryFolder folder;
+  const auto out = folder.path() / "pictures";
+  const auto shown = [&](const std::string& setting) {
+    const auto result = test::run_fovea({"data", "show", test::kCells.string(), "--count", "2", "--augment", "2",
+                                         "--set", setting, "--set", "input.flip=0", "--out", out.string()});
+    CAPTURE(result.out, result.err);
+    CHECK(result.exit_code == 0);
+    CHECK_THAT(result.out, Catch::Contains("written: 4 pictures and contact_sheet.png"));
+    std::vector<std::vector<uint8_t>> pictures;
+    std::vector<std::filesystem::path> names;
+    for (const auto& entry : std::filesystem::directory_iterator(out)) names.push_back(entry.path());
+    std::sort(names.begin(), names.end());
+    REQUIRE(names.size() == 5);  // the sheet, and of each image its epochs 0 and 1
+    for (const auto& name : names) pictures.push_back(read_image(name).rgb);
+    return pictures;
+  };
+  const auto plain = shown("input.augment.rotation=0"), turned = shown("input.augment.rotation=10");
+  size_t same = 0, changed = 0;
+  for (size_t i = 0; i + 1 < plain.size(); ++i) {
+    same += plain[i] == plain[i + 1];
+    changed += plain[i] != turned[i];
+  }
+  CHECK(same == 2);  // without augmentation an image's epochs are alike
+  CHECK(changed >= 4);
 }

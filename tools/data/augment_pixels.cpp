@@ -138,7 +138,7 @@ Image resampled(const Image& image, int width, int height) {
       std::fill_n(pixel, 3, 1 << (kWeightBits + kRowBits - 1));
       const int32_t* from = sums.data() + size_t{3} * column.first;
       for (const int32_t weight : column.weights)
-        for (int c = 0; c < 3; ++c) pixel[c] += weight * *from++;
+        for (int32_t& channel : pixel) channel += weight * *from++;
       for (const int32_t value : pixel) *to++ = static_cast<uint8_t>(value >> (kWeightBits + kRowBits));
     }
   }

@@ -36,7 +36,7 @@ class PictureSource {
     std::shared_ptr<const Image> image;
     int divisor = 1;
   };
-  Decoded decode(size_t sample);
+  Decoded decode(size_t index);
 
   const Dataset& dataset_;
   InputConfig input_;

@@ -1,4 +1,5 @@
-// `fovea data show`: pictures with their boxes and names; boxes that no anchor matches in red.
+// `fovea data show`: pictures with their boxes and names; boxes that no anchor matches in red. With --augment: as
+// training sees them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/image_file.h"
+#include "tools/data/loader.h"
 #include "tools/data_verb/anchor_coverage.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/report/pictures.h"
@@ -21,7 +23,7 @@ struct ShowOptions {
   DataFolder data;
   ConfigOptions config;
   std::string split = "train", image, out = "data_show";
-  int count = 12;
+  int count = 12, augment = 0;
 };
 
 constexpr int kSheetColumns = 4, kSheetCell = 400;
@@ -80,11 +82,45 @@ Image drawn(Image image, const Dataset& dataset, const Sample& sample, const std
   return image;
 }
 
-std::string picture_name(const Sample& sample) {
+std::string picture_name(const Sample& sample, const std::string& more = "") {
   std::string stem = fs::path(sample.file_name).stem().string();
   for (char& c : stem)
     if (static_cast<unsigned char>(c) < ' ') c = '_';
-  return fmt::format("{}_{}.png", sample.id, stem);
+  return fmt::format("{}_{}{}.png", sample.id, stem, more);
+}
+
+void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>& sheet) {
+  if (sheet.size() > 1)
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, kSheetColumns, kSheetCell));
+  fmt::print("written: {} pictures{} in {}\n", sheet.size(), sheet.size() > 1 ? " and contact_sheet.png" : "",
+             printable(options.out));
+}
+
+// Each image as the first epochs of a training with this configuration see it, before it is resized.
+void show_augmented(const ShowOptions& options, const Config& config, const Dataset& dataset) {
+  BadFiles bad_files(images_in(dataset), OnBad::Error);
+  PictureSource pictures(dataset, config.input, bad_files, 0);
+  std::vector<CaptionedPicture> sheet;
+  for (const size_t s : chosen_samples(dataset, options))
+    for (int epoch = 0; epoch < options.augment; ++epoch) {
+      const Picture picture =
+          augmented_sample(pictures, config.input, config.seed, static_cast<uint32_t>(epoch), static_cast<uint32_t>(s));
+      std::vector<LabelledBox> boxes;
+      for (const Object& o : picture.objects)
+        boxes.push_back({.x1 = o.x1,
+                         .y1 = o.y1,
+                         .x2 = o.x2,
+                         .y2 = o.y2,
+                         .label = o.label,
+                         .text = dataset.categories[static_cast<size_t>(o.label)].name,
+                         .color = color_of(o.label)});
+      Image image = *picture.image;
+      draw_boxes(image, boxes);
+      const Sample& sample = dataset.samples[s];
+      write_png(fs::path(options.out) / picture_name(sample, fmt::format("_epoch{}", epoch)), image);
+      sheet.push_back({std::move(image), fmt::format("{}, epoch {}", printable(sample.file_name), epoch)});
+    }
+  write_sheet(options, sheet);
 }
 
 void show(const ShowOptions& options) {
@@ -93,8 +129,9 @@ void show(const ShowOptions& options) {
   const double match_low = config.model.loss.match_low;
   const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
   print_reports({dataset});
-  const auto overlap = overlaps(dataset, config);
   fs::create_directories(options.out);
+  if (options.augment > 0) return show_augmented(options, config, dataset);
+  const auto overlap = overlaps(dataset, config);
   std::vector<CaptionedPicture> sheet;
   for (const size_t s : chosen_samples(dataset, options)) {
     const Sample& sample = dataset.samples[s];
@@ -110,8 +147,6 @@ void show(const ShowOptions& options) {
     write_png(fs::path(options.out) / picture_name(sample), image);
     sheet.push_back({std::move(image), printable(sample.file_name)});
   }
-  if (sheet.size() > 1)
-    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, kSheetColumns, kSheetCell));
   int64_t boxes = 0, missed = 0;
   for (const auto& of_sample : overlap) {
     boxes += static_cast<int64_t>(of_sample.size());
@@ -121,8 +156,7 @@ void show(const ShowOptions& options) {
       "{} of {} boxes of {} are drawn in red: no anchor overlaps them by {:g} at short side {} (`fovea anchors` "
       "fits anchors)\n",
       missed, boxes, dataset.split, match_low, config.input.short_side.back());
-  fmt::print("written: {} pictures{} in {}\n", sheet.size(), sheet.size() > 1 ? " and contact_sheet.png" : "",
-             printable(options.out));
+  write_sheet(options, sheet);
 }
 
 }  // namespace
@@ -135,9 +169,13 @@ void add_data_show(CLI::App& data) {
   verb->add_option("--split", options->split, "Whose images")->capture_default_str();
   verb->add_option("--image", options->image, "Only this image: its id or its file name");
   verb->add_option("--count", options->count, "Images, evenly over the split")->capture_default_str();
+  verb->add_option("--augment", options->augment,
+                   "Each image this many times as training would augment it (docs/augmentation.md)")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option("--out", options->out, "Folder for the pictures")->capture_default_str();
   verb->footer(
-      "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures");
+      "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"
+      "  fovea data show DIR --augment 8 --count 1 --set input.augment.mosaic=1 --out pictures");
   verb->callback([options] { show(*options); });
 }
 
