@@ -33,17 +33,17 @@ def run(command):
 class Bench:
     def __init__(self, args):
         self.args = args
-        self.common = ["--data", args.data, "--workers", str(args.workers), "--epochs", str(args.epochs)]
+        self.common = ["--data", args.data, "--workers", str(args.workers)]
 
     def fovea(self, what, settings=(), epochs=None):
         settings = ["input.cache_mb=0", *settings]
         command = [os.path.join(self.args.build, "benchmarks/bench_loader"), *self.common, "--what", what]
         command += [word for setting in settings for word in ("--set", setting)]
-        return run(command + (["--epochs", str(epochs)] if epochs else []))
+        return run(command + ["--epochs", str(epochs or self.args.epochs)])
 
     def peer(self, transforms, decoder):
-        return run([sys.executable, os.path.join(HERE, "peers/torchvision_loader.py"), *self.common, "--transforms", transforms,
-                    "--decoder", decoder])
+        return run([sys.executable, os.path.join(HERE, "peers/torchvision_loader.py"), *self.common, "--epochs",
+                    str(self.args.epochs), "--transforms", transforms, "--decoder", decoder])
 
 
 def main():
