@@ -66,6 +66,8 @@ bool read(PngReader& reader, const std::string& name, const ImageOptions& option
   png_read_info(reader.png, reader.info);
   allocate(stored, png_get_image_width(reader.png, reader.info), png_get_image_height(reader.png, reader.info), name,
            options);
+  stored.orientation = orientation_of(reader);
+  if (options.size_only) return true;
   ask_for_rgb(reader.png, reader.info);
   const size_t stride = size_t{3} * stored.image.width;
   if (png_get_rowbytes(reader.png, reader.info) != stride) png_error(reader.png, "unexpected row size");
@@ -73,7 +75,7 @@ bool read(PngReader& reader, const std::string& name, const ImageOptions& option
   for (size_t y = 0; y < reader.rows.size(); ++y) reader.rows[y] = stored.image.rgb.data() + y * stride;
   png_read_image(reader.png, reader.rows.data());
   png_read_end(reader.png, reader.info);
-  stored.orientation = orientation_of(reader);  // which may stand behind the pixels
+  stored.orientation = orientation_of(reader);  // again: the chunk may stand behind the pixels
   return true;
 }
 
