@@ -60,8 +60,7 @@ PlotPanel::PlotPanel(Image& image, int x, int y, int width, int height, const st
       right_(x + width - right_margin),
       bottom_(y + height - foot_height),
       panel_x_(x),
-      panel_y_(y),
-      panel_width_(width) {
+      panel_y_(y) {
   draw_text(image_, x + 16, y + 10, cut(title, width - 32), ink, 2);
 }
 

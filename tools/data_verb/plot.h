@@ -42,7 +42,7 @@ class PlotPanel {
 
   Image& image_;
   int left_, top_, right_, bottom_;  // of the plot itself
-  int panel_x_, panel_y_, panel_width_;
+  int panel_x_, panel_y_;
 };
 
 }  // namespace fovea
