@@ -96,8 +96,10 @@ TEST_CASE("eval takes annotations raw: no sizes, names or clipping, and what is 
 
 TEST_CASE("eval says what it takes in the place of missing keys", "[eval]") {
   const Bench bench;
-  const auto area = bench.eval(replaced(small_truth, ", \"area\": 2500", ""), small_results);
+  const auto area =
+      bench.eval(replaced(small_truth, ", \"area\": 2500", ""), small_results, {"--json", bench.path("out.json")});
   CHECK(area.exit_code == 0);
+  CHECK_THAT(text_of(bench.path("out.json")), Contains(R"("APsmall": null, "APmedium": 0.99)"));  // 50 x 50 pixels
   CHECK_THAT(area.err, Contains("gt.json: 1 annotations have no area: width x height is taken"));
   const auto crowd = bench.eval(replaced(small_truth, ", \"iscrowd\": 0", ""), small_results);
   CHECK(crowd.exit_code == 0);
