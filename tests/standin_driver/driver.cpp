@@ -1,7 +1,7 @@
 // A stand-in for NVIDIA's driver, libcuda.so.1: one H200 that accepts every kernel and runs none. With it on
 // LD_LIBRARY_PATH, cuDNN compiles its fused kernels with NVRTC and finishes their plans on a machine without a GPU.
 //
-// Here are the functions whose answers matter; every other one that the toolkit's stub has is generated
+// Here are the functions whose answers matter; every other one that the toolkit's link library has is generated
 // (every_other.cmake), and answers success. Types are those of cuda.h's interface, without its macros that rename.
 // With FOVEA_STANDIN_DRIVER_LOG set, names of the kernels that are loaded are appended to that file, one a line.
 #include <dlfcn.h>

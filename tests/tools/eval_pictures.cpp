@@ -2,28 +2,17 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/eval_scene.h"
+#include "tests/support/pixels_of.h"
 #include "tools/eval/report_charts.h"
 #include "tools/eval/report_page.h"
 #include "tools/report/html.h"
 #include "tools/report/pictures.h"
 
 using namespace fovea;
+using namespace fovea::test;
 using Catch::Contains;
 
 namespace {
-
-Color at(const Image& image, int x, int y) {
-  const uint8_t* p = &image.rgb[3 * (y * image.width + x)];
-  return {p[0], p[1], p[2]};
-}
-
-int64_t count(const Image& image, Color color) {
-  int64_t n = 0;
-  for (int y = 0; y < image.height; ++y) {
-    for (int x = 0; x < image.width; ++x) n += at(image, x, y) == color;
-  }
-  return n;
-}
 
 std::string base64_of(const std::string& text) {
   return base64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});

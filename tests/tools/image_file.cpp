@@ -5,23 +5,19 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tools/data/file.h"
 
 using namespace fovea;
+using namespace fovea::test;
 using fovea::test::test_data;
 
 namespace {
 
 Image hard_case(const std::string& name) { return read_image(test_data("hard_cases/" + name)); }
 std::vector<uint8_t> bytes_of(const std::string& name) { return read_file(test_data("hard_cases/" + name)); }
-
-uint64_t fnv1a(const std::vector<uint8_t>& bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
 
 double mean_difference(const Image& a, const Image& b) {
   REQUIRE(a.width == b.width);

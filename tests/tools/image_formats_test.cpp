@@ -6,6 +6,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tools/data/file.h"
@@ -13,6 +14,7 @@
 #include "tools/data/image_size.h"
 
 using namespace fovea;
+using namespace fovea::test;
 using fovea::test::test_data;
 
 namespace {
@@ -20,12 +22,6 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 Bytes bytes_of(const std::string& name) { return read_file(test_data("image_formats/" + name)); }
-
-uint64_t fnv1a(const Bytes& bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
 
 std::string refusal(const Bytes& bytes, const ImageOptions& options = {}) {
   try {

@@ -5,6 +5,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/report/canvas.h"
 #include "tools/report/chart.h"
@@ -13,22 +14,10 @@
 #include "tools/report/table.h"
 
 using namespace fovea;
+using namespace fovea::test;
 using Catch::Contains;
 
 namespace {
-
-Color at(const Image& image, int x, int y) {
-  const uint8_t* p = &image.rgb[3 * (y * image.width + x)];
-  return {p[0], p[1], p[2]};
-}
-
-int64_t count(const Image& image, Color color) {
-  int64_t n = 0;
-  for (int y = 0; y < image.height; ++y) {
-    for (int x = 0; x < image.width; ++x) n += at(image, x, y) == color;
-  }
-  return n;
-}
 
 // The ink on white, in whole pixels' worth.
 double ink(const Image& image) {

@@ -111,11 +111,7 @@ class CsvReader : public DatasetReader {
 
   bool found() const { return !splits_.empty(); }
 
-  std::vector<std::string> splits() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, path] : splits_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> splits() const override { return names_of(splits_); }
 
   RawDataset read(const std::string& split) override {
     const fs::path& path = splits_.at(split);

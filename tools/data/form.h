@@ -1,6 +1,7 @@
 // The four forms of data sets, and what a folder holds.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,14 @@ class DatasetReader {
 };
 
 inline constexpr const char* kWholeSet = "all";
+
+// What a reader answers whose splits are the keys of a map.
+template <class Value>
+std::vector<std::string> names_of(const std::map<std::string, Value>& splits) {
+  std::vector<std::string> names;
+  for (const auto& entry : splits) names.push_back(entry.first);
+  return names;
+}
 
 struct FormEntry {
   Form form;

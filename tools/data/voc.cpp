@@ -44,8 +44,7 @@ class VocReader : public DatasetReader {
   bool found() const { return !splits_.empty(); }
 
   std::vector<std::string> splits() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, entries] : splits_) names.push_back(name);
+    std::vector<std::string> names = names_of(splits_);
     if (splits_.contains("train") && splits_.contains("val")) std::erase(names, "trainval");
     return names;
   }

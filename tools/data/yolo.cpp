@@ -30,11 +30,7 @@ class YoloReader : public DatasetReader {
       root_ = folder_;
   }
 
-  std::vector<std::string> splits() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, places] : yaml_.splits) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> splits() const override { return names_of(yaml_.splits); }
 
   RawDataset read(const std::string& split) override {
     RawDataset raw;

@@ -1,0 +1,29 @@
+// What tests ask of pixels.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "tools/report/canvas.h"
+
+namespace fovea::test {
+
+inline Color at(const Image& image, int x, int y) {
+  const uint8_t* p = &image.rgb[3 * (y * image.width + x)];
+  return {p[0], p[1], p[2]};
+}
+
+inline int64_t count(const Image& image, Color color) {
+  int64_t n = 0;
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) n += at(image, x, y) == color;
+  }
+  return n;
+}
+
+inline uint64_t fnv1a(const std::vector<uint8_t>& bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace fovea::test
