@@ -125,12 +125,14 @@ void spatial(bench::Table& table, const char* dtype) {
     const bench::Buffer<SourceImage> source(
         queue, std::vector<SourceImage>{
                    {.pixels = image.data(), .height = 480, .width = 640, .out_h = out_h, .out_w = out_w}});
-    const PreprocessArgs<T> args{.images = source.data(),
-                                 .antialias = antialias,
-                                 .slots = slot.data(),
-                                 .slot_h = slot_h,
-                                 .slot_w = slot_w,
-                                 .slot_channels = 8};
+    PreprocessArgs<T> args{.images = source.data(),
+                           .antialias = antialias,
+                           .slots = slot.data(),
+                           .slot_h = slot_h,
+                           .slot_w = slot_w,
+                           .slot_channels = 8};
+    bench::Buffer<std::byte> workspace(queue, preprocess_workspace(args));
+    args.workspace = workspace.data();
     table.run(name, dtype, traffic::preprocess(args, int64_t{480} * 640 * 3), [&] { preprocess(queue, args); });
   };
   preprocessed("preprocess 640x480 up", 800, 1067, 800, 1088, false);

@@ -1,8 +1,11 @@
 // out[o] = Σ_i w(i, o)·in[i] / Σ_i w(i, o), along y and along x, with the triangle
 //   w(i, o) = max(0, 1 − |(i + ½) − (o + ½)·in/out| / width),   width = 1, or in/out where that is larger and antialias
 // Width 1 is bilinear interpolation with half-pixel centres: two neighbours, at the border one. The wider triangle is
-// PIL's and torchvision's antialiased form. Times 2·out·width every w is a whole number, so the weights are exact.
+// PIL's and torchvision's antialiased form. Times 2·out·width every w is a whole number, so the weights are exact: in
+// 64 bits where they are looked for, in fp32 where they are used, of sides up to 2²² pixels.
 #include "kernels/image.h"
+
+#include <cmath>
 
 #include "kernels/launch.h"
 #include "kernels/pack.h"
@@ -12,6 +15,16 @@ namespace {
 
 FN int floor_div(int64_t a, int64_t b) { return static_cast<int>(a >= 0 ? a / b : -((b - 1 - a) / b)); }  // b > 0
 
+// The pixels first … last of one axis that an output pixel is made of.
+struct alignas(16) Taps {
+  int first, last;
+  float start;  // 2·out·(first's centre − the output pixel's), in pixels of the input
+  float inv_sum;
+
+  FN int count() const { return last - first + 1; }
+  FN int pixel(int i) const { return first + i <= last ? first + i : last; }
+};
+
 struct Resampling {
   int in, out;
   int64_t reach;  // 2·out·width
@@ -19,80 +32,166 @@ struct Resampling {
   FN static Resampling make(int in, int out, bool antialias) {
     return {in, out, 2 * int64_t{antialias && in > out ? in : out}};
   }
-};
 
-// The pixels of one axis that output pixel o is made of, and their weights.
-struct Taps {
-  int64_t centre, reach;
-  int out, first, last;
-  float inv_sum;
+  // How many neighbouring outputs are sure to be made of no more than `pixels`: the first and last pixel of k outputs
+  // are less than ((k − 1)·in + reach)/out + 1 apart.
+  FN int outputs_of(int pixels) const {
+    const int64_t between = (int64_t{pixels} - 1) * out - reach;
+    return between < 0 ? 0 : static_cast<int>(between / in) + 1;
+  }
 
-  FN Taps(const Resampling& r, int o) : centre((2 * int64_t{o} + 1) * r.in), reach(r.reach), out(r.out) {
-    first = floor_div(centre - reach - out, 2 * int64_t{out}) + 1;
-    last = -floor_div(-(centre + reach - out), 2 * int64_t{out}) - 1;
-    first = first > 0 ? first : 0;
-    last = last < r.in ? last : r.in - 1;
+  FN Taps taps(int o) const {
+    const int64_t centre = (2 * int64_t{o} + 1) * in, step = 2 * int64_t{out};
+    const int first = floor_div(centre - reach - out, step) + 1, last = -floor_div(-(centre + reach - out), step) - 1;
+    Taps taps{first > 0 ? first : 0, last < in ? last : in - 1, 0, 0};
+    const int64_t start = taps.first * step + out - centre;
     int64_t sum = 0;
-    for (int i = first; i <= last; ++i) sum += whole(i);
-    inv_sum = 1.f / static_cast<float>(sum);
+    for (int64_t i = 0; i <= taps.last - taps.first; ++i) sum += reach - std::abs(i * step + start);
+    taps.start = static_cast<float>(start);
+    taps.inv_sum = 1.f / static_cast<float>(sum);
+    return taps;
   }
-  FN int64_t whole(int i) const {
-    const int64_t distance = (2 * int64_t{i} + 1) * out - centre;
-    return reach - (distance < 0 ? -distance : distance);
-  }
-  FN float weight(int i) const { return static_cast<float>(whole(i)) * inv_sum; }
 };
 
+struct Triangle {
+  float step, reach;
+  FN explicit Triangle(const Resampling& r)
+      : step(2.f * static_cast<float>(r.out)), reach(static_cast<float>(r.reach)) {}
+  FN float weight(const Taps& taps, int i) const {  // of first + i
+    const float whole = reach - std::abs(static_cast<float>(i) * step + taps.start);
+    return taps.first + i <= taps.last ? whole * taps.inv_sum : 0.f;
+  }
+};
+
+// The taps of every row and column of the slots' content: [batch, slot_h + slot_w].
+struct FindTaps {
+  const SourceImage* images;
+  Taps* taps;
+  int slot_h, slot_w;
+  bool antialias;
+
+  FN void operator()(int64_t n, int64_t line) const {
+    const SourceImage& image = images[n];
+    const bool is_row = line < slot_h;
+    const int o = static_cast<int>(is_row ? line : line - slot_h), out = is_row ? image.out_h : image.out_w;
+    if (o >= out) return;
+    const auto axis = Resampling::make(is_row ? image.height : image.width, out, antialias);
+    taps[n * (slot_h + slot_w) + line] = axis.taps(!is_row && image.flip != 0 ? out - 1 - o : o);
+  }
+};
+
+// A block makes a row of a slot: a stretch of the source's rows at a time, put together down the columns into a line,
+// then the line along itself.
 template <class T>
 struct Preprocess {
   PreprocessArgs<T> args;
+  const Taps* taps;
+  float scale[3], offset[3];  // pixel·scale + offset
 
-  struct AtRow {
-    const PreprocessArgs<T>& args;
+  static constexpr int kLine = 1024;  // pixels
+  struct Shared {
+    float line[kLine * 3];
+  };
+
+  template <class Block>
+  FN void operator()(Block& block, int64_t index, Shared& shared) const {
+    const int64_t n = index / args.slot_h;
+    const int y = static_cast<int>(index % args.slot_h);
+    const SourceImage& image = args.images[n];
+    const int content = y < image.out_h ? image.out_w : 0;
+    const Taps* of_image = taps + n * (args.slot_h + args.slot_w);
+    T* slot = args.slots + index * args.slot_w * args.slot_channels;
+    if (content > 0) make_content(block, image, of_image[y], of_image + args.slot_h, slot, shared.line);
+    const int padding = (args.slot_w - content) * args.slot_channels;
+    T* behind = slot + content * args.slot_channels;
+    block.loop(padding, [=](int i) { behind[i] = static_cast<T>(0.f); });
+  }
+
+ private:
+  struct Row {
     const SourceImage& image;
-    bool inside;
-    Resampling horizontal;
-    Taps rows;
+    Triangle vertical, horizontal;
+    Taps down;
+    const Taps* columns;
     T* slot;
-
-    template <int W>
-    FN void operator()(int64_t column) const {
-      static_assert(W == 1);
-      T* out = slot + column * args.slot_channels;
-      float pixel[3] = {0, 0, 0};
-      if (inside && column < image.out_w) {
-        resample(static_cast<int>(image.flip != 0 ? image.out_w - 1 - column : column), pixel);
-        for (int c = 0; c < 3; ++c) pixel[c] = (pixel[c] / 255.f - args.mean[c]) * args.inv_std[c];
-      }
-      for (int c = 0; c < args.slot_channels; ++c) out[c] = static_cast<T>(c < 3 ? pixel[c] : 0.f);
-    }
-
-    FN void resample(int column, float (&pixel)[3]) const {
-      const Taps columns(horizontal, column);
-      for (int y = rows.first; y <= rows.last; ++y) {
-        const uint8_t* line = image.pixels + int64_t{y} * image.width * 3;
-        float sum[3] = {0, 0, 0};
-        for (int x = columns.first; x <= columns.last; ++x) {
-          const float weight = columns.weight(x);
-          for (int c = 0; c < 3; ++c) sum[c] += weight * static_cast<float>(line[x * 3 + c]);
-        }
-        const float weight = rows.weight(y);
-        for (int c = 0; c < 3; ++c) pixel[c] += weight * sum[c];
-      }
+    FN const uint8_t* source(int j, int x) const {
+      return image.pixels + (int64_t{down.pixel(j)} * image.width + x) * 3;
     }
   };
 
-  FN AtRow row(int64_t index) const {
-    const SourceImage& image = args.images[index / args.slot_h];
-    const int row = static_cast<int>(index % args.slot_h);
-    const bool inside = row < image.out_h;
+  template <class Block>
+  FN void make_content(Block& block, const SourceImage& image, const Taps& down, const Taps* columns, T* slot,
+                       float* line) const {
     const auto vertical = Resampling::make(image.height, image.out_h, args.antialias);
-    return {args,
-            image,
-            inside,
-            Resampling::make(image.width, image.out_w, args.antialias),
-            Taps(vertical, inside ? row : 0),
-            args.slots + index * args.slot_w * args.slot_channels};
+    const auto horizontal = Resampling::make(image.width, image.out_w, args.antialias);
+    const Row row{image, Triangle(vertical), Triangle(horizontal), down, columns, slot};
+    const int at_once = horizontal.outputs_of(kLine);
+    for (int o = 0; o < image.out_w && at_once == 0; ++o) wide(block, row, o);
+    for (int first = 0; first < image.out_w && at_once > 0; first += at_once) {
+      const int last = (first + at_once < image.out_w ? first + at_once : image.out_w) - 1;
+      if (args.antialias)
+        stretch<0>(block, row, first, last, line);
+      else
+        stretch<2>(block, row, first, last, line);
+    }
+  }
+
+  // The outputs first … last. TAPS: of each axis, or 0 for any number. Two are taken also where the border leaves one:
+  // the other weighs nothing.
+  template <int TAPS, class Block>
+  FN void stretch(Block& block, const Row& row, int first, int last, float* line) const {
+    const bool flip = row.image.flip != 0;
+    const int begin = row.columns[flip ? last : first].first, end = row.columns[flip ? first : last].last + 1;
+    down_columns<TAPS>(block, row, begin, end - begin, line);
+    block.sync();
+    for (int o = first + block.thread(); o <= last; o += block.size()) {
+      const Taps& across = row.columns[o];
+      float pixel[3] = {0, 0, 0};
+      for (int i = 0; i < (TAPS > 0 ? TAPS : across.count()); ++i) {
+        const float weight = row.horizontal.weight(across, i);
+        const float* in = line + (across.pixel(i) - begin) * 3;
+        for (int c = 0; c < 3; ++c) pixel[c] += weight * in[c];
+      }
+      write(row, o, pixel);
+    }
+    block.sync();
+  }
+
+  template <int TAPS, class Block>
+  FN void down_columns(Block& block, const Row& row, int begin, int pixels, float* line) const {
+    if constexpr (TAPS == 2) {
+      const float w0 = row.vertical.weight(row.down, 0), w1 = row.vertical.weight(row.down, 1);
+      const uint8_t *in0 = row.source(0, begin), *in1 = row.source(1, begin);
+      block.loop(pixels * 3,
+                 [=](int i) { line[i] = w0 * static_cast<float>(in0[i]) + w1 * static_cast<float>(in1[i]); });
+    } else {
+      for (int j = 0; j < row.down.count(); ++j) {
+        const float weight = row.vertical.weight(row.down, j);
+        const uint8_t* in = row.source(j, begin);
+        block.loop(pixels * 3, [=](int i) { line[i] = (j > 0 ? line[i] : 0.f) + weight * static_cast<float>(in[i]); });
+      }
+    }
+  }
+
+  // An output of more pixels than a line holds.
+  template <class Block>
+  FN void wide(Block& block, const Row& row, int o) const {
+    const Taps& across = row.columns[o];
+    float pixel[3];
+    for (int c = 0; c < 3; ++c)
+      pixel[c] = block.sum(across.count(), [&](int i) {
+        float sum = 0;
+        for (int j = 0; j < row.down.count(); ++j)
+          sum += row.vertical.weight(row.down, j) * static_cast<float>(row.source(j, across.first + i)[c]);
+        return row.horizontal.weight(across, i) * sum;
+      });
+    if (block.thread() == 0) write(row, o, pixel);
+  }
+
+  FN void write(const Row& row, int o, const float (&pixel)[3]) const {
+    T* out = row.slot + o * args.slot_channels;
+    for (int c = 0; c < 3; ++c) out[c] = static_cast<T>(pixel[c] * scale[c] + offset[c]);
+    for (int c = 3; c < args.slot_channels; ++c) out[c] = static_cast<T>(0.f);
   }
 };
 
@@ -122,15 +221,30 @@ void require_fits(const SourceImage& image, int slot_h, int slot_w) {
 }
 
 template <class T>
+size_t preprocess_workspace(const PreprocessArgs<T>& args) {
+  return static_cast<size_t>(args.batch) * static_cast<size_t>(args.slot_h + args.slot_w) * sizeof(Taps);
+}
+
+template <class T>
 void preprocess(Queue& queue, const PreprocessArgs<T>& args) {
   require(args.slot_channels >= 3, "a slot has at least three channels");
-  for_row_packs<1>(queue, "preprocess", int64_t{args.batch} * args.slot_h, args.slot_w, Preprocess<T>{args}, true);
+  auto* taps = static_cast<Taps*>(args.workspace);
+  for_each_2d(queue, "resize_taps", args.batch, int64_t{args.slot_h} + args.slot_w,
+              FindTaps{args.images, taps, args.slot_h, args.slot_w, args.antialias});
+  Preprocess<T> pass{.args = args, .taps = taps, .scale = {}, .offset = {}};
+  for (int c = 0; c < 3; ++c) {
+    pass.scale[c] = args.inv_std[c] / 255.f;
+    pass.offset[c] = -args.mean[c] * args.inv_std[c];
+  }
+  for_rows<256>(queue, "preprocess", int64_t{args.batch} * args.slot_h, pass);
 }
 
 void transform_boxes(Queue& queue, const TransformBoxesArgs& args) {
   for_each_2d(queue, "transform_boxes", args.batch, args.max_boxes, TransformBox{args});
 }
 
+template size_t preprocess_workspace<float>(const PreprocessArgs<float>&);
+template size_t preprocess_workspace<bfloat16>(const PreprocessArgs<bfloat16>&);
 template void preprocess<float>(Queue&, const PreprocessArgs<float>&);
 template void preprocess<bfloat16>(Queue&, const PreprocessArgs<bfloat16>&);
 

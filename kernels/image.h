@@ -28,7 +28,12 @@ struct PreprocessArgs {
   T* slots = nullptr;            // [batch, slot_h, slot_w, slot_channels]
   int slot_h = 0, slot_w = 0;    // what lies beyond the content becomes 0
   int slot_channels = 3;         // >= 3; the channels beyond become 0
+  void* workspace = nullptr;     // preprocess_workspace(…) bytes, aligned to 64
 };
+
+// Bytes of workspace that preprocess needs; depends on shapes only.
+template <class T>
+size_t preprocess_workspace(const PreprocessArgs<T>& args);
 
 // Bilinear resize with half-pixel centres and the true ratio of the sizes (F.interpolate, align_corners=False,
 // recompute_scale_factor=True, as torchvision's GeneralizedRCNNTransform), flip, normalise, pad; one pass.

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 
 #include "tests/support/catch.h"
 #include "tests/support/ranks.h"
@@ -245,20 +246,19 @@ TEST_CASE("fault: ranks that do not come to the start are named", "[rank][fault]
 TEST_CASE("fault: ranks started for another number of ranks, or twice, are refused", "[rank][fault]") {
   const int port = free_port();
   const auto start = [&](int rank, int size) {
-    return std::thread([=] {
-      CHECK_THROWS_AS(connect_tcp({.rank = rank, .size = size, .address = "127.0.0.1", .port = port, .timeout = 5}),
-                      Error);
+    return std::async(std::launch::async, [=] {
+      return connect_tcp({.rank = rank, .size = size, .address = "127.0.0.1", .port = port, .timeout = 5});
     });
   };
-  std::thread other = start(1, 3);
+  auto other = start(1, 3);
   CHECK_THROWS_WITH(connect_tcp({.rank = 0, .size = 2, .address = "127.0.0.1", .port = port, .timeout = 5}),
                     Contains("rank 1 of 3 came to rank 0 of 2"));
-  other.join();
-  std::thread one = start(1, 3), again = start(1, 3);
+  CHECK_THROWS_AS(other.get(), Error);
+  auto one = start(1, 3), again = start(1, 3);
   CHECK_THROWS_WITH(connect_tcp({.rank = 0, .size = 3, .address = "127.0.0.1", .port = port, .timeout = 5}),
                     Contains("two processes were started as rank 1"));
-  one.join();
-  again.join();
+  CHECK_THROWS_AS(one.get(), Error);
+  CHECK_THROWS_AS(again.get(), Error);
 }
 
 TEST_CASE("fault: a stranger at rank 0's port is sent away, and the ranks still meet", "[rank][fault]") {

@@ -109,6 +109,8 @@ DeviceBatch BatchInput::prepare() {
       args.mean[c] = static_cast<float>(input_.mean[c]);
       args.inv_std[c] = static_cast<float>(1 / input_.deviation[c]);
     }
+    const Tensor workspace = context_.empty({static_cast<int64_t>(kernels::preprocess_workspace(args))}, DType::U8);
+    args.workspace = workspace.raw();
     kernels::preprocess(context_.queue, args);
   });
   batch.truth = {
