@@ -6,9 +6,18 @@
 #include <array>
 
 namespace fovea {
+namespace {
+
+constexpr size_t first_read = size_t{64} << 10;  // bytes; twice as many each further time: small files stay cheap
+
+}  // namespace
 
 JsonPieces::JsonPieces(const std::filesystem::path& path, size_t piece_bytes)
-    : name_(printable(path.native())), file_(open_file(path)), piece_bytes_(piece_bytes), input_(name_) {
+    : name_(printable(path.native())),
+      file_(open_file(path)),
+      piece_bytes_(piece_bytes),
+      read_bytes_(std::min(piece_bytes, first_read)),
+      input_(name_) {
   if (next_token() == kEnd)
     throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, base_ + text_.size()));
 }
@@ -29,12 +38,13 @@ bool JsonPieces::refill() {
   at_ -= done;
   checked_ -= done;
   const size_t before = text_.size();
-  text_.resize(before + piece_bytes_);
-  const size_t got = std::fread(text_.data() + before, 1, piece_bytes_, file_.get());
+  text_.resize(before + read_bytes_);
+  const size_t got = std::fread(text_.data() + before, 1, read_bytes_, file_.get());
   text_.resize(before + got);
   if (std::ferror(file_.get()) != 0)
     throw Error(ErrorKind::Data, fmt::format("{}: could not be read to its end", name_));
-  at_end_ = got < piece_bytes_;
+  at_end_ = got < read_bytes_;
+  read_bytes_ = std::min(2 * read_bytes_, piece_bytes_);
   check_utf8();
   return got > 0;
 }

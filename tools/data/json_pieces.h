@@ -42,8 +42,8 @@ class JsonPieces {
 
   std::string name_;
   FileHandle file_;
-  size_t piece_bytes_;
-  std::string text_;  // bytes of the file from base_ on
+  size_t piece_bytes_, read_bytes_;  // at most; of the next read
+  std::string text_;                 // bytes of the file from base_ on
   uint64_t base_ = 0;
   size_t at_ = 0;        // in text_: what comes next
   size_t checked_ = 0;   // in text_: known to be UTF-8 up to here

@@ -11,6 +11,7 @@ namespace fovea {
 namespace {
 
 constexpr size_t parts_at_once = 8;
+constexpr size_t first_read = size_t{64} << 10;  // bytes; twice as many each further time: small files stay cheap
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -48,9 +49,9 @@ void JsonParts::fill(size_t bytes) {
   first_byte_ += static_cast<int64_t>(begin_);
   begin_ = 0;
   while (!ended_ && buffer_.size() < bytes) {
-    const size_t before = buffer_.size();
-    buffer_.resize(bytes);
-    const size_t read = std::fread(buffer_.data() + before, 1, bytes - before, file_.get());
+    const size_t before = buffer_.size(), room = std::min(bytes - before, std::max(before, first_read));
+    buffer_.resize(before + room);
+    const size_t read = std::fread(buffer_.data() + before, 1, room, file_.get());
     buffer_.resize(before + read);
     if (std::ferror(file_.get())) throw Error(ErrorKind::Data, printable(name_) + ": could not be read to its end");
     ended_ = std::feof(file_.get()) != 0;
