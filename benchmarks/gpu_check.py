@@ -1,6 +1,7 @@
 """The parts of scripts/gpu_check, which says what it does. Standard library only: it runs where nothing can be installed."""
 import argparse
 import array
+import importlib.util
 import json
 import math
 import os
@@ -15,6 +16,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CELLS = os.path.join(ROOT, "examples", "blood_cells")
+PEERS = os.path.join(ROOT, "benchmarks", "peers")
 GOLDEN = os.path.join(ROOT, "tests", "data", "golden")
 SANITIZED_CASES = "~[math]~[launch]~[cudnn]~[traffic]~[oracle]"  # not those of the CPU alone
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
@@ -72,6 +74,9 @@ class Check:
             last = (done.stdout.strip().splitlines() or ["it printed nothing"])[-1]
             raise Failed(f"exit code {done.returncode}: {last}")
         return done.stdout
+
+    def last_line(self, command, limit):
+        return json.loads(self.run(command, limit).strip().splitlines()[-1])
 
     def fovea(self, *arguments, limit=300, before=()):
         return self.run([*before, os.path.join(self.build, "fovea"), *arguments], limit)
@@ -202,14 +207,47 @@ class Check:
                 figures[name] = json.load(text)
         return figures
 
+    def loader(self):
+        """Images a second: of the decoder, of the loader, of the loader with the device's resizing, and of PyTorch's DataLoader."""
+        workers = str(os.cpu_count())
+        common = ["--data", CELLS, "--workers", workers, "--epochs", "5" if self.gpu else "1"]
+        ours = [os.path.join(self.build, "benchmarks", "bench_loader"), *common, "--device", self.args.device, "--set",
+                "input.cache_mb=0"]
+        figures = {what: self.last_line([*ours, "--what", what], 200) for what in ("decode", "load", "input")}
+        if self.has("torch", "torchvision"):
+            peer = [sys.executable, os.path.join(PEERS, "torchvision_loader.py"), *common, "--decoder", "io"]
+            figures |= {f"DataLoader {what}": self.last_line([*peer, "--transforms", what], 200)
+                        for what in ("decode", "input")}
+        return figures
+
+    def evaluation(self):
+        """Seconds of `fovea eval` without a model, and of pycocotools where it is; both read the same files."""
+        images = "5000" if self.gpu else "200"
+        folder, truth, detections, found = (self.path(name) for name in ("eval", "eval/gt.json", "eval/dt.json", "eval/out.json"))
+        self.run([os.path.join(self.build, "benchmarks", "bench_eval_data"), "--images", images, "--out", folder], 120)
+        start = time.time()
+        self.fovea("eval", "--ground-truth", truth, "--detections", detections, "--json", found)
+        figures = {"images": images, "fovea": {"seconds": time.time() - start}}
+        with open(found) as file:
+            stats = json.load(file)["stats"]
+        if self.has("pycocotools"):
+            start = time.time()
+            peer = self.last_line([sys.executable, os.path.join(PEERS, "eval_peer.py"), "pycocotools", truth, detections], 500)
+            figures["pycocotools"] = {"seconds": time.time() - start}
+            difference = max(abs(a - b) for a, b in zip(stats, peer["stats"], strict=True))
+            if not difference <= 1e-12:
+                raise Failed(f"a metric differs from pycocotools' by {difference}")
+        return figures
+
+    def has(self, *modules):
+        return all(importlib.util.find_spec(module) for module in modules)
+
     def pytorch(self):
-        try:
-            self.run([sys.executable, "-c", "import torch, torchvision"], 120)
-        except Failed:
+        if not self.has("torch", "torchvision"):
             return {"skipped": "no PyTorch with torchvision here"}
         file = self.path("peer.json")
         options = ["--batches", "1", "8", "32"] if self.gpu else ["--batches", "1", "--no-compile", "--seconds", "0.1"]
-        self.run([sys.executable, os.path.join(ROOT, "benchmarks", "peers", "torchvision_gpu.py"), "--json", file, "--device",
+        self.run([sys.executable, os.path.join(PEERS, "torchvision_gpu.py"), "--json", file, "--device",
                   self.args.device, "--size", str(self.size), *options], 580)
         with open(file) as text:
             return json.load(text)
@@ -218,7 +256,7 @@ class Check:
         first = (self.machine, self.kernel_tests, self.model_tests, self.outputs, self.replay, self.resume, self.training)
         checks = {part.__name__: part for part in first}
         checks |= {tool: lambda tool=tool: self.sanitizer(tool) for tool in SANITIZERS}
-        return checks | {part.__name__: part for part in (self.speed, self.kernels, self.pytorch)}
+        return checks | {part.__name__: part for part in (self.speed, self.kernels, self.loader, self.evaluation, self.pytorch)}
 
     def run_part(self, name, part):
         start = time.time()
@@ -247,6 +285,14 @@ def table(results):
         lines += ["", "| batch | work | images/s | peak tensors MiB |", "|---|---|---|---|"]
         lines += [f"| {batch} | {kind} | {1 / part['seconds_per_image']:.1f} | {part['peak_tensor_bytes'] / 2**20:.0f} |"
                   for batch, kind, part in rows]
+    loader = results.get("loader", {}).get("result", {})
+    if loader:
+        lines += ["", "| loader | images/s | CPU ms an image |", "|---|---|---|"]
+        lines += [f"| {name} | {max(figure['images_per_second']):.0f} | {min(figure['cpu_ms']):.2f} |" for name, figure in loader.items()]
+    evaluation = results.get("evaluation", {}).get("result", {})
+    if evaluation:
+        lines += ["", f"| evaluation of {evaluation['images']} images | seconds |", "|---|---|"]
+        lines += [f"| {name} | {evaluation[name]['seconds']:.2f} |" for name in ("fovea", "pycocotools") if name in evaluation]
     peers = results.get("pytorch", {}).get("result", {}).get("results", {})
     if peers:
         lines += ["", "| PyTorch | images/s |", "|---|---|"]

@@ -1,8 +1,8 @@
 // Images a second of the loader, and of libjpeg-turbo alone on the same files, threads and machine:
 //   bench_loader --data DIR [--split train] [--what decode|load|input] [--workers 2] [--batch 8] [--epochs 5]
-//                [--set input.augment.crop=0.5 …] [--json FILE]
+//                [--device cpu] [--set input.augment.crop=0.5 …] [--json FILE]
 // decode: libjpeg's own loop on files in memory, into one buffer a thread. load: what training waits for. input: the
-// same, and resized and normalised to the network's input on this CPU.
+// same, and resized and normalised to the network's input on the device.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -23,13 +23,14 @@
 #include "tools/data/file.h"
 #include "tools/data/form.h"
 #include "tools/data/loader.h"
+#include "tools/verbs.h"
 
 using namespace fovea;
 
 namespace {
 
 struct Options {
-  std::string data, split = "train", what = "load", json;
+  std::string data, split = "train", what = "load", device = "cpu", json;
   int workers = 2, batch = 8, epochs = 5;
   std::vector<std::string> settings;
 };
@@ -91,7 +92,8 @@ class Load {
   Load(const Dataset& data, const Options& options)
       : staged_(options.what == "input"),
         batches_(static_cast<int>(data.samples.size()) / options.batch),
-        bad_files_(static_cast<int64_t>(data.samples.size())) {
+        bad_files_(static_cast<int64_t>(data.samples.size())),
+        context_(resolve_device(options.device)) {
     Config config = preset("paper");
     for (const std::string& setting : options.settings) apply_setting(config, setting);
     config.input.workers = options.workers;
@@ -153,6 +155,7 @@ int main(int argc, char** argv) {
   app.add_option("--split", options.split);
   app.add_option("--what", options.what)->check(CLI::IsMember({"decode", "load", "input"}));
   app.add_option("--workers", options.workers)->check(CLI::PositiveNumber);
+  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda", "auto"}));
   app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
   app.add_option("--epochs", options.epochs)->check(CLI::PositiveNumber);
   app.add_option("--set", options.settings, "of the preset paper");
