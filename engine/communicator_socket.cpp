@@ -62,7 +62,7 @@ bool wait_for(int file, short events, double seconds) {
   return ready > 0;
 }
 
-Place place_of(const sockaddr_storage& address, socklen_t length) {
+Endpoint endpoint_of(const sockaddr_storage& address, socklen_t length) {
   char host[NI_MAXHOST], port[NI_MAXSERV];
   const int status = getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, host, sizeof(host), port,
                                  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
@@ -133,18 +133,18 @@ bool receive_all(const Socket& socket, std::span<std::byte> bytes, const Deadlin
   return true;
 }
 
-Place own_place(const Socket& socket) {
+Endpoint own_endpoint(const Socket& socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
   if (getsockname(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getsockname");
-  return place_of(address, length);
+  return endpoint_of(address, length);
 }
 
-Place peer_place(const Socket& socket) {
+Endpoint peer_endpoint(const Socket& socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
   if (getpeername(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getpeername");
-  return place_of(address, length);
+  return endpoint_of(address, length);
 }
 
 void prepare_for_exchange(const Socket& socket) {

@@ -51,12 +51,12 @@ Socket connect_to(const std::string& host, int port, const Deadline& deadline);
 bool send_all(const Socket& socket, std::span<const std::byte> bytes);
 bool receive_all(const Socket& socket, std::span<std::byte> bytes, const Deadline& deadline);
 
-struct Place {
+struct Endpoint {
   std::string host;  // numeric
   int port = 0;
 };
-Place own_place(const Socket& socket);
-Place peer_place(const Socket& socket);
+Endpoint own_endpoint(const Socket& socket);
+Endpoint peer_endpoint(const Socket& socket);
 
 // For connections whose set-up is over: never blocks, sends at once.
 void prepare_for_exchange(const Socket& socket);

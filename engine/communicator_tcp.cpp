@@ -228,7 +228,7 @@ class TcpTransport : public Transport {
 
 // ---- the start: rank 0 hears from all and tells each where the others listen
 
-void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector<Place>& places,
+void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector<Endpoint>& endpoints,
                   const Deadline& deadline) {
   const Socket listener = listen_at(start.address, start.port, start.size);
   for (int missing = start.size - 1; missing > 0;) {
@@ -249,7 +249,7 @@ void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector
                        greeting.rank, greeting.size, start.size));
     const auto r = static_cast<size_t>(greeting.rank);
     if (peers[r]) fail(fmt::format("two processes were started as rank {}", greeting.rank));
-    places[r] = {peer_place(connection).host, greeting.port};
+    endpoints[r] = {peer_endpoint(connection).host, greeting.port};
     peers[r] = std::move(connection);
     --missing;
   }
@@ -257,10 +257,10 @@ void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector
 
 std::vector<Socket> start_first(const TcpStart& start, const Deadline& deadline) {
   std::vector<Socket> peers(static_cast<size_t>(start.size));
-  std::vector<Place> places(peers.size());
-  wait_for_all(start, peers, places, deadline);
+  std::vector<Endpoint> endpoints(peers.size());
+  wait_for_all(start, peers, endpoints, deadline);
   std::string table;
-  for (size_t r = 1; r < places.size(); ++r) table += fmt::format("{} {}\n", places[r].host, places[r].port);
+  for (size_t r = 1; r < endpoints.size(); ++r) table += fmt::format("{} {}\n", endpoints[r].host, endpoints[r].port);
   const Header header{.bytes = table.size()};
   for (size_t r = 1; r < peers.size(); ++r)
     if (!send_all(peers[r], bytes_of(header)) || !send_all(peers[r], std::as_bytes(std::span(table))))
@@ -268,7 +268,7 @@ std::vector<Socket> start_first(const TcpStart& start, const Deadline& deadline)
   return peers;
 }
 
-std::vector<Place> receive_places(const Socket& first, const TcpStart& start, const Deadline& deadline) {
+std::vector<Endpoint> receive_endpoints(const Socket& first, const TcpStart& start, const Deadline& deadline) {
   Header header;
   std::string table;
   const bool whole = receive_all(first, writable_bytes_of(header), deadline) && header.magic == kMagic &&
@@ -276,13 +276,13 @@ std::vector<Place> receive_places(const Socket& first, const TcpStart& start, co
   if (whole) table.resize(header.bytes);
   if (!whole || !receive_all(first, std::as_writable_bytes(std::span(table)), deadline))
     fail(fmt::format("rank 0 at {} port {} gave no answer during the start", start.address, start.port));
-  std::vector<Place> places(1);
+  std::vector<Endpoint> endpoints(1);
   for (size_t line = 0; line < table.size();) {
     const size_t space = table.find(' ', line), end = table.find('\n', line);
-    places.push_back({table.substr(line, space - line), std::stoi(table.substr(space + 1, end - space - 1))});
+    endpoints.push_back({table.substr(line, space - line), std::stoi(table.substr(space + 1, end - space - 1))});
     line = end + 1;
   }
-  return places;
+  return endpoints;
 }
 
 std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline) {
@@ -291,14 +291,14 @@ std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline)
   if (!peers[0])
     fail(fmt::format("rank 0 did not answer at {} port {} within {:g} s", start.address, start.port,
                      deadline.seconds()));
-  const Socket listener = listen_at(own_place(peers[0]).host, 0, start.size);  // where rank 0 was reached from
-  const Greeting own{.rank = start.rank, .size = start.size, .port = own_place(listener).port};
+  const Socket listener = listen_at(own_endpoint(peers[0]).host, 0, start.size);  // where rank 0 was reached from
+  const Greeting own{.rank = start.rank, .size = start.size, .port = own_endpoint(listener).port};
   if (!send_all(peers[0], bytes_of(own))) fail("rank 0 has ended during the start");
-  const auto places = receive_places(peers[0], start, deadline);
+  const auto endpoints = receive_endpoints(peers[0], start, deadline);
   for (size_t r = 1; r < static_cast<size_t>(start.rank); ++r) {
-    peers[r] = connect_to(places[r].host, places[r].port, deadline);
+    peers[r] = connect_to(endpoints[r].host, endpoints[r].port, deadline);
     if (!peers[r] || !send_all(peers[r], bytes_of(own)))
-      fail(fmt::format("rank {} could not be reached at {} port {}", r, places[r].host, places[r].port));
+      fail(fmt::format("rank {} could not be reached at {} port {}", r, endpoints[r].host, endpoints[r].port));
   }
   for (int missing = start.size - 1 - start.rank; missing > 0;) {
     Socket connection = accept_from(listener, deadline);

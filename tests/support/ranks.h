@@ -14,7 +14,7 @@
 namespace fovea::test {
 
 // A port that nobody listens at.
-inline int free_port() { return own_place(listen_at("127.0.0.1", 0, 1)).port; }
+inline int free_port() { return own_endpoint(listen_at("127.0.0.1", 0, 1)).port; }
 
 // work(communicator) on each rank; what each threw, "" where nothing. Catch's macros belong outside of `work`.
 inline std::vector<std::string> run_ranks(int size, const std::function<void(Communicator&)>& work,

@@ -34,7 +34,7 @@ std::string refusal(const Bytes& bytes, const ImageOptions& options = {}) {
 }
 
 void append(Bytes& bytes, uint64_t value, int count) {
-  for (int i = 0; i < count; ++i) bytes.push_back(static_cast<uint8_t>(value >> (8 * i)));
+  for (int i = 0; i < count; ++i, value >>= 8) bytes.push_back(static_cast<uint8_t>(value));
 }
 
 // A BMP with a header of 40 bytes, or of 56 where there are masks of all four channels.
