@@ -27,11 +27,11 @@ struct TrainingBench {
   }
 };
 
-// All files of a folder, by their paths: to see that none has changed, come or gone.
+// All files of a folder, by their paths below it: to see that none has changed, come or gone.
 inline std::map<std::string, std::vector<uint8_t>> contents(const fs::path& folder) {
   std::map<std::string, std::vector<uint8_t>> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) files[entry.path().string()] = read_file(entry.path());
+    if (entry.is_regular_file()) files[entry.path().lexically_relative(folder).string()] = read_file(entry.path());
   return files;
 }
 
