@@ -145,9 +145,11 @@ TEST_CASE("fault: a locale with decimal commas changes neither what is read nor 
 TEST_CASE("fault: results of equal scores count in the order of their list", "[fault][output]") {
   const std::string right = R"({"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "score": 0.5})",
                     wrong = R"({"image_id": 1, "category_id": 1, "bbox": [90, 90, 9, 9], "score": 0.5})";
+  // The list begins with the worst one, so that there is something to sort.
+  const std::string worst = R"({"image_id": 1, "category_id": 1, "bbox": [90, 90, 9, 9], "score": 0.1})";
   const auto with_right_at = [&](int place) {
-    std::string list;
-    for (int i = 0; i < 40; ++i) list += (i > 0 ? ", " : "[") + (i == place ? right : wrong);
+    std::string list = "[" + worst;
+    for (int i = 0; i < 40; ++i) list += ", " + (i == place ? right : wrong);
     return ap_of(list + "]");
   };
   for (const int place : {0, 1, 17, 39}) CHECK(with_right_at(place) == Approx(1.0 / (place + 1)));
