@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "kernels/error.h"
@@ -49,13 +51,22 @@ void open_standard_streams() {
     if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
 }
 
+// What was printed may still wait in memory: on a full disk it would be lost without a word.
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw fovea::Error(fovea::ErrorKind::Runtime,
+                       fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
   std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
   try {
-    return run(argc, argv);
+    const int code = run(argc, argv);
+    flush_output();
+    return code;
   } catch (const fovea::Error& error) {
     std::fflush(stdout);
     if (*error.what() != '\0') fmt::print(stderr, "fovea: {}\n", error.what());  // else another rank says it

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,17 +60,23 @@ Process::~Process() {
 
 void Process::signal(int number) const { ::kill(pid_, number); }
 
+bool Process::ended(int options) {
+  rusage used{};
+  if (wait4(pid_, &status_, options, &used) != pid_) return false;
+  peak_memory_ = int64_t{used.ru_maxrss} << 10;
+  return true;
+}
+
 bool Process::running() {
-  if (waited_) return false;
-  waited_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  if (!waited_) waited_ = ended(WNOHANG);
   return !waited_;
 }
 
 ProcessResult Process::wait() {
-  if (!waited_) waitpid(pid_, &status_, 0);
+  if (!waited_) ended(0);
   waited_ = true;
   const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
-  return {code, take_text(out_path_), take_text(err_path_)};
+  return {code, take_text(out_path_), take_text(err_path_), peak_memory_};
 }
 
 }  // namespace fovea::test

@@ -1,5 +1,6 @@
 // Runs the program as a user does: arguments, what it prints, its exit code.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@ namespace fovea::test {
 struct ProcessResult {
   int exit_code = -1;  // 128 + signal where a signal ended it
   std::string out, err;
+  int64_t peak_memory = 0;  // bytes
 };
 
 // Starts FOVEA_BINARY with these arguments; or a shell with a script, in which "$0" "$@" is that call.
@@ -23,7 +25,10 @@ class Process {
   ProcessResult wait();
 
  private:
+  bool ended(int options);
+
   int pid_ = -1, status_ = 0;
+  int64_t peak_memory_ = 0;
   bool waited_ = false;
   std::string out_path_, err_path_;
 };

@@ -272,7 +272,7 @@ TEST_CASE("bad files are listed once each, and too many are an error (fault)") {
   const TemporaryFolder folder;
   BadFiles files(200);
   files.add("b.jpg", "b.jpg: is empty");
-  files.add("a\n.jpg", "a\n.jpg: damaged");
+  files.add("a\n.jpg", "a\\x0a.jpg: damaged");
   files.add("b.jpg", "b.jpg: is empty");
   CHECK(files.count() == 2);
   files.write(folder.path() / "bad_images.txt");

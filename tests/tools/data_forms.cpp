@@ -278,6 +278,8 @@ TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow'
   files["list.txt"] = "./images/train/b.png\r\nimages/train/a.png\n";
   CHECK(names(load(files)) == "b.png a.png ");
   CHECK(load(files).samples.at(1).objects.size() == 1);
+  files["list.txt"] = "images/train/b.png\nimages/val/c.png\n";  // labels of other images are no fault of a list
+  CHECK(load(files).report.text().empty());
   const TemporaryFolder folder;
   write_files(folder.path(), files);
   CHECK(load_dataset(folder.path() / "data.yaml", "train").samples.size() == 2);

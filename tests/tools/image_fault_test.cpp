@@ -3,11 +3,8 @@
 #include <jpeglib.h>
 
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
-#include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
-#include "tests/support/training_data.h"
-#include "tools/data/file.h"
+#include "tests/support/training_bench.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -43,28 +40,14 @@ void make_set(const fs::path& folder, const std::vector<ListedImage>& images, co
                   fs::copy_options::skip_existing);
 }
 
-struct Bench {
-  TemporaryFolder folder;
-  fs::path data = folder.path() / "data", out = folder.path() / "run";
+struct Bench : TrainingBench {
+  fs::path out = run("run");
   explicit Bench(const std::vector<ListedImage>& images, const fs::path& from = test_data("hard_cases")) {
     make_set(data, images, from);
   }
-  ProcessResult train(int steps, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all{"train",
-                                 "--preset",
-                                 "tiny",
-                                 "--data",
-                                 data.string(),
-                                 "--out",
-                                 out.string(),
-                                 "--device",
-                                 "cpu",
-                                 "--precision",
-                                 "fp32",
-                                 "--set",
-                                 fmt::format("train.steps={}", steps)};
-    all.insert(all.end(), more.begin(), more.end());
-    return run_fovea(all);
+  ProcessResult train(int steps, const Arguments& more = {}) const {
+    const Arguments fixed{"--device", "cpu", "--precision", "fp32", "--set", fmt::format("train.steps={}", steps)};
+    return run_fovea(arguments("run", joined(fixed, more)));
   }
   std::string bad_images() const { return read_text(out / "bad_images.txt"); }
 };
@@ -74,13 +57,6 @@ std::vector<ListedImage> many_and(const ListedImage& one) {
   std::vector<ListedImage> images(200, {"baseline_rgb.jpg", 378, 504});
   images.insert(images.begin() + 100, one);
   return images;
-}
-
-std::map<std::string, std::vector<uint8_t>> contents(const fs::path& folder) {
-  std::map<std::string, std::vector<uint8_t>> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) files[entry.path().string()] = read_file(entry.path());
-  return files;
 }
 
 }  // namespace
@@ -140,19 +116,13 @@ TEST_CASE("an unusable image is skipped and listed, or ends the run (image fault
                              {{"greyscale.jpg", 100, 100}, "the image is 378x504, the annotations say 100x100"}}));
   CAPTURE(c.image.file);
   const Bench bench(many_and(c.image));
-  const std::vector<std::string> small{"--set", "train.batch=201",        "--set", "input.short_side=8",
-                                       "--set", "input.jpeg_scaling=true"};
-  const auto with = [&](const std::string& policy) {
-    auto all = small;
-    all.insert(all.end(), {"--bad-images", policy});
-    return all;
-  };
-  const auto skipped = bench.train(1, with("skip"));
+  const Arguments small{"--set", "train.batch=201", "--set", "input.short_side=8", "--set", "input.jpeg_scaling=true"};
+  const auto skipped = bench.train(1, joined(small, {"--bad-images", "skip"}));
   CAPTURE(skipped.out, skipped.err);
   CHECK(skipped.exit_code == 0);
   CHECK_THAT(bench.bad_images(), Contains(c.image.file + "\t") && Contains(c.why));
   fs::remove_all(bench.out);
-  const auto refused = bench.train(1, with("error"));
+  const auto refused = bench.train(1, joined(small, {"--bad-images", "error"}));
   CHECK(refused.exit_code == 3);
   CHECK_THAT(refused.err, Contains(c.image.file) && Contains(c.why) && Contains("--bad-images skip"));
 }

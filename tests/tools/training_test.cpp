@@ -6,9 +6,7 @@
 #include "engine/safetensors.h"
 #include "kernels/cuda_device.h"
 #include "tests/support/catch.h"
-#include "tests/support/process.h"
-#include "tests/support/temporary_folder.h"
-#include "tests/support/training_data.h"
+#include "tests/support/training_bench.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -16,30 +14,15 @@ using Catch::Contains;
 
 namespace {
 
-struct Bench {
-  TemporaryFolder folder;
-  fs::path data = folder.path() / "data";
+struct Bench : TrainingBench {
   explicit Bench(size_t train = 6, size_t val = 2,
                  const std::function<std::string(size_t, const std::string&)>& edit = {}) {
     make_data(data, train, val, edit);
   }
-  fs::path run(const char* name) const { return folder.path() / name; }
-  std::vector<std::string> arguments(const char* name, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all{"train",
-                                 "--preset",
-                                 "tiny",
-                                 "--data",
-                                 data.string(),
-                                 "--out",
-                                 run(name).string(),
-                                 "--set",
-                                 "train.steps=16",
-                                 "--set",
-                                 "train.checkpoint_every=4",
-                                 "--set",
-                                 "train.eval_every=8"};
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
+  Arguments arguments(const char* name, const Arguments& more = {}) const {
+    return TrainingBench::arguments(
+        name,
+        joined({"--set", "train.steps=16", "--set", "train.checkpoint_every=4", "--set", "train.eval_every=8"}, more));
   }
 };
 
@@ -126,10 +109,9 @@ TEST_CASE("determinism: the same run twice, and with other numbers of decoding t
 TEST_CASE("replay: steps recorded and replayed over changing shapes give the bits of steps that are not", "[replay]") {
   const Bench bench;
   const auto weights = [&](const char* name, const std::vector<std::string>& more) {
-    auto options = bench.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]", "--set",
-                                          "train.optimizer.ema_decay=0.9"});
-    options.insert(options.end(), more.begin(), more.end());
-    const auto result = run_fovea(options);
+    const auto changed = bench.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]", "--set",
+                                                "train.optimizer.ema_decay=0.9"});
+    const auto result = run_fovea(joined(changed, more));
     CAPTURE(result.err);
     REQUIRE(result.exit_code == 0);
     return bench.run(name) / "last.safetensors";

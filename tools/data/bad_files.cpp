@@ -11,11 +11,11 @@ void BadFiles::add(const std::string& name, const std::string& why) {
   const std::lock_guard lock(mutex_);
   reasons_.emplace(name, why);
   if (policy_ == OnBad::Error)
-    throw Error(ErrorKind::Data, fmt::format("{} (--bad-images skip goes on without it)", printable(why)));
+    throw Error(ErrorKind::Data, fmt::format("{} (--bad-images skip goes on without it)", why));
   const auto bad = static_cast<double>(reasons_.size());
   if (bad > largest_bad_share * static_cast<double>(total_)) {
     throw Error(ErrorKind::Data, fmt::format("{} of {} images cannot be read, more than {:g} %; the last: {}",
-                                             reasons_.size(), total_, 100 * largest_bad_share, printable(why)));
+                                             reasons_.size(), total_, 100 * largest_bad_share, why));
   }
 }
 
@@ -42,9 +42,8 @@ std::map<std::string, std::string> BadFiles::reasons() const {
 void BadFiles::write(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::string text;
-  for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), printable(why));
-  for (const auto& [name, why] : kept_)
-    text += fmt::format("{}\tused as far as it goes: {}\n", printable(name), printable(why));
+  for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), why);
+  for (const auto& [name, why] : kept_) text += fmt::format("{}\tused as far as it goes: {}\n", printable(name), why);
   write_file(path, text);
 }
 

@@ -17,7 +17,8 @@ class BadFiles {
   // `total`: how many files there are in all.
   explicit BadFiles(int64_t total, OnBad policy = OnBad::Skip) : total_(total), policy_(policy) {}
 
-  // From any thread; a file counts once. Throws ErrorKind::Data under OnBad::Error, and when too many are bad.
+  // From any thread; a file counts once; `why` is fit to print. Throws ErrorKind::Data under OnBad::Error, and when too
+  // many are bad.
   void add(const std::string& name, const std::string& why);
 
   // A damaged file that is used as far as it goes: listed, not counted as bad.

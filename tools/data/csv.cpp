@@ -163,10 +163,10 @@ class CsvReader : public DatasetReader {
     std::set<std::string> names;
     const std::string file = printable(class_map_.native());
     for (const CsvRecord& record : read_csv(class_map_)) {
-      const auto id = record.fields.size() == 2 ? parse_integer(record.fields[1]) : std::nullopt;
+      const auto id = record.fields.size() == 2 ? parse_id(record.fields[1]) : std::nullopt;
       if (!id)
         throw Error(ErrorKind::Data,
-                    fmt::format("{}:{}: expected name,id with a whole number as id", file, record.line));
+                    fmt::format("{}:{}: expected name,id with a whole number below 2^53 as id", file, record.line));
       if (!names.insert(record.fields[0]).second)
         throw Error(ErrorKind::Data, fmt::format("{}:{}: the class '{}' stands there twice", file, record.line,
                                                  printable(record.fields[0])));
@@ -190,9 +190,11 @@ class CsvReader : public DatasetReader {
   std::optional<int64_t> image_of(RawDataset& raw, const std::string& path, int line) {
     const auto below = path_below(folder_, path);
     if (!below)
-      throw fail(raw, line,
-                 fmt::format("the path \"{}\" is refused: expected one inside {}", printable(path),
-                             printable(folder_.native())));
+      throw fail(
+          raw, line,
+          fmt::format("the path \"{}\" is refused: expected one inside {}; give the folder that holds all images, "
+                      "with the CSV files put into it",
+                      printable(path), printable(folder_.native())));
     const auto [found, added] = images_.try_emplace(*below);
     if (!added) return found->second;
     RawImage image{

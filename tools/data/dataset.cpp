@@ -16,7 +16,7 @@ std::string LoadReport::text() const {
   }
   if (!bad_images.empty())
     text += fmt::format("{} images cannot be read and are left out; the first: {}\n", bad_images.size(),
-                        printable(bad_images.front().why));
+                        bad_images.front().why);
   if (!bad_boxes.empty())
     text += fmt::format("{} bad boxes are left out; the first: {}\n", bad_boxes.size(), bad_boxes.front());
   if (clipped_boxes) text += fmt::format("{} boxes reach beyond their image and are clipped\n", clipped_boxes);

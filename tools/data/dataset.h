@@ -33,7 +33,8 @@ struct Sample {
 };
 
 struct BadImage {
-  std::string file_name, why;
+  std::string file_name;
+  std::string why;  // fit to print
 };
 
 // What was found wrong and what was done about it. Nothing is dropped or changed without standing here.

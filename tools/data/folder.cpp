@@ -74,11 +74,19 @@ void move_to_root(RawDataset& raw, const std::vector<std::string>& folders) {
 }
 
 std::optional<std::string> path_below(const fs::path& root, const fs::path& path) {
-  const fs::path below =
-      (path.is_absolute() ? path.lexically_normal().lexically_relative(fs::absolute(root).lexically_normal())
-                          : path.lexically_normal());
-  if (below.empty() || *below.begin() == ".." || below.is_absolute()) return std::nullopt;
-  return below.string();
+  const auto inside = [](const fs::path& below) { return !below.empty() && *below.begin() != ".."; };
+  if (!path.is_absolute()) {
+    const fs::path below = path.lexically_normal();
+    return inside(below) ? std::optional(below.string()) : std::nullopt;
+  }
+  const fs::path below = path.lexically_normal().lexically_relative(fs::absolute(root).lexically_normal());
+  if (inside(below)) return below.string();
+  // The same place by another name, where a link leads to the one or the other.
+  std::error_code failure;
+  const fs::path true_root = fs::canonical(root, failure);
+  const fs::path true_path = failure ? fs::path() : fs::weakly_canonical(path, failure);
+  const fs::path truly_below = failure ? fs::path() : true_path.lexically_relative(true_root);
+  return inside(truly_below) ? std::optional(truly_below.string()) : std::nullopt;
 }
 
 bool take_size_from_file(RawDataset& raw, RawImage& image) {

@@ -123,7 +123,7 @@ void allocate(StoredImage& stored, int64_t width, int64_t height, const std::str
 
 void report_damage(StoredImage& stored, const char* format, std::string_view why, const std::string& name,
                    const ImageOptions& options) {
-  const std::string damage = fmt::format("{}: damaged or truncated {}: {}", printable(name), format, why);
+  const std::string damage = fmt::format("{}: damaged or truncated {}: {}", printable(name), format, printable(why));
   if (!options.keep_damaged || stored.image.rgb.empty()) throw Error(ErrorKind::Data, damage);
   stored.damage = damage;
 }

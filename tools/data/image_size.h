@@ -1,4 +1,5 @@
-// An image's size from the head of its file, without decoding it.
+// An image's size from the head of its file, without decoding it. The orientation of a PNG may stand behind its pixels,
+// and is looked for there too.
 #pragma once
 #include <filesystem>
 

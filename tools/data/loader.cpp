@@ -5,6 +5,7 @@
 
 #include "kernels/error.h"
 #include "tools/data/augment.h"
+#include "tools/data/file.h"
 
 namespace fovea {
 
@@ -26,7 +27,8 @@ std::pair<Picture, const Sample*> readable_from(PictureSource& pictures, size_t 
     const size_t tried = (sample + attempt) % samples.size();
     if (Picture picture = pictures.read(tried); picture.image) return {std::move(picture), &samples[tried]};
   }
-  throw Error(ErrorKind::Data, pictures.dataset().image_root.string() + ": not one image of the data set can be read");
+  throw Error(ErrorKind::Data,
+              printable(pictures.dataset().image_root.native()) + ": not one image of the data set can be read");
 }
 
 // All that is drawn for a sample, in this order.

@@ -90,8 +90,9 @@ PictureSource::Decoded PictureSource::decode(size_t index) {
     options.memory = &memory;
     DecodedImage decoded = read_image_file(dataset_.image_root / sample.file_name, options);
     if (decoded.full_width != sample.width || decoded.full_height != sample.height)
-      throw Error(ErrorKind::Data, fmt::format("{}: the image is {}x{}, the annotations say {}x{}", sample.file_name,
-                                               decoded.full_width, decoded.full_height, sample.width, sample.height));
+      throw Error(ErrorKind::Data,
+                  fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(sample.file_name),
+                              decoded.full_width, decoded.full_height, sample.width, sample.height));
     if (!decoded.damage.empty()) bad_files_.keep(sample.file_name, decoded.damage);
     return {pool_->lend(std::move(decoded.image)), decoded.divisor};
   } catch (const Error& error) {

@@ -58,18 +58,19 @@ class DatasetMaker {
   // Where each id stands. Doubled ids would make annotations ambiguous, so they are refused.
   template <class List>
   IndexById index_ids(const List& list, const char* list_name) {
+    const int64_t smallest_usual = raw_.own_ids ? 1 : 0;
     IndexById index;
     int64_t odd = 0;
     for (size_t i = 0; i < list.size(); ++i) {
       const auto [first, added] = index.emplace(list[i].id, static_cast<int>(i));
       if (!added)
         throw fail("{}[{}].id: {} is already the id of {}[{}]", list_name, i, list[i].id, list_name, first->second);
-      odd += list[i].id <= 0;
+      odd += list[i].id < smallest_usual;
     }
     if (list.empty()) throw fail("{}: the list is empty", list_name);
-    if (odd > 0 && raw_.own_ids)
-      warn("{}: {} of the ids are 0 or negative; they are kept as they are, some programs mistake them", list_name,
-           odd);
+    if (odd > 0)
+      warn("{}: {} of the ids are {}negative; they are kept as they are, some programs mistake them", list_name, odd,
+           raw_.own_ids ? "0 or " : "");
     return index;
   }
 
@@ -84,7 +85,7 @@ class DatasetMaker {
   void take_images() {
     if (raw_.images.empty() && !dataset_.report.bad_images.empty())
       throw fail("not one of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
-                 printable(dataset_.report.bad_images.front().why));
+                 dataset_.report.bad_images.front().why);
     sample_ = index_ids(raw_.images, "images");
     dataset_.samples.reserve(raw_.images.size());
     for (RawImage& image : raw_.images) {

@@ -55,6 +55,12 @@ std::optional<double> parse_number(std::string_view text) { return parse<double>
 
 std::optional<int64_t> parse_integer(std::string_view text) { return parse<int64_t>(text); }
 
+std::optional<int64_t> parse_id(std::string_view text) {
+  constexpr int64_t limit = int64_t{1} << 53;
+  const auto id = parse_integer(text);
+  return id && *id > -limit && *id < limit ? id : std::nullopt;
+}
+
 std::string excerpt(std::string_view text) {
   constexpr size_t most = 40;
   return printable(text.size() > most ? std::string(text.substr(0, most)) + "..." : std::string(text));

@@ -33,8 +33,9 @@ bool is_usable(const fs::path& path, const Sample& sample, BadFiles& bad_files) 
   try {
     const ImageSize size = read_image_size(path);
     if (size.width == sample.width && size.height == sample.height) return true;
-    bad_files.add(sample.file_name, fmt::format("{}: the image is {}x{}, the annotations say {}x{}", sample.file_name,
-                                                size.width, size.height, sample.width, sample.height));
+    bad_files.add(sample.file_name,
+                  fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(sample.file_name),
+                              size.width, size.height, sample.width, sample.height));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
     bad_files.add(sample.file_name, error.what());

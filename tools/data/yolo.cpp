@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "kernels/error.h"
 #include "tools/data/file.h"
@@ -40,6 +41,7 @@ class YoloReader : public DatasetReader {
     polygons_ = 0;
     const auto images = images_of(split, raw);
     for (const auto& [path, origin] : images) add_image(raw, path, origin);
+    warn_of_lone_labels(split, images, raw);
     if (polygons_ > 0)
       raw.warnings.push_back(
           fmt::format("{}: {} labels of {} are polygons: their boxes are taken", name_, polygons_, split));
@@ -59,7 +61,9 @@ class YoloReader : public DatasetReader {
     if (said.starts_with("../")) tried.push_back(folder_ / said.substr(3));
     for (const fs::path& path : tried)
       if (fs::exists(path)) return path.lexically_normal();
-    throw Error(ErrorKind::Data, fmt::format("{}: {}: there is no {}", name_, split, printable(tried[0].native())));
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: {}: there is no {}: expected a folder of images, or a list, as a path from {}", name_,
+                            split, printable(tried[0].native()), printable(root_.native())));
   }
 
   std::vector<ImagePath> images_of(const std::string& split, RawDataset& raw) {
@@ -67,10 +71,11 @@ class YoloReader : public DatasetReader {
     for (const std::string& said : yaml_.splits.at(split)) {
       const fs::path path = place(said, split);
       if (fs::is_directory(path)) {
-        const fs::path inside = below_root(path, said);
+        const fs::path inside = below_root(path, said, name_);
         for (const std::string& name : files_below(path))
           if (is_image_name(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
+        if (!path_below(folder_, path)) below_root(path, said, name_);  // a list may also lie beside the YAML file
         raw.files.push_back(printable(path.native()));
         read_list(path, static_cast<int32_t>(raw.files.size()) - 1, images);
       }
@@ -81,12 +86,13 @@ class YoloReader : public DatasetReader {
     return images;
   }
 
-  fs::path below_root(const fs::path& path, const std::string& said) const {
+  // `where`: the file, and line, that says so.
+  fs::path below_root(const fs::path& path, const std::string& said, const std::string& where) const {
     if (const auto below = path_below(root_, path)) return *below;
     throw Error(ErrorKind::Data,
                 fmt::format("{}: \"{}\" is refused: expected a place inside {} (set `path:` to a folder "
                             "that holds all images)",
-                            name_, printable(said), printable(root_.native())));
+                            where, printable(said), printable(root_.native())));
   }
 
   void read_list(const fs::path& list, int32_t file, std::vector<ImagePath>& images) const {
@@ -98,7 +104,9 @@ class YoloReader : public DatasetReader {
       const fs::path said(line);
       // "./" is the list's own folder, as for others that read this form; else the set's.
       const fs::path from = line.starts_with("./") ? list.parent_path() : root_;
-      images.push_back({below_root((from / said).lexically_normal(), std::string(line)).string(), {file, number}});
+      const std::string where = fmt::format("{}:{}", printable(list.native()), number);
+      images.push_back(
+          {below_root((from / said).lexically_normal(), std::string(line), where).string(), {file, number}});
     }
   }
 
@@ -119,6 +127,27 @@ class YoloReader : public DatasetReader {
     const fs::path labels = root_ / labels_of(path);
     if (fs::exists(labels)) read_labels(raw, image, labels);
     raw.images.push_back(std::move(image));
+  }
+
+  // Where images are those of a folder, one that is missing shows by its labels alone.
+  void warn_of_lone_labels(const std::string& split, const std::vector<ImagePath>& images, RawDataset& raw) const {
+    std::set<std::string> with_image, folders;
+    for (const auto& [path, origin] : images) {
+      const fs::path labels = labels_of(path);
+      with_image.insert(labels.string());
+      const bool apart = labels.parent_path() != fs::path(path).parent_path();  // beside images lie other files, too
+      if (origin.file < 0 && apart) folders.insert(labels.parent_path().string());
+    }
+    size_t lone = 0;
+    std::string first;
+    for (const std::string& folder : folders)
+      for (const std::string& name : files_in(root_ / folder))
+        if (has_ending(name, ".txt") && name != "classes.txt" &&
+            !with_image.contains((folder / fs::path(name)).string()))
+          if (lone++ == 0) first = (root_ / folder / name).string();
+    if (lone > 0)
+      raw.warnings.push_back(fmt::format("{}: {} files of labels for {} have no image; the first: {}", name_, lone,
+                                         split, printable(first)));
   }
 
   void read_labels(RawDataset& raw, const RawImage& image, const fs::path& file) {

@@ -75,7 +75,7 @@ class YamlReader {
       for (const auto& name : node) add(static_cast<int64_t>(list.size()), name);
     } else if (node.IsMap()) {
       for (const auto& entry : node) {
-        const auto id = parse_integer(text(entry.first, "names"));
+        const auto id = parse_id(text(entry.first, "names"));
         if (!id || *id < 0)
           throw fail(entry.first.Mark(),
                      fmt::format("names: expected a class number, found {}", excerpt(text(entry.first, "names"))));

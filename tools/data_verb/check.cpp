@@ -186,7 +186,7 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
   std::string images, boxes;
   for (const SplitCheck& split : report.splits) {
     for (const auto* list : {&split.missing, &split.unreadable, &split.other_size})
-      for (const BadImage& image : *list) images += printable(image.file_name) + "\t" + printable(image.why) + "\n";
+      for (const BadImage& image : *list) images += printable(image.file_name) + "\t" + image.why + "\n";
     for (const std::string& box : split.bad_boxes) boxes += fmt::format("{}: {}\n", split.name, box);
   }
   if (images.empty() && boxes.empty()) return;

@@ -16,7 +16,7 @@ constexpr size_t kExamples = 5;
 
 std::vector<std::string> reasons(const std::vector<BadImage>& images) {
   std::vector<std::string> lines;
-  for (const BadImage& image : images) lines.push_back(printable(image.why));
+  for (const BadImage& image : images) lines.push_back(image.why);
   return lines;
 }
 
@@ -96,7 +96,7 @@ std::string list(const std::vector<BadImage>& images) {
   std::string json = "[";
   for (const BadImage& image : images)
     json += fmt::format("{}{{\"file_name\": {}, \"why\": {}}}", json.size() > 1 ? ", " : "",
-                        json_quoted(printable(image.file_name)), json_quoted(printable(image.why)));
+                        json_quoted(printable(image.file_name)), json_quoted(image.why));
   return json + "]";
 }
 

@@ -56,7 +56,7 @@ WritableSet gather_readable(const ConvertOptions& options, const std::vector<Dat
   for (const Dataset& split : splits) images += images_in(split);
   BadFiles bad_files(images, options.bad_images);
   WritableSet set = gather(splits, bad_files);
-  for (const auto& [name, why] : bad_files.reasons()) fmt::print("left out: {}\n", printable(why));
+  for (const auto& [name, why] : bad_files.reasons()) fmt::print("left out: {}\n", why);
   return set;
 }
 

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "tools/data/file.h"
 #include "tools/data/image_file.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
@@ -102,15 +103,15 @@ void run_detect(const DetectOptions& options) {
     const fs::path picture = picture_path(options.out, paths[i], taken);
     draw_boxes(image, boxes);
     write_png(picture, image);
-    fmt::print("{}: {} objects, {}\n", paths[i].string(), boxes.size(), picture.string());
+    fmt::print("{}: {} objects, {}\n", printable(paths[i].native()), boxes.size(), printable(picture.native()));
     if (sheet.size() < static_cast<size_t>(options.sheet)) sheet.push_back({image, paths[i].filename().string()});
   }
   write_coco_results(fs::path(options.out) / "detections.json", results);
   fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n",
-             (fs::path(options.out) / "detections.json").string());
+             printable((fs::path(options.out) / "detections.json").native()));
   if (sheet.size() > 1) {
     write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, kSheetColumns, kSheetCell));
-    fmt::print("contact sheet: {}\n", (fs::path(options.out) / "contact_sheet.png").string());
+    fmt::print("contact sheet: {}\n", printable((fs::path(options.out) / "contact_sheet.png").native()));
   }
   if (unreadable > 0)
     throw Error(ErrorKind::Data, fmt::format("{} of {} images could not be read", unreadable, paths.size()));

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/communicator.h"
+#include "tools/data/file.h"
 #include "tools/data/form.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
@@ -117,7 +118,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);
   if (const auto conflict = category_conflict("train", train_.categories, "val", val_.categories); !conflict.empty())
-    throw Error(ErrorKind::Data, fmt::format("{}: {}", options.data.string(), conflict));
+    throw Error(ErrorKind::Data, fmt::format("{}: {}", printable(options.data.native()), conflict));
   for (const Dataset* split : {&train_, &val_}) add_bad_images(bad_files_, *split);
   context_.convolution.set_autotune(config_.autotune);
   config_.model.classes = static_cast<int>(train_.categories.size());

@@ -1,0 +1,156 @@
+// The last rows of the table of faults that concern data: where output goes, the locale, and results with equal scores.
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "tests/support/catch.h"
+#include "tests/support/fault_bench.h"
+#include "tests/support/test_data.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using Catch::Contains;
+
+namespace {
+
+const std::string kCards = test_data("cards").string(),
+                  kEvaluation = test_data("coco_eval/val2014_fakebbox100").string();
+
+// Verbs that print much and need no training before.
+std::vector<Arguments> verbs(const TemporaryFolder& folder) {
+  const auto out = [&](const char* name) { return (folder.path() / name).string(); };
+  return {{"data", "check", kCards, "--preset", "tiny", "--out", out("check")},
+          {"data", "stats", kCards, "--out", out("stats")},
+          {"data", "show", kCards, "--count", "2", "--out", out("show")},
+          {"data", "convert", kCards, "--to", "csv", out("convert")},
+          {"anchors", kCards, "--preset", "tiny", "--out", out("anchors")},
+          {"eval", "--ground-truth", kEvaluation + "/gt.json", "--detections", kEvaluation + "/dt.json", "--json",
+           out("eval.json")},
+          {"info", "--preset", "tiny"}};
+}
+
+// Files that the verbs write at their end.
+const std::vector<const char*> kWritten{"stats/stats.json", "show/contact_sheet.png", "convert/classes.csv",
+                                        "anchors/anchors.toml", "eval.json"};
+
+// A German locale, in a folder for LOCPATH; false where the system cannot make one.
+bool make_german_locale(const fs::path& folder) {
+  fs::create_directories(folder);
+  const std::string call =
+      fmt::format("localedef -i de_DE -f UTF-8 {} >/dev/null 2>&1", (folder / "de_DE.UTF-8").string());
+  return std::system(call.c_str()) == 0;
+}
+
+double ap_of(const std::string& results) {
+  const TemporaryFolder folder;
+  write_text(folder.path() / "gt.json",
+             R"({"images": [{"id": 1}], "categories": [{"id": 1}], "annotations": [{"id": 1, "image_id": 1,
+                 "category_id": 1, "bbox": [0, 0, 50, 50], "area": 2500, "iscrowd": 0}]})");
+  write_text(folder.path() / "dt.json", results);
+  const auto evaluated =
+      run_fovea({"eval", "--ground-truth", (folder.path() / "gt.json").string(), "--detections",
+                 (folder.path() / "dt.json").string(), "--json", (folder.path() / "out.json").string()});
+  CAPTURE(evaluated.err);
+  REQUIRE(evaluated.exit_code == 0);
+  const std::string json = read_text(folder.path() / "out.json");
+  const size_t at = json.find("\"AP\": ");
+  REQUIRE(at != json.npos);
+  return std::stod(json.substr(at + 6));
+}
+
+}  // namespace
+
+TEST_CASE("fault: a reader of stdout that goes away ends each verb quietly", "[fault][output]") {
+  const TemporaryFolder folder;
+  for (const Arguments& verb : verbs(folder)) {
+    CAPTURE(verb);
+    const auto result = run_fovea(verb, R"((sleep 0.1; "$0" "$@"; echo "code $?" >&2) | :)");
+    CHECK(result.err == fmt::format("code {}\n", 128 + SIGPIPE));
+  }
+}
+
+TEST_CASE("fault: with stdout closed from the start each verb writes its files, and nothing into them",
+          "[fault][output]") {
+  const TemporaryFolder closed, open;
+  const auto calls = verbs(closed), usual = verbs(open);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    CAPTURE(calls[i]);
+    const auto result = run_fovea(calls[i], R"(exec "$0" "$@" >&-)"), expected = run_fovea(usual[i]);
+    CHECK(result.exit_code == 0);
+    CHECK(result.err.empty());
+    CHECK_FALSE(expected.out.empty());
+  }
+  for (const char* name : kWritten) CHECK(fs::exists(closed.path() / name));
+  CHECK((contents(closed.path()) == contents(open.path())));
+}
+
+TEST_CASE("fault: output that a full disk does not take is said, with code 1", "[fault][output]") {
+  const TemporaryFolder folder;
+  for (const Arguments& verb : verbs(folder)) {
+    CAPTURE(verb);
+    const auto result = run_fovea(verb, R"(exec "$0" "$@" >/dev/full)");
+    CHECK(result.exit_code == 1);
+    CHECK(lines_in(result.err) == 1);
+    CHECK_THAT(result.err, Catch::StartsWith("fovea: ") && Contains("cannot") && Contains("No space left on device"));
+  }
+}
+
+TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[fault][output]") {
+  const TrainingBench bench;
+  write_files(bench.data, made_files(Form::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
+  const std::string term = GENERATE("TERM=xterm-256color", "TERM=dumb", "TERM=");
+  const auto trained =
+      run_fovea(bench.arguments("run", {"--set", "train.steps=3"}), "export " + term + R"(; "$0" "$@")");
+  CAPTURE(trained.out, trained.err);
+  CHECK(trained.exit_code == 0);
+  CHECK(trained.err.empty());
+  CHECK_THAT(trained.out, !Contains("\r") && !Contains("\x1b") && Contains("step 1/3  loss ") &&
+                              Contains("step 3/3  loss ") && Catch::EndsWith("\n"));
+}
+
+TEST_CASE("fault: a locale with decimal commas changes neither what is read nor what is written, in every form",
+          "[fault][output]") {
+  const Form form = GENERATE(Form::Coco, Form::Voc, Form::Csv, Form::Yolo);
+  CAPTURE(name_of(form));
+  TrainingBench bench;
+  if (!make_german_locale(bench.folder.path() / "locale")) {
+    WARN("localedef makes no German locale here: the locale is not tested");
+    return;
+  }
+  write_files(bench.data,
+              made_files(form, {{"a.png", {{{3.25, 4.5, 33.75, 34.125}}}}}, {{"v.png", {{{1.5, 2.5, 20.25, 30.5}}}}}));
+  const std::string german = fmt::format(
+      R"sh(export LOCPATH={} LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8; test "$(locale decimal_point)" = , && exec "$0" "$@")sh",
+      (bench.folder.path() / "locale").string());
+  const auto said = [&](const std::string& name, const std::string& script) {
+    const Arguments training{"--device", "cpu", "--set", "train.steps=2", "--set", "train.schedule.base=0.0015"};
+    const std::string stats = (bench.folder.path() / (name + "_stats")).string();
+    for (const Arguments& arguments :
+         {bench.arguments(name, training), Arguments{"data", "stats", bench.data.string(), "--out", stats}}) {
+      const auto result = run_fovea(arguments, script);
+      CAPTURE(arguments, result.err);
+      REQUIRE(result.exit_code == 0);
+    }
+    std::string log = read_text(bench.run(name) / "log.jsonl");  // but for how long it took
+    for (size_t at = log.find(",\"images_per_second\""); at != log.npos; at = log.find(",\"images_per_second\""))
+      log.erase(at, log.find('}', at) - at);
+    return log + read_text(bench.run(name) / "config.toml") + read_text(stats + "/stats.json") +
+           read_text(stats + "/stats.svg");
+  };
+  CHECK(said("german", german) == said("plain", ""));
+  CHECK_THAT(read_text(bench.run("german") / "config.toml"), Contains("base = 0.0015"));
+  check_same_tensors(bench.run("german") / "last.safetensors", bench.run("plain") / "last.safetensors");
+}
+
+TEST_CASE("fault: results of equal scores count in the order of their list", "[fault][output]") {
+  const std::string right = R"({"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "score": 0.5})",
+                    wrong = R"({"image_id": 1, "category_id": 1, "bbox": [90, 90, 9, 9], "score": 0.5})";
+  // The list begins with the worst one, so that there is something to sort.
+  const std::string worst = R"({"image_id": 1, "category_id": 1, "bbox": [90, 90, 9, 9], "score": 0.1})";
+  const auto with_right_at = [&](int place) {
+    std::string list = "[" + worst;
+    for (int i = 0; i < 40; ++i) list += ", " + (i == place ? right : wrong);
+    return ap_of(list + "]");
+  };
+  for (const int place : {0, 1, 17, 39}) CHECK(with_right_at(place) == Approx(1.0 / (place + 1)));
+}
