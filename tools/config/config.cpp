@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -138,13 +139,23 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string nearest(const std::string& name, const std::vector<std::string>& known) {
-  // Also compared by the last part alone: "steps" means train.steps.
-  const auto distance = [&](const std::string& candidate) {
-    const std::string last = candidate.substr(candidate.rfind('.') + 1);
-    return std::min(edit_distance(name, candidate), edit_distance(name, last) + (last == candidate ? 0 : 1));
+  std::string best;
+  size_t least = SIZE_MAX;
+  const auto consider = [&](const std::string& written, const std::string& candidate, size_t further) {
+    const size_t lengths = std::max(written.size(), name.size()) - std::min(written.size(), name.size());
+    if (lengths + further >= least) return;  // so many insertions at least
+    const size_t distance = edit_distance(name, written) + further;
+    if (distance >= least) return;
+    least = distance;
+    best = candidate;
   };
-  return *std::min_element(known.begin(), known.end(),
-                           [&](const auto& a, const auto& b) { return distance(a) < distance(b); });
+  for (const std::string& candidate : known) {
+    consider(candidate, candidate, 0);
+    // Also by the last part alone: "steps" means train.steps.
+    if (const size_t dot = candidate.rfind('.'); dot != std::string::npos)
+      consider(candidate.substr(dot + 1), candidate, 1);
+  }
+  return best;
 }
 
 void apply_toml(Config& config, const std::string& text, const std::string& source) {
