@@ -70,6 +70,18 @@ TEST_CASE("fault: a path that leads out of the data set is refused by name and n
   bench.check_refused({"\"" + path + "\" is refused", "inside"});
 }
 
+TEST_CASE("fault: a name longer than any file's is that of a missing image, in every form", "[fault][paths]") {
+  const Form form = any_form();
+  CAPTURE(name_of(form));
+  const std::string name = std::string(300, 'x') + ".png";
+  FaultBench(naming(form, name)).check_refused({"xxx.png: "});
+  if (form == Form::Yolo) {
+    Files files = made_files(form, kTrain, kVal);
+    replace(files["data.yaml"], "images/train", name);
+    FaultBench(files).check_refused({"data.yaml: train: there is no ", "xxx.png"});
+  }
+}
+
 TEST_CASE("fault: a path out of the data set is answered with what to do instead", "[fault][paths]") {
   FaultBench csv(naming(Form::Csv, "/elsewhere/b.png"));
   csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),

@@ -88,7 +88,7 @@ class CocoReader : public DatasetReader {
       const size_t step = std::max<size_t>(1, raw.images.size() / asked);
       for (size_t i = 0; i < raw.images.size(); i += step) {
         const auto below = path_below(root, raw.images[i].file_name);
-        found += below && fs::exists(root / *below) ? 1 : 0;
+        found += below && is_there(root / *below) ? 1 : 0;
       }
       if (found > best) raw.image_root = root;
       best = std::max(best, found);

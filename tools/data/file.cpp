@@ -65,6 +65,16 @@ Error failure_at(const std::filesystem::path& path, std::string_view why) {
 }
 }  // namespace
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code failure;
+  return std::filesystem::exists(path, failure);
+}
+
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code failure;
+  return std::filesystem::is_directory(path, failure);
+}
+
 FileHandle open_file(const std::filesystem::path& path) {
   std::error_code status;
   const auto type = std::filesystem::status(path, status).type();

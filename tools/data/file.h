@@ -18,6 +18,11 @@ std::string printable(std::string_view text);
 // The offset of the first byte that is no part of valid UTF-8, or std::string_view::npos.
 size_t find_invalid_utf8(std::string_view text);
 
+// Of a name that data or a user says. One that no file can have (too long, beyond a file as if it were a folder, in a
+// folder that may not be entered) is that of none, where std::filesystem would throw.
+bool is_there(const std::filesystem::path& path);
+bool is_folder(const std::filesystem::path& path);
+
 using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
 // For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable.
 FileHandle open_file(const std::filesystem::path& path);

@@ -162,7 +162,7 @@ class VocReader : public DatasetReader {
     const auto words = words_of(line);
     const std::string whole(trimmed(line));
     for (const std::string& stem : {whole, without_ending(whole), std::string(words[0])})
-      if (path_below(folder_, stem) && fs::exists(xml_path({part, stem}))) return stem;
+      if (path_below(folder_, stem) && is_there(xml_path({part, stem}))) return stem;
     return std::nullopt;
   }
 
@@ -212,7 +212,7 @@ class VocReader : public DatasetReader {
     const std::string& folder = parts_[entry.part].images;
     const fs::path beside = fs::path(entry.stem).parent_path();
     const std::string name = (fs::path(folder) / beside / said).string();
-    const bool exists = !said.empty() && path_below(folder_, name) && fs::is_regular_file(folder_ / name);
+    const bool exists = !said.empty() && path_below(folder_, name) && is_there(folder_ / name);
     const bool same_stem = fs::path(said).stem() == fs::path(entry.stem).filename();
     if (exists && same_stem) return name;
     const auto own = images_of(entry.part).find(entry.stem);

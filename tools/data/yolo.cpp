@@ -25,7 +25,7 @@ class YoloReader : public DatasetReader {
       : yaml_file_(yaml_file), name_(printable(yaml_file.native())), yaml_(read_yolo_yaml(yaml_file)) {
     folder_ = fs::absolute(yaml_file).parent_path().lexically_normal();
     // The folder that it was made in is often not the one that it lies in now.
-    if (const fs::path said = (folder_ / yaml_.path).lexically_normal(); !yaml_.path.empty() && fs::is_directory(said))
+    if (const fs::path said = (folder_ / yaml_.path).lexically_normal(); !yaml_.path.empty() && is_folder(said))
       root_ = said;
     else
       root_ = folder_;
@@ -60,7 +60,7 @@ class YoloReader : public DatasetReader {
     std::vector<fs::path> tried{root_ / said, folder_ / said};
     if (said.starts_with("../")) tried.push_back(folder_ / said.substr(3));
     for (const fs::path& path : tried)
-      if (fs::exists(path)) return path.lexically_normal();
+      if (is_there(path)) return path.lexically_normal();
     throw Error(ErrorKind::Data,
                 fmt::format("{}: {}: there is no {}: expected a folder of images, or a list, as a path from {}", name_,
                             split, printable(tried[0].native()), printable(root_.native())));
@@ -70,7 +70,7 @@ class YoloReader : public DatasetReader {
     std::vector<ImagePath> images;
     for (const std::string& said : yaml_.splits.at(split)) {
       const fs::path path = place(said, split);
-      if (fs::is_directory(path)) {
+      if (is_folder(path)) {
         const fs::path inside = below_root(path, said, name_);
         for (const std::string& name : files_below(path))
           if (is_image_name(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
@@ -125,7 +125,7 @@ class YoloReader : public DatasetReader {
                    .origin = origin};
     if (!take_size_from_file(raw, image)) return;
     const fs::path labels = root_ / labels_of(path);
-    if (fs::exists(labels)) read_labels(raw, image, labels);
+    if (is_there(labels)) read_labels(raw, image, labels);
     raw.images.push_back(std::move(image));
   }
 

@@ -82,7 +82,7 @@ class Checker {
     split.warnings = report.warnings;
     for (const BadImage& image : report.bad_images) {
       const fs::path path = data.image_root / image.file_name;
-      (fs::exists(path) ? split.unreadable : split.missing).push_back({path.string(), image.why});
+      (is_there(path) ? split.unreadable : split.missing).push_back({path.string(), image.why});
     }
     for (const Category& category : data.categories) split.classes[category.id].name = category.name;
   }

@@ -55,7 +55,7 @@ ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) 
   ImageFinding finding;
   const fs::path path = dataset.image_root / sample.file_name;
   try {
-    if (!fs::exists(path)) finding.fault = Fault::Missing;
+    if (!is_there(path)) finding.fault = Fault::Missing;
     const auto bytes = read_file(path, ImageOptions{}.file_bytes);
     finding.content = content_hash(bytes);
     finding.misnamed = misnamed(sample.file_name, bytes);

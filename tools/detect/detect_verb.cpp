@@ -31,7 +31,7 @@ constexpr int kSheetColumns = 4, kSheetCell = 320;
 std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
   std::vector<fs::path> paths;
   for (const fs::path argument : arguments) {
-    if (!fs::is_directory(argument)) {
+    if (!is_folder(argument)) {
       paths.push_back(argument);
       continue;
     }
