@@ -75,7 +75,8 @@ class Check:
             raise Failed(f"exit code {done.returncode}: {last}")
         return done.stdout
 
-    def last_line(self, command, limit):
+    def printed_json(self, command, limit):
+        """What the last line of the output says."""
         return json.loads(self.run(command, limit).strip().splitlines()[-1])
 
     def fovea(self, *arguments, limit=300, before=()):
@@ -213,10 +214,10 @@ class Check:
         common = ["--data", CELLS, "--workers", workers, "--epochs", "5" if self.gpu else "1"]
         ours = [os.path.join(self.build, "benchmarks", "bench_loader"), *common, "--device", self.args.device, "--set",
                 "input.cache_mb=0"]
-        figures = {what: self.last_line([*ours, "--what", what], 200) for what in ("decode", "load", "input")}
+        figures = {what: self.printed_json([*ours, "--what", what], 200) for what in ("decode", "load", "input")}
         if self.has("torch", "torchvision"):
             peer = [sys.executable, os.path.join(PEERS, "torchvision_loader.py"), *common, "--decoder", "io"]
-            figures |= {f"DataLoader {what}": self.last_line([*peer, "--transforms", what], 200)
+            figures |= {f"DataLoader {what}": self.printed_json([*peer, "--transforms", what], 200)
                         for what in ("decode", "input")}
         return figures
 
@@ -232,7 +233,7 @@ class Check:
             stats = json.load(file)["stats"]
         if self.has("pycocotools"):
             start = time.time()
-            peer = self.last_line([sys.executable, os.path.join(PEERS, "eval_peer.py"), "pycocotools", truth, detections], 500)
+            peer = self.printed_json([sys.executable, os.path.join(PEERS, "eval_peer.py"), "pycocotools", truth, detections], 500)
             figures["pycocotools"] = {"seconds": time.time() - start}
             difference = max(abs(a - b) for a, b in zip(stats, peer["stats"], strict=True))
             if not difference <= 1e-12:
