@@ -139,12 +139,13 @@ struct Options {
   int size = 800, batch = 1;
   std::string dtype = "both", algorithm = "all", layers;
 
-  void add_to(CLI::App& app) {
-    app.add_option("--size", size, "image side, pixels");
-    app.add_option("--batch", batch, "images");
-    app.add_option("--dtype", dtype, "fp32, bf16 or both")->check(CLI::IsMember({"fp32", "bf16", "both"}));
-    app.add_option("--algorithm", algorithm)->check(CLI::IsMember({"auto", "direct", "winograd", "all"}));
-    app.add_option("--layer", layers, "only layers whose name contains this");
+  std::vector<bench::Option> command_line() {
+    return {
+        {"--size", &size, "image side, pixels"},
+        {"--batch", &batch, "images"},
+        {"--dtype", &dtype, "fp32, bf16 or both", bench::Option::Any, {"fp32", "bf16", "both"}},
+        {"--algorithm", &algorithm, "of the convolutions", bench::Option::Any, {"auto", "direct", "winograd", "all"}},
+        {"--layer", &layers, "only layers whose name contains this"}};
   }
 };
 
@@ -181,7 +182,6 @@ void run(const Options& options, const bench::Timing& timing, const std::string&
 
 int main(int argc, char** argv) {
   Options options;
-  return bench::program(
-      argc, argv, "Rates of the convolutions of RetinaNet R50-FPN", 5, [&](CLI::App& app) { options.add_to(app); },
-      [&](const bench::Timing& timing, const std::string& json) { run(options, timing, json); });
+  return bench::program(argc, argv, "Rates of the convolutions of RetinaNet R50-FPN", 5, options.command_line(),
+                        [&](const bench::Timing& timing, const std::string& json) { run(options, timing, json); });
 }

@@ -4,7 +4,6 @@
 // rest lie anywhere. Objects are of COCO's sizes, 1 % of them crowds; areas are those of masks, less than the box.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "benchmarks/command_line.h"
 #include "kernels/error.h"
 
 namespace {
@@ -131,21 +131,18 @@ class Generator {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Writes gt.json and dt.json for benchmarks of the evaluation."};
+  using fovea::bench::Option;
   Options options;
-  app.add_option("--images", options.images)->check(CLI::PositiveNumber);
-  app.add_option("--detections", options.detections, "of each image")->check(CLI::NonNegativeNumber);
-  app.add_option("--classes", options.classes)->check(CLI::PositiveNumber);
-  app.add_option("--objects", options.objects, "of each image, in the mean")->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", options.seed);
-  app.add_option("--out", options.out, "folder, which is made")->required();
-  CLI11_PARSE(app, argc, argv);
-  try {
-    std::filesystem::create_directories(options.out);
-    Generator(options).write();
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_eval_data: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  const std::vector<Option> command_line{
+      {"--images", &options.images, "of the set", Option::Positive},
+      {"--detections", &options.detections, "of each image", Option::NotNegative},
+      {"--classes", &options.classes, "of the set", Option::Positive},
+      {"--objects", &options.objects, "of each image, in the mean", Option::NotNegative},
+      {"--seed", &options.seed, "of what is drawn"},
+      {"--out", &options.out, "folder, which is made", Option::Required}};
+  return fovea::bench::command(argc, argv, "Writes gt.json and dt.json for benchmarks of the evaluation", command_line,
+                               [&] {
+                                 std::filesystem::create_directories(options.out);
+                                 Generator(options).write();
+                               });
 }

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "benchmarks/command_line.h"
 #include "kernels/error.h"
 #include "tools/data/batch.h"
 #include "tools/data/file.h"
@@ -149,27 +149,23 @@ void measure(Work work, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Images a second of the loader, and of libjpeg-turbo alone");
+  using bench::Option;
   Options options;
-  app.add_option("--data", options.data)->required();
-  app.add_option("--split", options.split);
-  app.add_option("--what", options.what)->check(CLI::IsMember({"decode", "load", "input"}));
-  app.add_option("--workers", options.workers)->check(CLI::PositiveNumber);
-  app.add_option("--device", options.device)->check(CLI::IsMember({"cpu", "cuda", "auto"}));
-  app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
-  app.add_option("--epochs", options.epochs)->check(CLI::PositiveNumber);
-  app.add_option("--set", options.settings, "of the preset paper");
-  app.add_option("--json", options.json, "write the results there");
-  CLI11_PARSE(app, argc, argv);
-  try {
+  const std::vector<Option> command_line{
+      {"--data", &options.data, "folder of the data set", Option::Required},
+      {"--split", &options.split, "whose images"},
+      {"--what", &options.what, "is timed", Option::Any, {"decode", "load", "input"}},
+      {"--workers", &options.workers, "threads", Option::Positive},
+      {"--device", &options.device, "where the network's input is made", Option::Any, {"cpu", "cuda", "auto"}},
+      {"--batch", &options.batch, "images", Option::Positive},
+      {"--epochs", &options.epochs, "timed", Option::Positive},
+      {"--set", &options.settings, "of the preset paper"},
+      {"--json", &options.json, "write the results there"}};
+  return bench::command(argc, argv, "Images a second of the loader, and of libjpeg-turbo alone", command_line, [&] {
     const Dataset data = load_dataset(options.data, options.split);
     if (options.what == "decode")
       measure(DecodeAlone(data, options), options);
     else
       measure(Load(data, options), options);
-    return 0;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", argv[0], error.what());
-    return 1;
-  }
+  });
 }
