@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/fuzz/fuzz.h"
+#include "tools/data/folder.h"
 #include "tools/data/image_file.h"
 #include "tools/data/yolo.h"
 #include "tools/data/yolo_yaml.h"
@@ -18,7 +19,8 @@ FOVEA_FUZZ(bytes) {
       return true;
     }();
     fovea::write_file(root / "labels" / "a.txt", bytes.subspan(made && yaml < bytes.size() ? yaml + 1 : bytes.size()));
-    fovea::read_yolo_yaml(file);
+    const std::string path = fovea::read_yolo_yaml(file).path;
+    if (!fovea::path_below(root, (root / path).lexically_normal())) return;  // would read the machine's own folders
     const auto reader = fovea::open_yolo(root);
     if (reader == nullptr) return;
     for (const std::string& name : reader->splits()) fovea::make_dataset(reader->read(name), name, {});

@@ -274,6 +274,8 @@ TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow'
   CHECK(names(load(yolo(label, "path: .\ntrain: [images/train, images/val]\nnames: [cat, dog]\n"))) ==
         "train/a.png train/b.png val/c.png ");
   CHECK(names(load(yolo(label, "path: /gone\ntrain: ../images/train\nnames: [cat, dog]\n"))) == "a.png b.png ");
+  CHECK(names(load(yolo(label, "path:\ntrain: images/train\nval: ''\ntest:\nnames: [cat, dog]\n"))) == "a.png b.png ");
+  CHECK_THROWS(load(yolo(label, "train: images/train\nval: ''\nnames: [cat, dog]\n"), "val"));
   auto files = yolo(label, "train: list.txt\nnames: [cat, dog]\n");
   files["list.txt"] = "./images/train/b.png\r\nimages/train/a.png\n";
   CHECK(names(load(files)) == "b.png a.png ");
@@ -312,6 +314,9 @@ TEST_CASE("YOLO: malformed files are refused with file and line (fault)") {
   CHECK_THAT(refusal(yolo(good, yaml + "names: [a, a]\n")), Contains("data.yaml:3: names: 'a' stands there twice"));
   CHECK_THAT(refusal(yolo(good, yaml + "names: [a, b]\nnc: 3\n")),
              Contains("data.yaml:4: nc is 3, but there are 2 names"));
+  CHECK_THAT(refusal(yolo(good, "train: [images/train, '']\nnames: [a]\n")),
+             Contains("data.yaml:1: train: expected a text"));
+  CHECK_THAT(refusal(yolo(good, yaml + "names: [a, '']\n")), Contains("data.yaml:3: names: expected a text"));
   CHECK_THAT(refusal(yolo(good, "train: pictures\nnames: [a]\n")), Contains("data.yaml: train: there is no"));
   CHECK_THAT(refusal(yolo(good, "train: labels\nnames: [a]\n")), Contains("there are no images in labels"));
   CHECK_THAT(refusal(yolo(good, "train: /\nnames: [a]\n")), Contains("\"/\" is refused"));

@@ -31,9 +31,9 @@ class YamlReader {
     try {
       YoloYaml yaml;
       if (!root_.IsMap()) throw fail(root_.Mark(), "expected keys: train, val, names");
-      if (const auto path = root_["path"]; path && !path.IsNull()) yaml.path = text(path, "path");
+      if (const auto path = root_["path"]; path && !is_empty(path)) yaml.path = text(path, "path");
       for (const char* split : {"train", "val", "test"})
-        if (const auto node = root_[split]; node && !node.IsNull()) yaml.splits[split] = texts(node, split);
+        if (const auto node = root_[split]; node && !is_empty(node)) yaml.splits[split] = texts(node, split);
       if (yaml.splits.empty())
         throw fail(root_.Mark(), "has neither train nor val: expected a folder of images, or a list");
       yaml.categories = names();
@@ -44,13 +44,15 @@ class YamlReader {
   }
 
  private:
+  static bool is_empty(const YAML::Node& node) { return node.IsNull() || (node.IsScalar() && node.Scalar().empty()); }
+
   Error fail(const YAML::Mark& mark, const std::string& why) const {
     return {ErrorKind::Data,
             mark.is_null() ? fmt::format("{}: {}", name_, why) : fmt::format("{}:{}: {}", name_, mark.line + 1, why)};
   }
 
   std::string text(const YAML::Node& node, const std::string& key) const {
-    if (!node.IsScalar()) throw fail(node.Mark(), key + ": expected a text");
+    if (!node.IsScalar() || is_empty(node)) throw fail(node.Mark(), key + ": expected a text");
     return node.Scalar();
   }
 
