@@ -149,7 +149,9 @@ void optimizers(bench::Table& table) {
   bench::Buffer<float> v(queue, std::vector<float>(n, 1.f));
   bench::Buffer<bfloat16> folded(queue, n);
   std::vector<ParamSegment> ranges;
-  for (int64_t i = 0; i < 200; ++i) ranges.push_back({i * (n / 200), (i + 1) * (n / 200), 1, 1e-4f});
+  const int64_t segment = n / 200, channel = 1000;
+  for (int64_t begin = 0; begin < n; begin += segment)
+    ranges.push_back({begin, begin + segment, 1, 1e-4f, folded.data() + begin, v.data() + begin / channel, channel});
   const bench::Buffer<ParamSegment> segments(queue, ranges);
   const bench::Buffer<float> lr(queue, std::vector<float>{1e-6f});
   bench::Buffer<double> total(queue, 1);
@@ -159,9 +161,11 @@ void optimizers(bench::Table& table) {
                            .segment_count = static_cast<int>(segments.size()),
                            .params = params.data(),
                            .grads = grads.data(),
-                           .lr = lr.data()};
-  table.run("sgd_step", "fp32", traffic::sgd_step(n, true), [&] { sgd_step(queue, step, m.data(), 0.9f, false); });
-  table.run("adamw_step", "fp32", traffic::adamw_step(n),
+                           .lr = lr.data(),
+                           .working_type = DType::BF16};
+  table.run("sgd_step", "fp32", traffic::sgd_step(n, true, sizeof(bfloat16)),
+            [&] { sgd_step(queue, step, m.data(), 0.9f, false); });
+  table.run("adamw_step", "fp32", traffic::adamw_step(n, sizeof(bfloat16)),
             [&] { adamw_step(queue, step, m.data(), v.data(), steps.data(), {}); });
   table.run("ema", "fp32", traffic::ema(n), [&] { ema(queue, n, 0.999f, params.data(), nullptr, average.data()); });
   table.run("sum_of_squares", "fp32", traffic::sum_of(n),
@@ -170,8 +174,8 @@ void optimizers(bench::Table& table) {
             [&] { count_nonfinite(queue, n, grads.data(), count.data()); });
   table.run("cast to bf16", "fp32", traffic::cast<float, bfloat16>(n),
             [&] { cast(queue, n, params.data(), folded.data()); });
-  const BatchNormFold fold{.out_channels = 34000,
-                           .weights_per_channel = 1000,
+  const BatchNormFold fold{.out_channels = static_cast<int>(n / channel),
+                           .weights_per_channel = channel,
                            .gamma = v.data(),
                            .beta = m.data(),
                            .mean = m.data(),

@@ -1,8 +1,5 @@
 #include "engine/layers.h"
 
-#include "kernels/activation.h"
-#include "kernels/batch_norm.h"
-
 namespace fovea {
 
 ConvLayer::ConvLayer(ParameterStore& store, const ConvLayerConfig& c) : config_(c), store_(&store) {
@@ -11,17 +8,22 @@ ConvLayer::ConvLayer(ParameterStore& store, const ConvLayerConfig& c) : config_(
   if (c.bias)
     bias_ = &store.add(c.name + ".bias", {c.out_channels}, ParameterRole::Bias, c.trainable,
                        Initialiser::constant(c.bias_value));
-  if (c.norm == Norm::None) return;
+  std::optional<FoldableNorm> foldable;
   const bool norm_trainable = c.trainable && c.norm != Norm::FrozenBatch;
-  norm_scale_ = &store.add(c.norm_name + ".weight", {c.out_channels}, ParameterRole::NormScale, norm_trainable,
-                           Initialiser::constant(c.norm_scale));
-  norm_shift_ = &store.add(c.norm_name + ".bias", {c.out_channels}, ParameterRole::NormShift, norm_trainable,
-                           Initialiser::constant(0));
-  if (c.norm == Norm::Group) return;
-  mean_ = &store.add(c.norm_name + ".running_mean", {c.out_channels}, ParameterRole::Statistic, false,
-                     Initialiser::constant(0));
-  variance_ = &store.add(c.norm_name + ".running_var", {c.out_channels}, ParameterRole::Statistic, false,
-                         Initialiser::constant(1));
+  if (c.norm != Norm::None) {
+    norm_scale_ = &store.add(c.norm_name + ".weight", {c.out_channels}, ParameterRole::NormScale, norm_trainable,
+                             Initialiser::constant(c.norm_scale));
+    norm_shift_ = &store.add(c.norm_name + ".bias", {c.out_channels}, ParameterRole::NormShift, norm_trainable,
+                             Initialiser::constant(0));
+  }
+  if (c.norm == Norm::Batch || c.norm == Norm::FrozenBatch) {
+    mean_ = &store.add(c.norm_name + ".running_mean", {c.out_channels}, ParameterRole::Statistic, false,
+                       Initialiser::constant(0));
+    variance_ = &store.add(c.norm_name + ".running_var", {c.out_channels}, ParameterRole::Statistic, false,
+                           Initialiser::constant(1));
+    foldable = FoldableNorm{norm_scale_, norm_shift_, mean_, variance_, c.epsilon};
+  }
+  store.add_working(*weight_, foldable, /*folds_in_training=*/foldable && !norm_trainable);
 }
 
 Tensor ConvLayer::forward(Tape& tape, const Tensor& x, bool relu, const Tensor& add) {
@@ -61,44 +63,17 @@ Tensor ConvLayer::forward_without_bias_gradient(Tape& tape, const Tensor& x) {
 }
 
 ops::ConvArgs ConvLayer::prepare(Tape& tape, bool fold) {
-  Context& context = tape.context();
-  Working& w = *working_;
-  const bool direct = !fold && context.activation_dtype == DType::F32;  // the master weights themselves
-  if (w.revision != store_->revision() || w.folded != fold) {
-    w.revision = store_->revision();
-    w.folded = fold;
-    const auto out_c = config_.out_channels;
-    if (direct)
-      w.weight = weight_->value;
-    else if (!w.weight || w.weight.id() == weight_->value.id())
-      w.weight = Tensor::empty(context.memory, weight_->shape, context.activation_dtype, MemoryUse::Parameters);
-    if (fold) {
-      if (!w.bias) w.bias = Tensor::empty(context.memory, {out_c}, DType::F32, MemoryUse::Parameters);
-      w.norm = {.out_channels = out_c,
-                .weights_per_channel = weight_->shape.count() / out_c,
-                .gamma = norm_scale_->value.data<float>(),
-                .beta = norm_shift_->value.data<float>(),
-                .mean = mean_->value.data<float>(),
-                .var = variance_->value.data<float>(),
-                .eps = config_.epsilon};
-      dispatch(w.weight.dtype(), [&]<class T> {
-        kernels::batch_norm_fold(context.queue, w.norm, weight_->value.data<float>(), w.weight.data<T>(),
-                                 w.bias.data<float>());
-      });
-    } else if (!direct) {
-      kernels::cast(context.queue, weight_->value.count(), weight_->value.data<float>(), w.weight.data<bfloat16>());
-    }
-    context.queue.submit("weights_changed", [version = &w.version] { ++*version; });
-  }
+  WorkingWeight& working = *weight_->working;
+  working.prepare(tape.context(), store_->revision(), fold);
   ops::ConvArgs args{.stride = config_.stride,
                      .pad = config_.pad,
                      .groups = config_.groups,
-                     .weight = w.weight,
-                     .version = &w.version};
+                     .weight = working.value(),
+                     .version = working.version()};
   args.weight_parameter = weight_;
   if (fold) {
-    args.bias = w.bias;
-    args.fold = w.norm;
+    args.bias = working.bias();
+    args.fold = working.fold();
   }
   if (bias_ != nullptr) args.bias = bias_->value;
   args.bias_parameter = bias_;

@@ -1,6 +1,5 @@
 // Layers: parameters with names, and how they are applied.
 #pragma once
-#include <memory>
 #include <string>
 
 #include "engine/module.h"
@@ -27,7 +26,7 @@ struct ConvLayerConfig {
 };
 
 // A convolution and what follows it: norm, residual, ReLU. A frozen batch norm, and any batch norm in evaluation, is
-// folded into the weights: w' = w·s, b' = shift − mean·s, s = scale / sqrt(var + ε).
+// folded into the weights (WorkingWeight).
 class ConvLayer {
  public:
   ConvLayer(ParameterStore& store, const ConvLayerConfig& config);
@@ -48,16 +47,6 @@ class ConvLayer {
   Parameter* weight_;
   Parameter* bias_ = nullptr;
   Parameter *norm_scale_ = nullptr, *norm_shift_ = nullptr, *mean_ = nullptr, *variance_ = nullptr;
-
-  // The weights as the convolution takes them, made anew when the store's revision has moved on.
-  struct Working {
-    Tensor weight, bias;
-    kernels::BatchNormFold norm;
-    uint64_t version = 0;  // changes when `weight` does; read by queued work
-    uint64_t revision = 0;
-    bool folded = false;
-  };
-  std::shared_ptr<Working> working_ = std::make_shared<Working>();
 };
 
 }  // namespace fovea

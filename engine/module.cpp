@@ -19,7 +19,11 @@ Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role
                                Initialiser initialiser) {
   require(!trained_values_, "parameters are added before the store is allocated");
   require(find(name) == nullptr, "parameter names are unique");
-  return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser, {}, {}});
+  return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser});
+}
+
+void ParameterStore::add_working(Parameter& weight, const std::optional<FoldableNorm>& norm, bool folds_in_training) {
+  weight.working = &working_.emplace_back(weight, norm, folds_in_training);
 }
 
 Parameter* ParameterStore::find(const std::string& name) {
@@ -90,6 +94,20 @@ std::pair<int64_t, int64_t> ParameterStore::trained_range(const std::string& pre
     end = offset + padded(p.shape.count());
   }
   return {begin, end};
+}
+
+void ParameterStore::before_step(Context& context) {
+  for (WorkingWeight& working : working_) working.prepare_for_training(context, revision_);
+}
+
+void ParameterStore::stepped() {
+  const uint64_t before = revision_++;
+  for (WorkingWeight& working : working_) working.stepped(before, revision_);
+}
+
+void ParameterStore::new_versions() {
+  for (const Parameter& p : parameters_)
+    if (p.trainable && p.working != nullptr) p.working->new_version();
 }
 
 void ParameterStore::bind_gradients(Tape& tape, bool accumulate) {

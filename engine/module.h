@@ -9,6 +9,7 @@
 #include "engine/autograd.h"
 #include "engine/random.h"
 #include "engine/tensor.h"
+#include "engine/working_weight.h"
 
 namespace fovea {
 
@@ -31,14 +32,18 @@ struct Parameter {
   ParameterRole role;
   bool trainable;
   Initialiser initialiser;
-  Tensor value;     // fp32, a view into a flat buffer
-  Tensor gradient;  // trainable only: fp32, a view into the flat gradient
+  Tensor value;                      // fp32, a view into a flat buffer
+  Tensor gradient;                   // trainable only: fp32, a view into the flat gradient
+  WorkingWeight* working = nullptr;  // of a convolution's weight
 };
 
 class ParameterStore {
  public:
   // Called while the model is put together; the reference stays valid.
   Parameter& add(std::string name, Shape shape, ParameterRole role, bool trainable, Initialiser initialiser);
+  // Gives a convolution's weight its working form, with the norm behind it where that can be folded (see
+  // WorkingWeight).
+  void add_working(Parameter& weight, const std::optional<FoldableNorm>& norm, bool folds_in_training);
   // Allocates the flat buffers and draws the initial values from (seed, name): the same whatever else the model holds.
   void allocate(Context& context, uint64_t seed);
 
@@ -58,9 +63,15 @@ class ParameterStore {
   // none. They must be neighbours.
   std::pair<int64_t, int64_t> trained_range(const std::string& prefix) const;
 
-  // Values were changed from outside the queue's steps (loaded, initialised): derived forms are made anew.
+  // Values were changed (loaded, exchanged): working forms are made anew.
   void touch() { ++revision_; }
   uint64_t revision() const { return revision_; }
+  // Brings the working forms to what a training step takes, so that a recording of the step need not.
+  void before_step(Context& context);
+  // The optimiser's step has changed the trained values and the working forms for training; others are made anew. To be
+  // said again where the step is replayed.
+  void stepped();
+  void new_versions();  // of what a step changes; in the queue
 
   // Binds every trainable parameter's gradient for one backward pass.
   void bind_gradients(Tape& tape, bool accumulate);
@@ -69,6 +80,7 @@ class ParameterStore {
   void initialise(Parameter& parameter, uint64_t seed);
 
   std::deque<Parameter> parameters_;
+  std::deque<WorkingWeight> working_;
   Tensor trained_values_, fixed_values_, gradients_;
   int64_t trainable_count_ = 0, fixed_count_ = 0;
   uint64_t revision_ = 1;

@@ -41,6 +41,7 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
     const int64_t begin = store.offset_of(p);
     segments.push_back({begin, begin + p.shape.count(), static_cast<float>(backbone ? config.backbone_lr_scale : 1.0),
                         static_cast<float>(decays ? config.weight_decay : 0.0)});
+    if (p.working != nullptr) p.working->write_with(context, segments.back());
   }
   segment_count_ = static_cast<int>(segments.size());
   const auto bytes_of = [&](size_t bytes) {
@@ -107,7 +108,8 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
                                     .grads = gradients.data<float>(),
                                     .lr = scalar<float>(learning_rate_),
                                     .grad_scale = scalar<float>(grad_scale_),
-                                    .skip = scalar<int32_t>(skip_)};
+                                    .skip = scalar<int32_t>(skip_),
+                                    .working_type = context_.activation_dtype};
   if (config_.kind == OptimizerConfig::Kind::AdamW) {
     kernels::adamw_step(queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(),
                         scalar<int64_t>(steps_), {config_.beta1, config_.beta2, config_.epsilon});
@@ -118,7 +120,8 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
   if (average_)
     kernels::ema(queue, average_.count(), static_cast<float>(config_.ema_decay), step.params, step.skip,
                  average_.data<float>());
-  store_.touch();
+  queue.submit("weights_changed", [&store = store_] { store.new_versions(); });
+  store_.stepped();
 }
 
 void Optimizer::swap_average() {

@@ -42,8 +42,12 @@ struct FoldWeight {
 
 struct FoldBias {
   BatchNormFold fold;
-  float* folded_bias;
-  FN void operator()(int64_t o) const { folded_bias[o] = fold.beta[o] - fold.mean[o] * fold_scale(fold, o); }
+  float *folded_bias, *s;
+  FN void operator()(int64_t o) const {
+    const float scale = fold_scale(fold, o);
+    folded_bias[o] = fold.beta[o] - fold.mean[o] * scale;
+    if (s != nullptr) s[o] = scale;
+  }
 };
 
 struct FoldBackward {
@@ -239,11 +243,11 @@ void backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ra
 }  // namespace
 
 template <class T>
-void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight,
-                     float* folded_bias) {
+void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight, float* folded_bias,
+                     float* s) {
   for_row_packs<4>(queue, "batch_norm_fold", fold.out_channels, fold.weights_per_channel,
                    FoldWeight<T>{fold, weight, folded_weight}, all_aligned(16, weight, folded_weight));
-  for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias});
+  for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias, s});
 }
 
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
@@ -292,10 +296,10 @@ void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args, c
   rest.y != nullptr ? backward<T, true>(queue, rest, ranks) : backward<T, false>(queue, rest, ranks);
 }
 
-#define INSTANTIATE(T)                                                                            \
-  template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*);       \
-  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&, const RankSums&); \
-  template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                           \
+#define INSTANTIATE(T)                                                                              \
+  template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*, float*); \
+  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&, const RankSums&);   \
+  template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                             \
   template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&, const RankSums&);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)

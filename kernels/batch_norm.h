@@ -17,10 +17,10 @@ struct BatchNormFold {
   float eps = 1e-5f;
 };
 
-// weight: the fp32 master weights, OHWI. (A layer without a norm: cast<float, T>.)
+// weight: the fp32 master weights, OHWI. (A layer without a norm: cast<float, T>.) s too is given where there is room.
 template <class T>
-void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight,
-                     float* folded_bias);
+void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight, float* folded_bias,
+                     float* s = nullptr);
 
 // dweight (+)= folded_dweight·s. dweight may be folded_dweight itself (without accumulate).
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,

@@ -14,8 +14,9 @@ namespace {
 constexpr int kChunk = 16384;  // elements a block
 
 // update.apply<W>(i, constants, lr, weight_decay, grad_scale) for the elements of each segment, W of them at i;
-// `Update` says what happens to one. Its Constants are worked out once a block.
-template <class Update>
+// `Update` says what happens to one, and gives the new parameters. Its Constants are worked out once a block.
+// T: of the parameters' working forms.
+template <class Update, class T>
 struct OverSegments {
   OptimizerStep step;
   Update update;
@@ -37,23 +38,68 @@ struct OverSegments {
       const ParamSegment segment = step.segments[s];
       const int64_t from = segment.begin > begin ? segment.begin : begin, to = segment.end < end ? segment.end : end;
       const float lr = *step.lr * segment.lr_scale, decay = segment.weight_decay;
-      const auto single = [=, own = update](int64_t i) { own.template apply<1>(i, constants, lr, decay, scale); };
-      if (Block::size() == 1 || !packs) {
-        block.loop(static_cast<int>(to - from), [=](int k) { single(from + k); });
+      const auto updated = [=, own = update](int64_t i) {
+        return own.template apply<1>(i, constants, lr, decay, scale);
+      };
+      if (Block::size() == 1) {  // two loops that the compiler turns into vectors; a chunk stays in the cache
+        block.loop(static_cast<int>(to - from), [=](int k) { updated(from + k); });
+        if (segment.working != nullptr) write_channels(block, segment, from, to);
         continue;
       }
-      // Packs start at multiples of their width; up to three elements before and after them go singly.
-      const int64_t up = (from + kWidth - 1) / kWidth * kWidth, first = up < to ? up : to;
+      // Packs start at multiples of their width; the few elements before and after them go singly.
+      const int64_t up = packs ? (from + kWidth - 1) / kWidth * kWidth : to, first = up < to ? up : to;
       const int64_t last = first + (to - first) / kWidth * kWidth;
       for (int64_t i = first + block.thread() * kWidth; i < last; i += block.size() * kWidth)
-        update.template apply<kWidth>(i, constants, lr, decay, scale);
-      const int before = static_cast<int>(first - from), after = static_cast<int>(to - last), k = block.thread();
-      if (k < before + after) single(k < before ? from + k : last + k - before);
+        write_working(segment, i, update.template apply<kWidth>(i, constants, lr, decay, scale));
+      const int before = static_cast<int>(first - from), after = static_cast<int>(to - last);
+#pragma unroll 1
+      for (int k = block.thread(); k < before + after; k += block.size()) {
+        const int64_t i = k < before ? from + k : last + k - before;
+        write_working(segment, i, updated(i));
+      }
     }
   }
 
  private:
-  static constexpr int kWidth = kPackWidth<float>;
+  static constexpr int kWidth = kPackWidth<float>;  // a warp's accesses to the fp32 buffers touch one another
+
+  // Parameters p of element i on.
+  template <int W>
+  FN static void write_working(const ParamSegment& segment, int64_t i, const Pack<float, W>& p) {
+    if (segment.working == nullptr) return;
+    const auto at = static_cast<uint32_t>(i - segment.begin);
+    Pack<T, W> out;
+    if (segment.scale == nullptr) {
+      for (int k = 0; k < W; ++k) out[k] = static_cast<T>(p[k]);
+    } else {
+      const auto per_channel = static_cast<uint32_t>(segment.per_channel);
+      uint32_t channel = at / per_channel, next = (channel + 1) * per_channel;
+      float scale = segment.scale[channel];
+      for (int k = 0; k < W; ++k) {
+        if (k > 0 && at + k == next) {
+          scale = segment.scale[++channel];
+          next += per_channel;
+        }
+        out[k] = static_cast<T>(p[k] * scale);
+      }
+    }
+    store_pack(static_cast<T*>(segment.working) + at, out);
+  }
+
+  // The same of elements [from, to), a channel at a time.
+  template <class Block>
+  FN void write_channels(Block& block, const ParamSegment& segment, int64_t from, int64_t to) const {
+    const int64_t per_channel = segment.scale == nullptr ? segment.end - segment.begin : segment.per_channel;
+    for (int64_t first = from; first < to;) {
+      const int64_t channel = (first - segment.begin) / per_channel, next = segment.begin + (channel + 1) * per_channel;
+      const int64_t last = next < to ? next : to;
+      const float scale = segment.scale == nullptr ? 1.f : segment.scale[channel];
+      const float* p = step.params + first;
+      T* working = static_cast<T*>(segment.working) + (first - segment.begin);
+      block.loop(static_cast<int>(last - first), [=](int k) { working[k] = static_cast<T>(p[k] * scale); });
+      first = last;
+    }
+  }
 
   // The first segment that ends after element i.
   FN int first_after(int64_t i) const {
@@ -80,7 +126,7 @@ struct Sgd {
   struct Constants {};
   FN Constants constants() const { return {}; }
   template <int W>
-  FN void apply(int64_t i, const Constants&, float lr, float decay, float scale) const {
+  FN Pack<float, W> apply(int64_t i, const Constants&, float lr, float decay, float scale) const {
     const auto grad = load_pack<W>(grads + i);
     auto p = load_pack<W>(params + i);
     Pack<float, W> sum;
@@ -96,6 +142,7 @@ struct Sgd {
     }
     if constexpr (MOMENTUM) store_pack(buffer + i, sum);
     store_pack(params + i, p);
+    return p;
   }
 };
 
@@ -120,7 +167,7 @@ struct AdamW {
             static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t)))};
   }
   template <int W>
-  FN void apply(int64_t i, const Constants& c, float lr, float decay, float scale) const {
+  FN Pack<float, W> apply(int64_t i, const Constants& c, float lr, float decay, float scale) const {
     const auto grad = load_pack<W>(grads + i);
     auto p = load_pack<W>(params + i), mean = load_pack<W>(m + i), square = load_pack<W>(v + i);
     for (int k = 0; k < W; ++k) {
@@ -133,6 +180,7 @@ struct AdamW {
     store_pack(m + i, mean);
     store_pack(v + i, square);
     store_pack(params + i, p);
+    return p;
   }
 };
 
@@ -178,7 +226,9 @@ struct Ema {
 
 template <class Update>
 void over_segments(Queue& queue, const char* name, const OptimizerStep& step, const Update& update, bool aligned) {
-  for_rows<256>(queue, name, (step.n + kChunk - 1) / kChunk, OverSegments<Update>{step, update, aligned});
+  dispatch(step.working_type, [&]<class T> {
+    for_rows<256>(queue, name, (step.n + kChunk - 1) / kChunk, OverSegments<Update, T>{step, update, aligned});
+  });
 }
 
 }  // namespace

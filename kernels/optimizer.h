@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/dtype.h"
 #include "kernels/queue.h"
 
 namespace fovea::kernels {
@@ -12,6 +13,12 @@ struct ParamSegment {
   int64_t begin = 0, end = 0;
   float lr_scale = 1;
   float weight_decay = 0;
+  // Where the parameter is kept as convolutions take it too, working[k] = p[begin + k]·scale[k / per_channel], written
+  // by the step that changes p; then begin is a multiple of 16 and `working`, in the step's working_type, aligned to 16
+  // bytes.
+  void* working = nullptr;
+  const float* scale = nullptr;  // nullptr: 1
+  int64_t per_channel = 0;       // < 2^31 elements in such a parameter
 };
 
 // What every optimiser takes. All pointers are device memory, so that a recorded step sees new values.
@@ -24,6 +31,7 @@ struct OptimizerStep {
   const float* lr = nullptr;          // [1]
   const float* grad_scale = nullptr;  // [1] from guard_step, or nullptr: 1
   const int32_t* skip = nullptr;      // [1] nonzero: nothing is done (a gradient is not finite); nullptr: never
+  DType working_type = DType::F32;    // of the segments' working forms: F32 or BF16
 };
 
 // g = grad_scale·grad + weight_decay·p;  buffer = momentum·buffer + g;  p −= lr·(nesterov ? g + momentum·buffer :

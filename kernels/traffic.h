@@ -132,9 +132,14 @@ Traffic detect(const DetectArgs<T>& args) {  // the logits once; candidates are 
   return {elements_of(args.logits) * sizeof(T)};
 }
 
-// ---- optimizer.h: `n` parameters, fp32
-inline Traffic sgd_step(int64_t n, bool momentum) { return elementwise<float>(n, momentum ? 3 : 2, momentum ? 2 : 1); }
-inline Traffic adamw_step(int64_t n) { return elementwise<float>(n, 4, 3, 2); }
+// ---- optimizer.h: `n` parameters, fp32; `working`: bytes an element of their working forms, 0: there are none
+inline Traffic sgd_step(int64_t n, bool momentum, int working) {
+  const double buffer = momentum ? sizeof(float) : 0;
+  return {n * (2 * sizeof(float) + buffer), n * (sizeof(float) + buffer + working)};
+}
+inline Traffic adamw_step(int64_t n, int working) {
+  return {4.0 * n * sizeof(float), n * (3.0 * sizeof(float) + working), 2.0 * n};
+}
 inline Traffic ema(int64_t n) { return elementwise<float>(n, 2, 1); }
 
 // ---- image.h

@@ -24,7 +24,7 @@ std::vector<float> values_after(int steps, How how, const std::string& name) {
   }
   net.context.queue.rehearse([&] { step(net, optimizer); });
   standin::reset_report();
-  net.model.parameters().touch();
+  net.model.parameters().before_step(net.context);
   const Recording recording = net.context.queue.record([&] { step(net, optimizer); });
   CHECK(standin::report().allocations_in_capture == 0);
   CHECK(standin::report().waits_in_capture == 0);
@@ -83,7 +83,7 @@ Needs needs_of(int batch, Precision precision) {
   context.memory.reset_peak();
   standin::reset_report();
   context.queue.rehearse(run);
-  model.parameters().touch();
+  model.parameters().before_step(context);
   const Recording recording = context.queue.record(run);
   const auto report = standin::report();
   CHECK(report.allocations_in_capture == 0);

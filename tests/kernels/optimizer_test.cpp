@@ -109,8 +109,9 @@ TEST_CASE("every segment has its own settings, and what lies in none stays", "[o
   const size_t n = 40000;  // three chunks of the kernel
   const auto start = seeded_uniform<float>(n, 1);
   const auto grads = seeded_uniform<float>(n, 2);
-  const std::vector<kernels::ParamSegment> segments = {
-      {0, 5, 1, 0.1f}, {5, 6, 0.5f, 0}, {10, 16384, 2, 0.01f}, {16390, 33000, 1, 0}, {39999, 40000, 3, 0.5f}};
+  const std::vector<kernels::ParamSegment> segments = {{0, 5, 1, 0.1f},       {5, 6, 0.5f, 0},
+                                                       {10, 16384, 2, 0.01f}, {16390, 16411, 4, 0},
+                                                       {16413, 33001, 1, 0},  {39999, 40000, 3, 0.5f}};
   const bool adamw = GENERATE(false, true);
   CAPTURE(adamw);
   for_each_way_to_run([&](Queue& queue) {
@@ -136,14 +137,68 @@ TEST_CASE("every segment has its own settings, and what lies in none stays", "[o
   });
 }
 
+namespace {
+
+// A parameter's working form as sgd_step or adamw_step leaves it, computed from the parameters that it leaves.
+template <class T>
+void check_working_form(Queue& queue, bool adamw, bool aligned) {
+  struct Part {
+    int64_t begin, end, per_channel;
+    bool scaled;
+  };
+  // Across the kernel's chunks; channels of fewer elements than a pack has, of no multiple of them, of many.
+  const std::vector<Part> parts = {{0, 21, 3, true},         {32, 48, 1, true},          {48, 16394, 147, true},
+                                   {16400, 16433, 1, false}, {16448, 32848, 1640, true}, {32848, 40000, 64, false}};
+  const size_t n = 40000, shift = aligned ? 0 : 1;
+  const auto start = seeded_uniform<float>(n + 1, 1), grads = seeded_uniform<float>(n + 1, 2);
+  const auto scales = seeded_uniform<float>(n, 3);
+  Guarded<T> working(std::vector<T>(n, static_cast<T>(7)));
+  Run run(start, {}, 0.05);
+  for (const Part& part : parts)
+    run.segments.push_back({part.begin, part.end, 1, 0.1f, working.data() + part.begin,
+                            part.scaled ? scales.data() + part.begin : nullptr, part.per_channel});
+  kernels::OptimizerStep step = run.step(grads);
+  step.n = static_cast<int64_t>(n);
+  step.params += shift;
+  step.working_type = dtype_of<T>();
+  if (adamw)
+    kernels::adamw_step(queue, step, run.m.data(), run.v.data(), &run.steps_done, {});
+  else
+    kernels::sgd_step(queue, step, run.m.data(), 0.9f, false);
+  std::vector<T> expected(n, static_cast<T>(7));
+  for (const Part& part : parts)
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      const float scale = part.scaled ? scales[part.begin + (i - part.begin) / part.per_channel] : 1.f;
+      expected[i] = static_cast<T>(step.params[i] * scale);
+    }
+  const std::vector<T> written = working.values();
+  int64_t differing = 0;
+  for (size_t i = 0; i < n; ++i) differing += float(written[i]) != float(expected[i]);
+  CHECK(differing == 0);
+  CHECK(run.params != start);
+}
+
+}  // namespace
+
+TEST_CASE("a step writes the working forms of what it changes, and nothing beside them", "[optimizer]") {
+  const bool adamw = GENERATE(false, true), aligned = GENERATE(false, true);
+  CAPTURE(adamw, aligned);
+  for_each_way_to_run([&](Queue& queue) {
+    check_working_form<float>(queue, adamw, aligned);
+    check_working_form<bfloat16>(queue, adamw, aligned);
+  });
+}
+
 TEST_CASE("a step that is to be skipped changes nothing", "[optimizer][fault]") {
   const std::vector<float> start(100, 1.f), grads(100, std::numeric_limits<float>::quiet_NaN());
   for_each_way_to_run([&](Queue& queue) {
-    Run run(start, {{0, 100, 1, 0.1f}}, 0.1);
+    std::vector<float> working(100, 7.f);
+    Run run(start, {{0, 100, 1, 0.1f, working.data()}}, 0.1);
     run.skip = 1;
     kernels::sgd_step(queue, run.step(grads), run.m.data(), 0.9f, false);
     kernels::adamw_step(queue, run.step(grads), run.m.data(), run.v.data(), &run.steps_done, {});
     CHECK(run.params == start);
+    CHECK(working == std::vector<float>(100, 7.f));
     CHECK(run.m == std::vector<float>(100));
     CHECK(run.v == std::vector<float>(100));
     CHECK(run.steps_done == 0);

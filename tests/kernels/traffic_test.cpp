@@ -19,9 +19,11 @@ TEST_CASE("declared traffic: focal loss reads and writes each logit once, and ea
 
 TEST_CASE("declared traffic: optimisers, masks, norms, pooling and upsampling", "[traffic]") {
   namespace traffic = kernels::traffic;
-  CHECK(traffic::sgd_step(100, true).bytes() == 20 * 100);
-  CHECK(traffic::sgd_step(100, false).bytes() == 12 * 100);
-  CHECK(traffic::adamw_step(100).bytes() == 28 * 100);
+  CHECK(traffic::sgd_step(100, true, 0).bytes() == 20 * 100);
+  CHECK(traffic::sgd_step(100, false, 0).bytes() == 12 * 100);
+  CHECK(traffic::sgd_step(100, true, sizeof(bfloat16)).bytes() == 22 * 100);
+  CHECK(traffic::adamw_step(100, 0).bytes() == 28 * 100);
+  CHECK(traffic::adamw_step(100, sizeof(bfloat16)).bytes() == 30 * 100);
   CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, true, true).bytes() == 6 * 80);
   CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, false, true).bytes() == 2 * 80);
   CHECK(traffic::relu_bias_backward<bfloat16>(10, 8, false, false).bytes() == 0);

@@ -135,7 +135,7 @@ TEST_CASE("replay of a recorded step of ranks equals eager steps bit for bit", "
       Tape tape(trainees.back()->context, false);
       Trainee& t = *trainees.back();
       t.model.anchors_for(t.model.forward(tape, t.images), t.golden.size);  // from the host, once
-      t.model.parameters().touch();
+      t.model.parameters().before_step(t.context);
     }
     CHECK(run_ranks(2, [&](Communicator& ranks) {
             Trainee& trainee = *trainees[static_cast<size_t>(ranks.rank())];

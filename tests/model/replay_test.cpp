@@ -18,7 +18,7 @@ std::vector<float> values_after(int steps, bool replayed) {
                           net.size);  // made from the host, once, before anything is recorded
   }
   if (replayed) {
-    net.model.parameters().touch();  // so that the recording makes the weights' derived forms anew each time
+    net.model.parameters().before_step(net.context);
     const Recording recording = net.context.queue.record([&] { step(net, optimizer); });
     for (int i = 0; i < steps; ++i) recording.replay();
   } else {

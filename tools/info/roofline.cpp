@@ -60,8 +60,8 @@ std::vector<LayerCost> layer_costs(const std::vector<ConvTrace>& training, const
   const double trained = static_cast<double>(model.parameters().trainable_count());
   // Training only: listed as gradients, so that detection does not count them.
   costs.push_back({.name = "focal loss and gradient", .mask = {0, 2 * kBf16 * logits}});
-  costs.push_back({.name = "weights in bf16", .mask = {0, (kFp32 + kBf16) * trained}});
-  costs.push_back({.name = "gradient norm, SGD with momentum", .mask = {0, 6 * kFp32 * trained}});
+  costs.push_back({.name = "gradient norm", .mask = {0, kFp32 * trained}});
+  costs.push_back({.name = "SGD with momentum, weights in bf16", .mask = {0, (5 * kFp32 + kBf16) * trained}});
   return costs;
 }
 

@@ -32,8 +32,9 @@ struct LayerCost {
   double training_seconds(const RooflineDevice& device) const;
 };
 
-// `training`: the trace of a training pass's forward (Context::trace). Behind the layers come the losses, the weights'
-// bf16 form and the optimiser. Left out: pooling, upsampling, norms that are not frozen, matching, NMS: a few per cent.
+// `training`: the trace of a training pass's forward (Context::trace). Behind the layers come the losses and the
+// optimiser, which writes the weights' bf16 form too. Left out: pooling, upsampling, norms that are not frozen,
+// matching, NMS: a few per cent.
 std::vector<LayerCost> layer_costs(const std::vector<ConvTrace>& training, const RetinaNet& model);
 
 std::string roofline_table(const std::vector<LayerCost>& costs, const RooflineDevice& device, int batch);

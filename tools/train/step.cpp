@@ -59,12 +59,12 @@ void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& sh
     optimizer_.copy_learning_rate(step.input.learning_rate());
     step.losses = enqueue_step(model_, optimizer_, step.input.prepare());
   };
-  model_.parameters().touch();  // a recording makes the weights' derived forms anew each time
+  model_.parameters().before_step(context);
   if (record_)
     step.work.run(context, body);
   else
     body();
-  model_.parameters().touch();  // as a replay does not
+  model_.parameters().stepped();  // which a replay does not say
   pixels_.used();
   under_way_.push_back({std::move(batch), learning_rate, read_back(step.losses)});
 }

@@ -1,0 +1,62 @@
+#include "engine/working_weight.h"
+
+#include "engine/module.h"
+#include "kernels/activation.h"
+
+namespace fovea {
+
+namespace {
+bool is_master(const Context& context, bool folded) { return !folded && context.activation_dtype == DType::F32; }
+}  // namespace
+
+void WorkingWeight::allocate(Context& context) {
+  if (!own_) own_ = Tensor::empty(context.memory, weight_->shape, context.activation_dtype, MemoryUse::Parameters);
+  if (!norm_ || bias_) return;
+  const int out_channels = static_cast<int>(weight_->shape[0]);
+  bias_ = Tensor::empty(context.memory, {out_channels}, DType::F32, MemoryUse::Parameters);
+  scale_ = Tensor::empty(context.memory, {out_channels}, DType::F32, MemoryUse::Parameters);
+  fold_ = {.out_channels = out_channels,
+           .weights_per_channel = weight_->shape.count() / out_channels,
+           .gamma = norm_->scale->value.data<float>(),
+           .beta = norm_->shift->value.data<float>(),
+           .mean = norm_->mean->value.data<float>(),
+           .var = norm_->variance->value.data<float>(),
+           .eps = norm_->epsilon};
+}
+
+void WorkingWeight::prepare(Context& context, uint64_t revision, bool folded) {
+  if (revision_ == revision && folded_ == folded) return;
+  require(!folded || norm_, "a norm that is folded is there");
+  revision_ = revision;
+  folded_ = folded;
+  if (is_master(context, folded)) {
+    value_ = weight_->value;
+  } else {
+    allocate(context);
+    value_ = own_;
+    const float* weight = weight_->value.data<float>();
+    dispatch(own_.dtype(), [&]<class T> {
+      if (folded)
+        kernels::batch_norm_fold(context.queue, fold_, weight, own_.data<T>(), bias_.data<float>(),
+                                 scale_.data<float>());
+      else
+        kernels::cast(context.queue, own_.count(), weight, own_.data<T>());
+    });
+  }
+  context.queue.submit("weights_changed", [this] { new_version(); });
+}
+
+void WorkingWeight::write_with(Context& context, kernels::ParamSegment& segment) {
+  if (is_master(context, folds_in_training_)) return;
+  allocate(context);
+  segment.working = own_.raw();
+  if (!folds_in_training_) return;
+  segment.scale = scale_.data<float>();
+  segment.per_channel = fold_.weights_per_channel;
+}
+
+void WorkingWeight::stepped(uint64_t from, uint64_t to) {
+  if (revision_ == from && folded_ == folds_in_training_) revision_ = to;
+}
+
+}  // namespace fovea

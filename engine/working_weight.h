@@ -1,0 +1,60 @@
+// A convolution's weights in the form that convolutions take: activations' dtype, a batch norm that stands still folded
+// in.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "engine/context.h"
+#include "engine/tensor.h"
+#include "kernels/batch_norm.h"
+#include "kernels/optimizer.h"
+
+namespace fovea {
+
+struct Parameter;
+
+// The batch norm behind a convolution: w' = w·s, b' = shift − mean·s, s = scale / sqrt(variance + epsilon).
+struct FoldableNorm {
+  const Parameter *scale, *shift, *mean, *variance;
+  float epsilon;
+};
+
+// Made from the fp32 weights by prepare(); while training goes on the optimiser's step writes it with these in one
+// pass, which saves reading them again. In fp32, where nothing is folded, it is the weights themselves.
+class WorkingWeight {
+ public:
+  // folds_in_training: the norm's statistics and parameters stand still in training too.
+  WorkingWeight(const Parameter& weight, const std::optional<FoldableNorm>& norm, bool folds_in_training)
+      : weight_(&weight), norm_(norm), folds_in_training_(folds_in_training) {}
+
+  // Makes the form with the norm folded, or without, unless it is there for this revision of the parameters.
+  void prepare(Context& context, uint64_t revision, bool folded);
+  void prepare_for_training(Context& context, uint64_t revision) { prepare(context, revision, folds_in_training_); }
+
+  const Tensor& value() const { return value_; }
+  const Tensor& bias() const { return bias_; }                  // b', where the norm is folded
+  const kernels::BatchNormFold& fold() const { return fold_; }  // likewise
+  const uint64_t* version() const { return &version_; }         // changes when the value does; read by queued work
+
+  // Has the optimiser's step write the form for training too; nothing where that is the weights themselves.
+  void write_with(Context& context, kernels::ParamSegment& segment);
+  // The step has changed the parameters, and this form where it is the one for training.
+  void stepped(uint64_t from, uint64_t to);
+  void new_version() { ++version_; }  // in the queue
+
+ private:
+  void allocate(Context& context);
+
+  const Parameter* weight_;
+  std::optional<FoldableNorm> norm_;
+  bool folds_in_training_;
+
+  Tensor own_;           // room for the form where it is not the weights themselves
+  Tensor bias_, scale_;  // of the folded norm
+  kernels::BatchNormFold fold_;
+  Tensor value_;
+  uint64_t version_ = 0, revision_ = 0;
+  bool folded_ = false;
+};
+
+}  // namespace fovea
