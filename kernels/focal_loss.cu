@@ -52,6 +52,35 @@ FN FocalTerm focal_term(float z, float gamma) {
   }
 }
 
+// Loss of the element at x, its gradient into g and added to `bias`.
+template <Gamma GAMMA, class T>
+FN float focal_element(const T& x, T& g, float* bias, bool is_target, float weight, float gamma) {
+  const float sign = is_target ? -1.f : 1.f;
+  const FocalTerm term = focal_term<GAMMA>(sign * float(x), gamma);
+  const float slope = sign * weight * term.slope();
+  g = T(slope);
+  *bias += slope;
+  return weight * term.loss();
+}
+
+// The same of columns that are background, on the CPU: one function for all widths of a pack. sums: of the columns, or
+// nullptr.
+template <Gamma GAMMA, class T>
+FN_APART float focal_background(const T* x, T* g, float* sums, int count, float weight, float gamma) {
+  float loss = 0;
+  if (sums != nullptr) {
+#pragma omp simd reduction(+ : loss)
+    for (int c = 0; c < count; ++c) loss += focal_element<GAMMA>(x[c], g[c], sums + c, false, weight, gamma);
+  } else {
+#pragma omp simd reduction(+ : loss)
+    for (int c = 0; c < count; ++c) {
+      float unused = 0;
+      loss += focal_element<GAMMA>(x[c], g[c], &unused, false, weight, gamma);
+    }
+  }
+  return loss;
+}
+
 // How the work is cut, by shapes only. A row of a location's columns is cut into tiles of packs, the locations into
 // chunks and those into groups; one block takes a tile of a group and leaves one partial loss and its columns' sums.
 struct FocalPlan {
@@ -118,15 +147,6 @@ struct FocalLoss {
   FN int last_chunk(int group) const {
     const int last = (group + 1) * plan.chunks_per_group;
     return last < plan.chunks ? last : plan.chunks;
-  }
-  // Loss of the element at x, its gradient into g and `bias`.
-  FN float element(const T& x, T& g, float* bias, bool is_target, float weight) const {
-    const float sign = is_target ? -1.f : 1.f;
-    const FocalTerm term = focal_term<GAMMA>(sign * float(x), gamma);
-    const float slope = sign * weight * term.slope();
-    g = T(slope);
-    *bias += slope;
-    return weight * term.loss();
   }
 
   // ---- GPU ----
@@ -267,8 +287,8 @@ struct FocalLoss {
       if (t == kIgnored)
         g[at] = T(0.f);
       else
-        loss += element(x[at], g[at], &shared.special_bias[thread], t == label,
-                        t == label ? weights.target : weights.other);
+        loss += focal_element<GAMMA>(x[at], g[at], &shared.special_bias[thread], t == label,
+                                     t == label ? weights.target : weights.other, gamma);
     }
     return loss;
   }
@@ -304,10 +324,11 @@ struct FocalLoss {
         if (t == kBackground) continue;
         const int special = t == kIgnored ? begin : begin + t, next = t == kIgnored ? begin + columns : special + 1;
         loss += double{background(x, g, sums, first, special, weights.other)};
+        float unused = 0, *sum = sums != nullptr ? sums + special : &unused;
         if (t == kIgnored)
           for (int c = begin; c < next; ++c) g[c] = T(0.f);
         else
-          loss += double{special_column(x, g, sums, special, weights.target)};
+          loss += double{focal_element<GAMMA>(x[special], g[special], sum, true, weights.target, gamma)};
         first = next;
       }
       loss += double{background(x, g, sums, first, anchors * columns, weights.other)};
@@ -315,22 +336,8 @@ struct FocalLoss {
     return loss;
   }
   FN float background(const T* x, T* g, float* sums, int first, int last, float weight) const {
-    float loss = 0;
-    if (sums != nullptr) {
-#pragma omp simd reduction(+ : loss)
-      for (int c = first; c < last; ++c) loss += element(x[c], g[c], sums + c, false, weight);
-    } else {
-#pragma omp simd reduction(+ : loss)
-      for (int c = first; c < last; ++c) {
-        float unused = 0;
-        loss += element(x[c], g[c], &unused, false, weight);
-      }
-    }
-    return loss;
-  }
-  FN float special_column(const T* x, T* g, float* sums, int column, float weight) const {
-    float unused = 0;
-    return element(x[column], g[column], sums != nullptr ? sums + column : &unused, true, weight);
+    return focal_background<GAMMA>(x + first, g + first, sums != nullptr ? sums + first : nullptr, last - first, weight,
+                                   gamma);
   }
 };
 
