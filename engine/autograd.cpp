@@ -61,27 +61,43 @@ bool Tape::differentiates(std::initializer_list<const Tensor*> inputs) const {
 
 void Tape::record(const char* name, const Tensor& output, std::function<void(Gradients&)> backward) {
   output.set_requires_gradient(true);
-  records_.push_back({name, output, std::move(backward)});
+  records_.push_back({name, output, std::move(backward), {}});
 }
 
 void Tape::mark(const char* part) {
-  if (training_) records_.push_back({part, {}, {}});
+  require(!queue().forked(), "no mark within fork()");
+  if (training_) records_.push_back({part, {}, {}, {}});
+}
+
+void Tape::fork(int branches, const std::function<void(int)>& body) {
+  std::vector<std::vector<Record>> recorded(static_cast<size_t>(branches));
+  queue().fork(branches, [&](int branch) {
+    std::swap(records_, recorded[static_cast<size_t>(branch)]);
+    body(branch);
+    std::swap(records_, recorded[static_cast<size_t>(branch)]);
+  });
+  if (training_) records_.push_back({"fork", {}, {}, std::move(recorded)});
 }
 
 void Tape::backward() {
-  while (!records_.empty()) {
-    {
-      const Record record = std::move(records_.back());
-      records_.pop_back();
-      if (!record.backward) {
-        if (passed_) passed_(record.name);
-        continue;
-      }
+  run_back(records_);
+  gradients_.zero_unwritten();
+}
+
+void Tape::run_back(std::vector<Record>& records) {
+  while (!records.empty()) {
+    Record record = std::move(records.back());
+    records.pop_back();
+    if (!record.branches.empty()) {
+      queue().fork(static_cast<int>(record.branches.size()),
+                   [&](int branch) { run_back(record.branches[static_cast<size_t>(branch)]); });
+    } else if (!record.backward) {
+      if (passed_) passed_(record.name);
+    } else {
       if (gradients_.of(record.output)) record.backward(gradients_);
       gradients_.entries_.erase(record.output.id());
     }
   }
-  gradients_.zero_unwritten();
 }
 
 }  // namespace fovea

@@ -62,6 +62,9 @@ class Tape {
   // Between two parts of a network: when backward gets here, the gradients of what was recorded after it are final, and
   // the callback of on_mark, if there is one, is called. `part`: what the names of those parameters begin with.
   void mark(const char* part);
+  // body(0) … body(branches − 1) as Queue::fork() runs them, and their backward likewise. No two branches write the
+  // gradient of one tensor; there is no mark in them.
+  void fork(int branches, const std::function<void(int branch)>& body);
   void on_mark(std::function<void(const char* part)> passed) { passed_ = std::move(passed); }
   // Runs backward from the gradients given so far. The tape is empty afterwards.
   void backward();
@@ -69,9 +72,12 @@ class Tape {
  private:
   struct Record {
     const char* name;
-    Tensor output;                             // none: a mark
-    std::function<void(Gradients&)> backward;  // none: a mark
+    Tensor output;
+    std::function<void(Gradients&)> backward;   // none: a mark, or a fork
+    std::vector<std::vector<Record>> branches;  // of a fork
   };
+  void run_back(std::vector<Record>& records);
+
   Context& context_;
   Gradients gradients_;
   std::vector<Record> records_;

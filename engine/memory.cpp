@@ -40,18 +40,25 @@ void* Allocator::allocate(size_t bytes, MemoryUse use) {
   // What a rehearsal makes to be kept (tables, derived weights) must be out of the reach of recordings made before.
   const bool passing = use == MemoryUse::Activations;
   Pool& pool = queue_.recording() || (queue_.in_recorded_memory() && passing) ? recorded_ : eager_;
-  auto block = take_free(pool, bytes);
+  const int branch = queue_.branch();
+  auto block = take_free(pool, branch, bytes);
+  if (block == pool.blocks.end() && branch != Queue::kNoBranch) block = take_free(pool, Queue::kNoBranch, bytes);
   if (block == pool.blocks.end()) block = new_segment(pool, bytes);
+  const bool counted = block->branch != Queue::kNoBranch;
+  if (counted) discount(*block);
   if (block->bytes > bytes) {
-    const auto rest =
-        pool.blocks.insert(std::next(block), Block{block->begin + bytes, block->bytes - bytes, use, true, false});
+    const auto rest = pool.blocks.insert(
+        std::next(block), Block{block->begin + bytes, block->bytes - bytes, use, true, false, block->branch});
     block->bytes = bytes;
     remember_free(pool, rest);
+    if (counted) count(*rest);
   }
   block->free = false;
   block->use = use;
+  block->branch = branch;
   used_[block->begin] = {&pool, block};
-  account(*block);
+  ++statistics_.allocations;
+  count(*block);
   return block->begin;
 }
 
@@ -61,30 +68,45 @@ void Allocator::free(void* memory) {
   require(found != used_.end(), "memory freed that this allocator did not give");
   const Used used = found->second;
   used_.erase(found);
-  if (queue_.forked())
-    freed_in_branches_.push_back(used);
-  else
+  if (!queue_.forked())
     give_back(used);
+  else if (used.block->branch == queue_.branch())
+    make_free(used);  // counts as used, since other branches may not have it
+  else
+    freed_elsewhere_.push_back(used);
 }
 
 void Allocator::give_back_of_branches() {
   if (queue_.forked()) return;
-  for (const Used& used : freed_in_branches_) give_back(used);
-  freed_in_branches_.clear();
+  for (Pool* pool : {&eager_, &recorded_})
+    for (auto of = pool->free.upper_bound(Queue::kNoBranch); of != pool->free.end(); of = pool->free.erase(of))
+      while (!of->second.empty()) {
+        const auto block = of->second.begin()->second;
+        of->second.erase(of->second.begin());
+        give_back({pool, block});
+      }
+  for (const Used& used : freed_elsewhere_) give_back(used);
+  freed_elsewhere_.clear();
 }
 
+// To all.
 void Allocator::give_back(const Used& used) {
+  discount(*used.block);
+  used.block->branch = Queue::kNoBranch;
+  make_free(used);
+}
+
+// To the block's branch.
+void Allocator::make_free(const Used& used) {
   Pool& pool = *used.pool;
   auto block = used.block;
-  statistics_.current[static_cast<size_t>(block->use)] -= block->bytes;
-  statistics_.total -= block->bytes;
   block->free = true;
   if (joins_next(pool, block)) {
     forget_free(pool, std::next(block));
     block->bytes += std::next(block)->bytes;
     pool.blocks.erase(std::next(block));
   }
-  if (!block->first_of_segment && std::prev(block)->free) {
+  if (!block->first_of_segment && joins_next(pool, std::prev(block))) {
     const auto previous = std::prev(block);
     forget_free(pool, previous);
     previous->bytes += block->bytes;
@@ -96,14 +118,17 @@ void Allocator::give_back(const Used& used) {
 
 bool Allocator::joins_next(const Pool& pool, Blocks::iterator block) {
   const auto next = std::next(block);
-  return next != pool.blocks.end() && next->free && !next->first_of_segment;
+  if (next == pool.blocks.end() || next->first_of_segment || !block->free || !next->free) return false;
+  const bool counted = block->branch != Queue::kNoBranch;  // then each under its own use
+  return block->branch == next->branch && (!counted || block->use == next->use);
 }
 
-Allocator::Blocks::iterator Allocator::take_free(Pool& pool, size_t bytes) {
-  const auto fit = pool.free.lower_bound(bytes);  // best fit
-  if (fit == pool.free.end()) return pool.blocks.end();
+Allocator::Blocks::iterator Allocator::take_free(Pool& pool, int branch, size_t bytes) {
+  auto& free = pool.free[branch];
+  const auto fit = free.lower_bound(bytes);  // best fit
+  if (fit == free.end()) return pool.blocks.end();
   const auto block = fit->second;
-  pool.free.erase(fit);
+  free.erase(fit);
   return block;
 }
 
@@ -122,24 +147,31 @@ Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
   statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
   if (&pool == &recorded_) statistics_.recorded += segment;
   ++statistics_.from_system;
-  return pool.blocks.insert(pool.blocks.end(),
-                            Block{static_cast<std::byte*>(memory), segment, MemoryUse::Data, true, true});
+  return pool.blocks.insert(pool.blocks.end(), Block{static_cast<std::byte*>(memory), segment, MemoryUse::Data, true,
+                                                     true, Queue::kNoBranch});
 }
 
-void Allocator::remember_free(Pool& pool, Blocks::iterator block) { pool.free.emplace(block->bytes, block); }
+void Allocator::remember_free(Pool& pool, Blocks::iterator block) {
+  pool.free[block->branch].emplace(block->bytes, block);
+}
 
 void Allocator::forget_free(Pool& pool, Blocks::iterator block) {
-  const auto [first, last] = pool.free.equal_range(block->bytes);
-  pool.free.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == block; }));
+  auto& free = pool.free[block->branch];
+  const auto [first, last] = free.equal_range(block->bytes);
+  free.erase(std::find_if(first, last, [&](const auto& entry) { return entry.second == block; }));
 }
 
-void Allocator::account(const Block& block) {
-  ++statistics_.allocations;
+void Allocator::count(const Block& block) {
   statistics_.current[static_cast<size_t>(block.use)] += block.bytes;
   statistics_.total += block.bytes;
   if (statistics_.total <= statistics_.peak) return;
   statistics_.peak = statistics_.total;
   statistics_.at_peak = statistics_.current;
+}
+
+void Allocator::discount(const Block& block) {
+  statistics_.current[static_cast<size_t>(block.use)] -= block.bytes;
+  statistics_.total -= block.bytes;
 }
 
 void Allocator::reset_peak() {
@@ -158,8 +190,8 @@ void Allocator::release_cached() {
 void Allocator::release_cached(Pool& pool) {
   for (auto block = pool.blocks.begin(); block != pool.blocks.end();) {
     const auto next = std::next(block);
-    const bool whole_segment =
-        block->free && block->first_of_segment && (next == pool.blocks.end() || next->first_of_segment);
+    const bool whole_segment = block->free && block->branch == Queue::kNoBranch && block->first_of_segment &&
+                               (next == pool.blocks.end() || next->first_of_segment);
     if (whole_segment) {
       statistics_.reserved -= block->bytes;
       if (&pool == &recorded_) statistics_.recorded -= block->bytes;

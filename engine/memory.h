@@ -4,7 +4,8 @@
 //   recorded   for what is allocated while the queue records, and for activations while it rehearses: a replay writes
 //              there again, so that no eager work may have it, nor anything be kept in it between replays. All
 //              recordings share it, for they run one after the other.
-// Memory freed within Queue::fork() is reused after the join, for branches run at the same time.
+// Branches of Queue::fork() run at the same time. Memory freed in the branch that allocated it, now or in an earlier
+// fork, is reused by that branch, and after the join by all; what was allocated elsewhere is reused after the join.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -56,32 +57,35 @@ class Allocator {
     size_t bytes;
     MemoryUse use;
     bool free, first_of_segment;
+    int branch;  // that has allocated it, or Queue::kNoBranch; if free: that alone may have it until the join
   };
   using Blocks = std::list<Block>;  // neighbours in memory are neighbours in the list, within a segment
   struct Pool {
     Blocks blocks;
-    std::multimap<size_t, Blocks::iterator> free;
+    std::map<int, std::multimap<size_t, Blocks::iterator>> free;  // of a branch, or of all
   };
   struct Used {
     Pool* pool;
     Blocks::iterator block;
   };
 
-  static Blocks::iterator take_free(Pool& pool, size_t bytes);
+  static Blocks::iterator take_free(Pool& pool, int branch, size_t bytes);
   Blocks::iterator new_segment(Pool& pool, size_t bytes);
   static void remember_free(Pool& pool, Blocks::iterator block);
   static void forget_free(Pool& pool, Blocks::iterator block);
   static bool joins_next(const Pool& pool, Blocks::iterator block);
+  static void make_free(const Used& used);
   void give_back(const Used& used);
   void give_back_of_branches();
   void release_cached(Pool& pool);
-  void account(const Block& block);
+  void count(const Block& block);
+  void discount(const Block& block);
 
   Queue& queue_;
   size_t alignment_;
   Pool eager_, recorded_;
   std::map<void*, Used> used_;
-  std::vector<Used> freed_in_branches_;
+  std::vector<Used> freed_elsewhere_;  // in a branch that had not allocated them
   MemoryStatistics statistics_;
 };
 

@@ -52,7 +52,7 @@ void Queue::wait(const Event& event) {
 
 Recording Queue::record(const std::function<void()>& body) {
   require(!recording(), "a recording is already under way");
-  require(!forked_, "a recording begins outside fork()");
+  require(!forked(), "a recording begins outside fork()");
   if (on_cuda()) return record_graph(body);
   Recording recording;
   recording.alive_ = alive_;
@@ -116,10 +116,10 @@ void Queue::note_growth() {
 }
 
 void Queue::fork(int branches, const std::function<void(int branch)>& body) {
-  require(!forked_, "fork() within fork()");
-  const Restored now(forked_, true);
+  require(!forked(), "fork() within fork()");
+  const Restored now(branch_, 0);
   if (on_cuda()) return fork_streams(branches, body);
-  for (int branch = 0; branch < branches; ++branch) body(branch);
+  for (branch_ = 0; branch_ < branches; ++branch_) body(branch_);
 }
 
 void Queue::fork_streams(int branches, const std::function<void(int)>& body) {
@@ -137,9 +137,9 @@ void Queue::fork_streams(int branches, const std::function<void(int)>& body) {
   for (int branch = 1; branch < branches; ++branch)
     gpu_->wait(lanes_[static_cast<size_t>(branch)]->stream, own.reached);
   try {
-    for (int branch = 0; branch < branches; ++branch) {
-      lane_ = static_cast<size_t>(branch);
-      body(branch);
+    for (branch_ = 0; branch_ < branches; ++branch_) {
+      lane_ = static_cast<size_t>(branch_);
+      body(branch_);
     }
   } catch (...) {
     try {

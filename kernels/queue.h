@@ -99,9 +99,11 @@ class Queue {
 
   // body(0) … body(branches − 1), independent of one another: at the same time where the device can (each then has a
   // stream and a workspace of its own), in order on the CPU. What is submitted afterwards runs after all of them. Works
-  // while recording; not within itself.
+  // while recording; not within itself. In a later fork, memory that branch b allocated is for branch b alone.
   void fork(int branches, const std::function<void(int branch)>& body);
-  bool forked() const { return forked_; }
+  bool forked() const { return branch_ != kNoBranch; }
+  static constexpr int kNoBranch = -1;
+  int branch() const { return branch_; }  // whose body runs, or kNoBranch
 
   // Scratch of this queue, valid until the next call; call it inside submitted work on the CPU. Aligned to 64 bytes.
   // It may not grow while a GPU's queue records for good.
@@ -156,7 +158,8 @@ class Queue {
   Gpu* gpu_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // the queue's own, and those of branches
   size_t lane_ = 0;
-  bool forked_ = false, rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false;
+  int branch_ = kNoBranch;
+  bool rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false;
   Recording* recording_ = nullptr;
   std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed

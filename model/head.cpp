@@ -24,13 +24,25 @@ Head::Head(ParameterStore& store, const HeadConfig& config, const std::string& n
                                               .bias_value = output_bias});
 }
 
-// Layer by layer, all levels each: a layer's packed weights are needed once, forward and backward.
 std::vector<Tensor> Head::forward(Tape& tape, const std::vector<Tensor>& pyramid) {
+  return follow(tape, has_tower() ? enter(tape, pyramid) : pyramid);
+}
+
+std::vector<Tensor> Head::enter(Tape& tape, const std::vector<Tensor>& pyramid) {
   std::vector<Tensor> levels = pyramid;
-  for (ConvLayer& layer : tower_)
-    for (Tensor& x : levels) x = layer.forward(tape, x, /*relu=*/true);
+  forward_layer(tape, tower_.front(), levels);
+  return levels;
+}
+
+std::vector<Tensor> Head::follow(Tape& tape, std::vector<Tensor> levels) {
+  for (size_t i = 1; i < tower_.size(); ++i) forward_layer(tape, tower_[i], levels);
   for (Tensor& x : levels) x = output_.back().forward_without_bias_gradient(tape, x);
   return levels;
+}
+
+// All levels one after the other: a layer's packed weights are needed once, forward and backward.
+void Head::forward_layer(Tape& tape, ConvLayer& layer, std::vector<Tensor>& levels) {
+  for (Tensor& x : levels) x = layer.forward(tape, x, /*relu=*/true);
 }
 
 Tensor Head::forward_level(Tape& tape, Tensor x) {

@@ -19,9 +19,16 @@ class Head {
   // loss.
   std::vector<Tensor> forward(Tape& tape, const std::vector<Tensor>& pyramid);
   Tensor forward_level(Tape& tape, Tensor x);  // of one level alone
+  // The two parts of forward(): the tower's first convolution, whose backward writes the pyramid's gradients, and the
+  // layers behind it, which share nothing with another head.
+  std::vector<Tensor> enter(Tape& tape, const std::vector<Tensor>& pyramid);
+  std::vector<Tensor> follow(Tape& tape, std::vector<Tensor> levels);
+  bool has_tower() const { return !tower_.empty(); }
   const Parameter& output_bias() const { return *output_.back().bias(); }
 
  private:
+  static void forward_layer(Tape& tape, ConvLayer& layer, std::vector<Tensor>& levels);
+
   std::vector<ConvLayer> tower_;
   std::vector<ConvLayer> output_;  // one
 };

@@ -29,21 +29,21 @@ std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Tensor& images) {
   return fpn_.forward(tape, features);
 }
 
+// Side by side only on a GPU, and there only in recorded work: the weights' working forms and the workspaces are there
+// already, and branches must not make them for one another.
 Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
   const Queue& queue = tape.queue();
-  if (queue.on_cuda() && queue.recording() && !tape.training()) return heads_side_by_side(tape, pyramid);
-  Outputs outputs;
-  tape.mark("head.classification_head.");
-  outputs.logits = class_head_.forward(tape, pyramid);
-  tape.mark("head.regression_head.");
-  outputs.deltas = box_head_.forward(tape, pyramid);
-  return outputs;
+  tape.mark("head.");
+  if (queue.on_cuda() && queue.recording()) {
+    if (!tape.training()) return levels_side_by_side(tape, pyramid);
+    if (heads_share_nothing()) return heads_side_by_side(tape, pyramid);
+  }
+  return {class_head_.forward(tape, pyramid), box_head_.forward(tape, pyramid)};
 }
 
-// P4 to P7 together have a third of P3's locations, and each of their launches leaves most of a GPU idle: they run
-// beside P3, the two heads beside each other. Only where the weights' derived forms are there already, as in a recorded
-// detection: branches must not make them for one another.
-Outputs RetinaNet::heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid) {
+// Detection. P4 to P7 together have a third of P3's locations, and each of their launches leaves most of a GPU idle:
+// they run beside P3, the two heads beside each other.
+Outputs RetinaNet::levels_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid) {
   Outputs outputs{std::vector<Tensor>(pyramid.size()), std::vector<Tensor>(pyramid.size())};
   tape.queue().fork(4, [&](int branch) {
     const bool boxes = branch % 2 == 1, finest = branch < 2;
@@ -53,6 +53,26 @@ Outputs RetinaNet::heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyr
       levels[l] = head.forward_level(tape, pyramid[l]);
   });
   return outputs;
+}
+
+// Training: all levels add to the gradients of a head's weights, so that they stay in one branch, and the other head
+// fills what the small ones leave idle. Both heads' first convolutions add to the gradients of the pyramid, and run
+// before the fork, in the order of every other step.
+Outputs RetinaNet::heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid) {
+  Outputs outputs{class_head_.enter(tape, pyramid), box_head_.enter(tape, pyramid)};
+  tape.fork(2, [&](int branch) {
+    if (branch == 0)
+      outputs.logits = class_head_.follow(tape, std::move(outputs.logits));
+    else
+      outputs.deltas = box_head_.follow(tape, std::move(outputs.deltas));
+  });
+  return outputs;
+}
+
+// Sums over ranks must come in one order on all of them.
+bool RetinaNet::heads_share_nothing() const {
+  const bool sums_over_ranks = config_.head.norm == Norm::Batch && context_.norm_ranks != nullptr;
+  return class_head_.has_tower() && !sums_over_ranks;
 }
 
 Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth) {

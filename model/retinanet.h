@@ -39,7 +39,9 @@ class RetinaNet {
   Context& context() { return context_; }
 
  private:
+  Outputs levels_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid);
   Outputs heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid);
+  bool heads_share_nothing() const;
 
   Context& context_;
   ModelConfig config_;

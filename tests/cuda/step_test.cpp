@@ -43,9 +43,9 @@ TEST_CASE("standin: replay of a captured training step equals eager steps, and t
   CAPTURE(name, adverse);
   standin::set_adverse_order(adverse);
   const auto expected = values_after(3, How::Cpu, name);
-  CHECK(expected != values_after(2, How::Cpu, name));
-  CHECK(expected == values_after(3, How::Eager, name));
-  CHECK(expected == values_after(3, How::Replayed, name));
+  CHECK((expected != values_after(2, How::Cpu, name)));
+  CHECK((expected == values_after(3, How::Eager, name)));
+  CHECK((expected == values_after(3, How::Replayed, name)));
   standin::set_adverse_order(false);
 }
 

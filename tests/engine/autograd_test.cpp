@@ -56,6 +56,29 @@ TEST_CASE("activations are freed as their backward has run, and nothing is kept 
   CHECK(context.memory.statistics().total == before);
 }
 
+TEST_CASE("branches of a fork run back before what stands before them, each from its end", "[autograd]") {
+  Context context;
+  const Tensor x = ramp(context, {1, 2, 2, 2}, -3, 1);  // -3 … 4
+  x.set_requires_gradient(true);
+  Tape tape(context, true);
+  const Tensor entered[2] = {ops::relu(tape, x), ops::relu(tape, x)};
+  Tensor left[2];
+  tape.fork(2, [&](int branch) {
+    const Tensor& in = entered[branch];
+    left[branch] = ops::add_relu(tape, in, in);
+    if (branch == 1) left[branch] = ops::add_relu(tape, left[branch], in);
+  });
+  CHECK(left[0].to_host<float>() == std::vector<float>{0, 0, 0, 0, 2, 4, 6, 8});
+  CHECK(left[1].to_host<float>() == std::vector<float>{0, 0, 0, 0, 3, 6, 9, 12});
+  tape.gradients().give(left[0], ramp(context, x.shape(), 1, 0));
+  tape.gradients().give(left[1], ramp(context, x.shape(), 10, 0));
+  const Tensor dx = ramp(context, x.shape(), 0, 0);
+  tape.gradients().bind(x, dx, false);
+  tape.backward();
+  CHECK(dx.to_host<float>() == std::vector<float>{0, 0, 0, 0, 32, 32, 32, 32});
+  CHECK_THROWS(tape.fork(2, [&](int) { tape.mark("part"); }));
+}
+
 TEST_CASE("parameters that a step does not use get a gradient of zero", "[autograd]") {
   Context context;
   ParameterStore store;

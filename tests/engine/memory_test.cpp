@@ -119,6 +119,95 @@ TEST_CASE("memory freed in one branch of a fork is not reused by another before 
   CHECK(memory.statistics().total == 1 << 20);
 }
 
+TEST_CASE("a branch of a fork reuses what it has allocated itself, also in a fork before", "[memory]") {
+  Queue queue;
+  Allocator memory(queue);
+  const size_t size = 1 << 20;
+  const auto allocate = [&](size_t bytes) { return memory.allocate(bytes, MemoryUse::Activations); };
+  std::vector<void*> kept(2);
+  queue.fork(2, [&](int branch) {
+    void* const first = allocate(2 * size);
+    memory.free(first);
+    CHECK(allocate(size) == first);  // a part of it
+    kept[static_cast<size_t>(branch)] = allocate(size);
+    CHECK(kept[static_cast<size_t>(branch)] == static_cast<std::byte*>(first) + size);
+    memory.free(first);
+  });
+  CHECK(memory.statistics().total == 4 * size);
+  void* const outside = allocate(size);
+  CHECK(memory.statistics().total == 3 * size);
+  queue.fork(2, [&](int branch) {
+    const int other = 1 - branch;
+    if (branch == 0) memory.free(outside);
+    memory.free(kept[static_cast<size_t>(branch)]);
+    CHECK(allocate(size) == kept[static_cast<size_t>(branch)]);
+    void* const next = allocate(size);
+    CHECK(next != outside);
+    CHECK(next != kept[static_cast<size_t>(other)]);
+    memory.free(next);
+    memory.free(kept[static_cast<size_t>(branch)]);
+  });
+  void* const last = memory.allocate(1, MemoryUse::Data);
+  memory.free(last);
+  CHECK(memory.statistics().total == 0);
+  for (const size_t bytes : memory.statistics().current) CHECK(bytes == 0);
+}
+
+TEST_CASE("no branch of a fork is given memory that another has had in the same fork", "[memory]") {
+  Queue queue;
+  Allocator memory(queue);
+  std::mt19937 random(5);
+  struct Piece {
+    std::byte* data;
+    size_t bytes;
+  };
+  const auto allocate = [&] {
+    const size_t bytes = 1 + random() % 20000;
+    const auto use = random() % 2 == 0 ? MemoryUse::Data : MemoryUse::Activations;
+    return Piece{static_cast<std::byte*>(memory.allocate(bytes, use)), bytes};
+  };
+  const auto overlap = [](const Piece& a, const Piece& b) {
+    return a.data < b.data + b.bytes && b.data < a.data + a.bytes;
+  };
+  std::vector<Piece> outside, of_branch[3];  // held
+  const auto free_some = [&](std::vector<Piece>& held) {
+    while (!held.empty() && random() % 3 != 0) {
+      std::swap(held[random() % held.size()], held.back());
+      memory.free(held.back().data);
+      held.pop_back();
+    }
+  };
+  size_t reused = 0;
+  for (int i = 0; i < 300; ++i) {
+    for (int k = 0; k < 4; ++k) outside.push_back(allocate());
+    free_some(outside);
+    for (auto& held : of_branch)
+      if (random() % 8 == 0) free_some(held);
+    std::vector<Piece> had[3];  // in this fork, by each branch: what may still run there
+    queue.fork(3, [&](int branch) {
+      auto& held = of_branch[branch];
+      had[branch] = held;
+      for (int k = 0; k < 6; ++k) {
+        const Piece piece = allocate();
+        for (int other = 0; other < branch; ++other)
+          for (const Piece& theirs : had[other]) REQUIRE(!overlap(piece, theirs));
+        for (const Piece& mine : held) REQUIRE(!overlap(piece, mine));
+        for (const Piece& everyones : outside) REQUIRE(!overlap(piece, everyones));
+        for (const Piece& mine : had[branch]) reused += overlap(piece, mine) ? 1 : 0;
+        held.push_back(piece);
+        had[branch].push_back(piece);
+        free_some(held);
+      }
+    });
+  }
+  CHECK(reused > 100);
+  for (const auto& held : {outside, of_branch[0], of_branch[1], of_branch[2]})
+    for (const Piece& piece : held) memory.free(piece.data);
+  for (const size_t bytes : memory.statistics().current) CHECK(bytes == 0);
+  memory.release_cached();
+  CHECK(memory.statistics().reserved == 0);
+}
+
 TEST_CASE("fault: memory that runs out ends with the breakdown and what to change", "[memory][fault]") {
   Queue queue;
   Allocator memory(queue);
