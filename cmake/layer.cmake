@@ -1,7 +1,11 @@
-# fovea_layer(NAME): the static library of this folder's sources, with the project's flags. A layer links only to the one below.
+# fovea_layer(NAME [FILE…]): the static library of this folder's sources but for the files, with the project's flags. A layer
+# links only to the one below.
 function(fovea_layer name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
   list(FILTER sources EXCLUDE REGEX "/tools/fovea\\.cpp$")
+  if(ARGN)
+    list(REMOVE_ITEM sources ${ARGN})
+  endif()
   if(FOVEA_HAS_CUDA)
     list(FILTER sources EXCLUDE REGEX "/no_cuda\\.cpp$")
   else()

@@ -25,8 +25,6 @@ struct DetectOptions {
   int sheet = 12;
 };
 
-constexpr int kSheetColumns = 4, kSheetCell = 320;
-
 // Files as they are; of folders the image files, sorted.
 std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
   std::vector<fs::path> paths;
@@ -110,7 +108,7 @@ void run_detect(const DetectOptions& options) {
   fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n",
              printable((fs::path(options.out) / "detections.json").native()));
   if (sheet.size() > 1) {
-    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, kSheetColumns, kSheetCell));
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell=*/320));
     fmt::print("contact sheet: {}\n", printable((fs::path(options.out) / "contact_sheet.png").native()));
   }
   if (unreadable > 0)
