@@ -90,7 +90,7 @@ std::string picture_name(const Sample& sample, const std::string& more = "") {
 
 void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>& sheet) {
   if (sheet.size() > 1)
-    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell=*/400));
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell_width=*/400));
   fmt::print("written: {} pictures{} in {}\n", sheet.size(), sheet.size() > 1 ? " and contact_sheet.png" : "",
              printable(options.out));
 }

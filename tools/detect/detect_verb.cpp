@@ -108,7 +108,7 @@ void run_detect(const DetectOptions& options) {
   fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n",
              printable((fs::path(options.out) / "detections.json").native()));
   if (sheet.size() > 1) {
-    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell=*/320));
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell_width=*/320));
     fmt::print("contact sheet: {}\n", printable((fs::path(options.out) / "contact_sheet.png").native()));
   }
   if (unreadable > 0)
