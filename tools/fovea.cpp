@@ -1,8 +1,7 @@
-// The program: verbs, and the one place where an error becomes a line on stderr and an exit code.
+// The program: the one place where an error becomes a line on stderr and an exit code.
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -10,39 +9,9 @@
 #include <new>
 
 #include "kernels/error.h"
-#include "tools/usage.h"
 #include "tools/verbs.h"
 
 namespace {
-
-int run(int argc, char** argv) {
-  CLI::App app{
-      "Fovea trains and runs RetinaNet object detectors.\n\nExamples:\n"
-      "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
-      "  fovea eval --weights runs/cells/best.safetensors --data examples/blood_cells\n"
-      "  fovea detect photo.jpg --weights runs/cells/best.safetensors --out found\n"
-      "  fovea data check DIR\n"
-      "  fovea info --preset paper\n",
-      "fovea"};
-  app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
-  fovea::add_train(app);
-  fovea::add_eval(app);
-  fovea::add_detect(app);
-  fovea::add_data(app);
-  fovea::add_anchors(app);
-  fovea::add_info(app);
-  fovea::add_bench(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string unknown = fovea::unknown_word(app, argc, argv);
-    throw fovea::Error(fovea::ErrorKind::Usage,
-                       fmt::format("{}; see --help", unknown.empty() ? error.what() : unknown.c_str()));
-  }
-  return 0;
-}
 
 // A program started with a closed stdin, stdout or stderr would give their numbers to the first files that it opens,
 // and print into those.
@@ -64,7 +33,7 @@ int main(int argc, char** argv) {
   open_standard_streams();
   std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
   try {
-    const int code = run(argc, argv);
+    const int code = fovea::run_command_line(argc, argv);
     flush_output();
     return code;
   } catch (const fovea::Error& error) {

@@ -11,8 +11,37 @@
 #include "kernels/cuda_device.h"
 #include "tools/data/form.h"
 #include "tools/train/checkpoint.h"
+#include "tools/usage.h"
 
 namespace fovea {
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app{
+      "Fovea trains and runs RetinaNet object detectors.\n\nExamples:\n"
+      "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
+      "  fovea eval --weights runs/cells/best.safetensors --data examples/blood_cells\n"
+      "  fovea detect photo.jpg --weights runs/cells/best.safetensors --out found\n"
+      "  fovea data check DIR\n"
+      "  fovea info --preset paper\n",
+      "fovea"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
+  add_train(app);
+  add_eval(app);
+  add_detect(app);
+  add_data(app);
+  add_anchors(app);
+  add_info(app);
+  add_bench(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string unknown = unknown_word(app, argc, argv);
+    throw Error(ErrorKind::Usage, fmt::format("{}; see --help", unknown.empty() ? error.what() : unknown.c_str()));
+  }
+  return 0;
+}
 
 void add_config_options(CLI::App& verb, ConfigOptions& options) {
   verb.add_option(

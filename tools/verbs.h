@@ -17,6 +17,9 @@ class App;
 
 namespace fovea {
 
+// Runs the verb that the command line names; the exit code of --help and --version, or 0. Throws Error.
+int run_command_line(int argc, char** argv);
+
 void add_train(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);
