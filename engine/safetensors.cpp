@@ -13,6 +13,7 @@
 
 #include <xxhash.h>
 
+#include "engine/printable.h"
 #include "kernels/bfloat16.h"
 #include "kernels/error.h"
 
@@ -36,11 +37,13 @@ size_t bytes_of(const std::string& dtype) {
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
-  throw Error(ErrorKind::Data, fmt::format("{}: not a usable safetensors file: {}", path.string(), why));
+  throw Error(ErrorKind::Data,
+              fmt::format("{}: not a usable safetensors file: {}", printable(path.native()), printable(why)));
 }
 
 [[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* what) {
-  throw Error(ErrorKind::Runtime, fmt::format("{}: {} failed: {}", path.string(), what, std::strerror(errno)));
+  throw Error(ErrorKind::Runtime,
+              fmt::format("{}: {} failed: {}", printable(path.native()), what, std::strerror(errno)));
 }
 
 struct Mapping {
@@ -51,7 +54,8 @@ struct Mapping {
 Mapping map_file(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0)
-    throw Error(ErrorKind::Data, fmt::format("{}: cannot be opened: {}", path.string(), std::strerror(errno)));
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: cannot be opened: {}", printable(path.native()), std::strerror(errno)));
   struct stat status {};
   const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   const auto bytes = static_cast<size_t>(status.st_size);

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "engine/printable.h"
+
 namespace fovea {
 
 namespace {
@@ -73,8 +75,9 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
     if (mode == LoadMode::Exact) {
       const std::string found =
           there ? fmt::format("has the shape {}", Shape(file.at(name).shape).text()) : "is missing";
-      throw Error(ErrorKind::Data, fmt::format("{}: tensor '{}' {}, the model needs {}", file.path().string(), p.name,
-                                               found, Shape(torchvision_shape(p)).text()));
+      throw Error(ErrorKind::Data,
+                  fmt::format("{}: tensor '{}' {}, the model needs {}", printable(file.path().native()), p.name, found,
+                              Shape(torchvision_shape(p)).text()));
     }
     report.reinitialised.push_back(p.name);
   }

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/printable.h"
 #include "tools/config/config.h"
-#include "tools/data/file.h"
 
 namespace fovea {
 namespace {

@@ -5,9 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <sstream>
 
+#include "engine/printable.h"
 #include "kernels/cuda_device.h"
 #include "tools/data/form.h"
 #include "tools/train/checkpoint.h"
@@ -38,7 +38,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const std::string unknown = unknown_word(app, argc, argv);
-    throw Error(ErrorKind::Usage, fmt::format("{}; see --help", unknown.empty() ? error.what() : unknown.c_str()));
+    throw Error(ErrorKind::Usage, fmt::format("{}; see --help", unknown.empty() ? printable(error.what()) : unknown));
   }
   return 0;
 }
@@ -63,11 +63,15 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
 }
 
 void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep) {
-  std::map<std::string, OnBad> words{{"skip", OnBad::Skip}, {"error", OnBad::Error}};
-  if (may_keep) words.emplace("keep", OnBad::Keep);
-  verb.add_option(name, policy, description)
-      ->transform(CLI::CheckedTransformer(words))
-      ->type_name(may_keep ? "skip|error|keep" : "skip|error");
+  std::vector<std::string> words{"skip", "error"};
+  if (may_keep) words.emplace_back("keep");
+  verb.add_option_function<std::string>(
+          name,
+          [&policy](const std::string& word) {
+            policy = word == "skip" ? OnBad::Skip : word == "error" ? OnBad::Error : OnBad::Keep;
+          },
+          description)
+      ->check(CLI::IsMember(words));
 }
 
 void add_form(CLI::App& verb, std::optional<Form>& form) {
@@ -157,7 +161,7 @@ std::vector<Category> categories_for(const ModelFile& file, const Dataset& datas
         throw Error(
             ErrorKind::Data,
             fmt::format("the weights know the category {} ('{}'), the data set does not: are they of another data set?",
-                        category.id, category.name));
+                        category.id, printable(category.name)));
   }
   if (classes == dataset.categories.size()) return dataset.categories;
   if (static_cast<int64_t>(classes) == dataset.categories.back().id + 1) {

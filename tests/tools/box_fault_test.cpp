@@ -118,7 +118,8 @@ TEST_CASE("fault: regions to ignore alone train in an image, and are refused as 
   MadeBox crowd;
   crowd.ignored = true;
   FaultBench some(made_files(form, {{"a.png", {{}}}, {"b.png", {crowd, crowd}}}, kVal));
-  some.check_taken({"2 images"}, {"--set", "train.batch=1", "--set", "train.steps=2"});
+  some.check_taken({"2 images, 1 boxes and 2 regions to ignore, 1 classes"},
+                   {"--set", "train.batch=1", "--set", "train.steps=2"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 1);
   FaultBench(set_of(form, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
 }

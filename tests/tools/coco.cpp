@@ -166,6 +166,11 @@ TEST_CASE("ids that would confuse are errors or renumbered with a warning (fault
   CHECK(renumbered.samples[0].objects[0].id == 1);
   CHECK(renumbered.samples[0].objects[1].id == 2);
   CHECK_THAT(renumbered.report.text(), Contains("(the first: annotations[1].id): all annotations are renumbered 1…2"));
+  const Dataset same_file =
+      load(document(good, R"("images": [{"id": 7, "file_name": "a.jpg", "width": 100, "height": 50},
+                                                  {"id": 9, "file_name": "a.jpg", "width": 100, "height": 50}])"));
+  CHECK(same_file.samples.size() == 2);
+  CHECK_THAT(same_file.report.text(), Contains("1 name a file that another one names, too") && Contains("a.jpg"));
 }
 
 TEST_CASE("unknown images and categories are counted, ten of them listed, dropped; more than 1 % is an error (fault)") {

@@ -124,6 +124,11 @@ TEST_CASE("VOC: flat folders, annotation folders beside images, several years, a
                     {"VOC2012/ImageSets/Main/train.txt", "b"},
                     {"VOC2012/ImageSets/Main/dog_train.txt", "b  1"}};
   CHECK(load(years).samples.size() == 2);
+  Files repeated = years;
+  repeated["VOC2012/ImageSets/Main/train.txt"] = "b\nb.png\n";
+  CHECK(load(repeated).samples.size() == 2);
+  CHECK(load(repeated).report.objects == 2);
+  CHECK_THAT(load(repeated).report.text(), Contains("train: 1 images are listed again") && Contains("b.xml"));
   CHECK(load({{"a.xml", xml}, {"a.png", image}}, "all").samples.size() == 1);
   CHECK_THAT(refusal({{"a.xml", xml}, {"a.png", image}}),
              Contains("has no split 'train'") && Contains("it is not split") && Contains("fovea data split"));
@@ -282,6 +287,11 @@ TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow'
   CHECK(load(files).samples.at(1).objects.size() == 1);
   files["list.txt"] = "images/train/b.png\nimages/val/c.png\n";  // labels of other images are no fault of a list
   CHECK(load(files).report.text().empty());
+  files["list.txt"] = "images/train/b.png\nimages/train/a.png\n./images/train/b.png\n";
+  CHECK(names(load(files)) == "b.png a.png ");
+  CHECK_THAT(load(files).report.text(), Contains("train: 1 images are listed again") && Contains("images/train/b.png"));
+  CHECK(names(load(yolo(label, "train: [images/train, images]\nnames: [cat, dog]\n"))) ==
+        "train/a.png train/b.png val/c.png ");
   const TemporaryFolder folder;
   write_files(folder.path(), files);
   CHECK(load_dataset(folder.path() / "data.yaml", "train").samples.size() == 2);

@@ -1,4 +1,5 @@
 #include "tools/data/image_file.h"
+#include "engine/printable.h"
 
 #include <algorithm>
 #include <cmath>

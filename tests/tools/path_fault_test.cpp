@@ -1,6 +1,8 @@
 // The row on names and paths of the table of faults: what an annotation may name, and how odd names are read and shown.
+#include "engine/printable.h"
 #include "tests/support/catch.h"
 #include "tests/support/fault_bench.h"
+#include "tests/support/test_data.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -179,7 +181,17 @@ TEST_CASE("fault: messages about a folder with an odd name stay on one line of t
   FaultBench images(made_files(Form::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
   images.check_refused({shown + "/train/a.png: is empty"}, {"--bad-images", "error"});
   const TemporaryFolder folder;
+  write_files(folder.path() / "run" / odd, {{"last.safetensors", "no weights"}});
+  const std::string run = (folder.path() / "run" / odd).string(), weights = run + "/last.safetensors";
+  const std::string cards = test_data("cards").string();
+  CHECK_THAT(run_fovea({"train", "--data", cards, "--out", run}).err,
+             Contains("run/" + shown + ": this folder holds a run already") && !Contains("\x1b"));
+  CHECK_THAT(run_fovea({"train", "--data", cards, "--out", run, "--resume"}).err,
+             Contains("run/" + shown + ": there is no usable checkpoint") && !Contains("\x1b"));
   for (const Arguments& arguments : std::vector<Arguments>{
+           {"eval", "--data", cards, "--weights", weights},
+           {"eval", "--data", cards, "--weights", weights + odd},
+           {"info", "--weights", weights},
            {"train", "--data", folder.path() / odd, "--out", folder.path() / "out"},
            {"data", "check", folder.path() / odd},
            {"eval", "--ground-truth", folder.path() / odd, "--detections", folder.path() / odd},

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/coco_json.h"
 #include "tools/data/file.h"

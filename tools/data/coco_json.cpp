@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/printable.h"
 #include "tools/data/json_pieces.h"
 
 namespace fovea {

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/folder.h"

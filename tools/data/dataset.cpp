@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/printable.h"
 #include "tools/data/file.h"
 
 namespace fovea {

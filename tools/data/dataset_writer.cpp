@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/printable.h"
 #include "tools/data/raw_dataset.h"
 #include "tools/data/text.h"
 

@@ -1,4 +1,4 @@
-// Whole files in and out, with errors that name the file, and names made fit to print.
+// Whole files in and out, with errors that name the file.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -10,13 +10,6 @@
 #include <vector>
 
 namespace fovea {
-
-// `text` with control characters, backslashes and bytes that are no UTF-8 written as \xNN: safe on a terminal, one
-// line.
-std::string printable(std::string_view text);
-
-// The offset of the first byte that is no part of valid UTF-8, or std::string_view::npos.
-size_t find_invalid_utf8(std::string_view text);
 
 // Of a name that data or a user says. One that no file can have (too long, beyond a file as if it were a folder, in a
 // folder that may not be entered) is that of none, where std::filesystem would throw.

@@ -6,8 +6,8 @@
 #include <array>
 #include <cctype>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_size.h"
 
 namespace fovea {
@@ -87,6 +87,12 @@ std::optional<std::string> path_below(const fs::path& root, const fs::path& path
   const fs::path true_path = failure ? fs::path() : fs::weakly_canonical(path, failure);
   const fs::path truly_below = failure ? fs::path() : true_path.lexically_relative(true_root);
   return inside(truly_below) ? std::optional(truly_below.string()) : std::nullopt;
+}
+
+bool Repeats::again(const std::string& name) {
+  if (names.insert(name).second) return false;
+  if (count++ == 0) first = name;
+  return true;
 }
 
 bool take_size_from_file(RawDataset& raw, RawImage& image) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "tools/data/raw_dataset.h"
@@ -28,6 +29,16 @@ void move_to_root(RawDataset& raw, const std::vector<std::string>& folders);
 
 // The path as one below `root`, or none where it leads out of it.
 std::optional<std::string> path_below(const std::filesystem::path& root, const std::filesystem::path& path);
+
+// Names that are said more than once.
+struct Repeats {
+  std::unordered_set<std::string> names;
+  size_t count = 0;
+  std::string first;  // that came again
+
+  // Whether the name was said before.
+  bool again(const std::string& name);
+};
 
 // Sets the image's size from the file's header. False, after adding it to the bad images, when that cannot be read.
 bool take_size_from_file(RawDataset& raw, RawImage& image);

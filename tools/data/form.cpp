@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/coco.h"
 #include "tools/data/csv.h"
-#include "tools/data/file.h"
 #include "tools/data/voc.h"
 #include "tools/data/yolo.h"
 

@@ -6,8 +6,8 @@
 #include <array>
 #include <bit>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_codecs.h"
 
 namespace fovea {

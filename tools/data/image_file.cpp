@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/image_codecs.h"

@@ -10,8 +10,8 @@
 
 #include <string_view>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_codecs.h"
 
 namespace fovea {

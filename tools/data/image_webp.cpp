@@ -7,8 +7,8 @@
 #include <memory>
 #include <string_view>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_codecs.h"
 
 namespace fovea {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/printable.h"
+
 namespace fovea {
 namespace {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/augment.h"
-#include "tools/data/file.h"
 
 namespace fovea {
 

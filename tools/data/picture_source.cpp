@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 
 namespace fovea {
 

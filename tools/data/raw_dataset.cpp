@@ -7,8 +7,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
+#include "tools/data/folder.h"
 
 namespace fovea {
 namespace {
@@ -88,10 +89,15 @@ class DatasetMaker {
                  dataset_.report.bad_images.front().why);
     sample_ = index_ids(raw_.images, "images");
     dataset_.samples.reserve(raw_.images.size());
+    Repeats repeats;
     for (RawImage& image : raw_.images) {
       check_file_name(image);
+      repeats.again(image.file_name);
       dataset_.samples.push_back({image.id, std::move(image.file_name), image.width, image.height, {}});
     }
+    if (repeats.count > 0)
+      warn("images: {} name a file that another one names, too, and count as images of their own; the first: {}",
+           repeats.count, printable(repeats.first));
   }
 
   void check_file_name(const RawImage& image) const {

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdint>
 
-#include "tools/data/file.h"
+#include "engine/printable.h"
 
 namespace fovea {
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/folder.h"
@@ -57,7 +58,12 @@ class VocReader : public DatasetReader {
     raw.image_root = folder_;
     raw.categories = categories();
     for (const Category& category : raw.categories) label_[category.name] = category.id;
-    for (const Entry& entry : splits_.at(split)) add_image(raw, entry);
+    Repeats repeats;
+    for (const Entry& entry : splits_.at(split))
+      if (!repeats.again(xml_path(entry).native())) add_image(raw, entry);
+    if (repeats.count > 0)
+      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed again: each is taken once; the first: {}",
+                                         raw.name, split, repeats.count, printable(repeats.first)));
     if (other_stems_ > 0)
       raw.warnings.push_back(
           fmt::format("{}: {} annotation files name another image than the one beside them: the one "

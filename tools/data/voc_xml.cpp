@@ -6,6 +6,7 @@
 #include <limits>
 #include <pugixml.hpp>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/text.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_size.h"
 
 namespace fovea {

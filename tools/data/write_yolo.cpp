@@ -1,5 +1,6 @@
 #include <yaml-cpp/yaml.h>
 
+#include "engine/printable.h"
 #include "tools/data/dataset_writer.h"
 
 namespace fovea {

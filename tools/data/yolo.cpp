@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/folder.h"
@@ -83,6 +84,11 @@ class YoloReader : public DatasetReader {
     if (images.empty())
       throw Error(ErrorKind::Data, fmt::format("{}: {}: there are no images in {}", name_, split,
                                                printable(fmt::format("{}", fmt::join(yaml_.splits.at(split), ", ")))));
+    Repeats repeats;
+    std::erase_if(images, [&](const ImagePath& image) { return repeats.again(image.below_root); });
+    if (repeats.count > 0)
+      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed again: each is taken once; the first: {}", name_,
+                                         split, repeats.count, printable(repeats.first)));
     return images;
   }
 

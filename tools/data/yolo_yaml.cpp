@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/data/folder.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"

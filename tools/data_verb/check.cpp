@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/writable_set.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/data_verb/stratify.h"

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/folder.h"
 #include "tools/data/loader.h"
 #include "tools/verbs.h"

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/content_hash.h"
 #include "tools/data/file.h"

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data/image_file.h"
 #include "tools/data/loader.h"
 #include "tools/data_verb/anchor_coverage.h"

@@ -7,6 +7,7 @@
 #include <functional>
 #include <numeric>
 
+#include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "engine/printable.h"
 #include "tools/data/file.h"
 #include "tools/data/image_file.h"
 #include "tools/detect/detector.h"
@@ -69,7 +70,7 @@ void run_detect(const DetectOptions& options) {
   fs::create_directories(options.out, failure);
   if (failure)
     throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: the folder cannot be made: {}", options.out, failure.message()));
+                fmt::format("--out {}: the folder cannot be made: {}", printable(options.out), failure.message()));
   const auto category = [&](int label) {
     return static_cast<size_t>(label) < file.categories.size() ? file.categories[static_cast<size_t>(label)]
                                                                : Category{label, fmt::format("class {}", label)};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/file.h"
 #include "tools/eval/report_charts.h"

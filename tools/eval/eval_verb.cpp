@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "tools/data/form.h"
 #include "tools/eval/coco_results.h"
@@ -88,7 +89,7 @@ void eval(const EvalOptions& options) {
   if (!options.json.empty()) write_file_atomically(options.json, metrics_json(metrics, voc));
   if (!options.report.empty()) {
     write_eval_report(options.report, truth, detections, metrics);
-    fmt::print("report: {}\n", (std::filesystem::path(options.report) / "report.html").string());
+    fmt::print("report: {}\n", printable((std::filesystem::path(options.report) / "report.html").native()));
   }
 }
 

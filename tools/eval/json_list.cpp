@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "tools/data/file.h"
+#include "engine/printable.h"
 
 namespace fovea {
 namespace {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "engine/printable.h"
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "tools/config/config.h"
@@ -121,8 +122,8 @@ void info(const InfoOptions& options) {
     ModelFile file = open_model(options.weights, options.config);
     std::string names;
     for (const Category& category : file.categories)
-      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", category.name, category.id);
-    fmt::print("\n{}\nclasses: {}\n", options.weights, names.empty() ? "not named" : names);
+      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", printable(category.name), category.id);
+    fmt::print("\n{}\nclasses: {}\n", printable(options.weights), names.empty() ? "not named" : names);
     if (options.show_config) fmt::print("{}", to_toml(file.config));
     return print_network(options, file.config, *file.context, *file.model);
   }

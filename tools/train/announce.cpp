@@ -29,9 +29,11 @@ std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
 void announce(const Config& config, const Schedule& schedule, RetinaNet& model,
               const std::array<const Dataset*, 2>& data, int ranks) {
   for (const Dataset* split : data) {
-    fmt::print("{}: {} images, {} boxes, {} classes\n", split->split, split->samples.size(), split->report.objects,
-               split->categories.size());
-    fmt::print("{}", split->report.text());
+    const LoadReport& report = split->report;
+    const std::string crowds = report.crowds == 0 ? "" : fmt::format(" and {} regions to ignore", report.crowds);
+    fmt::print("{}: {} images, {} boxes{}, {} classes\n", split->split, split->samples.size(),
+               report.objects - report.crowds, crowds, split->categories.size());
+    fmt::print("{}", report.text());
   }
   if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
     fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "engine/printable.h"
+
 namespace fovea {
 
 namespace {
@@ -16,7 +18,7 @@ std::string categories_json(const std::vector<Category>& categories) {
 }
 
 [[noreturn]] void refuse(const SafetensorsFile& file, const std::string& why) {
-  throw Error(ErrorKind::Data, fmt::format("{}: {}", file.path().string(), why));
+  throw Error(ErrorKind::Data, fmt::format("{}: {}", printable(file.path().native()), why));
 }
 
 std::vector<Category> parse_categories(const SafetensorsFile& file, const std::string& text) {
@@ -70,7 +72,7 @@ CheckpointInfo read_info(const SafetensorsFile& file) {
   const auto find = [&](const char* key) { return metadata.find(key); };
   if (const auto entry = find("fovea.config"); entry != metadata.end()) {
     info.config.emplace();
-    apply_toml(*info.config, entry->second, file.path().string());
+    apply_toml(*info.config, entry->second, printable(file.path().native()));
   }
   if (const auto entry = find("fovea.categories"); entry != metadata.end())
     info.categories = parse_categories(file, entry->second);

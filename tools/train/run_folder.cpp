@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 
 namespace fovea {
@@ -17,14 +18,16 @@ RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) 
     throw Error(
         ErrorKind::Usage,
         fmt::format("--out {}: this folder holds a run already; add --resume to go on with it, or name another folder",
-                    folder_.string()));
+                    printable(folder_.native())));
   std::error_code failure;
   fs::create_directories(folder_, failure);
   if (failure)
     throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: the folder cannot be made: {}", folder_.string(), failure.message()));
+                fmt::format("--out {}: the folder cannot be made: {}", printable(folder_.native()), failure.message()));
   log_.open(file("log.jsonl"), std::ios::app);
-  if (!log_) throw Error(ErrorKind::Usage, fmt::format("--out {}: the folder cannot be written to", folder_.string()));
+  if (!log_)
+    throw Error(ErrorKind::Usage,
+                fmt::format("--out {}: the folder cannot be written to", printable(folder_.native())));
 }
 
 SafetensorsFile RunFolder::newest_checkpoint() const {
@@ -32,15 +35,16 @@ SafetensorsFile RunFolder::newest_checkpoint() const {
   for (const fs::path& candidate : {last(), previous()}) {
     try {
       SafetensorsFile file(candidate);
-      if (!why.empty()) fmt::print(stderr, "fovea: {}\nfovea: falling back to {}\n", why, candidate.string());
+      if (!why.empty())
+        fmt::print(stderr, "fovea: {}\nfovea: falling back to {}\n", why, printable(candidate.native()));
       return file;
     } catch (const Error& error) {
       if (!why.empty()) why += "\nfovea: ";
       why += error.what();
     }
   }
-  throw Error(ErrorKind::Data,
-              fmt::format("{}: there is no usable checkpoint to resume from\nfovea: {}", folder_.string(), why));
+  throw Error(ErrorKind::Data, fmt::format("{}: there is no usable checkpoint to resume from\nfovea: {}",
+                                           printable(folder_.native()), why));
 }
 
 void RunFolder::keep_previous() const {
@@ -55,7 +59,7 @@ void RunFolder::log(const std::string& json) {
   log_ << json << '\n' << std::flush;
   if (!log_) {
     log_.clear();
-    fmt::print(stderr, "fovea: {}: a line could not be written (disk full?)\n", file("log.jsonl").string());
+    fmt::print(stderr, "fovea: {}: a line could not be written (disk full?)\n", printable(file("log.jsonl").native()));
   }
 }
 

@@ -43,7 +43,7 @@ void add_train(CLI::App& app) {
              /*may_keep=*/true);
   verb->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (input.cache_mb)")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
-      ->type_name("SIZE");
+      ->option_text("SIZE");
   add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
              "Unusable boxes: skip and list them, or error at the first");
   verb->add_option("--rank-timeout", options->train.rank_timeout,

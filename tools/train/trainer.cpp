@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "engine/communicator.h"
-#include "tools/data/file.h"
+#include "engine/printable.h"
 #include "tools/data/form.h"
 #include "tools/data/loader.h"
 #include "tools/eval/evaluate.h"
@@ -148,8 +148,8 @@ void Trainer::start_from_weights() {
   const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
   optimizer_->restart_average();
   if (report.reinitialised.size() == model_->parameters().all().size())
-    throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", name));
-  fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", name,
+    throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", printable(name)));
+  fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", printable(name),
              report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
 }
 
@@ -157,8 +157,8 @@ void Trainer::resume() {
   const SafetensorsFile file = folder_->newest_checkpoint();
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: it holds weights only; start from it with --init-from", file.path().string()));
+    throw Error(ErrorKind::Data, fmt::format("{}: it holds weights only; start from it with --init-from",
+                                             printable(file.path().native())));
   const auto changes = differences(*info.config, config_);
   if (!changes.empty() && !options_.allow_config_change)
     throw Error(ErrorKind::Usage,
@@ -169,7 +169,7 @@ void Trainer::resume() {
   restore_optimizer(file, *optimizer_);
   state_ = *info.state;
   folder_->truncate_log(state_.step);
-  fmt::print("resuming {} after step {}\n", file.path().string(), state_.step);
+  fmt::print("resuming {} after step {}\n", printable(file.path().native()), state_.step);
 }
 
 // Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
