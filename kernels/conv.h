@@ -73,7 +73,7 @@ struct ConvBackwardWeight {
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
 
-// Winograd: wherever its method applies (3x3, stride 1, fp32). Auto: of these, where it is faster.
+// Winograd: wherever its method applies (3x3, stride 1 or 2). Auto: of these, where it is faster.
 enum class ConvAlgorithm : uint8_t { Auto, Direct, Winograd };
 
 // What is computed together with a forward pass; for tables of plans.

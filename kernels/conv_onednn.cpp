@@ -14,10 +14,12 @@ bool at_least(dnnl::cpu_isa isa) {
   return (has & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa);
 }
 
-bool cpu_has_bf16() {  // in oneDNN's primitives, maybe emulated
+bool cpu_has_avx512() {
   static const bool has = at_least(dnnl::cpu_isa::avx512_core);
   return has;
 }
+
+bool cpu_has_bf16() { return cpu_has_avx512(); }  // in oneDNN's primitives, maybe emulated
 
 bool cpu_has_bf16_matrices() {  // AMX: eight times the rate of fp32, which no saving of products makes up for
   static const bool has = at_least(dnnl::cpu_isa::avx512_core_amx);
@@ -74,7 +76,7 @@ class OnednnBackend final : public ConvBackend {
   void forget_weights() override { packed_.clear(); }
 
   std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
-    if (by_winograd(shape, dtype, pass)) return WinogradConvolution::describe(dtype);
+    if (by_winograd(shape, dtype, pass)) return WinogradConvolution::describe(shape, dtype);
     const bool wide = dtype == DType::BF16 && !cpu_has_bf16();
     return direct_.describe(shape, wide ? DType::F32 : dtype, pass) + (wide ? " through fp32" : "");
   }
@@ -83,6 +85,7 @@ class OnednnBackend final : public ConvBackend {
   bool by_winograd(const ConvShape& shape, DType dtype, ConvPass pass) const {
     if (algorithm_ == ConvAlgorithm::Winograd) return WinogradConvolution::applies(shape);
     if (algorithm_ == ConvAlgorithm::Direct || (dtype == DType::BF16 && cpu_has_bf16_matrices())) return false;
+    if (shape.stride == 2 && cpu_has_avx512()) return false;  // whose strided forms are good ones
     return WinogradConvolution::pays(shape, dtype, pass);
   }
 

@@ -1,10 +1,11 @@
-// 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3) for fp32 activations, F(6x6, 3x3) for bf16: a quarter, or a
-// fifth, of the products, which are fp32 for both; NHWC in and out, all fusions in the transforms. One product of
-// matrices for each interpolation point.
+// 3x3 convolution by Winograd's method: with stride 1, F(4x4, 3x3) for fp32 activations and F(6x6, 3x3) for bf16, which
+// need a quarter and a fifth of the direct form's products; with stride 2, tiles of 3x3 outputs by 49 products for 81.
+// The products are fp32 for both; NHWC in and out, all fusions in the transforms. One product of matrices for each
+// point.
 //
 // Error, with c = roundings on the longest chain (products summed + 45 of the transforms, fewer with FMA):
 //   |y − ref| <= eps(T)·|ref| + c·eps(fp32)·mag,   mag = |A|ᵀ [ Σ_c (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A|
-// where mag, for inputs of like size, is about 40 (bf16: 230) times the Σ|terms| of the definition (see
+// where mag, for inputs of like size, is about 40 (bf16: 230; stride 2: 4) times the Σ|terms| of the definition (see
 // kernels/winograd.h). The results have the same bits for any number of threads.
 #pragma once
 #include <string>
@@ -22,7 +23,7 @@ class WinogradConvolution {
   // Whether it is faster than the direct form.
   static bool pays(const ConvShape& shape, DType dtype, ConvPass pass);
 
-  static std::string describe(DType dtype);
+  static std::string describe(const ConvShape& shape, DType dtype);
 
   // Run at once: the caller has submitted them. The shape is not empty.
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);

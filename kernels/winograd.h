@@ -62,7 +62,7 @@ FN Lanes constant(double value) { return broadcast(static_cast<float>(value)); }
 
 template <int K>
 struct Transforms {
-  static constexpr int tile = 2 * K, patch = 2 * K + 2, products = patch * patch;
+  static constexpr int stride = 1, tile = 2 * K, patch = 2 * K + 2, axis = patch, products = axis * axis;
   static constexpr const Points<K>& points = kInterpolation<K>;
 
   struct Input {  // Bᵀ: from the polynomial's even and odd part
@@ -134,6 +134,9 @@ struct Transforms {
       }
     }
   };
+
+  using DataInput = Input;  // the data gradient is a convolution of dy with the weights turned
+  using DataOutput = Output;
 
   struct WeightGradient {  // Gᵀ
     static constexpr int in = patch, out = 3;

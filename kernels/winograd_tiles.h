@@ -22,18 +22,18 @@ template <class T>
 struct Image {
   T* data;
   int height, width, channels;
-  int offset;  // from a tile's corner to its patch's: −pad, or 0
+  int step;    // from a tile's patch to the next one's
+  int offset;  // of the first patch's corner: −pad, or 0
 };
 
-// The tiles that cover the outputs of a shape, numbered by image, row, column.
+// Tiles of `size` that cover images of that height and width, numbered by image, row, column.
 struct Tiles {
-  int size, rows, columns;
+  int rows, columns;
   int64_t count;
-  Tiles(const ConvShape& s, int size)
-      : size(size),
-        rows(static_cast<int>(divide_up(s.out_h(), size))),
-        columns(static_cast<int>(divide_up(s.out_w(), size))),
-        count(int64_t{s.batch} * rows * columns) {}
+  Tiles(int batch, int height, int width, int size)
+      : rows(static_cast<int>(divide_up(height, size))),
+        columns(static_cast<int>(divide_up(width, size))),
+        count(int64_t{batch} * rows * columns) {}
 
   // The patch of one tile: its image, corner, and the part [top, bottom) x [left, right) of N x N inside the image.
   template <class T>
@@ -43,8 +43,8 @@ struct Tiles {
   };
   template <int N, class T>
   Patch<T> patch(const Image<T>& image, int64_t tile) const {
-    const int h = static_cast<int>(tile / columns % rows) * size + image.offset;
-    const int w = static_cast<int>(tile % columns) * size + image.offset;
+    const int h = static_cast<int>(tile / columns % rows) * image.step + image.offset;
+    const int w = static_cast<int>(tile % columns) * image.step + image.offset;
     const int64_t row = tile / columns / rows * image.height + h;
     return {image.data + (row * image.width + w) * image.channels, std::max(0, -h), std::min(N, image.height - h),
             std::max(0, -w), std::min(N, image.width - w)};

@@ -1,5 +1,6 @@
 // What Winograd's convolution adds up: the algorithm in float64 on absolute values. F(4x4, 3x3) on the points 0, ±5/8,
-// ±3/2, ∞; F(6x6, 3x3) on 0, ±1/2, ±1, ±2, ∞.
+// ±3/2, ∞; F(6x6, 3x3) on 0, ±1/2, ±1, ±2, ∞; with stride 2, tiles of 3x3.
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/conv_oracle.h"
@@ -37,15 +38,15 @@ void add_product(Matrix& sum, const Matrix& a, const Matrix& b) {
   for (size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += a.values[i] * b.values[i];
 }
 
-// |A|, |G| and |Bᵀ|, a row a point.
+// |A|, |G| and |Bᵀ|, a row a point, of `tile` outputs of a filter on the finite points given and ∞.
 struct Transforms {
-  int tile, patch;
+  int tile;
   Matrix a, g, b;
-  explicit Transforms(int tile) : tile(tile), patch(tile + 2), a{patch, tile}, g{patch, 3}, b{patch, patch} {
-    const Values points = tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2};
-    const int finite = patch - 1;
-    for (int p = 0; p < patch; ++p) {
-      Values polynomial(patch);  // Π (x − q) over the other points
+  Transforms(const Values& points, int taps)
+      : Transforms(static_cast<int>(points.size()) + 2 - taps, taps, static_cast<int>(points.size()) + 1) {
+    const int count = a.rows, finite = count - 1;
+    for (int p = 0; p < count; ++p) {
+      Values polynomial(count);  // Π (x − q) over the other points
       polynomial[0] = 1;
       double denominator = 1;
       for (int q = 0; q < finite; ++q) {
@@ -53,12 +54,42 @@ struct Transforms {
         for (int i = finite; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - points[q] * polynomial[i];
         if (p < finite) denominator *= points[p] - points[q];
       }
-      for (int i = 0; i < patch; ++i) b(p, i) = std::abs(polynomial[i]);
+      for (int i = 0; i < count; ++i) b(p, i) = std::abs(polynomial[i]);
       for (int i = 0; i < tile; ++i) a(p, i) = p < finite ? std::abs(std::pow(points[p], i)) : i == tile - 1;
-      for (int i = 0; i < 3; ++i) g(p, i) = p < finite ? std::abs(std::pow(points[p], i) / denominator) : i == 2;
+      for (int i = 0; i < taps; ++i)
+        g(p, i) = p < finite ? std::abs(std::pow(points[p], i) / denominator) : i == taps - 1;
     }
   }
+
+ private:
+  Transforms(int tile, int taps, int count) : tile(tile), a{count, tile}, g{count, taps}, b{count, count} {}
 };
+
+// Those of a 3x3 convolution and of its data gradient.
+struct Method {
+  int stride, tile;
+  Matrix a, g, b, data_a, data_b;
+};
+
+Method method(int stride, int tile) {
+  if (stride == 1) {
+    const Transforms t(tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2}, 3);
+    return {stride, t.tile, t.a, t.g, t.b, t.a, t.b};
+  }
+  // Even pixels by the outer taps, on 0, ±1, ∞; odd pixels by the middle one, a product each.
+  const Transforms even({0, 1, -1}, 2);
+  Method m{stride, 3, {7, 3}, {7, 3}, {7, 7}, {7, 6}, {7, 4}};
+  for (int p = 0; p < 4; ++p) {
+    for (int i = 0; i < 3; ++i) m.a(p, i) = m.data_a(p, 2 * i) = even.a(p, i);
+    for (int i = 0; i < 4; ++i) m.b(p, 2 * i) = m.data_b(p, i) = even.b(p, i);
+    m.g(p, 0) = even.g(p, 0), m.g(p, 2) = even.g(p, 1);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const int p = 4 + i;
+    m.a(p, i) = m.g(p, 1) = m.b(p, 2 * i + 1) = m.data_a(p, 2 * i + 1) = m.data_b(p, i + 1) = 1;
+  }
+  return m;
+}
 
 // One channel of an NHWC image.
 struct Plane {
@@ -80,54 +111,75 @@ Matrix taps(const Values& w, size_t first, int step) {
   return taps;
 }
 
-}  // namespace
+// An image cut into patches: from one to the next, and the corner of the first.
+struct Patches {
+  Plane plane;
+  int step, offset;
+};
 
-Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const Values& w) {
-  const Transforms t(tile);
-  const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
-  Values mag(s.output_count());
-  std::vector<Matrix> u;
-  for (int o = 0; o < s.out_c; ++o)
-    for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(t.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
-  for (int n = 0; n < s.batch; ++n)
-    for (int h = 0; h < out.height; h += tile)
-      for (int q = 0; q < out.width; q += tile) {
+// |aᵀ| [ Σ_c u(o, c) ⊙ (|b| x_c |b|ᵀ) ] |a| for the tiles of `out`.
+Values product_mag(int batch, const Patches& in, const Patches& out, const Matrix& a, const Matrix& b,
+                   const std::vector<Matrix>& u, const Values& x) {
+  const Plane& to = out.plane;
+  Values mag(size_t(batch) * to.height * to.width * to.channels);
+  const auto tiles = [&](int length) { return (length - out.offset + out.step - 1) / out.step; };
+  for (int n = 0; n < batch; ++n)
+    for (int row = 0; row < tiles(to.height); ++row)
+      for (int column = 0; column < tiles(to.width); ++column) {
         std::vector<Matrix> v;
-        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, t.patch, n, h - s.pad, q - s.pad, c)));
-        for (int o = 0; o < s.out_c; ++o) {
-          Matrix sum{t.patch, t.patch};
-          for (int c = 0; c < s.in_c; ++c) add_product(sum, u[size_t(o) * s.in_c + c], v[c]);
-          const Matrix y = both_ways(transposed(t.a), sum);
-          for (int i = 0; i < std::min(tile, out.height - h); ++i)
-            for (int j = 0; j < std::min(tile, out.width - q); ++j) mag[out.at(n, h + i, q + j, o)] = y(i, j);
+        for (int c = 0; c < in.plane.channels; ++c)
+          v.push_back(both_ways(
+              b, in.plane.patch(x, b.columns, n, row * in.step + in.offset, column * in.step + in.offset, c)));
+        for (int o = 0; o < to.channels; ++o) {
+          Matrix sum{b.rows, b.rows};
+          for (size_t c = 0; c < v.size(); ++c) add_product(sum, u[o * v.size() + c], v[c]);
+          const Matrix y = both_ways(transposed(a), sum);
+          for (int i = 0; i < a.columns; ++i)
+            for (int j = 0; j < a.columns; ++j) {
+              const int h = row * out.step + out.offset + i, w = column * out.step + out.offset + j;
+              if (h >= 0 && h < to.height && w >= 0 && w < to.width) mag[to.at(n, h, w, o)] = y(i, j);
+            }
         }
       }
   return mag;
 }
 
-Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w) {
-  ConvShape turned = s;  // a convolution of dy with the weights turned by half, in and out swapped
-  turned.in_h = s.out_h(), turned.in_w = s.out_w(), turned.pad = 2 - s.pad;
-  std::swap(turned.in_c, turned.out_c);
-  Values turned_w(w.size());
+}  // namespace
+
+Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const Values& w) {
+  const Method m = method(s.stride, tile);
+  std::vector<Matrix> u;
   for (int o = 0; o < s.out_c; ++o)
-    for (int tap = 0; tap < 9; ++tap)
-      for (int c = 0; c < s.in_c; ++c)
-        turned_w[(size_t(c) * 9 + 8 - tap) * s.out_c + o] = w[(size_t(o) * 9 + tap) * s.in_c + c];
-  return winograd_mag_forward(turned, tile, dy, turned_w);
+    for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(m.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
+  return product_mag(s.batch, {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile, -s.pad},
+                     {{s.out_h(), s.out_w(), s.out_c}, m.tile, 0}, m.a, m.b, u, x);
+}
+
+Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w) {
+  const Method m = method(s.stride, tile);
+  std::vector<Matrix> u;
+  for (int c = 0; c < s.in_c; ++c)
+    for (int o = 0; o < s.out_c; ++o) {
+      Matrix turned = taps(w, size_t(o) * 9 * s.in_c + c, s.in_c);
+      std::reverse(turned.values.begin(), turned.values.end());
+      u.push_back(both_ways(m.g, turned));
+    }
+  return product_mag(s.batch, {{s.out_h(), s.out_w(), s.out_c}, m.tile, s.pad / s.stride - 2 / s.stride},
+                     {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile, -(s.pad % s.stride)}, m.data_a, m.data_b, u, dy);
 }
 
 Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& x, const Values& dy) {
-  const Transforms t(tile);
+  const Method t = method(s.stride, tile);
   const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
-  std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{t.patch, t.patch});
+  std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{t.a.rows, t.a.rows});
   for (int n = 0; n < s.batch; ++n)
-    for (int h = 0; h < out.height; h += tile)
-      for (int q = 0; q < out.width; q += tile) {
+    for (int h = 0; h < out.height; h += t.tile)
+      for (int q = 0; q < out.width; q += t.tile) {
         std::vector<Matrix> v;
-        for (int c = 0; c < s.in_c; ++c) v.push_back(both_ways(t.b, in.patch(x, t.patch, n, h - s.pad, q - s.pad, c)));
+        for (int c = 0; c < s.in_c; ++c)
+          v.push_back(both_ways(t.b, in.patch(x, t.b.columns, n, h * s.stride - s.pad, q * s.stride - s.pad, c)));
         for (int o = 0; o < s.out_c; ++o) {
-          const Matrix gradient = both_ways(t.a, out.patch(dy, tile, n, h, q, o));
+          const Matrix gradient = both_ways(t.a, out.patch(dy, t.tile, n, h, q, o));
           for (int c = 0; c < s.in_c; ++c) add_product(sums[size_t(o) * s.in_c + c], gradient, v[c]);
         }
       }
