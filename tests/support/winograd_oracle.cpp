@@ -38,47 +38,46 @@ void add_product(Matrix& sum, const Matrix& a, const Matrix& b) {
   for (size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += a.values[i] * b.values[i];
 }
 
-// |A|, |G| and |Bᵀ|, a row a point, of `tile` outputs of a filter on the finite points given and ∞.
+// |A|, |G| and |Bᵀ|, a row a point.
 struct Transforms {
-  int tile;
   Matrix a, g, b;
-  Transforms(const Values& points, int taps)
-      : Transforms(static_cast<int>(points.size()) + 2 - taps, taps, static_cast<int>(points.size()) + 1) {
-    const int count = a.rows, finite = count - 1;
-    for (int p = 0; p < count; ++p) {
-      Values polynomial(count);  // Π (x − q) over the other points
-      polynomial[0] = 1;
-      double denominator = 1;
-      for (int q = 0; q < finite; ++q) {
-        if (q == p) continue;
-        for (int i = finite; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - points[q] * polynomial[i];
-        if (p < finite) denominator *= points[p] - points[q];
-      }
-      for (int i = 0; i < count; ++i) b(p, i) = std::abs(polynomial[i]);
-      for (int i = 0; i < tile; ++i) a(p, i) = p < finite ? std::abs(std::pow(points[p], i)) : i == tile - 1;
-      for (int i = 0; i < taps; ++i)
-        g(p, i) = p < finite ? std::abs(std::pow(points[p], i) / denominator) : i == taps - 1;
-    }
-  }
-
- private:
-  Transforms(int tile, int taps, int count) : tile(tile), a{count, tile}, g{count, taps}, b{count, count} {}
 };
+
+// Those of a filter with `taps` taps on the finite points given and ∞.
+Transforms transforms(const Values& points, int taps) {
+  const int finite = static_cast<int>(points.size()), count = finite + 1, tile = count + 1 - taps;
+  Transforms t{{count, tile}, {count, taps}, {count, count}};
+  for (int p = 0; p < count; ++p) {
+    Values polynomial(count);  // Π (x − q) over the other points
+    polynomial[0] = 1;
+    double denominator = 1;
+    for (int q = 0; q < finite; ++q) {
+      if (q == p) continue;
+      for (int i = finite; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - points[q] * polynomial[i];
+      if (p < finite) denominator *= points[p] - points[q];
+    }
+    for (int i = 0; i < count; ++i) t.b(p, i) = std::abs(polynomial[i]);
+    for (int i = 0; i < tile; ++i) t.a(p, i) = p < finite ? std::abs(std::pow(points[p], i)) : i == tile - 1;
+    for (int i = 0; i < taps; ++i)
+      t.g(p, i) = p < finite ? std::abs(std::pow(points[p], i) / denominator) : i == taps - 1;
+  }
+  return t;
+}
 
 // Those of a 3x3 convolution and of its data gradient.
 struct Method {
-  int stride, tile;
   Matrix a, g, b, data_a, data_b;
+  int tile() const { return a.columns; }
 };
 
 Method method(int stride, int tile) {
   if (stride == 1) {
-    const Transforms t(tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2}, 3);
-    return {stride, t.tile, t.a, t.g, t.b, t.a, t.b};
+    const auto t = transforms(tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2}, 3);
+    return {t.a, t.g, t.b, t.a, t.b};
   }
   // Even pixels by the outer taps, on 0, ±1, ∞; odd pixels by the middle one, a product each.
-  const Transforms even({0, 1, -1}, 2);
-  Method m{stride, 3, {7, 3}, {7, 3}, {7, 7}, {7, 6}, {7, 4}};
+  const Transforms even = transforms({0, 1, -1}, 2);
+  Method m{{7, 3}, {7, 3}, {7, 7}, {7, 6}, {7, 4}};
   for (int p = 0; p < 4; ++p) {
     for (int i = 0; i < 3; ++i) m.a(p, i) = m.data_a(p, 2 * i) = even.a(p, i);
     for (int i = 0; i < 4; ++i) m.b(p, 2 * i) = m.data_b(p, i) = even.b(p, i);
@@ -151,8 +150,8 @@ Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const
   std::vector<Matrix> u;
   for (int o = 0; o < s.out_c; ++o)
     for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(m.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
-  return product_mag(s.batch, {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile, -s.pad},
-                     {{s.out_h(), s.out_w(), s.out_c}, m.tile, 0}, m.a, m.b, u, x);
+  return product_mag(s.batch, {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -s.pad},
+                     {{s.out_h(), s.out_w(), s.out_c}, m.tile(), 0}, m.a, m.b, u, x);
 }
 
 Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w) {
@@ -164,8 +163,8 @@ Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy
       std::reverse(turned.values.begin(), turned.values.end());
       u.push_back(both_ways(m.g, turned));
     }
-  return product_mag(s.batch, {{s.out_h(), s.out_w(), s.out_c}, m.tile, s.pad / s.stride - 2 / s.stride},
-                     {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile, -(s.pad % s.stride)}, m.data_a, m.data_b, u, dy);
+  return product_mag(s.batch, {{s.out_h(), s.out_w(), s.out_c}, m.tile(), s.pad / s.stride - 2 / s.stride},
+                     {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -(s.pad % s.stride)}, m.data_a, m.data_b, u, dy);
 }
 
 Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& x, const Values& dy) {
@@ -173,13 +172,13 @@ Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& 
   const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
   std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{t.a.rows, t.a.rows});
   for (int n = 0; n < s.batch; ++n)
-    for (int h = 0; h < out.height; h += t.tile)
-      for (int q = 0; q < out.width; q += t.tile) {
+    for (int h = 0; h < out.height; h += t.tile())
+      for (int q = 0; q < out.width; q += t.tile()) {
         std::vector<Matrix> v;
         for (int c = 0; c < s.in_c; ++c)
           v.push_back(both_ways(t.b, in.patch(x, t.b.columns, n, h * s.stride - s.pad, q * s.stride - s.pad, c)));
         for (int o = 0; o < s.out_c; ++o) {
-          const Matrix gradient = both_ways(t.a, out.patch(dy, t.tile, n, h, q, o));
+          const Matrix gradient = both_ways(t.a, out.patch(dy, t.tile(), n, h, q, o));
           for (int c = 0; c < s.in_c; ++c) add_product(sums[size_t(o) * s.in_c + c], gradient, v[c]);
         }
       }
