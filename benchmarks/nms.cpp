@@ -43,7 +43,7 @@ void detection(bench::Table& table, const char* dtype, float mean) {
   detect(queue, args);
   queue.set_profile(nullptr);
   for (const auto& [step, entry] : profile.entries)
-    std::printf("    %-24s %9.3f ms\n", step.c_str(), 1e3 * entry.seconds);
+    std::printf("    %-24s %9.3f ms\n", step.name.c_str(), 1e3 * entry.seconds);
 }
 
 }  // namespace

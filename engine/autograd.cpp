@@ -1,12 +1,16 @@
 #include "engine/autograd.h"
 
 #include "kernels/activation.h"
+#include "kernels/traffic.h"
 
 namespace fovea {
 
 namespace {
 void add_into(Queue& queue, const Tensor& x, const Tensor& y) {
-  dispatch(y.dtype(), [&]<class T> { kernels::add_into(queue, y.count(), x.data<T>(), y.data<T>()); });
+  dispatch(y.dtype(), [&]<class T> {
+    kernels::traffic::declare(queue, kernels::traffic::add<T>(y.count()));
+    kernels::add_into(queue, y.count(), x.data<T>(), y.data<T>());
+  });
 }
 }  // namespace
 

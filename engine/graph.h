@@ -13,7 +13,7 @@ class RepeatedWork {
   // The first run takes what memory and plans the work needs, and makes tables from the host; from the second on the
   // same body must do the same, on the same addresses, and read nothing back: it is called to be recorded, on a GPU
   // several times, and then never again. Returns whether it was replayed.
-  bool run(Context& context, const std::function<void()>& body);
+  bool run(Context& context, const std::function<void()>& body, const RecordOptions& options = {});
   bool recorded() const { return recording_.has_value(); }
 
  private:

@@ -23,7 +23,7 @@ ConvLayer::ConvLayer(ParameterStore& store, const ConvLayerConfig& c) : config_(
                            Initialiser::constant(1));
     foldable = FoldableNorm{norm_scale_, norm_shift_, mean_, variance_, c.epsilon};
   }
-  store.add_working(*weight_, foldable, /*folds_in_training=*/foldable && !norm_trainable);
+  store.add_working(*weight_, bias_, foldable, /*folds_in_training=*/foldable && !norm_trainable);
 }
 
 Tensor ConvLayer::forward(Tape& tape, const Tensor& x, bool relu, const Tensor& add) {
@@ -69,6 +69,7 @@ ops::ConvArgs ConvLayer::prepare(Tape& tape, bool fold) {
                      .pad = config_.pad,
                      .groups = config_.groups,
                      .weight = working.value(),
+                     .weight_rows = working.rows(),
                      .version = working.version()};
   args.weight_parameter = weight_;
   if (fold) {
@@ -76,6 +77,7 @@ ops::ConvArgs ConvLayer::prepare(Tape& tape, bool fold) {
     args.fold = working.fold();
   }
   if (bias_ != nullptr) args.bias = bias_->value;
+  args.rounded_bias = working.rounded_bias();
   args.bias_parameter = bias_;
   return args;
 }

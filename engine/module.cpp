@@ -22,8 +22,10 @@ Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role
   return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser});
 }
 
-void ParameterStore::add_working(Parameter& weight, const std::optional<FoldableNorm>& norm, bool folds_in_training) {
-  weight.working = &working_.emplace_back(weight, norm, folds_in_training);
+void ParameterStore::add_working(Parameter& weight, Parameter* bias, const std::optional<FoldableNorm>& norm,
+                                 bool folds_in_training) {
+  weight.working = &working_.emplace_back(weight, bias, norm, folds_in_training);
+  if (bias != nullptr) bias->bias_of = weight.working;
 }
 
 Parameter* ParameterStore::find(const std::string& name) {
@@ -103,6 +105,7 @@ void ParameterStore::before_step(Context& context) {
 void ParameterStore::stepped() {
   const uint64_t before = revision_++;
   for (WorkingWeight& working : working_) working.stepped(before, revision_);
+  new_versions();
 }
 
 void ParameterStore::new_versions() {

@@ -35,15 +35,16 @@ struct Parameter {
   Tensor value;                      // fp32, a view into a flat buffer
   Tensor gradient;                   // trainable only: fp32, a view into the flat gradient
   WorkingWeight* working = nullptr;  // of a convolution's weight
+  WorkingWeight* bias_of = nullptr;  // of a convolution's bias: of its weight
 };
 
 class ParameterStore {
  public:
   // Called while the model is put together; the reference stays valid.
   Parameter& add(std::string name, Shape shape, ParameterRole role, bool trainable, Initialiser initialiser);
-  // Gives a convolution's weight its working form, with the norm behind it where that can be folded (see
-  // WorkingWeight).
-  void add_working(Parameter& weight, const std::optional<FoldableNorm>& norm, bool folds_in_training);
+  // Gives a convolution's weight its working form, with its bias (or nullptr) and the norm behind it where that can be
+  // folded (see WorkingWeight).
+  void add_working(Parameter& weight, Parameter* bias, const std::optional<FoldableNorm>& norm, bool folds_in_training);
   // Allocates the flat buffers and draws the initial values from (seed, name): the same whatever else the model holds.
   void allocate(Context& context, uint64_t seed);
 

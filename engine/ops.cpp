@@ -5,9 +5,13 @@
 #include "kernels/batch_norm.h"
 #include "kernels/group_norm.h"
 #include "kernels/pool.h"
+#include "kernels/traffic.h"
 #include "kernels/upsample.h"
 
 namespace fovea::ops {
+
+namespace traffic = kernels::traffic;
+using traffic::declare;
 
 namespace {
 
@@ -49,10 +53,13 @@ void weight_gradient(Gradients& g, const kernels::ConvShape& shape, const Tensor
   backward.dweight = own.data<float>();
   backward.accumulate = slot.accumulate && !apart;
   context.convolution.backward_weight(context.queue, shape, x.dtype(), backward);
-  if (args.fold)
+  if (args.fold) {
+    declare(context.queue, traffic::elementwise<float>(static_cast<double>(own.count()), apart ? 2 : 1, 1));
     kernels::batch_norm_fold_backward(context.queue, *args.fold, own.data<float>(), slot.gradient.data<float>(), apart);
+  }
   if (dbias != nullptr && !with_bias)
     dispatch(dy.dtype(), [&]<class T> {
+      declare(context.queue, traffic::relu_bias_backward<T>(dy.rows(), dy.channels(), /*mask=*/false, /*bias=*/true));
       kernels::relu_bias_backward<T>(context.queue, dy.rows(), dy.channels(), nullptr, dy.data<T>(), dbias,
                                      accumulate_bias);
     });
@@ -61,6 +68,7 @@ void weight_gradient(Gradients& g, const kernels::ConvShape& shape, const Tensor
 void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor& x, const Tensor& y,
                      const ConvArgs& args) {
   Context& context = g.context();
+  const Queue::Layer layer(context.queue, args.weight_parameter->name);
   const Tensor dy = g.of(y);
   const bool wants_bias = args.bias_parameter != nullptr && args.bias_parameter->trainable;
   GradientSlot bias;
@@ -68,6 +76,7 @@ void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor
   float* dbias = wants_bias ? bias.gradient.data<float>() : nullptr;
   if (args.relu) {  // masks dy in place and sums the bias gradient on the way
     dispatch(y.dtype(), [&]<class T> {
+      declare(context.queue, traffic::relu_bias_backward<T>(y.rows(), y.channels(), /*mask=*/true, wants_bias));
       kernels::relu_bias_backward(context.queue, y.rows(), y.channels(), y.data<T>(), dy.data<T>(), dbias,
                                   bias.accumulate);
     });
@@ -78,7 +87,7 @@ void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor
     const GradientSlot slot = g.into(x);
     context.convolution.backward_data(context.queue, shape, x.dtype(),
                                       {.dy = dy.raw(),
-                                       .weights = {args.weight.raw(), args.version},
+                                       .weights = {args.weight.raw(), args.version, args.weight_rows},
                                        .accumulate = slot.accumulate,
                                        .dx = slot.gradient.raw()});
   }
@@ -96,14 +105,16 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
                               {bool{args.bias}, bool{args.add}, args.relu},
                               tape.training() && args.weight_parameter->trainable,
                               tape.training() && x.requires_gradient()});
+  const Queue::Layer layer(context.queue, args.weight_parameter->name);
   const Tensor y = context.empty({shape.batch, shape.out_h(), shape.out_w(), shape.out_c}, x.dtype());
   context.convolution.forward(context.queue, shape, x.dtype(),
                               {.x = x.raw(),
-                               .weights = {args.weight.raw(), args.version},
+                               .weights = {args.weight.raw(), args.version, args.weight_rows},
                                .bias = data_or_null<float>(args.bias),
                                .add = args.add ? args.add.raw() : nullptr,
                                .relu = args.relu,
-                               .y = y.raw()});
+                               .y = y.raw(),
+                               .rounded_bias = args.rounded_bias && args.bias ? args.rounded_bias.raw() : nullptr});
   const Tensor none;
   if (tape.differentiates({&x, &args.add, &args.weight_parameter->value,
                            args.bias_parameter != nullptr ? &args.bias_parameter->value : &none}))
@@ -113,12 +124,16 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
 
 Tensor relu(Tape& tape, const Tensor& x) {
   const Tensor y = empty_like(tape, x);
-  dispatch(x.dtype(), [&]<class T> { kernels::relu_forward(tape.queue(), x.count(), x.data<T>(), y.data<T>()); });
+  dispatch(x.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::relu_forward<T>(x.count()));
+    kernels::relu_forward(tape.queue(), x.count(), x.data<T>(), y.data<T>());
+  });
   if (tape.differentiates({&x}))
     tape.record("relu", y, [x, y](Gradients& g) {
       const Tensor dy = g.of(y);
       const GradientSlot dx = g.into(x);
       dispatch(y.dtype(), [&]<class T> {
+        declare(g.context().queue, traffic::relu_backward<T>(y.count(), dx.accumulate));
         kernels::relu_backward(g.context().queue, y.count(), y.data<T>(), dy.data<T>(), dx.gradient.data<T>(),
                                dx.accumulate);
       });
@@ -129,8 +144,10 @@ Tensor relu(Tape& tape, const Tensor& x) {
 Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b) {
   require(a.shape() == b.shape(), "add_relu takes tensors of one shape");
   const Tensor y = empty_like(tape, a);
-  dispatch(a.dtype(),
-           [&]<class T> { kernels::add_relu(tape.queue(), a.count(), a.data<T>(), b.data<T>(), y.data<T>()); });
+  dispatch(a.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::add<T>(a.count()));
+    kernels::add_relu(tape.queue(), a.count(), a.data<T>(), b.data<T>(), y.data<T>());
+  });
   if (tape.differentiates({&a, &b}))
     tape.record("add_relu", y, [a, b, y](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -138,6 +155,7 @@ Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b) {
         for (const Tensor& input : {a, b}) {
           if (!input.requires_gradient()) continue;
           const GradientSlot slot = g.into(input);
+          declare(g.context().queue, traffic::relu_backward<T>(y.count(), slot.accumulate));
           kernels::relu_backward(g.context().queue, y.count(), y.data<T>(), dy.data<T>(), slot.gradient.data<T>(),
                                  slot.accumulate);
         }
@@ -152,6 +170,7 @@ Tensor max_pool(Tape& tape, const Tensor& x) {
   const bool differentiates = tape.differentiates({&x});
   const Tensor argmax = differentiates ? tape.context().empty(y.shape(), DType::U8) : Tensor();
   dispatch(x.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::max_pool_forward<T>(shape, differentiates));
     kernels::max_pool_forward(tape.queue(), shape, x.data<T>(), y.data<T>(), data_or_null<uint8_t>(argmax));
   });
   if (differentiates)
@@ -159,6 +178,7 @@ Tensor max_pool(Tape& tape, const Tensor& x) {
       const Tensor dy = g.of(y);
       const GradientSlot dx = g.into(x);
       dispatch(y.dtype(), [&]<class T> {
+        declare(g.context().queue, traffic::max_pool_backward<T>(shape, dx.accumulate));
         kernels::max_pool_backward(g.context().queue, shape, argmax.data<uint8_t>(), dy.data<T>(),
                                    dx.gradient.data<T>(), dx.accumulate);
       });
@@ -175,6 +195,7 @@ Tensor upsample_add(Tape& tape, const Tensor& lateral, const Tensor& coarse) {
                                      .channels = coarse.channels()};
   const Tensor y = empty_like(tape, lateral);
   dispatch(y.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::upsample_add<T>(shape, /*lateral=*/true));
     kernels::upsample_add(tape.queue(), shape, coarse.data<T>(), lateral.data<T>(), y.data<T>());
   });
   if (tape.differentiates({&lateral, &coarse}))
@@ -183,6 +204,7 @@ Tensor upsample_add(Tape& tape, const Tensor& lateral, const Tensor& coarse) {
       if (coarse.requires_gradient()) {
         const GradientSlot slot = g.into(coarse);
         dispatch(y.dtype(), [&]<class T> {
+          declare(g.context().queue, traffic::upsample_backward<T>(shape, slot.accumulate));
           kernels::upsample_backward(g.context().queue, shape, dy.data<T>(), slot.gradient.data<T>(), slot.accumulate);
         });
       }
@@ -243,6 +265,7 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
     forward.saved_invstd = invstd.data<float>();
     forward.relu = args.relu;
     forward.y = y.data<T>();
+    declare(tape.queue(), traffic::norm_forward<T>(static_cast<double>(x.count())));
     kernels::batch_norm_train_forward(tape.queue(), forward, rank_sums(tape.context()));
   });
   if (tape.differentiates({&x, &args.add, &args.scale->value}))
@@ -270,6 +293,7 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
         backward.dgamma = parameters.dscale;
         backward.dbeta = parameters.dshift;
         backward.accumulate_parameters = parameters.accumulate;
+        declare(g.context().queue, traffic::norm_backward<T>(static_cast<double>(x.count()), args.relu, dx.accumulate));
         kernels::batch_norm_train_backward(g.context().queue, backward, rank_sums(g.context()));
       });
     });
@@ -283,6 +307,7 @@ Tensor group_norm(Tape& tape, const Tensor& x, const GroupNormArgs& args) {
   const Tensor mean = tape.context().empty({x.batch(), args.groups}, DType::F32),
                invstd = tape.context().empty({x.batch(), args.groups}, DType::F32);
   dispatch(x.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::norm_forward<T>(static_cast<double>(x.count())));
     kernels::group_norm_forward<T>(tape.queue(), {.shape = shape,
                                                   .x = x.data<T>(),
                                                   .gamma = args.scale->value.data<float>(),
@@ -299,6 +324,7 @@ Tensor group_norm(Tape& tape, const Tensor& x, const GroupNormArgs& args) {
       const NormGradients parameters(g, *args.scale, *args.shift);
       const GradientSlot dx = x.requires_gradient() ? g.into(x) : GradientSlot{g.context().empty(x.shape(), x.dtype())};
       dispatch(x.dtype(), [&]<class T> {
+        declare(g.context().queue, traffic::norm_backward<T>(static_cast<double>(x.count()), args.relu, dx.accumulate));
         kernels::group_norm_backward<T>(g.context().queue, {.shape = shape,
                                                             .x = x.data<T>(),
                                                             .y = args.relu ? y.data<T>() : nullptr,

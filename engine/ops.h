@@ -14,8 +14,10 @@ namespace fovea::ops {
 struct ConvArgs {
   int stride = 1, pad = 0, groups = 1;
   Tensor weight;                               // OHWI in the activations' dtype
-  const uint64_t* version = nullptr;           // of `weight`, see kernels::ConvWeights
+  int weight_rows = 0;                         // that lie there with zeros behind them, see kernels::ConvWeights
+  const uint64_t* version = nullptr;           // of `weight`, likewise
   Tensor bias;                                 // fp32 or none
+  Tensor rounded_bias;                         // see kernels::ConvForward, or none
   std::optional<kernels::BatchNormFold> fold;  // weight = parameter · s of this frozen norm; none: weight = parameter
   const Parameter* weight_parameter = nullptr;
   const Parameter* bias_parameter = nullptr;  // receives the bias gradient; nullptr: nobody does

@@ -5,10 +5,13 @@
 #include <cstring>
 
 #include "kernels/reduce.h"
+#include "kernels/traffic.h"
 
 namespace fovea {
 
 namespace {
+
+namespace traffic = kernels::traffic;
 
 // A value of any trivial type in device memory, as bytes.
 template <class T>
@@ -42,6 +45,7 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
     segments.push_back({begin, begin + p.shape.count(), static_cast<float>(backbone ? config.backbone_lr_scale : 1.0),
                         static_cast<float>(decays ? config.weight_decay : 0.0)});
     if (p.working != nullptr) p.working->write_with(context, segments.back());
+    if (p.bias_of != nullptr) p.bias_of->write_bias_with(context, segments.back());
   }
   segment_count_ = static_cast<int>(segments.size());
   const auto bytes_of = [&](size_t bytes) {
@@ -91,7 +95,10 @@ void Optimizer::set_non_finite_limit(int64_t steps) {
 void Optimizer::step(std::initializer_list<Tensor> losses) {
   Queue& queue = context_.queue;
   const Tensor& gradients = store_.gradients();
-  kernels::sum_of_squares(queue, gradients.count(), gradients.data<float>(), scalar<double>(sum_of_squares_));
+  const int64_t n = gradients.count();
+  const int working = static_cast<int>(size_of(context_.activation_dtype));
+  traffic::declare(queue, traffic::sum_of(n));
+  kernels::sum_of_squares(queue, n, gradients.data<float>(), scalar<double>(sum_of_squares_));
   kernels::StepGuard guard{.sum_of_squares = scalar<double>(sum_of_squares_),
                            .max_norm = static_cast<float>(config_.clip_norm),
                            .non_finite_limit = non_finite_limit_,
@@ -101,7 +108,7 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
   require(losses.size() <= std::size(guard.losses), "at most two losses are looked at");
   std::transform(losses.begin(), losses.end(), guard.losses, [](const Tensor& loss) { return loss.data<float>(); });
   kernels::guard_step(queue, guard);
-  const kernels::OptimizerStep step{.n = gradients.count(),
+  const kernels::OptimizerStep step{.n = n,
                                     .segments = scalar<kernels::ParamSegment>(segments_),
                                     .segment_count = segment_count_,
                                     .params = store_.trained_values().data<float>(),
@@ -111,15 +118,19 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
                                     .skip = scalar<int32_t>(skip_),
                                     .working_type = context_.activation_dtype};
   if (config_.kind == OptimizerConfig::Kind::AdamW) {
+    traffic::declare(queue, traffic::adamw_step(n, working));
     kernels::adamw_step(queue, step, state_[0].tensor.data<float>(), state_[1].tensor.data<float>(),
                         scalar<int64_t>(steps_), {config_.beta1, config_.beta2, config_.epsilon});
   } else {
     float* momentum = state_.empty() ? nullptr : state_[0].tensor.data<float>();
+    traffic::declare(queue, traffic::sgd_step(n, momentum != nullptr, working));
     kernels::sgd_step(queue, step, momentum, static_cast<float>(config_.momentum), config_.nesterov);
   }
-  if (average_)
+  if (average_) {
+    traffic::declare(queue, traffic::ema(average_.count()));
     kernels::ema(queue, average_.count(), static_cast<float>(config_.ema_decay), step.params, step.skip,
                  average_.data<float>());
+  }
   queue.submit("weights_changed", [&store = store_] { store.new_versions(); });
   store_.stepped();
 }

@@ -10,9 +10,18 @@ bool is_master(const Context& context, bool folded) { return !folded && context.
 }  // namespace
 
 void WorkingWeight::allocate(Context& context) {
-  if (!own_) own_ = Tensor::empty(context.memory, weight_->shape, context.activation_dtype, MemoryUse::Parameters);
-  if (!norm_ || bias_) return;
   const int out_channels = static_cast<int>(weight_->shape[0]);
+  if (!own_) {
+    const bool pads = context.queue.on_cuda() && context.activation_dtype == DType::BF16;
+    constexpr int kMultiple = kernels::kChannelMultiple;
+    rows_ = pads ? (out_channels + kMultiple - 1) / kMultiple * kMultiple : out_channels;
+    const int64_t per_row = weight_->shape.count() / out_channels;
+    own_ = Tensor::zeros(context.memory, {rows_ * per_row}, context.activation_dtype, MemoryUse::Parameters)
+               .view(weight_->shape, 0);
+    if (pads && (norm_ || own_bias_ != nullptr))
+      rounded_bias_ = Tensor::zeros(context.memory, {rows_}, context.activation_dtype, MemoryUse::Parameters);
+  }
+  if (!norm_ || bias_) return;
   bias_ = Tensor::empty(context.memory, {out_channels}, DType::F32, MemoryUse::Parameters);
   scale_ = Tensor::empty(context.memory, {out_channels}, DType::F32, MemoryUse::Parameters);
   fold_ = {.out_channels = out_channels,
@@ -41,6 +50,9 @@ void WorkingWeight::prepare(Context& context, uint64_t revision, bool folded) {
                                  scale_.data<float>());
       else
         kernels::cast(context.queue, own_.count(), weight, own_.data<T>());
+      const Tensor bias = folded ? bias_ : own_bias_ != nullptr ? own_bias_->value : Tensor();
+      if (rounded_bias_ && bias)
+        kernels::cast(context.queue, bias.count(), bias.data<float>(), rounded_bias_.data<T>());
     });
   }
   context.queue.submit("weights_changed", [this] { new_version(); });
@@ -53,6 +65,12 @@ void WorkingWeight::write_with(Context& context, kernels::ParamSegment& segment)
   if (!folds_in_training_) return;
   segment.scale = scale_.data<float>();
   segment.per_channel = fold_.weights_per_channel;
+}
+
+void WorkingWeight::write_bias_with(Context& context, kernels::ParamSegment& segment) {
+  if (is_master(context, folds_in_training_)) return;
+  allocate(context);
+  if (rounded_bias_) segment.working = rounded_bias_.raw();
 }
 
 void WorkingWeight::stepped(uint64_t from, uint64_t to) {

@@ -38,12 +38,16 @@ struct ConvShape {
   }
 };
 
+// Tensor cores take channels in multiples of it; others are padded.
+inline constexpr int kChannelMultiple = 8;
+
 // The weights of one layer, OHWI, in the activations' dtype. `version` is read when the work runs: packed forms of the
 // weights are kept between calls while it stays the same, and made anew when it has changed. nullptr: never kept.
 // Before the memory of either pointer is used for other weights: forget_weights().
 struct ConvWeights {
   const void* data = nullptr;
   const uint64_t* version = nullptr;
+  int rows = 0;  // output channels that lie there: beyond the shape's they are zero. 0: none are
 };
 
 struct ConvForward {
@@ -53,6 +57,8 @@ struct ConvForward {
   const void* add = nullptr;    // like y, or nullptr; added before the ReLU; may be y itself
   bool relu = false;
   void* y = nullptr;  // [batch, out_h, out_w, out_c]
+  // The bias in the dtype of y, with zeros behind it up to kChannelMultiple; nullptr: made where it is needed.
+  const void* rounded_bias = nullptr;
 };
 
 struct ConvBackwardData {

@@ -171,11 +171,8 @@ class CublasltProducts final : public ConvProducts {
     return entry != nullptr && takes(*entry, shape, rival, mask) ? entry : nullptr;
   }
 
-  template <class Args>
-  static void run(Queue& queue, const ConvShape& shape, const Product& product, const Args& args,
-                  const ProductOperands& operands, void* workspace) {
+  static void run(Queue& queue, const Product& product, const ProductOperands& operands, void* workspace) {
     queue.submit(kConvNames[static_cast<int>(product.key().pass)], [&] { product.run(queue, operands, workspace); });
-    if (cudnn::runs_contracts()) cudnn::run_contract(queue, {shape, product.key().dtype, args});
   }
 
   template <class T>
@@ -188,9 +185,8 @@ class CublasltProducts final : public ConvProducts {
       scratch.place(memory);
       ProductOperands operands{args.x, args.weights.data, args.add, nullptr, args.y};
       if (args.bias != nullptr)
-        operands.bias =
-            const_cast<void*>(packed_bias<T>(queue, packed_, shape.out_c, args.bias, args.weights, bias(scratch)));
-      run(queue, shape, product, args, operands, workspace(scratch));
+        operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, shape.out_c, args, bias(scratch)));
+      run(queue, product, operands, workspace(scratch));
     });
   }
 
@@ -198,9 +194,9 @@ class CublasltProducts final : public ConvProducts {
   static void run_backward_data(Queue& queue, const ConvShape& shape, const Product& product,
                                 const ConvBackwardData& args) {
     queue.with_workspace(product.workspace_bytes(), [=, &queue, &product](void* workspace) {
-      run(queue, shape, product, args,
-          {args.dy, args.weights.data, args.accumulate ? args.dx : nullptr, nullptr, args.dx}, workspace);
-      if (args.relu_mask != nullptr && !cudnn::runs_contracts())
+      run(queue, product, {args.dy, args.weights.data, args.accumulate ? args.dx : nullptr, nullptr, args.dx},
+          workspace);
+      if (args.relu_mask != nullptr)
         finish_gradient(queue, pixels_of(shape), shape.in_c, shape.in_c, static_cast<const T*>(args.dx),
                         static_cast<const T*>(args.relu_mask), /*accumulate=*/false, static_cast<T*>(args.dx));
     });
@@ -211,11 +207,11 @@ class CublasltProducts final : public ConvProducts {
                                   const ConvBackwardWeight& args) {
     const bool with_bias = product.key().bias;
     queue.with_workspace(product.workspace_bytes(), [=, &queue, &product](void* workspace) {
-      run(queue, shape, product, args,
+      run(queue, product,
           {args.x, args.dy, args.accumulate ? args.dweight : nullptr, with_bias ? args.dbias : nullptr, args.dweight},
           workspace);
     });
-    if (args.dbias != nullptr && !with_bias && !cudnn::runs_contracts())
+    if (args.dbias != nullptr && !with_bias)
       column_sum(queue, pixels_of(shape), shape.out_c, static_cast<const T*>(args.dy), args.dbias, args.accumulate);
   }
 

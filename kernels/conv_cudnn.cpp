@@ -11,6 +11,7 @@
 #include "kernels/conv_cost.h"
 #include "kernels/conv_cublaslt.h"
 #include "kernels/conv_packed.h"
+#include "kernels/conv_work.h"
 #include "kernels/cudnn_plans.h"
 #include "kernels/cudnn_runtime.h"
 #include "kernels/reduce.h"
@@ -22,8 +23,6 @@ namespace {
 using cudnn::ConvGraph;
 using cudnn::GraphKey;
 using cudnn::Operands;
-
-constexpr int kChannelMultiple = 8;
 
 int padded(int channels) { return (channels + kChannelMultiple - 1) / kChannelMultiple * kChannelMultiple; }
 
@@ -185,7 +184,7 @@ class CudnnBackend final : public ConvBackend {
   // The weights in cuDNN's layout: as they are, or kept between calls, or in `scratch`.
   template <class T>
   const void* weights_for(Queue& queue, const Form& form, const ConvWeights& weights, T* scratch) {
-    if (!form.changes_weights()) return weights.data;
+    if (!needs_packing(form, weights)) return weights.data;
     const auto pack = [&](void* to) {
       const auto* from = typed<T>(weights.data);
       const int64_t taps = int64_t{form.given.kernel_h} * form.given.kernel_w;
@@ -195,63 +194,69 @@ class CudnnBackend final : public ConvBackend {
         pad_channels(queue, form.given.out_c * taps, form.shape.out_c * taps, form.given.in_c, form.shape.in_c, from,
                      typed<T>(to));
     };
-    return packed_.get(weights, form.fold ? kFolded : kPadded, form.shape.weight_count() * sizeof(T), scratch, pack);
+    return packed_.get(weights, form.fold ? kFolded : kPadded, form.shape.weight_count() * sizeof(T), scratch, pack,
+                       queue.capture_number());
+  }
+  static bool needs_packing(const Form& form, const ConvWeights& weights) {
+    return form.fold || form.pads_x() || (form.pads_y() && weights.rows < form.shape.out_c);
   }
   template <class T>
   static size_t weight_scratch(const Form& form, const ConvWeights& weights) {
-    return form.changes_weights() && weights.version == nullptr ? form.shape.weight_count() : 0;
+    return needs_packing(form, weights) && weights.version == nullptr ? form.shape.weight_count() : 0;
   }
 
   // The bias in T; zero where there is none.
   template <class T>
-  const void* bias_for(Queue& queue, int channels, const float* bias, const ConvWeights& weights, T* scratch) {
-    if (bias == nullptr) {
+  const void* bias_for(Queue& queue, int channels, const ConvForward& args, T* scratch) {
+    if (args.bias == nullptr) {
       queue.fill_zero(scratch, channels * sizeof(T));
       return scratch;
     }
-    return packed_bias(queue, packed_, channels, bias, weights, scratch);
+    return packed_bias(queue, packed_, channels, args, scratch);
+  }
+
+  // Of a pass over elements of T, and of fp32 ones.
+  template <class T>
+  static void declare(Queue& queue, int64_t elements, int64_t fp32 = 0) {
+    queue.declare({.bytes = static_cast<double>(elements) * sizeof(T) + static_cast<double>(fp32) * sizeof(float)});
   }
 
   template <class T>
   const void* image_for(Queue& queue, const Form& form, const void* x, T* scratch) {
+    if (!form.fold && !form.pads_x()) return x;
+    declare<T>(queue, form.given.input_count() + form.shape.input_count());
     if (form.fold)
       fold_pixels(queue, form.given, typed<T>(x), scratch);
-    else if (form.pads_x())
-      pad_channels(queue, form.x_rows(), form.x_rows(), form.given.in_c, form.shape.in_c, typed<T>(x), scratch);
     else
-      return x;
+      pad_channels(queue, form.x_rows(), form.x_rows(), form.given.in_c, form.shape.in_c, typed<T>(x), scratch);
     return scratch;
   }
   template <class T>
   const void* output_gradient_for(Queue& queue, const Form& form, const void* dy, T* scratch) {
     if (!form.pads_y()) return dy;
+    declare<T>(queue, form.given.output_count() + form.shape.output_count());
     pad_channels(queue, form.y_rows(), form.y_rows(), form.given.out_c, form.shape.out_c, typed<T>(dy), scratch);
     return scratch;
   }
 
   static void run(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
+    const GraphKey& key = graph.key();
+    queue.declare(work_of(key.pass, key.shape, key.dtype,
+                          int{key.add} + int{key.pass == ConvPass::BackwardData && key.relu},
+                          cudnn::name_of(graph.info().kind)));
     queue.submit(kConvNames[static_cast<int>(graph.key().pass)],
                  [&] { cudnn::execute(queue, graph, operands, workspace); });
-  }
-
-  // Whether the runtime has taken the whole call; its plans' scratch is `parts`.
-  template <class Args>
-  static bool taken_whole(Queue& queue, const Scratch& parts, const ConvShape& shape, DType dtype, const Args& args) {
-    if (!cudnn::runs_contracts()) return false;
-    queue.with_workspace(parts.bytes(), [=, &queue](void*) { cudnn::run_contract(queue, {shape, dtype, args}); });
-    return true;
   }
 
   template <class T>
   void run_forward(Queue& queue, const ForwardPlan& plan, const ConvForward& args) {
     const Form& form = plan.form;
     Scratch parts;
+    const auto workspace = parts.add<char>(plan.graph->info().workspace);  // first: aligned to 256 bytes
     const auto x = parts.add<T>(form.fold || form.pads_x() ? form.shape.input_count() : 0);
     const auto weights = parts.add<T>(weight_scratch<T>(form, args.weights));
     const auto bias = parts.add<T>(form.shape.out_c);
     const auto y = parts.add<T>(plan.fused ? 0 : form.shape.output_count());
-    const auto workspace = parts.add<char>(plan.graph->info().workspace);
-    if (taken_whole(queue, parts, form.given, dtype_of<T>(), args)) return;
     queue.with_workspace(parts.bytes(), [=, this, &queue](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
@@ -260,12 +265,13 @@ class CudnnBackend final : public ConvBackend {
       operands.out = plan.fused ? args.y : y(scratch);
       if (plan.fused && plan.graph->key().bias) {
         operands.add = args.add;
-        operands.bias = bias_for(queue, form.shape.out_c, args.bias, args.weights, bias(scratch));
+        operands.bias = bias_for(queue, form.shape.out_c, args, bias(scratch));
       }
       run(queue, *plan.graph, operands, workspace(scratch));
-      if (!plan.fused)
-        finish_forward(queue, form.y_rows(), form.shape.out_c, form.given.out_c, y(scratch), typed<T>(args.add),
-                       args.bias, args.relu, typed<T>(args.y));
+      if (plan.fused) return;
+      declare<T>(queue, form.shape.output_count() + (args.add != nullptr ? 2 : 1) * form.given.output_count());
+      finish_forward(queue, form.y_rows(), form.shape.out_c, form.given.out_c, y(scratch), typed<T>(args.add),
+                     args.bias, args.relu, typed<T>(args.y));
     });
   }
 
@@ -275,11 +281,10 @@ class CudnnBackend final : public ConvBackend {
     const bool in_place = plan.fused || (!form.pads_x() && !args.accumulate);
     const bool finish = !plan.fused && (form.pads_x() || args.accumulate || args.relu_mask != nullptr);
     Scratch parts;
+    const auto workspace = parts.add<char>(plan.graph->info().workspace);  // first: aligned to 256 bytes
     const auto dy = parts.add<T>(form.pads_y() ? form.shape.output_count() : 0);
     const auto weights = parts.add<T>(weight_scratch<T>(form, args.weights));
     const auto dx = parts.add<T>(in_place ? 0 : form.shape.input_count());
-    const auto workspace = parts.add<char>(plan.graph->info().workspace);
-    if (taken_whole(queue, parts, form.given, dtype_of<T>(), args)) return;
     queue.with_workspace(parts.bytes(), [=, this, &queue](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
@@ -288,9 +293,11 @@ class CudnnBackend final : public ConvBackend {
       operands.out = in_place ? args.dx : dx(scratch);
       if (plan.fused) operands.add = args.accumulate ? args.dx : nullptr, operands.mask = args.relu_mask;
       run(queue, *plan.graph, operands, workspace(scratch));
-      if (finish)
-        finish_gradient(queue, form.x_rows(), form.shape.in_c, form.given.in_c, typed<T>(std::as_const(operands.out)),
-                        typed<T>(args.relu_mask), args.accumulate, typed<T>(args.dx));
+      if (!finish) return;
+      declare<T>(queue, form.shape.input_count() +
+                            (1 + int{args.accumulate} + int{args.relu_mask != nullptr}) * form.given.input_count());
+      finish_gradient(queue, form.x_rows(), form.shape.in_c, form.given.in_c, typed<T>(std::as_const(operands.out)),
+                      typed<T>(args.relu_mask), args.accumulate, typed<T>(args.dx));
     });
   }
 
@@ -299,11 +306,10 @@ class CudnnBackend final : public ConvBackend {
   void run_backward_weight(Queue& queue, const Form& form, const ConvGraph& graph, const ConvBackwardWeight& args) {
     const bool in_place = std::is_same_v<T, float> && !args.accumulate && !form.changes_weights();
     Scratch parts;
+    const auto workspace = parts.add<char>(graph.info().workspace);  // first: aligned to 256 bytes
     const auto x = parts.add<T>(form.fold || form.pads_x() ? form.shape.input_count() : 0);
     const auto dy = parts.add<T>(form.pads_y() ? form.shape.output_count() : 0);
     const auto dweight = parts.add<T>(in_place ? 0 : form.shape.weight_count());
-    const auto workspace = parts.add<char>(graph.info().workspace);
-    if (taken_whole(queue, parts, form.given, dtype_of<T>(), args)) return;
     queue.with_workspace(parts.bytes(), [=, this, &queue, &graph](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
@@ -312,6 +318,8 @@ class CudnnBackend final : public ConvBackend {
       operands.out = in_place ? static_cast<void*>(args.dweight) : dweight(scratch);
       run(queue, graph, operands, workspace(scratch));
       const T* result = typed<T>(std::as_const(operands.out));
+      if (!in_place)
+        declare<T>(queue, form.shape.weight_count(), (1 + int{args.accumulate}) * form.given.weight_count());
       if (form.fold)
         unfold_weight_gradient(queue, form.given, result, args.accumulate, args.dweight);
       else if (!in_place)
@@ -319,7 +327,9 @@ class CudnnBackend final : public ConvBackend {
                                   form.shape.in_c / form.shape.groups, form.given.in_c / form.given.groups, result,
                                   nullptr, args.accumulate, args.dweight);
     });
-    if (args.dbias) column_sum(queue, form.y_rows(), form.given.out_c, typed<T>(args.dy), args.dbias, args.accumulate);
+    if (!args.dbias) return;
+    declare<T>(queue, form.given.output_count());
+    column_sum(queue, form.y_rows(), form.given.out_c, typed<T>(args.dy), args.dbias, args.accumulate);
   }
 
   ConvPlan row(const GraphKey& key, bool used, const std::string& passes) {

@@ -7,13 +7,16 @@ namespace fovea::kernels {
 
 enum WeightForm : int { kPadded, kFolded, kBias };
 
-// The bias [channels] in T: as it is, or kept between calls as long as the weights' version, or in `scratch`.
+// The bias [channels] in T: as the caller keeps it, or kept between calls as long as the weights' version, or in
+// `scratch`.
 template <class T>
-const void* packed_bias(Queue& queue, PackedWeights& packed, int channels, const float* bias,
-                        const ConvWeights& weights, T* scratch) {
-  if constexpr (std::is_same_v<T, float>) return bias;
-  return packed.get({bias, weights.version}, kBias, channels * sizeof(T), scratch,
-                    [&](void* to) { pad_channels(queue, 1, 1, channels, channels, bias, static_cast<T*>(to)); });
+const void* packed_bias(Queue& queue, PackedWeights& packed, int channels, const ConvForward& args, T* scratch) {
+  if constexpr (std::is_same_v<T, float>) return args.bias;
+  if (args.rounded_bias != nullptr) return args.rounded_bias;
+  return packed.get(
+      {args.bias, args.weights.version}, kBias, channels * sizeof(T), scratch,
+      [&](void* to) { pad_channels(queue, 1, 1, channels, channels, args.bias, static_cast<T*>(to)); },
+      queue.capture_number());
 }
 
 }  // namespace fovea::kernels

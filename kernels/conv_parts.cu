@@ -8,7 +8,6 @@
 namespace fovea::kernels {
 namespace {
 
-constexpr int kChannelMultiple = 8;
 constexpr int kMostFoldedChannels = 4;  // beyond them the convolution itself has kernels for Hopper
 
 template <class From, class To>

@@ -9,7 +9,8 @@ namespace fovea::kernels {
 
 PackedWeights::PackedWeights() : PackedWeights(Memory{allocate_host, std::free}) {}
 
-const void* PackedWeights::get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack) {
+const void* PackedWeights::get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack,
+                               uint64_t capture) {
   if (weights.version == nullptr) {
     pack(scratch);
     return scratch;
@@ -21,8 +22,7 @@ const void* PackedWeights::get(const ConvWeights& weights, int form, size_t byte
     entries_.erase(found);
     found = entries_.end();
   }
-  const bool held = found != entries_.end();
-  if (!held) {
+  if (found == entries_.end()) {
     make_room(bytes);
     Entry entry;
     entry.packed = {memory_.allocate(bytes), memory_.release};
@@ -33,8 +33,14 @@ const void* PackedWeights::get(const ConvWeights& weights, int form, size_t byte
     bytes_ += bytes;
   }
   Entry& entry = found->second;
-  if (!held || entry.version != *weights.version) pack(entry.packed.get());
-  entry.version = *weights.version;
+  const uint64_t version = *weights.version;
+  const bool made =
+      capture == 0 ? entry.version == version : entry.capture == capture && entry.captured_version == version;
+  if (!made) pack(entry.packed.get());
+  if (capture == 0)
+    entry.version = version;
+  else
+    entry.capture = capture, entry.captured_version = version;
   entry.last_use = ++clock_;
   return entry.packed.get();
 }

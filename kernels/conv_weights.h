@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "kernels/conv.h"
 
@@ -24,7 +25,10 @@ class PackedWeights {
 
   // The form `form` of the weights, made by `pack` if it is not held: in memory of its own, or in `scratch` (as large)
   // if the weights have no version. Valid until the next call.
-  const void* get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack);
+  // `capture`: of Queue::capture_number(). What is captured runs later, maybe with other weights, maybe never: a
+  // capture makes each form that it needs itself, once, and does not count as having made it for anybody else.
+  const void* get(const ConvWeights& weights, int form, size_t bytes, void* scratch, const Pack& pack,
+                  uint64_t capture = 0);
 
   // Bytes of scratch that get() needs.
   static size_t scratch_bytes(const ConvWeights& weights, size_t bytes) { return weights.version ? 0 : bytes; }
@@ -37,7 +41,8 @@ class PackedWeights {
   struct Entry {
     std::unique_ptr<void, void (*)(void*)> packed{nullptr, nullptr};
     size_t bytes = 0;
-    uint64_t version = 0;
+    std::optional<uint64_t> version;             // that was packed; not in a capture
+    uint64_t capture = 0, captured_version = 0;  // the last capture that packs it
     uint64_t last_use = 0;
   };
   struct Key {

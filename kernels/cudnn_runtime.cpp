@@ -8,6 +8,7 @@
 
 #include "kernels/cuda_check.h"
 #include "kernels/cudnn_library.h"
+#include "kernels/gpu.h"
 
 namespace fovea::cudnn {
 namespace {
@@ -41,7 +42,7 @@ cudnnHandle_t the_handle() {
 
 bool has_device() {
   int devices = 0;
-  return cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
+  return !Gpu::instance().is_described() && cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
 }
 
 cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.stream()); }
@@ -83,15 +84,12 @@ double seconds(Queue& queue, const std::function<void()>& work) {
   return best * 1e-3;
 }
 
-bool runs_contracts() { return false; }
-void run_contract(Queue&, const ContractCall&) { require(false, "this runtime runs plans"); }
-
 void* allocate(size_t bytes) {
-  void* memory = nullptr;
-  cuda_check(cudaMalloc(&memory, bytes), ("cudaMalloc of " + std::to_string(bytes) + " bytes of weights").c_str());
-  return memory;
+  if (void* memory = Gpu::instance().allocate(bytes)) return memory;
+  throw Error(ErrorKind::OutOfMemory,
+              "out of GPU memory: " + std::to_string(bytes) + " bytes of packed weights" + kHowToNeedLess);
 }
 
-void release(void* memory) { cudaFree(memory); }
+void release(void* memory) { Gpu::instance().free(memory); }
 
 }  // namespace fovea::cudnn

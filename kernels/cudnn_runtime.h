@@ -4,19 +4,11 @@
 #pragma once
 #include <cstddef>
 #include <functional>
-#include <variant>
 
 #include "kernels/conv.h"
 #include "kernels/cudnn_graphs.h"
 
 namespace fovea::cudnn {
-
-// A call of kernels/conv.h as it came in.
-struct ContractCall {
-  kernels::ConvShape shape;
-  DType dtype;
-  std::variant<kernels::ConvForward, kernels::ConvBackwardData, kernels::ConvBackwardWeight> args;
-};
 
 // The device that plans are for: the one at hand, or where there is none the described H200.
 const Device& device();
@@ -26,11 +18,6 @@ void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, voi
 
 // Seconds that what `work` puts on the queue takes, the fastest of several runs. Waits for the device.
 double seconds(Queue& queue, const std::function<void()>& work);
-
-// A runtime may compute whole calls instead of plans (the shipped one does not). Their plans are found and their
-// scratch is taken nevertheless; then run_contract() puts the call on the queue.
-bool runs_contracts();
-void run_contract(Queue& queue, const ContractCall& call);
 
 // Memory of the device that is kept between calls. Throws Error(OutOfMemory).
 void* allocate(size_t bytes);

@@ -8,6 +8,10 @@ namespace fovea {
 class Gpu {
  public:
   static Gpu& instance();  // Error(Usage) in a build without CUDA
+  // From now on the instance is a GPU of which there is only a description: work is counted, none is done, and memory
+  // has addresses but no contents. Before anything else; Error(Usage) in a build without CUDA.
+  static void describe();
+  virtual bool is_described() const { return false; }
 
   virtual void* create_stream() = 0;
   virtual void destroy_stream(void* stream) noexcept = 0;  // also where it fails: there is nobody to tell
@@ -18,7 +22,8 @@ class Gpu {
   virtual void* create_event(bool timed) = 0;
   virtual void destroy_event(void* event) noexcept = 0;
   virtual void record(void* event, void* stream) = 0;
-  virtual void wait(void* stream, void* event) = 0;  // the stream waits for what was recorded
+  virtual void record_in_graph(void* event, void* stream) = 0;  // of a capture: each launch of the graph records it
+  virtual void wait(void* stream, void* event) = 0;             // the stream waits for what was recorded
   virtual void synchronize_event(void* event, const char* why) = 0;
   virtual bool reached(void* event) noexcept = 0;  // without waiting; also where that cannot be told for an error
   virtual double seconds_between(void* begin, void* end) = 0;
@@ -35,6 +40,10 @@ class Gpu {
 
   virtual void* allocate(size_t bytes) = 0;  // nullptr if there is no more; aligned to 256
   virtual void free(void* memory) noexcept = 0;
+  // Names what the host does in between, for NVIDIA's tools.
+  virtual void begin_range(const char* name) noexcept = 0;
+  virtual void end_range() noexcept = 0;
+
   virtual void* allocate_pinned(size_t bytes) = 0;  // of the host, page-locked
   virtual void free_pinned(void* memory) noexcept = 0;
 

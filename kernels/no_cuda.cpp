@@ -10,6 +10,7 @@ constexpr const char* kNone =
 }
 
 Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
+void Gpu::describe() { throw Error(ErrorKind::Usage, kNone); }
 
 GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
 

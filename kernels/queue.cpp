@@ -13,11 +13,18 @@ void Recording::replay() const {
   if (graph_) graph_->gpu.launch(graph_->executable, graph_->stream);
 }
 
+void Recording::add_times(QueueProfile& profile) const {
+  if (!graph_) return;
+  graph_->gpu.synchronize(graph_->stream, "reading how long a recording took");
+  graph_->add_times(profile);
+}
+
 size_t Recording::size() const { return graph_ ? graph_->nodes : steps_.size(); }
 
 Queue::Queue(DeviceKind device) : device_(device) {
   if (on_cuda()) gpu_ = &Gpu::instance();
   lane(0);
+  set_profile(nullptr);
 }
 
 Queue::~Queue() = default;
@@ -31,12 +38,14 @@ void* Queue::stream() const { return lanes_[lane_]->stream; }
 
 void Queue::copy(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
+  declare({.bytes = 2.0 * static_cast<double>(bytes)});
   if (on_cuda()) return submit("copy", [&] { gpu_->copy(to, from, bytes, stream()); });
   submit("copy", [to, from, bytes] { std::memcpy(to, from, bytes); });
 }
 
 void Queue::fill_zero(void* to, size_t bytes) {
   if (bytes == 0) return;
+  declare({.bytes = static_cast<double>(bytes)});
   if (on_cuda()) return submit("fill_zero", [&] { gpu_->fill_zero(to, bytes, stream()); });
   submit("fill_zero", [to, bytes] { std::memset(to, 0, bytes); });
 }
@@ -50,10 +59,19 @@ void Queue::wait(const Event& event) {
   if (on_cuda() && event.queue_ != nullptr) gpu_->wait(stream(), event.handle_);
 }
 
-Recording Queue::record(const std::function<void()>& body) {
+Queue::Layer::Layer(Queue& queue, const std::string& name) : queue_(queue), outer_(std::exchange(queue.layer_, &name)) {
+  if (queue_.on_cuda()) queue_.gpu_->begin_range(name.c_str());
+}
+
+Queue::Layer::~Layer() {
+  if (queue_.on_cuda()) queue_.gpu_->end_range();
+  queue_.layer_ = outer_;
+}
+
+Recording Queue::record(const std::function<void()>& body, const RecordOptions& options) {
   require(!recording(), "a recording is already under way");
   require(!forked(), "a recording begins outside fork()");
-  if (on_cuda()) return record_graph(body);
+  if (on_cuda()) return record_graph(body, options);
   Recording recording;
   recording.alive_ = alive_;
   const Restored now(recording_, &recording);
@@ -66,26 +84,33 @@ void Queue::rehearse(const std::function<void()>& body) {
   body();
 }
 
-Recording Queue::record_graph(const std::function<void()>& body) {
+Recording Queue::record_graph(const std::function<void()>& body, const RecordOptions& options) {
   constexpr int kTries = 8;  // a body that takes more memory each time would never end
   if (reclaim_) reclaim_();
   Recording recording;
   recording.alive_ = alive_;
   const Restored now(recording_, &recording);
+  const Restored with_times(times_capture_, options.times);
   void* graph = nullptr;
   for (int tries = 0; graph == nullptr; ++tries) {
     do {
       grown_ = false;
       gpu_->destroy_graph(capture(body, /*strict=*/false));
-    } while (grown_ && ++tries < kTries);
+    } while (options.any_rank(grown_) && ++tries < kTries);
     try {
       graph = capture(body, /*strict=*/true);
     } catch (const Error&) {
       if (!grown_ || tries >= kTries) throw;
     }
+    if (options.any_rank(graph == nullptr) && graph != nullptr) gpu_->destroy_graph(std::exchange(graph, nullptr));
   }
   const auto made = std::make_shared<Recording::Graph>(*gpu_, graph, lanes_[0]->stream);
   for (const auto& lane : lanes_) made->workspaces.push_back(lane->workspace);
+  if (options.times)
+    made->add_times = [timed = std::make_shared<std::vector<std::unique_ptr<Timed>>>(std::exchange(timed_, {}))](
+                          QueueProfile& profile) {
+      for (const auto& call : *timed) call->add_to(profile);
+    };
   recording.graph_ = made;
   return recording;
 }
@@ -94,6 +119,8 @@ Recording Queue::record_graph(const std::function<void()>& body) {
 void* Queue::capture(const std::function<void()>& body, bool strict) {
   void* stream = lanes_[0]->stream;
   const Restored now(strict_, strict);
+  ++captures_;
+  if (times_capture_) timed_.clear();
   gpu_->begin_capture(stream, strict);
   void* graph = nullptr;
   try {
@@ -118,6 +145,7 @@ void Queue::note_growth() {
 void Queue::fork(int branches, const std::function<void(int branch)>& body) {
   require(!forked(), "fork() within fork()");
   const Restored now(branch_, 0);
+  ++forks_;
   if (on_cuda()) return fork_streams(branches, body);
   for (branch_ = 0; branch_ < branches; ++branch_) body(branch_);
 }
@@ -188,36 +216,45 @@ size_t Queue::workspace_bytes() const {
 
 void Queue::set_profile(QueueProfile* profile) {
   if (profile_ != nullptr && on_cuda()) collect_times();
-  profile_ = profile;
+  static QueueProfile unseen;
+  profile_ = profile == nullptr && runs_nothing() ? &unseen : profile;
 }
 
+bool Queue::runs_nothing() const { return gpu_ != nullptr && gpu_->is_described(); }
+
 void Queue::run_profiled(const char* name, const std::function<void()>& work) {
-  if (on_cuda()) return time_on_gpu(name, work);
+  const QueueProfile::Key key{layer_ != nullptr ? *layer_ : "", name};
+  const auto cost = std::exchange(declared_, std::nullopt);
+  if (runs_nothing()) {
+    if (strict_) profile_->works.push_back({key, cost, forked() ? forks_ : 0, forked() ? branch_ : 0});
+    return;
+  }
+  if (on_cuda()) return time_on_gpu(key, work);
   const auto start = std::chrono::steady_clock::now();
   work();
-  auto& entry = profile_->entries[name];
+  auto& entry = profile_->entries[key];
   ++entry.calls;
   entry.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void Queue::time_on_gpu(const char* name, const std::function<void()>& work) {
-  if (recording() || timing_) return work();  // only the outermost of nested calls
+void Queue::time_on_gpu(const QueueProfile::Key& key, const std::function<void()>& work) {
+  // Only the outermost of nested calls; and of a recording with times what is recorded for good.
+  if (timing_ || (recording() && !(times_capture_ && strict_))) return work();
   const Restored now(timing_, true);
-  timed_.push_back(std::make_unique<Timed>(*gpu_, name));
-  gpu_->record(timed_.back()->begin, stream());
+  timed_.push_back(std::make_unique<Timed>(*gpu_, key));
+  const auto record = [&](void* event) {
+    recording() ? gpu_->record_in_graph(event, stream()) : gpu_->record(event, stream());
+  };
+  record(timed_.back()->begin);
   work();
-  gpu_->record(timed_.back()->end, stream());
+  record(timed_.back()->end);
 }
 
 void Queue::collect_times() {
   const auto timed = std::move(timed_);
   timed_.clear();
   synchronize("reading how long its work took");
-  for (const auto& call : timed) {
-    auto& entry = profile_->entries[call->name];
-    ++entry.calls;
-    entry.seconds += gpu_->seconds_between(call->begin, call->end);
-  }
+  for (const auto& call : timed) call->add_to(*profile_);
 }
 
 Event::Event(DeviceKind device) {

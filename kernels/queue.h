@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,8 @@ class Event;
 class Gpu;
 struct Workspace;
 
+struct QueueProfile;
+
 // Work recorded once, to be run again with the same addresses, on its queue (which outlives it). Copies share it.
 // What it reads or writes and was there before must live as long as it does; what was allocated while it was recorded
 // keeps its memory (engine/memory.h).
@@ -32,6 +35,8 @@ class Recording {
   Recording() = default;  // of nothing
   void replay() const;
   size_t size() const;  // steps, or the graph's nodes
+  // Of one recorded with times on a GPU: adds what the last replay took, which it waits for.
+  void add_times(QueueProfile& profile) const;
 
  private:
   friend class Queue;
@@ -45,13 +50,38 @@ class Recording {
   std::shared_ptr<const int> alive_;  // counted by the queue
 };
 
-// Where the time of a queue went, by the names given to submit().
+// What a call moves and computes: for predictions of what it takes.
+struct WorkCost {
+  double bytes = 0, flop = 0;
+  int64_t tiles = 0;      // parts of its output that multiprocessors work on; 0: enough for all of them
+  const char* kind = "";  // of kernel, where it computes products
+};
+
+// Where the time of a queue went, by layer (Queue::Layer; empty: of none) and by the names given to submit(). On a GPU
+// that is only described (Gpu::describe) nothing runs: what a recording holds is listed.
 struct QueueProfile {
+  struct Key {
+    std::string layer, name;
+    auto operator<=>(const Key&) const = default;
+  };
   struct Entry {
     int64_t calls = 0;
     double seconds = 0;
   };
-  std::map<std::string, Entry> entries;
+  std::map<Key, Entry> entries;
+  struct Work {
+    Key key;
+    std::optional<WorkCost> cost;  // as declared
+    int fork = 0, branch = 0;      // fork: from 1, 0: outside of all
+  };
+  std::vector<Work> works;
+};
+
+struct RecordOptions {
+  // On a GPU: also record when each call begins and ends (Recording::add_times), which takes time itself.
+  bool times = false;
+  // Where what is recorded has collectives, which all ranks must record as often: whether one of them says so.
+  std::function<bool(bool here)> any_rank = [](bool here) { return here; };
 };
 
 class Queue {
@@ -72,10 +102,15 @@ class Queue {
   void submit(const char* name, Work&& work) {
     if (recording_ != nullptr && !on_cuda())
       recording_->steps_.push_back({name, std::forward<Work>(work)});
-    else if (profile_ != nullptr)
+    else if (profile_ != nullptr || times_capture_)
       run_profiled(name, work);
     else
       run(name, work);
+  }
+
+  // What the next submit() costs; kept only where somebody looks.
+  void declare(const WorkCost& cost) {
+    if (profile_ != nullptr) declared_ = cost;
   }
 
   void copy(void* to, const void* from, size_t bytes);  // host or device memory on either side
@@ -85,11 +120,27 @@ class Queue {
   // What is submitted from now on runs after what the event has recorded, of whichever queue.
   void wait(const Event& event);
 
+  // What is submitted as long as this lives belongs to the layer of that name, which outlives it: in profiles, and on a
+  // GPU as a range in NVIDIA's tools.
+  class Layer {
+   public:
+    Layer(Queue& queue, const std::string& name);
+    ~Layer();
+    Layer(const Layer&) = delete;
+    Layer& operator=(const Layer&) = delete;
+
+   private:
+    Queue& queue_;
+    const std::string* outer_;
+  };
+
   // Runs `body`, keeping what it submits instead of doing it. On a GPU what is to be recorded has run once before, so
   // that nothing is set up inside, and `body` is called several times: first to see how much memory it takes, until it
   // takes no more from the system, then for good.
-  Recording record(const std::function<void()>& body);
+  Recording record(const std::function<void()>& body, const RecordOptions& options = {});
   bool recording() const { return recording_ != nullptr; }
+  // On a GPU: which call of `body` by record() this is, another number each time; 0: none.
+  uint64_t capture_number() const { return recording_ != nullptr ? captures_ : 0; }
   // Runs `body` now, with activations in the memory of recordings: the warm-up of what will be recorded then costs no
   // memory beyond the recording's own.
   void rehearse(const std::function<void()>& body);
@@ -133,7 +184,7 @@ class Queue {
   void set_blocking(bool blocking) { blocking_ = blocking; }
 
   // Adds to `profile` until the next call; nullptr: ends it, and on a GPU waits for what was measured. What a recording
-  // does is not seen.
+  // does is not seen: on a GPU it is recorded with its times.
   void set_profile(QueueProfile* profile);
 
  private:
@@ -146,20 +197,25 @@ class Queue {
     if (blocking_ && !recording()) synchronize(name);
   }
   void run_profiled(const char* name, const std::function<void()>& work);
-  void time_on_gpu(const char* name, const std::function<void()>& work);
+  void time_on_gpu(const QueueProfile::Key& key, const std::function<void()>& work);
   void collect_times();
   void synchronize_before_freeing() const;
   Lane& lane(size_t index);
   void fork_streams(int branches, const std::function<void(int)>& body);
   void* capture(const std::function<void()>& body, bool strict);
-  Recording record_graph(const std::function<void()>& body);
+  Recording record_graph(const std::function<void()>& body, const RecordOptions& options);
+  bool runs_nothing() const;
 
   DeviceKind device_;
   Gpu* gpu_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // the queue's own, and those of branches
   size_t lane_ = 0;
   int branch_ = kNoBranch;
-  bool rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false;
+  bool rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false, times_capture_ = false;
+  uint64_t captures_ = 0;
+  const std::string* layer_ = nullptr;
+  std::optional<WorkCost> declared_;
+  int forks_ = 0;
   Recording* recording_ = nullptr;
   std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed

@@ -51,7 +51,7 @@ struct Queue::Lane {
 };
 
 struct Queue::Timed {
-  Timed(Gpu& of, const char* what) : gpu(of), name(what), begin(of.create_event(/*timed=*/true)) {
+  Timed(Gpu& of, QueueProfile::Key what) : gpu(of), key(std::move(what)), begin(of.create_event(/*timed=*/true)) {
     try {
       end = gpu.create_event(/*timed=*/true);
     } catch (...) {
@@ -66,8 +66,14 @@ struct Queue::Timed {
   Timed(const Timed&) = delete;
   Timed& operator=(const Timed&) = delete;
 
+  void add_to(QueueProfile& profile) const {  // once the work is done
+    auto& entry = profile.entries[key];
+    ++entry.calls;
+    entry.seconds += gpu.seconds_between(begin, end);
+  }
+
   Gpu& gpu;
-  const char* name;
+  QueueProfile::Key key;
   void *begin, *end = nullptr;
 };
 
@@ -81,6 +87,7 @@ struct Recording::Graph {
   size_t nodes = 0;
   void *stream, *executable;
   std::vector<std::shared_ptr<Workspace>> workspaces;  // whose addresses it has
+  std::function<void(QueueProfile&)> add_times = [](QueueProfile&) {};
 };
 
 }  // namespace fovea

@@ -25,6 +25,9 @@ struct Traffic {
 
 namespace traffic {
 
+// Said of the kernel that is launched next; where it takes several launches, of all together.
+inline void declare(Queue& queue, const Traffic& traffic) { queue.declare({.bytes = traffic.bytes()}); }
+
 // ---- activation.h, reduce.h: `n` elements of T
 template <class T>
 Traffic elementwise(double n, int inputs, int outputs, double special_per_element = 0) {

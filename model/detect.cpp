@@ -1,6 +1,7 @@
 #include "model/detect.h"
 
 #include "kernels/nms.h"
+#include "kernels/traffic.h"
 #include "model/levels.h"
 
 namespace fovea {
@@ -29,6 +30,7 @@ DeviceDetections detect(Context& context, const Outputs& outputs, const ModelCon
     args.counts = found.counts.data<int32_t>();
     const Tensor workspace = context.empty({static_cast<int64_t>(kernels::detect_workspace(args))}, DType::U8);
     args.workspace = workspace.raw();
+    kernels::traffic::declare(context.queue, kernels::traffic::detect(args));
     kernels::detect(context.queue, args);
   });
   return found;

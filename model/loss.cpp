@@ -2,6 +2,7 @@
 
 #include "engine/communicator.h"
 #include "kernels/focal_loss.h"
+#include "kernels/traffic.h"
 #include "model/levels.h"
 
 namespace fovea {
@@ -45,6 +46,7 @@ Matched match(Context& context, const ModelConfig& config, const Tensor& anchors
   args.positives = positives.data<int32_t>();
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::anchor_match_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
+  kernels::traffic::declare(context.queue, kernels::traffic::anchor_match(args));
   kernels::anchor_match(context.queue, args);
   m.positives = gather_over_ranks(context, positives);
   const Tensor scale = context.empty(m.positives.shape(), DType::F32);
@@ -81,6 +83,7 @@ void classification_loss(Context& context, const std::vector<Tensor>& logits, co
   args.accumulate_bias_gradient = bias.accumulate;
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::focal_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
+  kernels::traffic::declare(context.queue, kernels::traffic::focal_loss(args));
   kernels::focal_loss(context.queue, args);
 }
 
@@ -104,6 +107,7 @@ void regression_loss(Context& context, const std::vector<Tensor>& deltas, const 
   args.accumulate_bias_gradient = bias.accumulate;
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::box_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
+  kernels::traffic::declare(context.queue, kernels::traffic::box_loss(args));
   kernels::box_loss(context.queue, args);
 }
 

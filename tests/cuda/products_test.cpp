@@ -1,5 +1,5 @@
 // Matrix products on a GPU's queue: that a training step takes them, and what cuBLASLt's double (tests/standin/
-// cublaslt.h) holds of their operands. Their numbers are the CPU target's (program_test.cpp, step_test.cpp).
+// cublaslt.h) holds of their operands.
 #include <algorithm>
 
 #include "engine/optimizer.h"

@@ -1,7 +1,8 @@
-// The program on a GPU's queue: what it computes there is what it computes on the CPU, bit for bit, for its kernels are
-// the same functors and the stand-in runs them as the CPU does.
+// The program on a GPU's queue, by the plans and passes of a GPU: its numbers are the CPU's but for roundings, and the
+// same however the work is put to the device.
 #include "tests/cuda/program.h"
 #include "tests/support/catch.h"
+#include "tests/support/training_ranks.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -16,44 +17,92 @@ std::string without_times(std::string log) {
   return log;
 }
 
+Arguments joined(Arguments first, const Arguments& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+constexpr const char* kNothingHeld[] = {"memory_at_exit", "pinned_memory_at_exit",  "streams_at_exit", "events_at_exit",
+                                        "graphs_at_exit", "allocations_in_capture", "waits_in_capture"};
+
+ProcessResult require_run(const Arguments& arguments, const std::string& environment = "") {
+  ProcessResult result = run_standin(arguments, environment);
+  CAPTURE(result.out, result.err);
+  REQUIRE(result.exit_code == 0);
+  return result;
+}
+
 }  // namespace
 
-TEST_CASE("standin: training, evaluation and detection by --device cuda give the numbers of --device cpu bit for bit",
-          "[standin]") {
-  const ShortRuns runs;
-  const std::string precision = GENERATE("fp32", "bf16");
-  CAPTURE(precision);
-  for (const std::string device : {"cpu", "cuda"}) {
-    const std::string report = "FOVEA_STANDIN_ORDER=adverse FOVEA_STANDIN_REPORT=" + runs.path(device + ".json");
-    const auto trained = run_standin(runs.train(device, device, 3, precision), report);
-    CAPTURE(device, trained.err);
-    REQUIRE(trained.exit_code == 0);
-    const std::string weights = runs.path(device) + "/last.safetensors";
-    const auto evaluated = run_standin({"eval", "--weights", weights, "--data", runs.data.string(), "--device", device,
-                                        "--precision", precision, "--json", runs.path(device + "_metrics.json")});
-    CAPTURE(evaluated.err);
-    REQUIRE(evaluated.exit_code == 0);
-    const auto detected = run_standin({"detect", (runs.data / "val").string(), "--weights", weights, "--out",
-                                       runs.path(device + "_found"), "--device", device, "--precision", precision});
-    CAPTURE(detected.err);
-    REQUIRE(detected.exit_code == 0);
-  }
-  const auto same = [&](const std::string& file) {
-    const auto cpu = read_text(runs.path("cpu" + file)), cuda = read_text(runs.path("cuda" + file));
-    CAPTURE(file);
-    REQUIRE(!cpu.empty());
-    CHECK(cpu == cuda);
-  };
-  same("/last.safetensors");
-  same("_metrics.json");
-  same("_found/detections.json");
-  CHECK(without_times(read_text(runs.path("cpu/log.jsonl"))) == without_times(read_text(runs.path("cuda/log.jsonl"))));
-  const std::string used = read_text(runs.path("cuda.json")), unused = read_text(runs.path("cpu.json"));
+TEST_CASE("standin: training by --device cuda follows --device cpu within the bound of their roundings", "[standin]") {
+  RankBench bench;
+  bench.precision = GENERATE("fp32", "bf16");
+  CAPTURE(bench.precision);
+  const bool fp32 = bench.precision == "fp32";
+  for (const std::string device : {"cpu", "cuda"})
+    require_run(bench.arguments(device, {}, {"--device", device}),
+                "FOVEA_STANDIN_REPORT=" + bench.run(device + ".json").string());
+  const auto cpu = curve(bench.run("cpu")), cuda = curve(bench.run("cuda"));
+  CHECK(cpu.front().loss != cpu.back().loss);
+  CHECK(disagreement_of_curves(cpu, cuda, fp32 ? 2 * kForward : kForwardBetweenTargetsBf16,
+                               fp32 ? 2 * kBackward : kBackwardBetweenTargetsBf16) == "");
+  const std::string used = read_text(bench.run("cuda.json")), unused = read_text(bench.run("cpu.json"));
   CHECK(reported(used, "total_launches") > 100);
   CHECK(reported(unused, "total_launches") == 0);
-  for (const char* held : {"memory_at_exit", "pinned_memory_at_exit", "streams_at_exit", "events_at_exit",
-                           "graphs_at_exit", "allocations_in_capture", "waits_in_capture"})
-    CHECK(reported(used, held) == 0);
+  for (const char* held : kNothingHeld) CHECK(reported(used, held) == 0);
+}
+
+// Recorded steps leave behind what the next kind of work takes: a validation, a shape that runs eagerly for the first
+// time, one that is recorded. Channels and outputs are such that weights and biases are padded, the stem is trained.
+TEST_CASE("standin: recorded and eager trainings on --device cuda have the same bits, validations and detections too",
+          "[standin][replay]") {
+  using Case = std::tuple<const char*, const char*, const char*, const char*>;
+  const auto [precision, order, norm, head_norm] =
+      GENERATE(Case{"bf16", "submitted", "frozen_batch", "none"}, Case{"bf16", "adverse", "batch", "group"},
+               Case{"bf16", "concurrent", "batch", "none"}, Case{"fp32", "adverse", "frozen_batch", "none"});
+  CAPTURE(precision, order, norm, head_norm);
+  RankBench bench;
+  bench.precision = precision;
+  const Arguments settings{"train.steps=16",
+                           "train.batch=2",
+                           "train.eval_every=5",
+                           "train.checkpoint_every=8",
+                           "model.anchors.octaves=1",
+                           "model.detect.score_threshold=0.005",
+                           fmt::format("model.backbone.norm=\"{}\"", norm),
+                           fmt::format("model.head.norm=\"{}\"", head_norm)};
+  std::vector<std::string> logs, found;
+  std::vector<int64_t> replays;  // of detections in both
+  for (const std::string record : {"true", "false"}) {
+    const std::string report = bench.run("report_" + record).string();
+    require_run(bench.arguments(record, joined(settings, {"train.record=" + record}), {"--device", "cuda"}),
+                std::string("FOVEA_STANDIN_ORDER=") + order + " FOVEA_STANDIN_REPORT=" + report);
+    replays.push_back(reported(read_text(report), "replays"));
+    logs.push_back(without_times(read_text(bench.run(record) / "log.jsonl")));
+    const fs::path out = bench.run("found_" + record);
+    require_run({"detect", (bench.data / "val").string(), "--weights", (bench.run(record) / kLast).string(), "--out",
+                 out.string(), "--device", "cuda", "--precision", bench.precision});
+    found.push_back(read_text(out / "detections.json"));
+  }
+  CHECK(replays[0] > replays[1]);
+  check_same_tensors(bench.run("true") / kLast, bench.run("false") / kLast);
+  CHECK(logs[0] == logs[1]);
+  CHECK(found[0].size() > 100);
+  CHECK(found[0] == found[1]);
+}
+
+TEST_CASE("standin: resume on --device cuda, where steps are eager at first, ends with the uninterrupted run's bits",
+          "[standin][resume]") {
+  RankBench bench;
+  bench.precision = GENERATE("fp32", "bf16");
+  CAPTURE(bench.precision);
+  const Arguments settings{"train.steps=14", "train.batch=2", "train.checkpoint_every=7", "train.eval_every=3"};
+  require_run(bench.arguments("run", settings, {"--device", "cuda"}));
+  fs::copy_file(bench.run("run") / kLast, bench.run("whole"));
+  fs::rename(bench.run("run") / "previous.safetensors", bench.run("run") / kLast);  // of step 7
+  const auto resumed = require_run(bench.arguments("run", settings, {"--device", "cuda", "--resume"}));
+  CHECK_THAT(resumed.out, Contains("resuming") && Contains("step 7"));
+  check_same_tensors(bench.run("whole"), bench.run("run") / kLast);
 }
 
 TEST_CASE("standin: bench measures the GPU's work by its parts", "[standin]") {

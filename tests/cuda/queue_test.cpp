@@ -192,6 +192,60 @@ TEST_CASE("standin: a profile of the GPU's work is measured by events", "[standi
   CHECK(profile.entries.begin()->second.seconds > 0);
 }
 
+TEST_CASE("standin: a recording with times tells what each of its calls took in the last replay, by layer",
+          "[standin][replay]") {
+  Queue queue(DeviceKind::Cuda);
+  Allocator memory(queue);
+  const Values values(queue, memory, 1 << 20);
+  const std::string name = "a layer";
+  const auto body = [&] {
+    values.twice();
+    const Queue::Layer layer(queue, name);
+    values.twice();
+    values.twice();
+  };
+  queue.rehearse(body);
+  const Recording recording = queue.record(body, {.times = true});
+  QueueProfile profile;
+  for (int replays = 1; replays <= 2; ++replays) {
+    recording.replay();
+    recording.add_times(profile);
+    REQUIRE(profile.entries.size() == 2);
+    const auto& [outside, without_layer] = *profile.entries.begin();
+    const auto& [inside, of_layer] = *profile.entries.rbegin();
+    CHECK(outside.layer.empty());
+    CHECK(inside.layer == name);
+    CHECK(inside.name == outside.name);
+    CHECK(without_layer.calls == replays);
+    CHECK(of_layer.calls == 2 * replays);
+    CHECK(without_layer.seconds > 0);
+    CHECK(of_layer.seconds > 0);
+  }
+  CHECK(values.host()[0] == 512);  // three runs of the body: nine doublings of 1
+}
+
+// Another rank's answers, one a question: whether it has to record once more.
+TEST_CASE("standin: a body with collectives is recorded as often as the rank that needs most", "[standin][replay]") {
+  Queue queue(DeviceKind::Cuda);
+  Allocator memory(queue);
+  const Values values(queue, memory, 100);
+  const auto calls_with = [&](std::vector<bool> elsewhere) {
+    int calls = 0, questions = 0;
+    const auto any_rank = [&](bool here) { return elsewhere.at(static_cast<size_t>(questions++)) || here; };
+    const auto body = [&] {
+      ++calls;
+      values.twice();
+    };
+    queue.record(body, {.any_rank = any_rank}).replay();
+    CHECK(questions == static_cast<int>(elsewhere.size()));
+    return calls;
+  };
+  values.twice();
+  CHECK(calls_with({false, false}) == 2);
+  CHECK(calls_with({true, false, false}) == 3);
+  CHECK(calls_with({false, true, false, false}) == 4);  // its last attempt failed: all begin again
+}
+
 TEST_CASE("standin: copies out of bounds and into freed memory are refused", "[standin][fault]") {
   Queue queue(DeviceKind::Cuda);
   void* memory = nullptr;

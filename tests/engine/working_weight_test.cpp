@@ -52,7 +52,7 @@ struct OneLayer {
     store.before_step(context);
     context.queue.set_profile(nullptr);
     int64_t calls = 0;
-    for (const auto& [name, entry] : profile.entries) calls += entry.calls;
+    for (const auto& [key, entry] : profile.entries) calls += entry.calls;
     return calls;
   }
 

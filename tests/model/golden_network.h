@@ -29,11 +29,12 @@ inline int number_in(const std::string& text) {
 }
 
 // From the metadata of NAME.weights.
-inline ModelConfig golden_config(const SafetensorsFile& weights) {
+inline ModelConfig golden_config(const SafetensorsFile& weights, int frozen_stages = BackboneConfig{}.frozen_stages) {
   const auto text = [&](const char* key) { return weights.metadata().at(key); };
   ModelConfig config;
   config.classes = number_in(text("classes"));
   config.backbone.depth = text("block").find("Bottleneck") != std::string::npos ? 50 : 18;
+  config.backbone.frozen_stages = frozen_stages;
   config.backbone.layers.clear();
   for (const char c : text("layers"))
     if (c >= '0' && c <= '9') config.backbone.layers.push_back(c - '0');
@@ -69,17 +70,21 @@ inline std::vector<float> permuted(const std::vector<float>& values, int n, int 
 
 struct GoldenNetwork {
   explicit GoldenNetwork(const std::string& name, kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto,
-                         DeviceKind device = test_device())
+                         DeviceKind device = test_device(), Precision precision = Precision::F32,
+                         int frozen_stages = BackboneConfig{}.frozen_stages)
       : weights(golden(name + ".weights")),
         expected(golden(name + ".golden")),
-        context(device, Precision::F32, algorithm),
-        model(context, golden_config(weights), 0) {
+        context(device, precision, algorithm),
+        model(context, golden_config(weights, frozen_stages), 0) {
     load_weights(weights, model.parameters(), LoadMode::Exact);
     const auto& shape = expected.at("normalised").shape;
     size = {static_cast<int>(shape[2]), static_cast<int>(shape[3])};
-    images = Tensor::from(
-        context.memory, {shape[0], shape[2], shape[3], 3},
-        permuted(expected.read<float>("normalised"), static_cast<int>(shape[0]), 3, size.height, size.width));
+    const auto pixels =
+        permuted(expected.read<float>("normalised"), static_cast<int>(shape[0]), 3, size.height, size.width);
+    dispatch(context.activation_dtype, [&]<class T> {
+      images =
+          Tensor::from(context.memory, {shape[0], shape[2], shape[3], 3}, std::vector<T>(pixels.begin(), pixels.end()));
+    });
     stage_truth(static_cast<int64_t>(shape[0]));
   }
 

@@ -1,14 +1,12 @@
 // Whole networks in fp32 against torchvision in float64: pyramid, outputs, losses, every gradient, detections, ten
 // steps of SGD.
 //
-// The bound. A dot product of K terms carries a relative error of about sqrt(K)·eps (roundings walk at random; Higham
-// 2002, section 2.8), here K <= 9·64 = 576: 24 eps. Norms, ReLUs and sums keep the relative size of an error, and the
-// errors of the layers add up: after L layers 24·L·eps of the tensor's largest value. Forward L <= 20 (longest chain:
-// stem, 3 × 4 blocks, FPN, heads); backward runs the chain twice. Winograd's transforms amplify a layer's error by at
-// most kWinograd (kernels/winograd.h).
+// The bounds are of tests/support/network_bounds.h; Winograd's transforms amplify a layer's error by at most kWinograd
+// (kernels/winograd.h).
 #include "tests/model/golden_network.h"
 #include "engine/optimizer.h"
 #include "tests/support/catch.h"
+#include "tests/support/network_bounds.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -16,8 +14,6 @@ using kernels::ConvAlgorithm;
 
 namespace {
 
-constexpr double kLayer = 24 * epsilon_of<float>();
-constexpr double kForward = 20 * kLayer, kBackward = 2 * kForward;
 double amplification(ConvAlgorithm algorithm) { return algorithm == ConvAlgorithm::Direct ? 1 : 10; }
 
 // Empty where |out − ref| <= bound·max|ref| for every element.

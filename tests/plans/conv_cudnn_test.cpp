@@ -51,13 +51,6 @@ std::vector<float> exact_bias(int n) {
   return {rounded.begin(), rounded.end()};
 }
 
-// Allows for one more rounding to T, of `rounded`, on the way to `expected`, whose bound counts `roundings`.
-template <class T>
-void allow_rounding_of(const Reference& rounded, double roundings, Reference& expected) {
-  for (size_t i = 0; i < expected.size(); ++i)
-    expected.mag[i] += epsilon_of<T>() * std::abs(rounded.ref[i]) / (roundings * epsilon_of<float>());
-}
-
 double products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c / s.groups) + 3.0; }
 double data_products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3.0; }
 double weight_products(const ConvShape& s) { return double(s.batch) * s.out_h() * s.out_w() + 3; }
@@ -91,7 +84,7 @@ TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[
                                            fusion.add ? added : Values{}, fusion.relu);
       // Where y is cropped (or its graph has no plan) the product is rounded before the rest is added.
       const auto product = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()), {}, {}, false);
-      allow_rounding_of<T>(product, products(s), expected);
+      oracle::allow_rounding_of<T>(product, products(s), expected);
       CHECK_CLOSE(y.values(), expected, products(s));
     }
 }
@@ -114,8 +107,9 @@ TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definitio
         auto expected = oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{},
                                                    accumulate ? before : Values{});
         if (accumulate)
-          allow_rounding_of<T>(oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, {}),
-                               data_products(s), expected);
+          oracle::allow_rounding_of<T>(
+              oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, {}), data_products(s),
+              expected);
         CHECK_CLOSE(dx.values(), expected, data_products(s));
       }
 }
@@ -136,7 +130,7 @@ TEMPLATE_TEST_CASE("by plan: convolution weight and bias gradients agree with th
                                    {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});
       const auto image = to_double(x.values()), gradient = to_double(dy.values());
       auto expected = oracle::conv_backward_weight(s, image, gradient, accumulate ? before : Values{});
-      allow_rounding_of<T>(oracle::conv_backward_weight(s, image, gradient, {}), weight_products(s), expected);
+      oracle::allow_rounding_of<T>(oracle::conv_backward_weight(s, image, gradient, {}), weight_products(s), expected);
       CHECK_CLOSE(dweight.values(), expected, weight_products(s));
       CHECK_CLOSE(dbias.values(), oracle::conv_bias_gradient(s, gradient, accumulate ? bias_before : Values{}),
                   weight_products(s));

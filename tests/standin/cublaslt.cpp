@@ -5,6 +5,7 @@
 
 #include "kernels/bfloat16.h"
 #include "kernels/cublaslt_runtime.h"
+#include "tests/standin/operands.h"
 
 namespace fovea::cublaslt {
 namespace test {
@@ -14,7 +15,6 @@ std::vector<Executed> executed_products;
 namespace {
 
 bool none_offered = false;
-constexpr size_t kWorkspaceAlignment = 256;
 constexpr uint64_t kParts = 4;
 constexpr int64_t kLongSum = 256;  // beyond it there are algorithms that cut the sum in parts
 
@@ -97,10 +97,22 @@ struct Problem {
   }
 };
 
-double value_at(const void* data, const Layout& layout, int64_t row, int64_t column) {
-  const int64_t at = row + column * layout.ld;
-  if (layout.type == CUDA_R_32F) return static_cast<const float*>(data)[at];
-  return static_cast<float>(static_cast<const bfloat16*>(data)[at]);
+// `rows` x `columns` by rows in float64, from a matrix that lies by columns, or transposed.
+std::vector<double> by_rows(const void* data, const Layout& layout, bool transposed) {
+  const int64_t rows = transposed ? layout.columns : layout.rows, columns = transposed ? layout.rows : layout.columns;
+  std::vector<double> values(static_cast<size_t>(rows * columns));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t at = transposed ? c + r * layout.ld : r + c * layout.ld;
+      values[static_cast<size_t>(r * columns + c)] = layout.type == CUDA_R_32F
+                                                         ? static_cast<const float*>(data)[at]
+                                                         : static_cast<float>(static_cast<const bfloat16*>(data)[at]);
+    }
+  return values;
+}
+double value_at(const void* data, cudaDataType type, int64_t at) {
+  return type == CUDA_R_32F ? static_cast<const float*>(data)[at]
+                            : static_cast<float>(static_cast<const bfloat16*>(data)[at]);
 }
 void store(void* data, cudaDataType type, int64_t at, double value) {
   if (type == CUDA_R_32F)
@@ -110,22 +122,23 @@ void store(void* data, cudaDataType type, int64_t at, double value) {
 }
 
 void compute(const Problem& p, float alpha, const void* a, const void* b, float beta, const void* c, void* out) {
-  const auto left = [&](int64_t i, int64_t k) {
-    return p.d.op_a == CUBLAS_OP_N ? value_at(a, p.a, i, k) : value_at(a, p.a, k, i);
-  };
-  const auto right = [&](int64_t k, int64_t j) {
-    return p.d.op_b == CUBLAS_OP_N ? value_at(b, p.b, k, j) : value_at(b, p.b, j, k);
-  };
-  const Layout bias{p.out.type, p.m(), 1, p.m()};
+  const std::vector<double> left = by_rows(a, p.a, /*transposed=*/p.d.op_a == CUBLAS_OP_N),  // [k, m]
+      right = by_rows(b, p.b, /*transposed=*/p.d.op_b == CUBLAS_OP_N);                       // [n, k]
+  const int64_t m = p.m(), k = p.k();
+  std::vector<double> sums(static_cast<size_t>(m));
   for (int64_t j = 0; j < p.n(); ++j) {
+    std::fill(sums.begin(), sums.end(), 0.0);
     double sum_of_right = 0;
-    for (int64_t k = 0; k < p.k(); ++k) sum_of_right += right(k, j);
-    for (int64_t i = 0; i < p.m(); ++i) {
-      double value = 0;
-      for (int64_t k = 0; k < p.k(); ++k) value += left(i, k) * right(k, j);
-      value *= alpha;
-      if (beta != 0) value += beta * value_at(c, p.c, i, j);
-      if (p.has_bias()) value += value_at(p.d.bias, bias, i, 0);
+    for (int64_t l = 0; l < k; ++l) {
+      const double factor = right[static_cast<size_t>(j * k + l)];
+      const double* row = &left[static_cast<size_t>(l * m)];
+      sum_of_right += factor;
+      for (int64_t i = 0; i < m; ++i) sums[static_cast<size_t>(i)] += row[i] * factor;
+    }
+    for (int64_t i = 0; i < m; ++i) {
+      double value = alpha * sums[static_cast<size_t>(i)];
+      if (beta != 0) value += beta * value_at(c, p.c.type, i + j * p.c.ld);
+      if (p.has_bias()) value += value_at(p.d.bias, p.out.type, i);
       if ((p.d.epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && value < 0) value = 0;
       store(out, p.out.type, i + j * p.out.ld, value);
     }
@@ -283,7 +296,8 @@ cublasStatus_t algorithm_get(const cublasLtMatmulAlgo_t* algorithm, cublasLtMatm
 cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const void* alpha, const void* a,
                       cublasLtMatrixLayout_t layout_a, const void* b, cublasLtMatrixLayout_t layout_b, const void* beta,
                       const void* c, cublasLtMatrixLayout_t layout_c, void* out, cublasLtMatrixLayout_t layout_out,
-                      const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t workspace_bytes, cudaStream_t) {
+                      const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t workspace_bytes,
+                      cudaStream_t stream) {
   if (const cublasStatus_t status = admit("cublasLtMatmul"); status != CUBLAS_STATUS_SUCCESS) return status;
   if (handle == nullptr || algorithm == nullptr) return refuse("no handle or algorithm");
   const Problem p = problem_of(d, layout_a, layout_b, layout_c, layout_out);
@@ -291,6 +305,7 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const voi
   const auto& chosen = as<Algorithm>(algorithm);
   if (chosen.problem != p.name()) return refuse("the algorithm is another problem's");
   if (workspace_bytes < chosen.workspace) return refuse("the workspace is too small");
+  using fovea::test::in_device_memory, fovea::test::kOperandAlignment, fovea::test::kWorkspaceAlignment;
   if (workspace_bytes > 0 && !in_device_memory(workspace, workspace_bytes, kWorkspaceAlignment))
     return refuse("the workspace is not the device's memory, or not aligned to 256 bytes");
   const auto here = [&](const void* memory, const Layout& layout, int which) {
@@ -298,16 +313,16 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const voi
   };
   if (!here(a, p.a, 0) || !here(b, p.b, 1) || !here(c, p.c, 2) || !here(out, p.out, 3))
     return refuse("an operand is not in the device's memory, or not as aligned as was said");
-  if ((p.has_bias() || p.gives_bias_gradient()) && !in_device_memory(p.d.bias, p.bias_bytes(), 16))
+  if ((p.has_bias() || p.gives_bias_gradient()) && !in_device_memory(p.d.bias, p.bias_bytes(), kOperandAlignment))
     return refuse("the bias is not in the device's memory, or not aligned");
   if (out == a || out == b) return refuse("the result would overwrite an operand");
   const float scale = *static_cast<const float*>(alpha), adds = *static_cast<const float*>(beta);
   executed_products.push_back(
       {p.m(), p.n(), p.k(), p.a.type, p.out.type, static_cast<cublasLtEpilogue_t>(p.d.epilogue), adds, chosen.id});
-  if (!computes()) return CUBLAS_STATUS_SUCCESS;
-  if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);  // it may write all of it
-  compute(p, scale, a, b, adds, c, out);
-  return CUBLAS_STATUS_SUCCESS;
+  return submit(stream, [=] {
+    if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);  // it may write all of it
+    compute(p, scale, a, b, adds, c, out);
+  });
 }
 
 }  // namespace

@@ -1,19 +1,19 @@
 // A double of the few functions of cuBLASLt that are used, in place of kernels/cublaslt_runtime.cpp: it takes products
-// as the library does, is as strict as its documentation, and computes them in float64 in the host's memory. How it is
-// counted and what memory there is depends on what it runs beside: the stand-in for the CUDA runtime
+// as the library does, is as strict as its documentation, and computes them in float64 in the host's memory. How they
+// are counted and when they run depends on what it runs beside: the stand-in for the CUDA runtime
 // (cublaslt_standin.cpp), or tests of plans in plain memory (tests/plans/cublaslt_host.cpp).
 #pragma once
 #include <cublasLt.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace fovea::cublaslt::test {
 
 // ---- Given by what it runs beside.
 cublasStatus_t admit(const char* call);  // counts the call, and fails it on demand
-bool in_device_memory(const void* memory, size_t bytes, size_t alignment);
-bool computes();  // false: products are checked, and their results come from whole calls (kernels/cudnn_runtime.h)
+cublasStatus_t submit(cudaStream_t stream, const std::function<void()>& work);  // in the stream's order
 
 // ---- What it saw.
 struct Executed {

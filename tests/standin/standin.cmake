@@ -1,6 +1,7 @@
 # The stand-in for the CUDA runtime, the program linked to it, and the tests of what it lets run.
 file(GLOB standin CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
-set(seams ${CMAKE_CURRENT_LIST_DIR}/cudnn_runtime.cpp)  # take the place of files of fovea_kernels
+# These take the place of files of fovea_kernels.
+set(seams ${CMAKE_CURRENT_LIST_DIR}/cudnn_runtime.cpp ${CMAKE_CURRENT_LIST_DIR}/plan_double.cpp)
 set(cublaslt ${CMAKE_CURRENT_LIST_DIR}/cublaslt.cpp ${CMAKE_CURRENT_LIST_DIR}/cublaslt_standin.cpp)
 file(GLOB nccl CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/nccl*.cpp)
 list(REMOVE_ITEM standin ${seams} ${nccl} ${cublaslt})
@@ -54,10 +55,16 @@ if(FOVEA_HAS_NCCL)
 endif()
 catch_discover_tests(test_cuda TEST_PREFIX "cuda: " PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=passive)
 
-# The kernel tests again, as a GPU runs them: launches and copies through the runtime, in the memory that it gives.
-add_executable(standin_kernels $<TARGET_OBJECTS:test_kernels>)
-target_link_libraries(standin_kernels PRIVATE fovea_test_support fovea_kernels)
-set_target_properties(standin_kernels PROPERTIES LINKER_LANGUAGE CXX)
-fovea_use_standin(standin_kernels)
+# The tests of kernels and of whole networks again, as a GPU runs them: launches and copies through the runtime, in the
+# memory that it gives, convolutions by plan.
+foreach(layer kernels model)
+  add_executable(standin_${layer} $<TARGET_OBJECTS:test_${layer}>)
+  target_link_libraries(standin_${layer} PRIVATE fovea_test_support fovea_${layer})
+  set_target_properties(standin_${layer} PROPERTIES LINKER_LANGUAGE CXX)
+  fovea_use_standin(standin_${layer})
+endforeach()
+set(device "FOVEA_TEST_DEVICE=cuda;OMP_WAIT_POLICY=passive")
 add_test(NAME "cuda: standin: kernel tests in device memory" COMMAND standin_kernels)
-set_tests_properties("cuda: standin: kernel tests in device memory" PROPERTIES ENVIRONMENT "FOVEA_TEST_DEVICE=cuda;OMP_WAIT_POLICY=passive")
+set_tests_properties("cuda: standin: kernel tests in device memory" PROPERTIES ENVIRONMENT "${device}")
+add_test(NAME "cuda: standin: golden networks by plan" COMMAND standin_model "[golden]")
+set_tests_properties("cuda: standin: golden networks by plan" PROPERTIES ENVIRONMENT "${device}")

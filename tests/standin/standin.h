@@ -16,7 +16,6 @@
 //                      =concurrent     a thread does the work while the host goes on, as a device does
 //                                      Default: submitted, each call does its work before it returns
 //   FOVEA_STANDIN_DRIVER=13000, FOVEA_STANDIN_DEVICES=1, FOVEA_STANDIN_CAPABILITY=9.0    another machine
-//   FOVEA_STANDIN_CONV=direct          convolution by oneDNN's direct primitives, as of --conv direct
 #pragma once
 #include <cuda_runtime_api.h>
 

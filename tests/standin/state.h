@@ -51,8 +51,8 @@ struct Stream {
 struct Event {
   Point point;
   std::shared_ptr<Clock::time_point> time;
-  bool timed = true;
-  std::shared_ptr<Capture> capture;  // recorded within it
+  bool timed = true, in_graph = false;  // in_graph: recorded by a graph's node, at each launch
+  std::shared_ptr<Capture> capture;     // recorded within it
   std::vector<size_t> frontier;
 };
 

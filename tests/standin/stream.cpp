@@ -83,6 +83,16 @@ cudaError_t record(cudaEvent_t handle, cudaStream_t stream) {
   return cudaSuccess;
 }
 
+cudaError_t record_in_graph(cudaEvent_t handle, cudaStream_t stream) {
+  const auto event = find_event(handle);
+  const auto in = find(stream);
+  if (!event || !in) return cudaErrorInvalidResourceHandle;
+  if (!in->capture) return cudaErrorInvalidValue;
+  event->in_graph = true;
+  event->time = std::make_shared<Clock::time_point>();
+  return submit(stream, "event", false, [time = event->time] { *time = Clock::now(); });
+}
+
 cudaError_t wait(cudaStream_t stream, cudaEvent_t handle) {
   const auto event = find_event(handle);
   const auto in = find(stream);
@@ -247,6 +257,11 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return call("cudaEventRecord", [&] { return record(event, stream); });
 }
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
+  return call("cudaEventRecordWithFlags", [&] {
+    return flags == cudaEventRecordExternal ? record_in_graph(event, stream) : record(event, stream);
+  });
+}
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&] {
     const auto found = find_event(event);
@@ -269,10 +284,14 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
   return call("cudaEventElapsedTime", [&] {
     const auto from = find_event(begin), to = find_event(end);
-    if (!from || !to || !from->timed || !to->timed || !from->point.stream || !to->point.stream)
+    if (!from || !to || !from->timed || !to->timed || from->in_graph != to->in_graph)
       return cudaErrorInvalidResourceHandle;
-    if (to->point.stream->done < to->point.step || from->point.stream->done < from->point.step)
-      return cudaErrorNotReady;
+    for (const Event& event : {*from, *to}) {
+      if (!event.in_graph && !event.point.stream) return cudaErrorInvalidResourceHandle;
+      const bool reached =
+          event.in_graph ? *event.time != Clock::time_point{} : event.point.stream->done >= event.point.step;
+      if (!reached) return cudaErrorNotReady;
+    }
     *milliseconds = std::chrono::duration<float, std::milli>(*to->time - *from->time).count();
     return cudaSuccess;
   });

@@ -20,6 +20,14 @@ Reference conv_backward_weight(const kernels::ConvShape& shape, const Values& x,
                                const Values& before);
 Reference conv_bias_gradient(const kernels::ConvShape& shape, const Values& dy, const Values& before);
 
+// Allows for one more rounding to T, of `rounded`, on the way to `expected`, whose bound counts `roundings`: where the
+// result of a convolution is stored before more is added to it.
+template <class T>
+void allow_rounding_of(const Reference& rounded, double roundings, Reference& expected) {
+  for (size_t i = 0; i < expected.size(); ++i)
+    expected.mag[i] += epsilon_of<T>() * std::abs(rounded.ref[i]) / (roundings * epsilon_of<float>());
+}
+
 // Σ|terms| of the products as Winograd's F(tile x tile, 3x3) adds them up, in the place of the definition's:
 // |A|ᵀ [ Σ (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A| and its like for the gradients, with matrices derived anew from the
 // points.

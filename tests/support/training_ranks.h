@@ -1,7 +1,7 @@
 // Trainings of several ranks as programs of their own, and how close their loss curves must be.
 //
 // The bound of loss curves: two computations of one loss differ by 2·kForward of it, two gradients by 2·kBackward of
-// their norm (tests/model/golden_network_test.cpp). Step i moves the weights apart by rate·2·kBackward·|g_i|, which
+// their norm (tests/support/network_bounds.h). Step i moves the weights apart by rate·2·kBackward·|g_i|, which
 // changes the loss of step k by up to |g_k| times that.
 #pragma once
 #include <fmt/format.h>
@@ -12,16 +12,15 @@
 #include <memory>
 #include <sstream>
 
+#include "tests/support/network_bounds.h"
 #include "tests/support/process.h"
 #include "tests/support/ranks.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/support/tolerance.h"
 #include "tests/support/training_data.h"
 #include "tools/train/run_folder.h"
 
 namespace fovea::test {
 
-constexpr double kForward = 20 * 24 * epsilon_of<float>(), kBackward = 2 * kForward;
 constexpr double kRate = 0.01;
 
 using Arguments = std::vector<std::string>;
@@ -32,11 +31,12 @@ struct RankBench {
   explicit RankBench(const std::function<std::string(size_t, const std::string&)>& edit = {}) {
     make_data(data, 6, 3, edit);
   }
+  std::string precision = "fp32";
   fs::path run(const std::string& name) const { return folder.path() / name; }
   // A training whose every computation is the same, up to roundings, for any number of ranks.
   Arguments arguments(const std::string& name, const Arguments& settings = {}, const Arguments& more = {}) const {
     Arguments all{"train",       "--preset", "tiny",   "--data", data.string(),    "--out", run(name).string(),
-                  "--precision", "fp32",     "--conv", "direct", "--rank-timeout", "60"};
+                  "--precision", precision,  "--conv", "direct", "--rank-timeout", "60"};
     for (const char* setting :
          {"train.steps=8", "train.batch=6", "train.log_every=1", "train.checkpoint_every=4",
           "train.schedule.kind=\"constant\"", "train.schedule.warmup_steps=0", "train.optimizer.kind=\"sgd\"",
@@ -120,16 +120,18 @@ inline std::vector<LoggedStep> curve(const fs::path& run) {
   return steps;
 }
 
-// Empty where the curves agree within the bound at the top; else the first step that does not.
-inline std::string disagreement_of_curves(const std::vector<LoggedStep>& a, const std::vector<LoggedStep>& b) {
+// Empty where the curves agree within the bound at the top; else the first step that does not. `forward`, `backward`:
+// how far two losses and two gradients may lie apart.
+inline std::string disagreement_of_curves(const std::vector<LoggedStep>& a, const std::vector<LoggedStep>& b,
+                                          double forward = 2 * kForward, double backward = 2 * kBackward) {
   constexpr double kDigits = 1e-6;  // of the log
   if (a.size() != b.size() || a.empty()) return fmt::format("{} and {} steps", a.size(), b.size());
   double moved = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    const double bound = (2 * kForward + kDigits) * a[i].loss + a[i].gradient_norm * moved;
+    const double bound = (forward + kDigits) * a[i].loss + a[i].gradient_norm * moved;
     if (!(std::abs(a[i].loss - b[i].loss) <= bound))
       return fmt::format("step {}: {} and {}, bound {}", i + 1, a[i].loss, b[i].loss, bound);
-    moved += kRate * 2 * kBackward * a[i].gradient_norm;
+    moved += kRate * backward * a[i].gradient_norm;
   }
   return "";
 }

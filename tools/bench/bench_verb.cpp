@@ -124,8 +124,9 @@ std::vector<std::pair<std::string, double>> shares(Context& context, const std::
   context.queue.set_profile(&profile);
   work();
   context.queue.set_profile(nullptr);
-  std::vector<std::pair<std::string, double>> parts;
-  for (const auto& [name, entry] : profile.entries) parts.emplace_back(name, entry.seconds);
+  std::map<std::string, double> by_name;
+  for (const auto& [key, entry] : profile.entries) by_name[key.name] += entry.seconds;
+  std::vector<std::pair<std::string, double>> parts(by_name.begin(), by_name.end());
   std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   return parts;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/communicator.h"
 #include "engine/gradient_reducer.h"
 
 namespace fovea {
@@ -60,8 +61,10 @@ void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& sh
     step.losses = enqueue_step(model_, optimizer_, step.input.prepare());
   };
   model_.parameters().before_step(context);
+  RecordOptions options;
+  if (context.ranks != nullptr) options.any_rank = [&](bool here) { return context.ranks->any(here); };
   if (record_)
-    step.work.run(context, body);
+    step.work.run(context, body, options);
   else
     body();
   model_.parameters().stepped();  // which a replay does not say
