@@ -1,17 +1,22 @@
 // `fovea info`: the build, the machine, and a network's table of layers, parameters, arithmetic and memory.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <thread>
 
+#include "engine/optimizer.h"
 #include "engine/printable.h"
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
+#include "kernels/gpu.h"
 #include "tools/config/config.h"
 #include "tools/info/plan_table.h"
 #include "tools/info/roofline.h"
+#include "tools/info/simulation.h"
 #include "tools/report/table.h"
+#include "tools/train/step.h"
 #include "tools/verbs.h"
 
 namespace fovea {
@@ -23,7 +28,7 @@ struct InfoOptions {
   std::string weights;
   std::vector<int> size;
   int batch = 1;
-  bool show_config = false, layers = false, plans = false, roofline = false;
+  bool show_config = false, layers = false, plans = false, roofline = false, simulate = false;
 };
 
 std::string cpu_name() {
@@ -77,12 +82,59 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
   return plan;
 }
 
-void print_network(const InfoOptions& options, const Config& config, Context& context, RetinaNet& model) {
+// The calls of `body` as it is recorded once it has run.
+Simulation simulation_of(Context& context, const std::function<void()>& body) {
+  context.queue.rehearse(body);
+  QueueProfile profile;
+  context.queue.set_profile(&profile);
+  context.queue.record(body);
+  context.queue.set_profile(nullptr);
+  return simulate(profile.works, simulated_h200());
+}
+
+void print_simulation(const char* what, const Simulation& simulation, int batch) {
+  fmt::print("{}, microseconds of each layer's calls alone:\n{}", what, layer_table(simulation.by_layer));
+  fmt::print("{}: {} calls, {:.2f} ms a batch of {}, {:.0f} images/s predicted\n", what, simulation.calls,
+             1e3 * simulation.seconds, batch, batch / simulation.seconds);
+  if (!simulation.undeclared.empty())
+    fmt::print("of these only the gap is counted: {}\n", fmt::join(simulation.undeclared, ", "));
+  fmt::print("\n");
+}
+
+// Nothing runs: a described GPU takes what the engine gives it.
+void simulate_network(const InfoOptions& options, const Config& config, LevelSize size) {
+  Gpu::describe();
+  Context context(DeviceKind::Cuda, Precision::BF16);
+  RetinaNet model(context, config.model, config.seed);
+  const int64_t n = options.batch;
+  constexpr int64_t kBoxes = 64;
+  const Tensor images = context.empty({n, size.height, size.width, 3}, context.activation_dtype),
+               sizes = context.empty({n, 2}, DType::F32);
+  const Truth truth{context.empty({n, kBoxes, 4}, DType::F32), context.empty({n, kBoxes}, DType::I32),
+                    context.empty({n, kBoxes}, DType::U8), context.empty({n}, DType::I32)};
+  const Simulation detection = simulation_of(context, [&] {
+    Tape tape(context, /*training=*/false);
+    model.detect(model.forward(tape, images), size, sizes, {});
+  });
+  Optimizer optimizer(context, model.parameters(), config.train.optimizer);
+  const Simulation training =
+      simulation_of(context, [&] { enqueue_step(model, optimizer, {.images = images, .truth = truth, .size = size}); });
+  const SimulatedGpu gpu = simulated_h200();
+  fmt::print("{}, bf16: predicted from the calls that are recorded; nothing here was measured\n{}\n", gpu.name,
+             gpu.constants());
+  print_simulation("detection", detection, options.batch);
+  print_simulation("training", training, options.batch);
+}
+
+LevelSize input_size(const InfoOptions& options, const Config& config) {
   const int short_side = config.input.short_side.back(), pad = config.input.pad_to;
   const auto padded = [&](int length) { return (length + pad - 1) / pad * pad; };
-  LevelSize size{padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
-  if (!options.size.empty())
-    size = {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
+  if (options.size.empty()) return {padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
+  return {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
+}
+
+void print_network(const InfoOptions& options, const Config& config, Context& context, RetinaNet& model) {
+  const LevelSize size = input_size(options, config);
   const Plan p = plan(context, model, size, options.batch);
   double macs = 0;
   Table table({"layer", "input", "kernel", "output", "GMAC", "computed by"});
@@ -130,6 +182,7 @@ void info(const InfoOptions& options) {
   const Config config = resolve(options.config, preset("paper"));
   fmt::print("\n");
   if (options.show_config) return fmt::print("{}", to_toml(config));
+  if (options.simulate) return simulate_network(options, config, input_size(options, config));
   Context context(resolve_device(options.config.device), config.precision, config.convolution);
   RetinaNet model(context, config.model, config.seed);
   print_network(options, config, context, model);
@@ -151,6 +204,8 @@ void add_info(CLI::App& app) {
       "H200 where there is none");
   verb->add_flag("--roofline", options->roofline,
                  "What each layer must take at the least on an H200, in bf16: FLOP, bytes, microseconds");
+  verb->add_flag("--simulate", options->simulate,
+                 "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
   verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
   verb->callback([options] { info(*options); });
 }
