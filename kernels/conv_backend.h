@@ -27,13 +27,22 @@ class ConvBackend {
 
   virtual std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) = 0;
   virtual std::vector<ConvPlan> plans(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
+  // What a call takes, without its alternatives: of a gradient, `add`: it accumulates, `relu`: it is masked.
+  virtual ConvPlan used_plan(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
 };
 
 // By ConvPass: what profiles show on a GPU.
 inline constexpr const char* kConvNames[] = {"conv_forward", "conv_backward_data", "conv_backward_weight"};
 
+// Ways of cuDNN's (kernels/conv_ways.h) that are taken wherever there are any, whatever they cost: as
+// ConvAlgorithm::Winograd is on the CPU, for tests, in which shapes are small.
+struct ConvPreference {
+  int parts = 1;         // of every batch that has as many images
+  bool gathers = false;  // 1x1 with a stride, on gathered pixels
+};
+
 std::unique_ptr<ConvBackend> make_onednn_backend(ConvAlgorithm algorithm);
 // Throws Error(Runtime) where this build has no CUDA (conv_no_cudnn.cpp) or this machine no cuDNN.
-std::unique_ptr<ConvBackend> make_cudnn_backend();
+std::unique_ptr<ConvBackend> make_cudnn_backend(const ConvPreference& preference = {});
 
 }  // namespace fovea::kernels

@@ -1,59 +1,73 @@
-// Seconds that a convolution takes on a GPU in each way that there is to compute it, by a roofline of the H200: what
-// decides between them where nothing was timed. Rates: 4.3 TB/s; Hopper's kernels 700 TFLOP/s, fused data gradients,
-// which are of Ampere's kind, 450. What all ways have in common need not be right, only what they differ in: bytes.
+// Seconds that a convolution takes on a GPU in each way that there is to compute it, by a roofline: what decides
+// between them where nothing was timed.
 #pragma once
 #include <algorithm>
 
-#include "kernels/conv.h"
+#include "kernels/conv_form.h"
+#include "kernels/device_rates.h"
 
 namespace fovea::kernels {
 
 class ConvCost {
  public:
-  ConvCost(const ConvShape& s, DType dtype)
-      : flop_(2.0 * static_cast<double>(s.macs())),
-        x_(bytes(s.input_count(), dtype)),
-        y_(bytes(s.output_count(), dtype)),
-        weights_(bytes(s.weight_count(), dtype)),
-        gradient_(bytes(s.weight_count(), DType::F32)),
-        widens_(dtype != DType::F32) {}
+  ConvCost(const ConvForm& form, ConvPass pass, DType dtype, const DeviceRates& rates)
+      : rates_(rates),
+        pass_(pass),
+        dtype_(dtype),
+        gathers_(form.gather),
+        flop_(2.0 * static_cast<double>(form.shape.macs())),
+        given_x_(bytes(form.given.input_count(), dtype)),
+        x_(bytes(form.shape.input_count(), dtype)),
+        read_x_(gathers(form.shape) ? bytes(gathered(form.shape).input_count(), dtype) : x_),
+        y_(bytes(form.shape.output_count(), dtype)),
+        weights_(bytes(form.shape.weight_count(), dtype)),
+        gradient_(bytes(form.shape.weight_count(), DType::F32)) {}
 
-  // cuDNN's forward: all in one kernel, or a pass over y behind it. As a product it is always the former.
-  double forward_pass(bool add) const { return (2 + int{add}) * y_ / kBytesPerSecond; }
-  double forward(bool add, bool fused) const { return fused ? product_forward(add) : plain(0) + forward_pass(add); }
-  double product_forward(bool add) const { return plain(int{add} * y_); }
+  // cuDNN's kernel; what is fused to it: an addend, a mask.
+  double kernel(bool add, bool mask, bool older) const {
+    if (pass_ == ConvPass::BackwardData) return longest(older, x_ + y_ + weights_ + (int{add} + int{mask}) * x_);
+    return longest(older, read_x_ + y_ + weights_ + int{add} * y_);
+  }
+  // Our passes around a kernel that does the plain convolution.
+  double forward_passes(bool fused, bool add) const { return gather() + (fused ? 0 : pass((2 + int{add}) * y_)); }
+  double data_passes(bool add, bool mask) const {
+    if (gathers_) return pass(add && !mask ? 3 * x_ : x_ + (1 + int{add} + int{mask}) * given_x_);
+    return add || mask ? pass((2 + int{add} + int{mask}) * x_) : 0;
+  }
+  // cuDNN's weight gradient is in the dtype of x: a pass brings it to the fp32 gradient.
+  double weight_passes(bool accumulate) const {
+    const bool finishes = dtype_ != DType::F32 || accumulate;
+    return gather() + (finishes ? pass(weights_ + (1 + int{accumulate}) * gradient_) : 0);
+  }
+  double bias_pass() const { return pass(y_); }
 
-  // cuDNN's data gradient: plain, then a pass of our own where it is added or masked; or all in one older kernel.
-  double data_pass(bool add, bool mask) const {
-    return add || mask ? (2 + int{add} + int{mask}) * x_ / kBytesPerSecond : 0;
+  // A matrix product with our passes. It adds; masks and scattered pixels are ours. It writes the fp32 gradient.
+  double product(bool add, bool mask) const {
+    if (pass_ == ConvPass::BackwardWeight) return gather() + longest(false, x_ + y_ + (1 + int{add}) * gradient_);
+    if (pass_ == ConvPass::Forward) return gather() + kernel(add, false, false);
+    return kernel(add && !gathers_, false, false) + product_passes(add, mask);
   }
-  double data_by_pass(bool add, bool mask) const { return plain(0) + data_pass(add, mask); }
-  double data_fused(bool add, bool mask) const {
-    return std::max(flop_ / kFusedRate, (x_ + y_ + weights_ + (int{add} + int{mask}) * x_) / kBytesPerSecond);
+  double product_passes(bool add, bool mask) const {
+    if (pass_ != ConvPass::BackwardData) return gather();
+    return gathers_ ? data_passes(add, mask) : data_passes(false, mask);
   }
-  bool prefers_fused(bool add, bool mask) const { return data_fused(add, mask) < data_by_pass(add, mask); }
-  double data(bool add, bool mask) const { return std::min(data_fused(add, mask), data_by_pass(add, mask)); }
-  // A product adds; our pass masks.
-  double product_data(bool add, bool mask) const { return plain(int{add} * x_) + data_pass(false, mask); }
-
-  // cuDNN's weight gradient is in the dtype of x: a pass brings it to the fp32 gradient. A product writes that.
-  double weight_pass(bool accumulate) const {
-    return widens_ || accumulate ? (weights_ + (1 + int{accumulate}) * gradient_) / kBytesPerSecond : 0;
-  }
-  double weight(bool accumulate) const { return plain(0) + weight_pass(accumulate); }
-  double product_weight(bool accumulate) const { return plain((1 + int{accumulate}) * gradient_ - weights_); }
-  double bias_pass() const { return y_ / kBytesPerSecond; }
 
  private:
-  static constexpr double kBytesPerSecond = 4.3e12, kPlainRate = 700e12, kFusedRate = 450e12;
   static double bytes(int64_t count, DType dtype) {
     return static_cast<double>(count) * static_cast<double>(size_of(dtype));
   }
-  double plain(double more_bytes) const {
-    return std::max(flop_ / kPlainRate, (x_ + y_ + weights_ + more_bytes) / kBytesPerSecond);
+  double longest(bool older, double moved) const {
+    const double rate = dtype_ == DType::F32 ? rates_.fp32 : older ? rates_.older : rates_.native;
+    return std::max(flop_ / rate, moved / rates_.bytes) + rates_.launch;
   }
-  double flop_, x_, y_, weights_, gradient_;
-  bool widens_;
+  double pass(double moved) const { return moved / rates_.bytes + rates_.launch; }
+  double gather() const { return gathers_ ? pass(2 * x_) : 0; }
+
+  DeviceRates rates_;
+  ConvPass pass_;
+  DType dtype_;
+  bool gathers_;
+  double flop_, given_x_, x_, read_x_, y_, weights_, gradient_;
 };
 
 }  // namespace fovea::kernels

@@ -1,15 +1,14 @@
 #include "kernels/conv_cublaslt.h"
 
 #include <cstdio>
-#include <limits>
 #include <map>
 
 #include "kernels/conv_backend.h"
 #include "kernels/conv_cost.h"
-#include "kernels/conv_packed.h"
 #include "kernels/cublaslt_product.h"
 #include "kernels/cudnn_plan_file.h"
 #include "kernels/cudnn_runtime.h"
+#include "kernels/cudnn_timing.h"
 #include "kernels/random_tensor.h"
 #include "kernels/reduce.h"
 #include "kernels/scratch.h"
@@ -23,25 +22,30 @@ using cublaslt::ProductOperands;
 
 constexpr int kRowBytes = 16;  // rows of pixels are multiples of it: what tensor cores take, and vectors
 
-bool is_product(const ConvShape& s, DType dtype) {
+// The form in which a convolution 1x1 is a product: as it is, or with a stride on gathered pixels. Empty: it is none.
+std::optional<ConvForm> product_form(const ConvShape& s, DType dtype) {
   const int multiple = kRowBytes / static_cast<int>(size_of(dtype));
-  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride == 1 && s.pad == 0 && s.groups == 1 && s.in_c % multiple == 0 &&
-         s.out_c % multiple == 0;
+  if (s.in_c % multiple != 0 || s.out_c % multiple != 0) return std::nullopt;
+  if (gathers(s)) return gathered_form(s);
+  if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride != 1 || s.pad != 0 || s.groups != 1) return std::nullopt;
+  return ConvForm{s, s};
 }
 
 int64_t pixels_of(const ConvShape& s) { return int64_t{s.batch} * s.in_h * s.in_w; }
 
-ProductKey key_of(const ConvShape& s, DType dtype, ConvPass pass, const ConvFusion& fusion) {
-  return {pass, dtype, pixels_of(s), s.in_c, s.out_c, fusion.add, fusion.bias, fusion.relu};
+// Gathered gradients are added by the pass that scatters them.
+ProductKey key_of(const ConvForm& form, DType dtype, ConvPass pass, const ConvFusion& fusion) {
+  const ConvShape& s = form.shape;
+  const bool add = fusion.add && !(form.gather && pass == ConvPass::BackwardData);
+  return {pass, dtype, pixels_of(s), s.in_c, s.out_c, add, fusion.bias, fusion.relu};
 }
 
-// The fastest of its algorithms is picked. Its seconds.
-double time_algorithms(Queue& queue, Product& product) {
+// The fastest of the product's algorithms.
+cudnn::Timed time_algorithms(Queue& queue, Product& product) {
   using cudnn::RandomTensor;
   const ProductKey& key = product.key();
-  const bool weight = key.pass == ConvPass::BackwardWeight;
+  const bool weight = key.pass == ConvPass::BackwardWeight, forward = key.pass == ConvPass::Forward;
   const int64_t x = key.pixels * key.in_c, y = key.pixels * key.out_c, w = int64_t{key.in_c} * key.out_c;
-  const bool forward = key.pass == ConvPass::Forward;
   size_t workspace_bytes = 0;
   for (int i = 0; i < product.candidates(); ++i) {
     product.pick(i);
@@ -56,15 +60,10 @@ double time_algorithms(Queue& queue, Product& product) {
           weight ? DType::F32 : key.dtype),
       workspace(queue, static_cast<int64_t>(workspace_bytes / sizeof(float)), DType::F32);
   const ProductOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr, bias.data(), out.data()};
-  int best = 0;
-  double least = std::numeric_limits<double>::max();
-  for (int i = 0; i < product.candidates(); ++i) {
-    product.pick(i);
-    const double taken = cudnn::seconds(queue, [&] { product.run(queue, operands, workspace.data()); });
-    if (taken < least) best = i, least = taken;
-  }
-  product.pick(best);
-  return least;
+  return cudnn::fastest(queue, {.count = product.candidates(),
+                                .what = text_of(key),
+                                .prepare = [&](int i) { return product.pick(i), true; },
+                                .run = [&] { product.run(queue, operands, workspace.data()); }});
 }
 
 bool is_faster(double modelled, double timed, const Rival& rival) {
@@ -79,48 +78,37 @@ class CublasltProducts final : public ConvProducts {
         file_(folder, "cublaslt-algorithms",
               "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + " on " + cudnn::device().name()) {}
 
-  ~CublasltProducts() override {
-    if (!changed_) return;
-    for (const auto& [key, entry] : entries_)
-      if (entry.seconds > 0)
-        file_.plans[text_of(key)] = {
-            {.candidates = entry.product.candidates(), .workspace = entry.product.workspace_bytes()},
-            entry.seconds,
-            entry.product.serialise()};
-    file_.write();
-  }
-
   bool forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args,
                const Rival& rival) override {
     const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu};
-    const Entry* entry = faster(queue, shape, key_of(shape, dtype, ConvPass::Forward, fusion), false, rival);
-    if (entry == nullptr) return false;
-    dispatch(dtype, [&]<class T> { run_forward<T>(queue, shape, entry->product, args); });
+    const Choice choice = faster(queue, {shape, dtype, ConvPass::Forward, fusion}, rival);
+    if (choice.entry == nullptr) return false;
+    dispatch(dtype, [&]<class T> { run_forward<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
 
   bool backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args,
                      const Rival& rival) override {
-    const Entry* entry = faster(queue, shape, key_of(shape, dtype, ConvPass::BackwardData, {.add = args.accumulate}),
-                                args.relu_mask != nullptr, rival);
-    if (entry == nullptr) return false;
-    dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, shape, entry->product, args); });
+    const ConvFusion fusion{.add = args.accumulate, .relu = args.relu_mask != nullptr};
+    const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardData, fusion}, rival);
+    if (choice.entry == nullptr) return false;
+    dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
 
   bool backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args,
                        const Rival& rival) override {
-    const Entry* entry =
-        faster(queue, shape, key_of(shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}), false, rival);
+    const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}}, rival);
+    const Entry* entry = choice.entry;
     if (entry == nullptr) return false;
     if (args.dbias != nullptr && !args.accumulate) {  // which a product can only write, not add to
       const Entry* with_bias =
-          find(queue, key_of(shape, dtype, ConvPass::BackwardWeight, {.bias = true}), rival.timing);
+          find(queue, key_of(choice.form, dtype, ConvPass::BackwardWeight, {.bias = true}), rival.timing);
       const bool timed = with_bias != nullptr && with_bias->seconds > 0 && entry->seconds > 0;
-      if (with_bias != nullptr && (!timed || with_bias->seconds < entry->seconds + ConvCost(shape, dtype).bias_pass()))
-        entry = with_bias;
+      const double bias_pass = ConvCost(choice.form, ConvPass::BackwardWeight, dtype, rates_).bias_pass();
+      if (with_bias != nullptr && (!timed || with_bias->seconds < entry->seconds + bias_pass)) entry = with_bias;
     }
-    dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, shape, entry->product, args); });
+    dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, choice.form, entry->product, args); });
     return true;
   }
 
@@ -131,6 +119,21 @@ class CublasltProducts final : public ConvProducts {
   struct Entry {
     Product product;
     double seconds = 0;  // as timed; 0: not timed
+    bool tried = false;  // to time it
+  };
+  struct Call {
+    ConvShape shape;
+    DType dtype;
+    ConvPass pass;
+    ConvFusion fusion;  // of a gradient: `add`, it accumulates; `relu`, it is masked
+    bool mask() const { return pass == ConvPass::BackwardData && fusion.relu; }
+    ProductKey key(const ConvForm& form) const {
+      return key_of(form, dtype, pass, pass == ConvPass::Forward ? fusion : ConvFusion{.add = fusion.add});
+    }
+  };
+  struct Choice {
+    ConvForm form;
+    const Entry* entry = nullptr;  // nullptr: it is left to cuDNN
   };
 
   // nullptr where cuBLASLt has no algorithm, or where there is no device to ask it for one.
@@ -145,91 +148,126 @@ class CublasltProducts final : public ConvProducts {
     }
     Entry& entry = found->second;
     if (entry.product.candidates() == 0) return nullptr;
-    if (timing && entry.seconds == 0) {
-      entry.seconds = time_algorithms(queue, entry.product);
-      changed_ = true;
-    }
+    if (timing && entry.seconds == 0 && !entry.tried) time(queue, entry);
     return &entry;
   }
 
-  static double modelled(const ConvShape& shape, const ProductKey& key, bool mask) {
-    const ConvCost cost(shape, key.dtype);
-    if (key.pass == ConvPass::Forward) return cost.product_forward(key.add);
-    return key.pass == ConvPass::BackwardData ? cost.product_data(key.add, mask) : cost.product_weight(key.add);
+  // Kept on disk at once. Where every algorithm fails, or there is no memory to time them, the first stays.
+  void time(Queue& queue, Entry& entry) {
+    entry.tried = true;
+    const std::string text = text_of(entry.product.key());
+    cudnn::Timed best;
+    try {
+      best = time_algorithms(queue, entry.product);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "warning: %s is not timed: %s\n", text.c_str(), error.what());
+    }
+    entry.product.pick(std::max(best.candidate, 0));
+    if (best.candidate < 0) return;
+    entry.seconds = best.seconds;
+    cudnn::StoredPlan& stored = file_.plans[text];
+    stored.info.candidates = entry.product.candidates();
+    stored.info.workspace = entry.product.workspace_bytes();
+    stored.seconds = entry.seconds;
+    stored.bytes = entry.product.serialise();
+    file_.write();
   }
-  static bool takes(const Entry& entry, const ConvShape& shape, const Rival& rival, bool mask) {
-    const ProductKey& key = entry.product.key();
-    const double pass = mask ? ConvCost(shape, key.dtype).data_pass(false, true) : 0;
-    return is_faster(modelled(shape, key, mask), entry.seconds > 0 ? entry.seconds + pass : 0, rival);
+
+  bool takes(const Entry* entry, const ConvForm& form, const Call& call, const Rival& rival) const {
+    const ConvCost cost(form, call.pass, call.dtype, rates_);
+    const double timed =
+        entry != nullptr && entry->seconds > 0 ? entry->seconds + cost.product_passes(call.fusion.add, call.mask()) : 0;
+    return is_faster(cost.product(call.fusion.add, call.mask()), timed, rival);
   }
-  // The product, where it is to be taken; `mask`: with a pass behind it. cuBLASLt is not asked where it can't be.
-  const Entry* faster(Queue& queue, const ConvShape& shape, const ProductKey& key, bool mask, const Rival& rival) {
-    if (!is_product(shape, key.dtype)) return nullptr;
+  // The product, where it is to be taken. cuBLASLt is not asked where it can't be.
+  Choice faster(Queue& queue, const Call& call, const Rival& rival) {
+    const std::optional<ConvForm> form = product_form(call.shape, call.dtype);
+    if (!form) return {};
     const bool timed = rival.timing || rival.timed > 0;
-    if (!timed && !is_faster(modelled(shape, key, mask), 0, rival)) return nullptr;
-    const Entry* entry = find(queue, key, rival.timing);
-    return entry != nullptr && takes(*entry, shape, rival, mask) ? entry : nullptr;
+    if (!timed && !takes(nullptr, *form, call, rival)) return {};
+    const Entry* entry = find(queue, call.key(*form), rival.timing);
+    return {*form, entry != nullptr && takes(entry, *form, call, rival) ? entry : nullptr};
   }
 
   static void run(Queue& queue, const Product& product, const ProductOperands& operands, void* workspace) {
     queue.submit(kConvNames[static_cast<int>(product.key().pass)], [&] { product.run(queue, operands, workspace); });
   }
 
+  // The workspace comes first in scratch: it is aligned as the queue's is, to 256 bytes.
   template <class T>
-  void run_forward(Queue& queue, const ConvShape& shape, const Product& product, const ConvForward& args) {
+  void run_forward(Queue& queue, const ConvForm& form, const Product& product, const ConvForward& args) {
     Scratch parts;
-    const auto workspace = parts.add<char>(product.workspace_bytes());  // first: aligned as the queue's is, to 256
-    const auto bias = parts.add<T>(args.bias != nullptr ? shape.out_c : 0);
+    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto bias = parts.add<T>(args.bias != nullptr ? form.shape.out_c : 0);
+    const auto x = parts.add<T>(form.gather ? form.shape.input_count() : 0);
     queue.with_workspace(parts.bytes(), [=, this, &queue, &product](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
-      ProductOperands operands{args.x, args.weights.data, args.add, nullptr, args.y};
+      ProductOperands operands{image_for(queue, form, args.x, x(scratch)), args.weights.data, args.add, nullptr,
+                               args.y};
       if (args.bias != nullptr)
-        operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, shape.out_c, args, bias(scratch)));
+        operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, form.shape.out_c, args, bias(scratch)));
       run(queue, product, operands, workspace(scratch));
     });
   }
 
   template <class T>
-  static void run_backward_data(Queue& queue, const ConvShape& shape, const Product& product,
+  static void run_backward_data(Queue& queue, const ConvForm& form, const Product& product,
                                 const ConvBackwardData& args) {
-    queue.with_workspace(product.workspace_bytes(), [=, &queue, &product](void* workspace) {
-      run(queue, product, {args.dy, args.weights.data, args.accumulate ? args.dx : nullptr, nullptr, args.dx},
-          workspace);
-      if (args.relu_mask != nullptr)
-        finish_gradient(queue, pixels_of(shape), shape.in_c, shape.in_c, static_cast<const T*>(args.dx),
-                        static_cast<const T*>(args.relu_mask), /*accumulate=*/false, static_cast<T*>(args.dx));
+    Scratch parts;
+    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto dx = parts.add<T>(form.gather ? form.shape.input_count() : 0);
+    queue.with_workspace(parts.bytes(), [=, &queue, &product](void* memory) {
+      Scratch scratch = parts;
+      scratch.place(memory);
+      void* out = form.gather ? dx(scratch) : args.dx;
+      run(queue, product, {args.dy, args.weights.data, product.key().add ? args.dx : nullptr, nullptr, out},
+          workspace(scratch));
+      if (form.gather || args.relu_mask != nullptr)  // on dx itself the product has added
+        finish_data_gradient(queue, form, static_cast<const T*>(out), static_cast<const T*>(args.relu_mask),
+                             args.accumulate && form.gather, static_cast<T*>(args.dx));
     });
   }
 
   template <class T>
-  static void run_backward_weight(Queue& queue, const ConvShape& shape, const Product& product,
+  static void run_backward_weight(Queue& queue, const ConvForm& form, const Product& product,
                                   const ConvBackwardWeight& args) {
     const bool with_bias = product.key().bias;
-    queue.with_workspace(product.workspace_bytes(), [=, &queue, &product](void* workspace) {
+    Scratch parts;
+    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto x = parts.add<T>(form.gather ? form.shape.input_count() : 0);
+    queue.with_workspace(parts.bytes(), [=, &queue, &product](void* memory) {
+      Scratch scratch = parts;
+      scratch.place(memory);
       run(queue, product,
-          {args.x, args.dy, args.accumulate ? args.dweight : nullptr, with_bias ? args.dbias : nullptr, args.dweight},
-          workspace);
+          {image_for(queue, form, args.x, x(scratch)), args.dy, args.accumulate ? args.dweight : nullptr,
+           with_bias ? args.dbias : nullptr, args.dweight},
+          workspace(scratch));
     });
     if (args.dbias != nullptr && !with_bias)
-      column_sum(queue, pixels_of(shape), shape.out_c, static_cast<const T*>(args.dy), args.dbias, args.accumulate);
+      column_sum(queue, form.y_rows(), form.shape.out_c, static_cast<const T*>(args.dy), args.dbias, args.accumulate);
   }
 
   PackedWeights& packed_;
   cudnn::PlanFile file_;
+  DeviceRates rates_ = rates_of(cudnn::device().name(), cudnn::device().sm());
   std::map<ProductKey, Entry> entries_;
-  bool changed_ = false;
 };
 
 std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dtype, ConvPass pass,
                                                const ConvFusion& fusion, const Rival& rival) {
-  if (!is_product(shape, dtype)) return std::nullopt;
-  const bool mask = pass == ConvPass::BackwardData && fusion.relu;
-  const ProductKey key = key_of(shape, dtype, pass, pass == ConvPass::Forward ? fusion : ConvFusion{.add = fusion.add});
-  ConvPlan row{.graph = fusion_text(key), .kernels = "cuBLASLt", .passes = mask ? "mask" : ""};
+  const std::optional<ConvForm> form = product_form(shape, dtype);
+  if (!form) return std::nullopt;
+  const Call call{shape, dtype, pass, fusion};
+  const ProductKey key = call.key(*form);
+  ConvPlan row{.graph = fusion_text(key), .kernels = "cuBLASLt", .passes = passes_of(*form, pass)};
+  const bool scattered_add = fusion.add && !key.add;
+  if (scattered_add || call.mask())
+    row.passes +=
+        std::string(row.passes.empty() ? "" : ", ") + (scattered_add ? call.mask() ? "add and mask" : "add" : "mask");
   if (cublaslt::handle() == nullptr) {
     row.engine = "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + ", asked on the GPU";
-    row.used = is_faster(modelled(shape, key, mask), 0, rival);
+    row.used = takes(nullptr, *form, call, rival);
     return row;
   }
   Queue queue;  // of the CPU: nothing is timed
@@ -238,7 +276,7 @@ std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dty
   row.engine = entry->product.algorithm();
   row.candidates = entry->product.candidates();
   row.workspace = entry->product.workspace_bytes();
-  row.used = takes(*entry, shape, rival, mask);
+  row.used = takes(entry, *form, call, rival);
   row.built = true;
   return row;
 }

@@ -3,7 +3,7 @@
 
 namespace fovea::kernels {
 
-std::unique_ptr<ConvBackend> make_cudnn_backend() {
+std::unique_ptr<ConvBackend> make_cudnn_backend(const ConvPreference&) {
   throw Error(ErrorKind::Runtime, "this build has no CUDA: configure with -DFOVEA_CUDA=ON, or use --device cpu");
 }
 

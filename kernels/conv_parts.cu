@@ -182,6 +182,104 @@ struct UnfoldWeightGradient {
   }
 };
 
+// Pixels of an image, one in stride x stride of which a convolution 1x1 looks at.
+struct StridedPixels {
+  int in_h, in_w, out_h, out_w, stride, channels;
+  explicit StridedPixels(const ConvShape& s)
+      : in_h(s.in_h), in_w(s.in_w), out_h(s.out_h()), out_w(s.out_w()), stride(s.stride), channels(s.in_c) {}
+
+  // Where the pixel is that output pixel `row` looks at.
+  FN int64_t looked_at(int64_t row) const {
+    const int64_t line = row / out_w, image = line / out_h;
+    const int p = static_cast<int>(line - image * out_h), q = static_cast<int>(row - line * out_w);
+    return ((image * in_h + int64_t{p} * stride) * in_w + q * stride) * channels;
+  }
+  // Where the output pixel is that looks at pixel `row`; -1: none does.
+  FN int64_t looking(int64_t row) const {
+    const int64_t line = row / in_w, image = line / in_h;
+    const int h = static_cast<int>(line - image * in_h), w = static_cast<int>(row - line * in_w);
+    if (h % stride != 0 || w % stride != 0) return -1;
+    return ((image * out_h + h / stride) * out_w + w / stride) * channels;
+  }
+};
+
+template <class T>
+struct GatherPixels {
+  const T* x;
+  T* to;
+  StridedPixels pixels;
+
+  struct AtRow {
+    const T* from;
+    T* to;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      store_pack(to + c, load_pack<W>(from + c));
+    }
+  };
+  FN AtRow row(int64_t row) const { return {x + pixels.looked_at(row), to + row * pixels.channels}; }
+};
+
+// A row is an output pixel.
+template <class T>
+struct AddPixels {
+  const T* from;
+  T* dx;
+  StridedPixels pixels;
+
+  struct AtRow {
+    const T* from;
+    T* dx;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      const auto value = load_pack<W>(from + c);
+      auto sum = load_pack<W>(dx + c);
+      for (int k = 0; k < W; ++k) sum[k] = static_cast<T>(static_cast<float>(value[k]) + static_cast<float>(sum[k]));
+      store_pack(dx + c, sum);
+    }
+  };
+  FN AtRow row(int64_t row) const { return {from + row * pixels.channels, dx + pixels.looked_at(row)}; }
+};
+
+// A row is a pixel of dx.
+template <class T>
+struct SpreadPixels {
+  const T *from, *mask;
+  T* dx;
+  StridedPixels pixels;
+  bool accumulate;
+
+  struct AtRow {
+    const T *from, *mask;  // nullptr: no pixel looks here; no mask
+    T* dx;
+    bool accumulate;
+    template <int W>
+    FN void operator()(int64_t c) const {
+      float value[W] = {};
+      if (from != nullptr) {
+        const auto in = load_pack<W>(from + c);
+        for (int k = 0; k < W; ++k) value[k] = static_cast<float>(in[k]);
+      }
+      if (accumulate) {
+        const auto held = load_pack<W>(dx + c);
+        for (int k = 0; k < W; ++k) value[k] += static_cast<float>(held[k]);
+      }
+      if (mask != nullptr) {
+        const auto masks = load_pack<W>(mask + c);
+        for (int k = 0; k < W; ++k)
+          if (static_cast<float>(masks[k]) <= 0) value[k] = 0;
+      }
+      Pack<T, W> out;
+      for (int k = 0; k < W; ++k) out[k] = static_cast<T>(value[k]);
+      store_pack(dx + c, out);
+    }
+  };
+  FN AtRow row(int64_t row) const {
+    const int64_t at = pixels.looking(row), here = row * pixels.channels;
+    return {at < 0 ? nullptr : from + at, mask == nullptr ? nullptr : mask + here, dx + here, accumulate};
+  }
+};
+
 }  // namespace
 
 template <class From, class To>
@@ -240,6 +338,30 @@ void unfold_weight_gradient(Queue& queue, const ConvShape& shape, const T* from,
               UnfoldWeightGradient<T>{from, dweight, accumulate, {shape, folded(shape)}});
 }
 
+bool gathers(const ConvShape& s) {
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride > 1 && s.pad == 0 && s.groups == 1;
+}
+
+ConvShape gathered(const ConvShape& s) { return {s.batch, s.out_h(), s.out_w(), s.in_c, s.out_c, 1, 1, 1, 0, 1}; }
+
+template <class T>
+void gather_pixels(Queue& queue, const ConvShape& shape, const T* x, T* to) {
+  const int64_t rows = int64_t{shape.batch} * shape.out_h() * shape.out_w();
+  for_row_packs<kPackWidth<T>>(queue, "gather_pixels", rows, shape.in_c, GatherPixels<T>{x, to, StridedPixels(shape)},
+                               all_aligned(16, x, to));
+}
+
+template <class T>
+void scatter_pixels(Queue& queue, const ConvShape& shape, const T* from, const T* mask, bool accumulate, T* dx) {
+  const StridedPixels pixels(shape);
+  const bool aligned = all_aligned(16, from, mask, dx);
+  if (accumulate && mask == nullptr)
+    return for_row_packs<kPackWidth<T>>(queue, "scatter_pixels", int64_t{shape.batch} * shape.out_h() * shape.out_w(),
+                                        shape.in_c, AddPixels<T>{from, dx, pixels}, aligned);
+  for_row_packs<kPackWidth<T>>(queue, "scatter_pixels", int64_t{shape.batch} * shape.in_h * shape.in_w, shape.in_c,
+                               SpreadPixels<T>{from, mask, dx, pixels, accumulate}, aligned);
+}
+
 template void pad_channels(Queue&, int64_t, int64_t, int, int, const float*, float*);
 template void pad_channels(Queue&, int64_t, int64_t, int, int, const float*, bfloat16*);
 template void pad_channels(Queue&, int64_t, int64_t, int, int, const bfloat16*, bfloat16*);
@@ -250,6 +372,8 @@ template void finish_gradient(Queue&, int64_t, int, int, const bfloat16*, const 
   template void finish_forward(Queue&, int64_t, int, int, const T*, const T*, const float*, bool, T*); \
   template void fold_pixels(Queue&, const ConvShape&, const T*, T*);                                   \
   template void fold_weights(Queue&, const ConvShape&, const T*, T*);                                  \
+  template void gather_pixels(Queue&, const ConvShape&, const T*, T*);                                 \
+  template void scatter_pixels(Queue&, const ConvShape&, const T*, const T*, bool, T*);                \
   template void unfold_weight_gradient(Queue&, const ConvShape&, const T*, bool, float*);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)

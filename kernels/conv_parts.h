@@ -45,4 +45,17 @@ void fold_weights(Queue& queue, const ConvShape& shape, const T* w, T* to);
 template <class T>
 void unfold_weight_gradient(Queue& queue, const ConvShape& shape, const T* from, bool accumulate, float* dweight);
 
+// A convolution 1x1 with a stride looks at one pixel in stride x stride: it is one without a stride on these pixels
+// alone. `gathered` is its shape.
+bool gathers(const ConvShape& shape);
+ConvShape gathered(const ConvShape& shape);  // `shape` gathers
+
+// The pixels of x [batch, in_h, in_w, in_c] that are looked at, [batch, out_h, out_w, in_c].
+template <class T>
+void gather_pixels(Queue& queue, const ConvShape& shape, const T* x, T* to);
+// dx (+)= from at the pixels that are looked at, and (+)= 0 at the others; then 0 where mask <= 0. dx and mask
+// [batch, in_h, in_w, in_c]; mask == nullptr: none. Where it only adds, no other pixel is read or written.
+template <class T>
+void scatter_pixels(Queue& queue, const ConvShape& shape, const T* from, const T* mask, bool accumulate, T* dx);
+
 }  // namespace fovea::kernels

@@ -4,6 +4,9 @@
 #include <cudnn_frontend.h>
 
 #include <algorithm>
+#include <cstring>
+#include <map>
+#include <sstream>
 
 #include "kernels/cudnn_library.h"
 #include "kernels/described_device.h"
@@ -127,6 +130,25 @@ const char* name_of_pass(ConvPass pass) {
   return pass == ConvPass::Forward ? "forward" : pass == ConvPass::BackwardData ? "data" : "weight";
 }
 
+// cuDNN's message of an engine that is not there has a paragraph for each that it tried: its first line, and of the
+// engines' reasons the most frequent.
+std::string one_line(const std::string& message) {
+  std::istringstream lines(message);
+  std::map<std::string, int> reasons;
+  std::string first, reason;
+  for (std::string line; std::getline(lines, line);) {
+    if (first.empty()) first = line;
+    constexpr const char* kWarning = "Warning: ";
+    if (line.rfind(kWarning, 0) == 0 && reason.rfind(kWarning, 0) != 0)  // the first of an engine: the cause
+      ++reasons[line.substr(std::strlen(kWarning))];
+    reason = line;
+  }
+  const auto most = std::max_element(reasons.begin(), reasons.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (first.empty()) return "no engine";
+  return most == reasons.end() ? first : first + ": " + most->first;
+}
+
 cudnnHandle_t as_handle(void* handle) { return static_cast<cudnnHandle_t>(handle); }
 
 std::string json_string(const std::string& json, const std::string& field) {
@@ -150,10 +172,10 @@ std::string fusion_text(const GraphKey& k) {
          (k.relu ? forward ? " + ReLU" : " + mask" : "");
 }
 
-const char* name_of(KernelKind kind) {
+const char* name_of(KernelKind kind, int sm) {
   switch (kind) {
     case KernelKind::Hopper:
-      return "Hopper";
+      return sm >= 100 ? "Blackwell" : "Hopper";
     case KernelKind::Earlier:
       return "Ampere or earlier";
     case KernelKind::Compiled:
@@ -166,17 +188,12 @@ struct Device::Properties {
   std::shared_ptr<fe::DeviceProperties> value = std::make_shared<fe::DeviceProperties>();
 };
 
-Device Device::at_hand(void* handle) {
+Device Device::at_hand(void* handle, const std::string& name, int sm) {
   fe::cudnn_dlhandle = library().loaded.handle;
   Device device;
   device.handle_ = handle;
-  fe::DeviceProperties properties;
-  properties.set_handle(as_handle(handle));
-  check(properties.build(), "reading the device's properties");
-  std::vector<uint8_t> json;
-  check(properties.serialize(json), "reading the device's properties");
-  while (!json.empty() && json.back() == 0) json.pop_back();
-  device.name_ = json_string({json.begin(), json.end()}, "deviceName");
+  device.name_ = name;
+  device.sm_ = sm;
   return device;
 }
 
@@ -198,6 +215,7 @@ Device Device::h200() { return described(kH200); }
 // The list of plans as the frontend keeps it, to know of each whether it may be taken.
 struct OpenGraph : Graph {
   bool takes(int64_t plan) { return plans.check_support_at_index(plan).is_good(); }
+  void drop(int64_t plan) { plans.execution_plans.at(static_cast<size_t>(plan)).reset(); }
 };
 
 struct ConvGraph::Impl {
@@ -210,7 +228,8 @@ struct ConvGraph::Impl {
   bool described = false;
 
   Impl(const Device& device, const GraphKey& key) : key(key), described(device.is_described()) {
-    if (described) graph.set_device_properties(device.properties_->value).set_sm_version(device.sm_);
+    graph.set_sm_version(device.sm_);  // else the frontend asks a libcudart that it looks for itself
+    if (described) graph.set_device_properties(device.properties_->value);
     // Plans outlive what is recorded from them (conv.h), so that a recording need not hold them.
     graph.set_cuda_graph_retention(fe::CudaGraphRetention_t::NONE);
   }
@@ -258,7 +277,7 @@ ConvGraph::~ConvGraph() = default;
 
 ConvGraph::ConvGraph(const Device& device, const GraphKey& key) : impl_(new Impl(device, key)) {
   fe::error_t status = impl_->ask(device.handle_);
-  if (status.is_bad()) impl_->why = status.get_message().empty() ? "no engine" : status.get_message();
+  if (status.is_bad()) impl_->why = one_line(status.get_message());
 }
 
 int ConvGraph::candidates() const { return static_cast<int>(impl_->offered.size()); }
@@ -279,6 +298,8 @@ bool ConvGraph::build(int candidate) {
   impl_->current = plan;
   return true;
 }
+
+void ConvGraph::drop(int candidate) { impl_->graph.drop(impl_->offered[candidate]); }
 
 void ConvGraph::execute(void* handle, const Operands& operands, void* workspace) const {
   std::unordered_map<int64_t, void*> tensors{{kOut, operands.out}};

@@ -45,11 +45,13 @@ struct Operands {
 // What plans are made for: a device of this machine, or one that only its description is known of.
 class Device {
  public:
-  static Device at_hand(void* handle);                      // a cudnnHandle_t
+  // `handle`: a cudnnHandle_t; `sm`: 90 for compute capability 9.0.
+  static Device at_hand(void* handle, const std::string& name, int sm);
   static Device described(const std::string& description);  // JSON, as cuDNN writes it
   static Device h200();                                     // described (kernels/described_device.h)
 
   const std::string& name() const { return name_; }
+  int sm() const { return sm_; }
   bool is_described() const { return handle_ == nullptr; }
   struct Properties;
 
@@ -61,10 +63,10 @@ class Device {
   std::shared_ptr<const Properties> properties_;
 };
 
-// Hopper: precompiled, with clusters of blocks and wgmma. Earlier: precompiled for the architectures before it.
-// Compiled: by NVRTC when the plan is built, needs a driver.
+// Hopper: precompiled, with clusters of blocks: for Hopper's tensor cores (wgmma), or on later devices for theirs.
+// Earlier: precompiled for the architectures before Hopper. Compiled: by NVRTC when the plan is built, needs a driver.
 enum class KernelKind : uint8_t { Hopper, Earlier, Compiled };
-const char* name_of(KernelKind kind);
+const char* name_of(KernelKind kind, int sm);
 
 struct PlanInfo {
   std::string engine;  // its number and knobs
@@ -84,9 +86,10 @@ class ConvGraph {
   ConvGraph& operator=(ConvGraph&&) noexcept;
 
   int candidates() const;          // best first; 0: cuDNN has no engine, why() says so
-  const std::string& why() const;  // empty if there is one
+  const std::string& why() const;  // one line; empty if there is one
   // Whether candidate i can run; it is the one that execute() runs from then on. Compiles where it has to.
   bool build(int candidate);
+  void drop(int candidate);            // frees what build() made; another is built before execute()
   PlanInfo look(int candidate) const;  // without building; the workspace is not known
   const PlanInfo& info() const;        // of the candidate built last
 

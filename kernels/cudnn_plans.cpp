@@ -5,6 +5,7 @@
 
 #include "kernels/cudnn_library.h"
 #include "kernels/cudnn_runtime.h"
+#include "kernels/cudnn_timing.h"
 #include "kernels/random_tensor.h"
 
 namespace fovea::cudnn {
@@ -34,8 +35,8 @@ bool pick(ConvGraph& graph) {
   return best >= 0 && graph.build(best);
 }
 
-// Builds the fastest candidate within the workspace. Its seconds; 0: there is none.
-double pick_by_timing(Queue& queue, ConvGraph& graph) {
+// The fastest candidate within the workspace, and its seconds.
+Timed time_candidates(Queue& queue, ConvGraph& graph) {
   const GraphKey& key = graph.key();
   const bool masks = key.relu && key.pass == ConvPass::BackwardData;
   const RandomTensor image(queue, image_count(key), key.dtype), weights(queue, weights_count(key), key.dtype),
@@ -43,20 +44,18 @@ double pick_by_timing(Queue& queue, ConvGraph& graph) {
       mask(queue, masks ? out_count(key) : 0, key.dtype), out(queue, out_count(key), key.dtype),
       workspace(queue, kMostWorkspace / sizeof(float), DType::F32);
   const Operands operands{image.data(), weights.data(), add.data(), bias.data(), mask.data(), out.data()};
-  int best = -1;
-  double least = std::numeric_limits<double>::max();
-  for (int i = 0; i < graph.candidates(); ++i) {
-    if (!graph.build(i) || graph.info().workspace > kMostWorkspace) continue;
-    const double taken = seconds(queue, [&] { execute(queue, graph, operands, workspace.data()); });
-    if (taken < least) best = i, least = taken;
-  }
-  return best >= 0 && graph.build(best) ? least : 0;
+  return fastest(queue, {.count = graph.candidates(),
+                         .what = text_of(key),
+                         .prepare = [&](int i) { return graph.build(i) && graph.info().workspace <= kMostWorkspace; },
+                         .run = [&] { execute(queue, graph, operands, workspace.data()); },
+                         .drop = [&](int i) { graph.drop(i); }});
 }
 
 }  // namespace
 
-Plans::Plans(const Device& device, const std::string& folder)
+Plans::Plans(const Device& device, const std::string& folder, bool times)
     : device_(device),
+      times_(times),
       file_(folder, "cudnn-plans", "cuDNN " + version_text(library().version) + " on " + device.name()) {}
 
 Plans::~Plans() {
@@ -68,10 +67,12 @@ Plans::~Plans() {
 }
 
 void Plans::save() {
-  if (!changed_) return;
-  changed_ = false;
-  for (const auto& [key, entry] : plans_)
-    if (entry.built) file_.plans[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
+  if (unsaved_.empty()) return;
+  for (const GraphKey& key : unsaved_) {
+    const Entry& entry = plans_.at(key);
+    file_.plans[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
+  }
+  unsaved_.clear();
   file_.write();
 }
 
@@ -90,22 +91,32 @@ Plans::Entry& Plans::entry_of(const GraphKey& key) {
 void Plans::build(Entry& entry) {
   if (entry.built) return;
   entry.built = pick(entry.graph);
-  changed_ = changed_ || entry.built;
+  if (entry.built) unsaved_.insert(entry.graph.key());
 }
 
 const ConvGraph* Plans::find(Queue& queue, const GraphKey& key) {
   Entry& entry = entry_of(key);
   build(entry);
   if (!entry.built) return nullptr;
-  if (autotunes(queue) && entry.seconds == 0) {
-    ConvGraph timed(device_, key);  // anew: one that was loaded knows no other candidates
-    if (const double seconds = pick_by_timing(queue, timed)) {
-      replaced_.push_back(std::move(entry.graph));
-      entry = {std::move(timed), true, seconds};
-      changed_ = true;
-    }
-  }
+  if (autotunes(queue) && entry.seconds == 0 && !entry.tried) time(queue, entry);
   return &entry.graph;
+}
+
+// What was timed is on disk before the next graph is, whatever happens then.
+void Plans::time(Queue& queue, Entry& entry) {
+  entry.tried = true;
+  ConvGraph timed(device_, entry.graph.key());  // anew: one that was loaded knows no other candidates
+  Timed best;
+  try {
+    best = time_candidates(queue, timed);
+  } catch (const Error& error) {  // no memory for the tensors
+    std::fprintf(stderr, "warning: %s is not timed: %s\n", text_of(entry.graph.key()).c_str(), error.what());
+  }
+  if (best.candidate < 0 || !timed.build(best.candidate)) return;
+  replaced_.push_back(std::move(entry.graph));
+  entry = {std::move(timed), true, best.seconds, true};
+  unsaved_.insert(entry.graph.key());
+  save();
 }
 
 Plans::Look Plans::look(const GraphKey& key) {

@@ -5,6 +5,7 @@
 // cannot be written costs the next process's time only; both with a warning.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,16 @@ namespace fovea::cudnn {
 
 class Plans {
  public:
-  // `folder`: where the file is; empty: nothing is kept on disk.
-  Plans(const Device& device, const std::string& folder);
+  // `folder`: where the file is; empty: nothing is kept on disk. `times`: whether the device can run what is timed.
+  Plans(const Device& device, const std::string& folder, bool times);
+  Plans(const Device& device, const std::string& folder) : Plans(device, folder, !device.is_described()) {}
   ~Plans();  // saves
   Plans(const Plans&) = delete;
   Plans& operator=(const Plans&) = delete;
 
   // The plan for `key`, or nullptr where cuDNN has none. Valid as long as *this. With autotune on it is the fastest of
-  // the candidates, timed on random tensors; not while the queue records, nor for a device that is only described.
+  // the candidates, timed on random tensors, and saved at once; not while the queue records, nor for a device that is
+  // only described. Candidates that fail are passed over; where all do, the plan is the heuristics'.
   const ConvGraph* find(Queue& queue, const GraphKey& key);
   // As find(), for tables: nothing is timed, and nothing compiled.
   struct Look {
@@ -36,7 +39,7 @@ class Plans {
   double seconds_of(const GraphKey& key) const;
 
   void set_autotune(bool on) { autotune_ = on; }
-  bool autotunes(const Queue& queue) const { return autotune_ && !device_.is_described() && !queue.recording(); }
+  bool autotunes(const Queue& queue) const { return autotune_ && times_ && !queue.recording(); }
   void save();  // where there are new ones
 
  private:
@@ -44,15 +47,19 @@ class Plans {
     ConvGraph graph;
     bool built = false;
     double seconds = 0;  // as timed; 0: not timed
+    bool tried = false;  // to time it
   };
   Entry make(const GraphKey& key) const;
   Entry& entry_of(const GraphKey& key);
   void build(Entry& entry);
+  void time(Queue& queue, Entry& entry);
 
   const Device& device_;
+  bool times_;
   PlanFile file_;
-  bool autotune_ = false, changed_ = false;
+  bool autotune_ = false;
   std::map<GraphKey, Entry> plans_;
+  std::set<GraphKey> unsaved_;
   std::vector<ConvGraph> replaced_;  // recordings may still run them
 };
 

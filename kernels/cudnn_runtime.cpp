@@ -3,17 +3,12 @@
 #include <cudnn.h>
 #include <dlfcn.h>
 
-#include <algorithm>
-#include <limits>
-
 #include "kernels/cuda_check.h"
 #include "kernels/cudnn_library.h"
 #include "kernels/gpu.h"
 
 namespace fovea::cudnn {
 namespace {
-
-constexpr int kTimedRuns = 5;
 
 // A function of the library found at run time.
 template <class F>
@@ -45,6 +40,14 @@ bool has_device() {
   return !Gpu::instance().is_described() && cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
 }
 
+Device at_hand() {
+  int index = 0;
+  cudaDeviceProp properties{};
+  cuda_check(cudaGetDevice(&index), "cudaGetDevice");
+  cuda_check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  return Device::at_hand(the_handle(), properties.name, properties.major * 10 + properties.minor);
+}
+
 cudaStream_t stream_of(const Queue& queue) { return static_cast<cudaStream_t>(queue.stream()); }
 
 struct Event {
@@ -58,30 +61,30 @@ struct Event {
 }  // namespace
 
 const Device& device() {
-  static const Device found = has_device() ? Device::at_hand(the_handle()) : Device::h200();
+  static const Device found = has_device() ? at_hand() : Device::h200();
   return found;
 }
 
 void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
   static const auto set_stream = function<decltype(cudnnSetStream)>("cudnnSetStream");
   check(set_stream(the_handle(), stream_of(queue)), "cudnnSetStream");
-  graph.execute(the_handle(), operands, workspace);
+  try {
+    graph.execute(the_handle(), operands, workspace);
+  } catch (...) {
+    cudaGetLastError();  // told by this exception, and no reason for a later launch to fail
+    throw;
+  }
 }
 
 double seconds(Queue& queue, const std::function<void()>& work) {
-  work();  // loads the kernel
   const Event start, stop;
-  float best = std::numeric_limits<float>::max();
-  for (int run = 0; run < kTimedRuns; ++run) {
-    cuda_check(cudaEventRecord(start.event, stream_of(queue)), "cudaEventRecord");
-    work();
-    cuda_check(cudaEventRecord(stop.event, stream_of(queue)), "cudaEventRecord");
-    cuda_check(cudaEventSynchronize(stop.event), "timing a convolution");
-    float milliseconds = 0;
-    cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
-    best = std::min(best, milliseconds);
-  }
-  return best * 1e-3;
+  cuda_check(cudaEventRecord(start.event, stream_of(queue)), "cudaEventRecord");
+  work();
+  cuda_check(cudaEventRecord(stop.event, stream_of(queue)), "cudaEventRecord");
+  cuda_check(cudaEventSynchronize(stop.event), "timing a convolution");
+  float milliseconds = 0;
+  cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
+  return milliseconds * 1e-3;
 }
 
 void* allocate(size_t bytes) {

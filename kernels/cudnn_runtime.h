@@ -16,7 +16,7 @@ const Device& device();
 // Runs the plan on the queue's stream, or hands it to the graph that is being captured.
 void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace);
 
-// Seconds that what `work` puts on the queue takes, the fastest of several runs. Waits for the device.
+// Seconds that what `work` puts on the queue takes, run once. Waits for the device; throws where the work fails.
 double seconds(Queue& queue, const std::function<void()>& work);
 
 // Memory of the device that is kept between calls. Throws Error(OutOfMemory).

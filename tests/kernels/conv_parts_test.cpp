@@ -162,3 +162,76 @@ TEMPLATE_TEST_CASE("a strided convolution of few channels, folded, is the same c
     });
   }
 }
+
+namespace {
+
+// Strides 2 and 3; odd and even images, one pixel; channels that are a pack, several, none.
+const ConvShape kStrided[] = {{2, 8, 6, 16, 8, 1, 1, 2, 0, 1},
+                              {1, 7, 9, 24, 8, 1, 1, 2, 0, 1},
+                              {3, 1, 1, 8, 8, 1, 1, 2, 0, 1},
+                              {1, 10, 5, 5, 8, 1, 1, 3, 0, 1},
+                              {2, 2, 3, 12, 8, 1, 1, 4, 0, 1}};
+
+// Where output pixel (n, p, q) looks, by the definition of a convolution.
+int64_t looked_at(const ConvShape& s, int n, int p, int q) {
+  return ((int64_t{n} * s.in_h + p * s.stride) * s.in_w + q * s.stride) * s.in_c;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("gathering takes the pixels that a strided 1x1 convolution looks at", "[conv_parts]", float,
+                   bfloat16) {
+  for (const ConvShape& s : kStrided) {
+    CAPTURE(s.in_h, s.in_w, s.in_c, s.stride);
+    REQUIRE(kernels::gathers(s));
+    const ConvShape dense = kernels::gathered(s);
+    REQUIRE(dense.output_count() == s.output_count());
+    REQUIRE(dense.macs() == s.macs());
+    const auto x = seeded_uniform<TestType>(s.input_count(), 1);
+    for_each_way_to_run([&](Queue& queue) {
+      Guarded<TestType> from(x), to(dense.input_count());
+      kernels::gather_pixels(queue, s, from.data(), to.data());
+      const auto out = to.values();
+      int64_t wrong = 0, i = 0;
+      for (int n = 0; n < s.batch; ++n)
+        for (int p = 0; p < s.out_h(); ++p)
+          for (int q = 0; q < s.out_w(); ++q)
+            for (int c = 0; c < s.in_c; ++c) wrong += float(out[i++]) != float(x[looked_at(s, n, p, q) + c]);
+      CHECK(wrong == 0);
+    });
+  }
+  CHECK_FALSE(kernels::gathers({1, 8, 8, 16, 16, 1, 1, 1, 0, 1}));
+  CHECK_FALSE(kernels::gathers({1, 8, 8, 16, 16, 3, 3, 2, 1, 1}));
+  CHECK_FALSE(kernels::gathers({1, 8, 8, 16, 16, 1, 1, 2, 1, 1}));
+  CHECK_FALSE(kernels::gathers({1, 8, 8, 16, 16, 1, 1, 2, 0, 2}));
+}
+
+TEMPLATE_TEST_CASE("scattering puts or adds a gradient where the convolution looked, and masks the sum", "[conv_parts]",
+                   float, bfloat16) {
+  for (const ConvShape& s : kStrided)
+    for (const bool accumulate : {false, true})
+      for (const bool has_mask : {false, true}) {
+        CAPTURE(s.in_h, s.in_w, s.in_c, s.stride, accumulate, has_mask);
+        const auto values = seeded_uniform<TestType>(kernels::gathered(s).input_count(), 1);
+        const auto before = seeded_uniform<TestType>(s.input_count(), 2),
+                   masks = with_zeros(seeded_uniform<TestType>(s.input_count(), 3));
+        std::vector<double> there(static_cast<size_t>(s.input_count()));
+        int64_t i = 0;
+        for (int n = 0; n < s.batch; ++n)
+          for (int p = 0; p < s.out_h(); ++p)
+            for (int q = 0; q < s.out_w(); ++q)
+              for (int c = 0; c < s.in_c; ++c) there[looked_at(s, n, p, q) + c] = float(values[i++]);
+        Reference expected(there.size());
+        for (size_t at = 0; at < there.size(); ++at) {
+          if (has_mask && float(masks[at]) <= 0) continue;
+          expected.add(at, there[at]);
+          if (accumulate) expected.add(at, before[at]);
+        }
+        for_each_way_to_run([&](Queue& queue) {
+          Guarded<TestType> from(values), mask(masks), dx(before);
+          kernels::scatter_pixels<TestType>(queue, s, from.data(), has_mask ? mask.data() : nullptr, accumulate,
+                                            dx.data());
+          CHECK_CLOSE(dx.values(), expected, 1);  // one addition
+        });
+      }
+}

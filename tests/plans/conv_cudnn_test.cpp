@@ -1,8 +1,7 @@
 // The GPU's convolution against its definition, with plans of the described H200 whose graphs run on the CPU
 // (graph_runtime.cpp): all of it but cuDNN's own kernels.
-#include <cmath>
-
 #include "kernels/conv_backend.h"
+#include "kernels/conv_form.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
@@ -55,86 +54,157 @@ double products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c /
 double data_products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3.0; }
 double weight_products(const ConvShape& s) { return double(s.batch) * s.out_h() * s.out_w() + 3; }
 
-}  // namespace
+// `graphs`: that are run for one call.
+template <class T>
+void check_forward(ConvBackend& convolution, const ConvShape& s, size_t graphs = 1) {
+  for (const kernels::ConvFusion fusion :
+       {kernels::ConvFusion{}, {.bias = true, .relu = true}, {true, true, true}, {.add = true}, {.relu = true}}) {
+    CAPTURE(fusion.bias, fusion.add, fusion.relu);
+    Queue queue;
+    Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
+        y(seeded_uniform<T>(s.output_count(), 4));
+    Guarded<float> bias(exact_bias(s.out_c));
+    const auto added = to_double(y.values());
+    const size_t runs = executed();
+    convolution.forward(queue, s, dtype_of<T>(),
+                        {x.data(),
+                         {w.data()},
+                         fusion.bias ? bias.data() : nullptr,
+                         fusion.add ? y.data() : nullptr,
+                         fusion.relu,
+                         y.data()});
+    CHECK(executed() == runs + graphs);
+    auto expected = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()),
+                                         fusion.bias ? to_double(bias.values()) : Values{},
+                                         fusion.add ? added : Values{}, fusion.relu);
+    // Where y is cropped (or its graph has no plan) the product is rounded before the rest is added.
+    const auto product = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()), {}, {}, false);
+    oracle::allow_rounding_of<T>(product, products(s), expected);
+    CHECK_CLOSE(y.values(), expected, products(s));
+  }
+}
 
-TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[plans]", float, bfloat16) {
-  using T = TestType;
-  const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases)
-    for (const kernels::ConvFusion fusion :
-         {kernels::ConvFusion{}, {.bias = true, .relu = true}, {true, true, true}, {.add = true}, {.relu = true}}) {
-      CAPTURE(name, fusion.bias, fusion.add, fusion.relu);
-      set_products(name);
+template <class T>
+void check_backward_data(ConvBackend& convolution, const ConvShape& s, size_t graphs = 1) {
+  for (const bool has_mask : {false, true})
+    for (const bool accumulate : {false, true}) {
+      CAPTURE(has_mask, accumulate);
       Queue queue;
-      Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
-          y(seeded_uniform<T>(s.output_count(), 4));
-      Guarded<float> bias(exact_bias(s.out_c));
-      const auto added = to_double(y.values());
+      Guarded<T> dy(seeded_uniform<T>(s.output_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
+          mask(seeded_uniform<T>(s.input_count(), 3)), dx(seeded_uniform<T>(s.input_count(), 4));
+      const auto before = to_double(dx.values()), masks = to_double(mask.values());
       const size_t runs = executed();
-      convolution->forward(queue, s, dtype_of<T>(),
-                           {x.data(),
-                            {w.data()},
-                            fusion.bias ? bias.data() : nullptr,
-                            fusion.add ? y.data() : nullptr,
-                            fusion.relu,
-                            y.data()});
-      CHECK(executed() == runs + 1);
-      auto expected = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()),
-                                           fusion.bias ? to_double(bias.values()) : Values{},
-                                           fusion.add ? added : Values{}, fusion.relu);
-      // Where y is cropped (or its graph has no plan) the product is rounded before the rest is added.
-      const auto product = oracle::conv_forward(s, to_double(x.values()), to_double(w.values()), {}, {}, false);
-      oracle::allow_rounding_of<T>(product, products(s), expected);
-      CHECK_CLOSE(y.values(), expected, products(s));
+      convolution.backward_data(queue, s, dtype_of<T>(),
+                                {dy.data(), {w.data()}, has_mask ? mask.data() : nullptr, accumulate, dx.data()});
+      CHECK(executed() == runs + graphs);
+      const auto gradient = to_double(dy.values()), weights = to_double(w.values());
+      auto expected =
+          oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, accumulate ? before : Values{});
+      if (accumulate)
+        oracle::allow_rounding_of<T>(oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, {}),
+                                     data_products(s), expected);
+      CHECK_CLOSE(dx.values(), expected, data_products(s));
     }
 }
 
-TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definition", "[plans]", float, bfloat16) {
-  using T = TestType;
+template <class T>
+void check_backward_weight(ConvBackend& convolution, const ConvShape& s, int parts = 1) {
+  for (const bool accumulate : {false, true}) {
+    CAPTURE(accumulate);
+    Queue queue;
+    Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), dy(seeded_uniform<T>(s.output_count(), 2));
+    Guarded<float> dweight(seeded_uniform<float>(s.weight_count(), 3)), dbias(seeded_uniform<float>(s.out_c, 4));
+    const auto before = to_double(dweight.values()), bias_before = to_double(dbias.values());
+    const size_t runs = executed();
+    convolution.backward_weight(queue, s, dtype_of<T>(),
+                                {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});
+    CHECK(executed() == runs + static_cast<size_t>(parts));
+    const auto image = to_double(x.values()), gradient = to_double(dy.values());
+    const double roundings = weight_products(s) + parts - 1;
+    auto expected = oracle::conv_backward_weight(s, image, gradient, accumulate ? before : Values{});
+    for (int part = 0; part < parts; ++part) {  // each is rounded before it is added
+      ConvShape images = s;
+      images.batch = kernels::part_size(s.batch, parts, part);
+      const auto of_part = [&](const Values& all) {
+        const auto begin = static_cast<int64_t>(all.size()) / s.batch * kernels::part_begin(s.batch, parts, part);
+        return Values(all.begin() + begin,
+                      all.begin() + begin + static_cast<int64_t>(all.size()) / s.batch * images.batch);
+      };
+      oracle::allow_rounding_of<T>(oracle::conv_backward_weight(images, of_part(image), of_part(gradient), {}),
+                                   roundings, expected);
+    }
+    CHECK_CLOSE(dweight.values(), expected, roundings);
+    CHECK_CLOSE(dbias.values(), oracle::conv_bias_gradient(s, gradient, accumulate ? bias_before : Values{}),
+                weight_products(s));
+  }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[plans]", float, bfloat16) {
   const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases)
-    for (const bool has_mask : {false, true})
-      for (const bool accumulate : {false, true}) {
-        CAPTURE(name, has_mask, accumulate);
-        set_products(name);
-        Queue queue;
-        Guarded<T> dy(seeded_uniform<T>(s.output_count(), 1)), w(seeded_uniform<T>(s.weight_count(), 2)),
-            mask(seeded_uniform<T>(s.input_count(), 3)), dx(seeded_uniform<T>(s.input_count(), 4));
-        const auto before = to_double(dx.values()), masks = to_double(mask.values());
-        convolution->backward_data(queue, s, dtype_of<T>(),
-                                   {dy.data(), {w.data()}, has_mask ? mask.data() : nullptr, accumulate, dx.data()});
-        const auto gradient = to_double(dy.values()), weights = to_double(w.values());
-        auto expected = oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{},
-                                                   accumulate ? before : Values{});
-        if (accumulate)
-          oracle::allow_rounding_of<T>(
-              oracle::conv_backward_data(s, gradient, weights, has_mask ? masks : Values{}, {}), data_products(s),
-              expected);
-        CHECK_CLOSE(dx.values(), expected, data_products(s));
-      }
+  for (const auto& [name, s] : kCases) {
+    CAPTURE(name);
+    set_products(name);
+    check_forward<TestType>(*convolution, s);
+  }
+}
+
+TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definition", "[plans]", float, bfloat16) {
+  const auto convolution = kernels::make_cudnn_backend();
+  for (const auto& [name, s] : kCases) {
+    CAPTURE(name);
+    set_products(name);
+    check_backward_data<TestType>(*convolution, s);
+  }
 }
 
 TEMPLATE_TEST_CASE("by plan: convolution weight and bias gradients agree with their definition", "[plans]", float,
                    bfloat16) {
-  using T = TestType;
   const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases)
-    for (const bool accumulate : {false, true}) {
-      CAPTURE(name, accumulate);
-      set_products(name);
-      Queue queue;
-      Guarded<T> x(seeded_uniform<T>(s.input_count(), 1)), dy(seeded_uniform<T>(s.output_count(), 2));
-      Guarded<float> dweight(seeded_uniform<float>(s.weight_count(), 3)), dbias(seeded_uniform<float>(s.out_c, 4));
-      const auto before = to_double(dweight.values()), bias_before = to_double(dbias.values());
-      convolution->backward_weight(queue, s, dtype_of<T>(),
-                                   {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});
-      const auto image = to_double(x.values()), gradient = to_double(dy.values());
-      auto expected = oracle::conv_backward_weight(s, image, gradient, accumulate ? before : Values{});
-      oracle::allow_rounding_of<T>(oracle::conv_backward_weight(s, image, gradient, {}), weight_products(s), expected);
-      CHECK_CLOSE(dweight.values(), expected, weight_products(s));
-      CHECK_CLOSE(dbias.values(), oracle::conv_bias_gradient(s, gradient, accumulate ? bias_before : Values{}),
-                  weight_products(s));
+  for (const auto& [name, s] : kCases) {
+    CAPTURE(name);
+    set_products(name);
+    check_backward_weight<TestType>(*convolution, s);
+  }
+}
+
+TEMPLATE_TEST_CASE("by plan: a batch in parts agrees with the definition in every pass", "[plans]", float, bfloat16) {
+  const std::pair<int, Case> kParts[] = {{2, {"3x3 of 2 images", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}}},
+                                         {2, {"3x3 of 3 images", {3, 7, 6, 16, 24, 3, 3, 1, 1, 1}}},
+                                         {3, {"padded channels", {5, 6, 6, 7, 36, 3, 3, 1, 1, 1}}},
+                                         {2, {"3x3 stride 2", {3, 9, 8, 16, 16, 3, 3, 2, 1, 1}}},
+                                         {4, {"the stem", {4, 12, 14, 3, 16, 7, 7, 2, 3, 1}}}};
+  for (const auto& [parts, a_case] : kParts) {
+    CAPTURE(a_case.name, parts);
+    const auto convolution = kernels::make_cudnn_backend({.parts = parts});
+    check_forward<TestType>(*convolution, a_case.shape, static_cast<size_t>(parts));
+    check_backward_data<TestType>(*convolution, a_case.shape, static_cast<size_t>(parts));
+    check_backward_weight<TestType>(*convolution, a_case.shape, parts);
+  }
+}
+
+TEST_CASE("by plan: a batch whose images do not begin at 16 bytes is not cut in parts", "[plans]") {
+  const auto convolution = kernels::make_cudnn_backend({.parts = 2});
+  check_forward<float>(*convolution, {2, 3, 3, 7, 5, 3, 3, 1, 1, 1});        // fp32 as it is: 252 bytes an image
+  check_forward<bfloat16>(*convolution, {2, 3, 3, 7, 5, 3, 3, 1, 1, 1}, 2);  // padded
+}
+
+TEMPLATE_TEST_CASE("by plan: a strided 1x1 convolution on gathered pixels agrees with the definition", "[plans]", float,
+                   bfloat16) {
+  const ConvShape shapes[] = {{2, 9, 8, 16, 32, 1, 1, 2, 0, 1}, {1, 7, 7, 24, 8, 1, 1, 3, 0, 1}};
+  for (const bool products : {false, true})
+    for (const ConvShape& s : shapes) {
+      CAPTURE(products, s.stride);
+      cudnn::test::offer_products(products);
+      const auto convolution = kernels::make_cudnn_backend({.gathers = true});
+      const size_t before = executed_graphs.size();
+      check_forward<TestType>(*convolution, s);
+      check_backward_data<TestType>(*convolution, s);
+      check_backward_weight<TestType>(*convolution, s);
+      for (size_t i = before; i < executed_graphs.size(); ++i) CHECK(executed_graphs[i].shape == kernels::gathered(s));
     }
+  cudnn::test::offer_products(true);
 }
 
 TEST_CASE("by plan: a recorded convolution replays to the same bits", "[plans]") {

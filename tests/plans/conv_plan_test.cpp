@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "kernels/cudnn_plans.h"
-#include "model/retinanet.h"
+#include "kernels/conv_ways.h"
+#include "kernels/cudnn_library.h"
+#include "tests/plans/network_layers.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/info/plan_table.h"
 
 using namespace fovea;
+using fovea::test::network;
 using kernels::ConvPass;
 using kernels::ConvPlan;
 using kernels::ConvShape;
@@ -26,31 +28,13 @@ const Input kInputs[] = {{{800, 800}, 16}, {{512, 512}, 32}, {{800, 1344}, 1}};
 
 using Layers = std::vector<ConvTrace>;
 
-// The convolutions of a training step's forward pass, for each input. Recording runs no arithmetic; how many images
-// there are is said where the layers are planned.
+// For each input. How many images there are is said where the layers are planned.
 std::vector<Layers> layers_of(const ModelConfig& config) {
   Context context(DeviceKind::Cpu, Precision::F32);
   RetinaNet model(context, config, 1);
   std::vector<Layers> all;
-  for (const auto& [size, batch] : kInputs) {
-    Layers layers;
-    context.trace = &layers;
-    context.queue.record([&] {
-      Tape tape(context, /*training=*/true);
-      model.forward(tape, context.empty({1, size.height, size.width, 3}, DType::F32));
-    });
-    all.push_back(std::move(layers));
-  }
+  for (const Input& input : kInputs) all.push_back(test::layers_at(model, context, input.size));
   return all;
-}
-
-ModelConfig network(int depth, Norm norm = Norm::FrozenBatch, Norm head_norm = Norm::None, int classes = 80) {
-  ModelConfig config;
-  config.backbone.depth = depth;
-  config.backbone.norm = norm;
-  config.head.norm = head_norm;
-  config.classes = classes;
-  return config;
 }
 
 const ConvPlan& used_plan(const LayerPlans& layer) {
@@ -159,6 +143,87 @@ TEST_CASE("plan: the grouped layers of a ResNeXt 32x4d have plans", "[plans]") {
   plan_layers(convolution, layers, DType::BF16, 16, plans);
   fmt::print("{}", plan_table(plans));
   check_all_planned(plans);
+}
+
+// The largest pass of a training step. Whole, cuDNN 9.19 has kernels of Ampere's kind alone for it from 19 images on.
+const ConvShape kLogits{32, 100, 100, 256, 720, 3, 3, 1, 1, 1};
+
+TEST_CASE("plan: the weight gradient of P3's logits at batch 32 is Hopper's, in two halves of the batch", "[plans]") {
+  kernels::Convolution convolution;
+  const auto rows_at = [&](int batch) {
+    ConvShape shape = kLogits;
+    shape.batch = batch;
+    return convolution.plans(shape, DType::BF16, ConvPass::BackwardWeight, {});
+  };
+  const auto halves = rows_at(32).front();
+  CAPTURE(halves.engine, halves.passes);
+  CHECK(halves.used);
+  CHECK(halves.kernels == "Hopper");
+  CHECK_THAT(halves.passes, Catch::EndsWith("in 2 parts"));
+  CHECK_THAT(rows_at(64).front().passes, Catch::EndsWith("in 4 parts"));
+  CHECK_THAT(rows_at(16).front().passes, !Catch::Contains("parts"));  // the whole is Hopper's
+  const auto rows = rows_at(32);
+  const auto whole = std::find_if(rows.begin(), rows.end(), [](const ConvPlan& row) {
+    return row.passes.find("parts") == std::string::npos && row.kernels != "cuBLASLt";
+  });
+  REQUIRE(whole != rows.end());
+  CHECK(whole->hopper == 0);
+  CHECK_FALSE(whole->used);
+}
+
+TEST_CASE("plan: a way is the same whether its plans are asked for or read from their file", "[plans]") {
+  const test::TemporaryFolder folder;
+  const cudnn::Device device = cudnn::Device::h200();
+  const ConvShape strided{16, 50, 50, 1024, 2048, 1, 1, 2, 0, 1}, deltas{19, 100, 100, 256, 36, 3, 3, 1, 1, 1};
+  std::vector<std::vector<kernels::ConvWay>> ways;
+  for (int process = 0; process < 2; ++process) {
+    cudnn::Plans plans(device, folder.path().string());
+    kernels::ConvWays chooser(plans, kernels::rates_of(device.name(), device.sm()));
+    Queue queue;
+    auto& chosen = ways.emplace_back();
+    for (const ConvPass pass : {ConvPass::BackwardWeight, ConvPass::BackwardData, ConvPass::Forward})
+      for (const ConvShape& shape : {kLogits, strided, deltas})
+        for (const bool add : {false, true}) {
+          chosen.push_back(chooser.choose(queue, {pass, shape, DType::BF16, add}));
+          CHECK(chooser.all({pass, shape, DType::BF16, add}).front().key == chosen.back().key);
+        }
+  }
+  CHECK(ways[0].front().parts == 2);
+  for (size_t i = 0; i < ways[0].size(); ++i) {
+    CAPTURE(i, cudnn::text_of(ways[0][i].key), cudnn::text_of(ways[1][i].key));
+    CHECK(ways[0][i].key == ways[1][i].key);
+    CHECK(ways[0][i].parts == ways[1][i].parts);
+    CHECK(ways[0][i].modelled == ways[1][i].modelled);
+  }
+}
+
+TEST_CASE("plan: a strided 1x1 data gradient that is added is scattered from a product, or from cuDNN's", "[plans]") {
+  const cudnn::Device device = cudnn::Device::h200();
+  cudnn::Plans plans(device, "");
+  kernels::ConvWays chooser(plans, kernels::rates_of(device.name(), device.sm()));
+  const ConvShape downsample{32, 50, 50, 1024, 2048, 1, 1, 2, 0, 1};
+  Queue queue;
+  const auto& added = chooser.choose(queue, {ConvPass::BackwardData, downsample, DType::BF16, true});
+  CHECK(added.form.gather);
+  CHECK(plans.look(added.key).info.kind == cudnn::KernelKind::Hopper);
+  // Where it is not added all of dx is written anyway: by cuDNN, in one kernel.
+  CHECK_FALSE(chooser.choose(queue, {ConvPass::BackwardData, downsample, DType::BF16}).form.gather);
+  CHECK_FALSE(chooser.choose(queue, {ConvPass::Forward, downsample, DType::BF16, false, true, true}).form.gather);
+  kernels::Convolution convolution;
+  const auto rows = convolution.plans(downsample, DType::BF16, ConvPass::BackwardData, {});
+  const auto used = std::find_if(rows.begin() + 1, rows.end(), [](const ConvPlan& row) { return row.used; });
+  REQUIRE(used != rows.end());
+  CHECK(used->passes == "scatter dx, add");
+}
+
+TEST_CASE("plan: why cuDNN has no engine is said in one line", "[plans]") {
+  // Grouped, with a fused ReLU: for none of cuDNN's engines.
+  const cudnn::ConvGraph graph(
+      cudnn::Device::h200(),
+      {ConvPass::BackwardData, {4, 20, 20, 7, 9, 3, 3, 1, 1, 1}, DType::BF16, true, false, true});
+  REQUIRE(graph.candidates() == 0);
+  CAPTURE(graph.why());
+  CHECK_THAT(graph.why(), !Catch::Contains("\n") && Catch::Contains("NOT_SUPPORTED"));
 }
 
 TEST_CASE("plan: plans are kept in their file for the next process, and a damaged one is made anew", "[plans]") {

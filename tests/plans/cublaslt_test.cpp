@@ -25,6 +25,7 @@ using Catch::Contains;
 using cublaslt::test::Executed;
 using cublaslt::test::executed_products;
 using cudnn::test::executed_graphs;
+using cudnn::test::runs_of;
 using cudnn::test::seconds_to_come;
 using kernels::ConvPass;
 using kernels::ConvPlan;
@@ -44,6 +45,7 @@ const ConvShape kShapes[] = {
     {1, 1, 1, 8, 16},
     {1, 17, 19, 64, 32},
     {3, 4, 5, 16, 72},
+    {2, 9, 8, 24, 40, 1, 1, 2, 0, 1},  // on gathered pixels
 };
 
 struct Products {
@@ -63,7 +65,7 @@ std::vector<float> exact_bias(int n) {
   return {rounded.begin(), rounded.end()};
 }
 
-int64_t pixels(const ConvShape& s) { return int64_t{s.batch} * s.in_h * s.in_w; }
+int64_t pixels(const ConvShape& s) { return int64_t{s.batch} * s.out_h() * s.out_w(); }
 
 }  // namespace
 
@@ -119,10 +121,14 @@ TEMPLATE_TEST_CASE("by plan: a 1x1 data gradient as a product agrees with its de
             kSlow));
         CHECK(executed_products.back().m == s.in_c);
         CHECK(executed_products.back().n == pixels(s));
-        CHECK(executed_products.back().beta == (accumulate ? 1 : 0));
-        // Added before it is rounded: once less than by cuDNN.
-        const auto expected = oracle::conv_backward_data(s, to_double(dy.values()), to_double(w.values()),
-                                                         has_mask ? masks : Values{}, accumulate ? before : Values{});
+        // Added before it is rounded, once less than by cuDNN; but what was gathered is added where it is scattered.
+        const auto gradient = to_double(dy.values()), weights = to_double(w.values());
+        const Values mask_or_none = has_mask ? masks : Values{};
+        CHECK(executed_products.back().beta == (accumulate && s.stride == 1 ? 1 : 0));
+        auto expected = oracle::conv_backward_data(s, gradient, weights, mask_or_none, accumulate ? before : Values{});
+        if (accumulate && s.stride > 1)
+          oracle::allow_rounding_of<T>(oracle::conv_backward_data(s, gradient, weights, mask_or_none, {}),
+                                       s.out_c + 3.0, expected);
         CHECK_CLOSE(dx.values(), expected, s.out_c + 3.0);
       }
 }
@@ -166,6 +172,44 @@ TEST_CASE("plan: products add in a fixed order, and fp32 ones without tensor cor
   CHECK(executed_products.back().algorithm == cublaslt::test::kPlain);
 }
 
+TEST_CASE("plan: an algorithm that fails where it is timed is passed over, whichever it is",
+          "[plans][cublaslt][fault]") {
+  const ConvShape s{1, 20, 20, 16, 32};
+  Queue queue;
+  Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), dy(seeded_uniform<bfloat16>(s.output_count(), 2));
+  Guarded<float> dweight(s.weight_count());
+  for (const int failing : {0, 1}) {
+    CAPTURE(failing);
+    const TemporaryFolder folder;
+    const auto left = failing == 0 ? cublaslt::test::kPlain : cublaslt::test::kSumInParts;
+    const auto algorithm = [&](const Products& products, const Rival& rival) {
+      REQUIRE(products->backward_weight(queue, s, DType::BF16, {x.data(), dy.data(), false, dweight.data()}, rival));
+      return executed_products.back().algorithm;
+    };
+    const Products products(folder.path().string());
+    cublaslt::test::fail_after(failing * (1 + cudnn::test::kTimedRuns));  // the first run of either
+    seconds_to_come = runs_of({1e-3});
+    CHECK(algorithm(products, {.timed = 1, .timing = true}) == left);
+    CHECK(seconds_to_come.empty());
+    const Products next(folder.path().string());  // while the first still is there: what was timed is on disk
+    CHECK(algorithm(next, {.timed = 2e-3}) == left);
+  }
+}
+
+TEST_CASE("plan: an algorithm that is twice as slow as the best is timed once", "[plans][cublaslt]") {
+  const Products products;
+  const ConvShape s{1, 20, 20, 16, 32};
+  Queue queue;
+  Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), dy(seeded_uniform<bfloat16>(s.output_count(), 2));
+  Guarded<float> dweight(s.weight_count());
+  seconds_to_come = runs_of({1e-3});
+  seconds_to_come.push_back(2e-3);
+  CHECK(products->backward_weight(queue, s, DType::BF16, {x.data(), dy.data(), false, dweight.data()},
+                                  {.timed = 1, .timing = true}));
+  CHECK(seconds_to_come.empty());
+  CHECK(executed_products.back().algorithm == cublaslt::test::kSumInParts);
+}
+
 TEST_CASE("plan: what is no product, or has no algorithm, is left to cuDNN", "[plans][cublaslt]") {
   const Products products;
   Queue queue;
@@ -174,7 +218,8 @@ TEST_CASE("plan: what is no product, or has no algorithm, is left to cuDNN", "[p
     return products->forward(queue, s, DType::BF16, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()}, kSlow);
   };
   CHECK(takes({1, 4, 4, 16, 16}));
-  CHECK_FALSE(takes({1, 4, 4, 16, 16, 1, 1, 2, 0, 1}));  // stride
+  CHECK(takes({1, 4, 4, 16, 16, 1, 1, 2, 0, 1}));        // a stride: on gathered pixels
+  CHECK_FALSE(takes({1, 4, 4, 16, 16, 1, 1, 2, 1, 1}));  // and padding
   CHECK_FALSE(takes({1, 4, 4, 16, 16, 1, 1, 1, 1, 1}));  // padding
   CHECK_FALSE(takes({1, 4, 4, 16, 16, 3, 3, 1, 1, 1}));
   CHECK_FALSE(takes({1, 4, 4, 16, 16, 1, 1, 1, 0, 2}));  // groups
@@ -252,7 +297,7 @@ TEST_CASE("plan: where product and cuDNN were timed the times decide, also while
   CHECK_FALSE(takes(kFast));
   CHECK(takes(kSlow));
   CHECK(executed_products.back().algorithm == cublaslt::test::kSumInParts);
-  seconds_to_come = {3e-3, 2e-3};  // of its algorithms: the second is the faster
+  seconds_to_come = runs_of({3e-3, 2e-3});  // of its algorithms: the second is the faster
   CHECK(takes({.modelled = 0, .timed = 2.5e-3, .timing = true}));
   CHECK(seconds_to_come.empty());
   CHECK(executed_products.back().algorithm == cublaslt::test::kPlain);
@@ -275,7 +320,7 @@ TEST_CASE("plan: timed products are kept in their file for the next process", "[
   };
   CHECK(algorithm(kSlow) == cublaslt::test::kSumInParts);
   CHECK(std::filesystem::is_empty(folder.path()));  // of what was not timed there is nothing to keep
-  seconds_to_come = {3e-3, 2e-3};
+  seconds_to_come = runs_of({3e-3, 2e-3});
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);  // known: not timed again
   CHECK(algorithm({.modelled = 1, .timed = 1e-3}) == 0);

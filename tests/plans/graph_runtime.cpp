@@ -17,6 +17,7 @@ const Device& device() {
 
 void execute(Queue&, const ConvGraph& graph, const Operands& operands, void* workspace) {
   test::check_operands(graph, operands, workspace);
+  if (test::runs_until_fault-- == 0) throw Error(ErrorKind::Runtime, "the launch failed");
   test::executed_graphs.push_back(graph.key());
   test::compute(graph.key(), operands, workspace, graph.info().workspace);
 }
@@ -35,6 +36,13 @@ void release(void* memory) { std::free(memory); }
 namespace test {
 std::vector<GraphKey> executed_graphs;
 std::deque<double> seconds_to_come;
+int runs_until_fault = -1;
+
+std::deque<double> runs_of(const std::vector<double>& candidates) {
+  std::deque<double> runs;
+  for (const double seconds : candidates) runs.insert(runs.end(), kTimedRuns, seconds);
+  return runs;
+}
 }  // namespace test
 
 }  // namespace fovea::cudnn
