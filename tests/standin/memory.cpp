@@ -15,7 +15,7 @@ constexpr size_t kPage = 4096;
 
 struct Allocation {
   size_t bytes, mapped;
-  bool pinned, alive;
+  bool pinned, shared, alive;  // shared: the host's, and kernels reach it
 };
 
 std::map<uintptr_t, Allocation>& allocations() {
@@ -23,8 +23,8 @@ std::map<uintptr_t, Allocation>& allocations() {
   return all;
 }
 
-// `managed`: of host and device, and only filled as it is touched, with zeros.
-cudaError_t allocate(void** memory, size_t bytes, bool pinned, bool managed = false) {
+// `shared`: pinned, of host and device, and only filled as it is touched, with zeros.
+cudaError_t allocate(void** memory, size_t bytes, bool pinned, bool shared = false) {
   State& s = state();
   if (memory == nullptr) return cudaErrorInvalidValue;
   *memory = nullptr;
@@ -36,8 +36,8 @@ cudaError_t allocate(void** memory, size_t bytes, bool pinned, bool managed = fa
   mprotect(base, rounded, PROT_READ | PROT_WRITE);
   // The end of the allocation at the end of its last page, so that the first byte beyond it shows.
   auto* begin = static_cast<std::byte*>(base) + (rounded - bytes) / 256 * 256;
-  if (!s.dry && !managed) std::memset(base, 0xff, rounded);  // NaN: what is read before it was written shows
-  allocations()[reinterpret_cast<uintptr_t>(begin)] = {bytes, mapped, pinned, true};
+  if (!s.dry && !shared) std::memset(base, 0xff, rounded);  // NaN: what is read before it was written shows
+  allocations()[reinterpret_cast<uintptr_t>(begin)] = {bytes, mapped, pinned, shared, true};
   int64_t& held = pinned ? s.counts.pinned_memory : s.counts.memory;
   held += static_cast<int64_t>(bytes);
   s.counts.peak_memory = std::max(s.counts.peak_memory, s.counts.memory);
@@ -105,7 +105,7 @@ Where where(const void* memory, size_t bytes) {
   if (at >= begin + allocation.bytes)
     return at < begin / kPage * kPage + allocation.mapped ? Where::Bad : Where::Pageable;
   if (!allocation.alive || at + bytes > begin + allocation.bytes) return Where::Bad;
-  return allocation.pinned ? Where::Pinned : Where::Device;
+  return allocation.pinned && !allocation.shared ? Where::Pinned : Where::Device;
 }
 
 bool in_device_memory(const void* memory, size_t bytes) {
@@ -123,19 +123,16 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
     return refused != cudaSuccess ? refused : allocate(memory, bytes, false);
   });
 }
-cudaError_t cudaMallocManaged(void** memory, size_t bytes, unsigned) {
-  return call("cudaMallocManaged", [&] { return allocate(memory, bytes, false, true); });
-}
 cudaError_t cudaFree(void* memory) {
   return call("cudaFree", [&] {
     const cudaError_t refused = refuse_in_capture(state().counts.allocations_in_capture);
     return refused != cudaSuccess ? refused : release(memory, false);
   });
 }
-cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
+cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned flags) {
   return call("cudaHostAlloc", [&] {
     const cudaError_t refused = refuse_in_capture(state().counts.allocations_in_capture);
-    return refused != cudaSuccess ? refused : allocate(memory, bytes, true);
+    return refused != cudaSuccess ? refused : allocate(memory, bytes, true, (flags & cudaHostAllocMapped) != 0);
   });
 }
 cudaError_t cudaFreeHost(void* memory) {

@@ -27,15 +27,16 @@ DeviceKind test_device() {
 #if FOVEA_HAS_CUDA
 namespace {
 
-// One range of managed memory, reserved at the start, of which a page exists once it is touched. Blocks are powers of
-// two behind a head that says which; freed ones are kept by size.
+// One range of the host's memory that is pinned and mapped, so that kernels reach it by the same addresses; taken at
+// the start, for nothing may be allocated while a stream captures. Blocks are powers of two behind a head that says
+// which; freed ones are kept by size.
 class Arena {
  public:
-  static constexpr size_t kBytes = size_t{16} << 30, kHead = 64;
+  static constexpr size_t kBytes = size_t{1} << 30, kHead = 64;
 
   void open() {
     void* memory = nullptr;
-    cuda_check(cudaMallocManaged(&memory, kBytes), "cudaMallocManaged", kBytes);
+    cuda_check(cudaHostAlloc(&memory, kBytes, cudaHostAllocMapped), "cudaHostAlloc", kBytes);
     begin_ = next_ = static_cast<std::byte*>(memory);
     end_ = begin_ + kBytes;
     open_ = true;

@@ -1,5 +1,5 @@
 // Kernel tests on a GPU: with FOVEA_TEST_DEVICE=cuda their queues are the GPU's, and what operator new gives is memory
-// of both the host and the GPU, so that a test hands a kernel its vectors as it does on the CPU.
+// of the host that the GPU reaches too, so that a test hands a kernel its vectors as it does on the CPU.
 #pragma once
 #include <memory>
 
