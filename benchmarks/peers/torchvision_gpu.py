@@ -1,12 +1,14 @@
 """PyTorch and torchvision doing Fovea's work on a GPU: the peer of scripts/gpu_check.
 
-    torchvision_gpu.py --json FILE [--device cuda|cpu] [--size 800] [--classes 80] [--batches 1 8 32] [--seconds 5]
+    torchvision_gpu.py --json FILE [--device cuda|cpu] [--size 800] [--classes 80] [--batches 32 8 1] [--seconds 3]
 
-Times, each on random data in channels_last with bf16 autocast: the training step and detection with post-processing, eager and under
-torch.compile; torchvision's sigmoid_focal_loss with its gradient; batched_nms. A form that fails is recorded with its error, not left out.
+Times, each on random data in channels_last with bf16 autocast: the training step and detection with post-processing, eager; torchvision's
+sigmoid_focal_loss with its gradient; batched_nms; at the end, since compiling takes minutes, both under torch.compile for the first batch. A
+form that fails is recorded with its error, not left out. FILE is written anew, whole, after each figure.
 """
 import argparse
 import json
+import os
 import statistics
 import time
 import traceback
@@ -120,6 +122,14 @@ def suppression(args, batch):
     return lambda: [batched_nms(boxes[i], scores[i], classes[i], 0.5)[:100] for i in range(batch)]
 
 
+def write(results, clock, args):
+    device = torch.cuda.get_device_name() if clock.cuda else "cpu"
+    with open(args.json + ".new", "w", encoding="utf-8") as file:
+        json.dump({"torch": torch.__version__, "torchvision": torchvision.__version__, "device": device, "size": args.size,
+                   "classes": args.classes, "precision": "bf16 autocast", "results": results}, file, indent=1)
+    os.replace(args.json + ".new", args.json)
+
+
 def measure(results, name, clock, make, images, args):
     try:
         if clock.cuda:
@@ -135,6 +145,7 @@ def measure(results, name, clock, make, images, args):
         print(f"{name:32} failed: {results[name]['error'].splitlines()[0]}", flush=True)
         if args.verbose:
             traceback.print_exc()
+    write(results, clock, args)
 
 
 def main():
@@ -144,24 +155,25 @@ def main():
     parser.add_argument("--model", default="r50")
     parser.add_argument("--size", type=int, default=800)
     parser.add_argument("--classes", type=int, default=80)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 8, 1], help="the first also compiled")
     parser.add_argument("--seconds", type=float, default=3, help="time to spend on each figure")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     torch.backends.cudnn.benchmark = True
     clock, results = Clock(args.device, args.seconds), {}
-    forms = [("eager", False)] + ([] if args.no_compile else [("compiled", True)])
+
+    def network_at(batch, form):
+        compiled = form == "compiled"
+        measure(results, f"training_{form}_{batch}", clock, lambda: training(args, batch, compiled), batch, args)
+        measure(results, f"inference_{form}_{batch}", clock, lambda: inference(args, batch, compiled), batch, args)
+
     for batch in args.batches:
-        for form, compiled in forms:
-            measure(results, f"training_{form}_{batch}", clock, lambda: training(args, batch, compiled), batch, args)
-            measure(results, f"inference_{form}_{batch}", clock, lambda: inference(args, batch, compiled), batch, args)
-        measure(results, f"nms_{batch}", clock, lambda: suppression(args, batch), batch, args)
+        network_at(batch, "eager")
+        measure(results, f"nms_{batch}", clock, lambda batch=batch: suppression(args, batch), batch, args)
     measure(results, "focal_loss_1", clock, lambda: focal_loss(args), 1, args)
-    device = torch.cuda.get_device_name() if clock.cuda else "cpu"
-    with open(args.json, "w") as file:
-        json.dump({"torch": torch.__version__, "torchvision": torchvision.__version__, "device": device, "size": args.size,
-                   "classes": args.classes, "precision": "bf16 autocast", "results": results}, file, indent=1)
+    if not args.no_compile:
+        network_at(args.batches[0], "compiled")
 
 
 if __name__ == "__main__":
