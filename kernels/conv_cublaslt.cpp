@@ -9,6 +9,7 @@
 #include "kernels/cudnn_plan_file.h"
 #include "kernels/cudnn_runtime.h"
 #include "kernels/cudnn_timing.h"
+#include "kernels/gpu_libraries.h"
 #include "kernels/random_tensor.h"
 #include "kernels/reduce.h"
 #include "kernels/scratch.h"
@@ -289,3 +290,22 @@ std::unique_ptr<ConvProducts> make_conv_products(const std::string& folder, Pack
 }
 
 }  // namespace fovea::kernels
+
+namespace fovea {
+
+GpuLibrary products_library() {
+  GpuLibrary library{.name = "cuBLASLt", .without = kernels::kWithoutProducts};
+  if (const cublaslt::Library* found = cublaslt::library()) {
+    library.version = cublaslt::version_text(found->version);
+    library.path = found->loaded.path;
+    return library;
+  }
+  try {
+    cublaslt::load_library();
+  } catch (const Error& error) {
+    library.problem = error.what();
+  }
+  return library;
+}
+
+}  // namespace fovea

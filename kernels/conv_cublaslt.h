@@ -43,4 +43,6 @@ class ConvProducts {
 // (conv_no_cublaslt.cpp) or this machine has no cuBLASLt.
 std::unique_ptr<ConvProducts> make_conv_products(const std::string& folder, PackedWeights& packed);
 
+constexpr const char* kWithoutProducts = "1x1 convolutions run through cuDNN, slower";
+
 }  // namespace fovea::kernels

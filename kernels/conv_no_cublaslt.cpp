@@ -1,8 +1,19 @@
 // Builds without cuBLASLt's header: compiled in the place of conv_cublaslt.cpp and cublaslt_*.cpp.
 #include "kernels/conv_cublaslt.h"
+#include "kernels/gpu_libraries.h"
 
-namespace fovea::kernels {
+namespace fovea {
+
+GpuLibrary products_library() {
+  return {.name = "cuBLASLt",
+          .problem = "this build has none: its header was not found",
+          .without = kernels::kWithoutProducts};
+}
+
+namespace kernels {
 
 std::unique_ptr<ConvProducts> make_conv_products(const std::string&, PackedWeights&) { return nullptr; }
 
-}  // namespace fovea::kernels
+}  // namespace kernels
+
+}  // namespace fovea

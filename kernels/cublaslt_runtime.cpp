@@ -1,7 +1,5 @@
 #include "kernels/cublaslt_runtime.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 
 #include "kernels/cudnn_runtime.h"
@@ -13,10 +11,7 @@ namespace {
 std::optional<Library> find() {
   try {
     return load_library();
-  } catch (const Error& error) {
-    const char* asked = std::getenv("FOVEA_CUBLASLT");
-    if (asked != nullptr && *asked != '\0')
-      std::fprintf(stderr, "warning: %s; 1x1 convolutions run through cuDNN\n", error.what());
+  } catch (const Error&) {  // gpu_libraries() says it
     return std::nullopt;
   }
 }

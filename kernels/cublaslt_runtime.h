@@ -6,7 +6,7 @@
 
 namespace fovea::cublaslt {
 
-// nullptr where there is none: said once on stderr where FOVEA_CUBLASLT asked for one.
+// nullptr where there is none (gpu_libraries.h says why).
 const Library* library();
 
 // For the device at hand; nullptr where there is none, so that only the library is known. Throws Error(Runtime) where

@@ -2,9 +2,13 @@
 
 #include <dlfcn.h>
 #include <glob.h>
+#include <link.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 #include "kernels/error.h"
 
@@ -37,9 +41,35 @@ std::vector<std::string> library_folders() {
   return folders;
 }
 
+// Where the python3 that is first on PATH has its packages: beside its bin folder as it is named there (a virtual
+// environment's is a link), and as it is in truth.
+std::vector<std::string> python_prefixes() {
+  const char* path = variable("PATH");
+  std::istringstream folders(path != nullptr ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::filesystem::path program = std::filesystem::path(folder) / "python3";
+    if (folder.empty() || access(program.c_str(), X_OK) != 0) continue;
+    std::error_code none;
+    const std::filesystem::path real = std::filesystem::canonical(program, none);
+    std::vector<std::string> prefixes{program.parent_path().parent_path().string()};
+    if (!none) prefixes.push_back(real.parent_path().parent_path().string());
+    return prefixes;
+  }
+  return {};
+}
+
+std::vector<std::string> conda_folders() {
+  std::vector<std::string> folders;
+  if (const char* prefix = variable("CONDA_PREFIX")) folders.push_back(std::string(prefix) + "/lib");
+  for (const std::string& prefix : python_prefixes()) folders.push_back(prefix + "/lib");
+  return folders;
+}
+
 std::vector<std::string> python_roots() {
   std::vector<std::string> roots;
-  if (const char* environment = variable("VIRTUAL_ENV")) roots.emplace_back(environment);
+  for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"})
+    if (const char* environment = variable(name)) roots.emplace_back(environment);
+  for (const std::string& prefix : python_prefixes()) roots.push_back(prefix);
   for (const char* root : {"/usr/local", "/usr"}) roots.emplace_back(root);
   return roots;
 }
@@ -49,14 +79,42 @@ std::string as_file(const std::string& place, const char* soname) {
   return std::filesystem::is_directory(place, none) ? place + "/" + soname : place;
 }
 
+std::string file_of(void* handle, const std::string& place) {
+  const link_map* loaded = nullptr;
+  const bool known = dlinfo(handle, RTLD_DI_LINKMAP, &loaded) == 0 && loaded->l_name != nullptr;
+  return known && *loaded->l_name != '\0' ? loaded->l_name : place;
+}
+
+template <class F>
+F* function(void* handle, const char* name) {
+  return reinterpret_cast<F*>(dlsym(handle, name));
+}
+
 // cuDNN looks for its compiler for every graph, and lets go of it again: held here, that costs nothing, and it is found
-// where Python keeps it, too. Without it there are no kernels that are compiled at run time.
-void hold_compiler(void* cudnn) {
-  const auto cuda_version = reinterpret_cast<size_t (*)()>(dlsym(cudnn, "cudnnGetCudartVersion"));
-  if (cuda_version == nullptr) return;
-  const std::string soname = "libnvrtc.so." + std::to_string(cuda_version() / 1000);
-  for (const std::string& place : library_places({soname.c_str(), nullptr, "NVRTC"}))
-    if (dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) return;
+// where Python keeps it, too.
+void hold_compiler(Library& library) {
+  auto* cuda_version = function<size_t()>(library.loaded.handle, "cudnnGetCudartVersion");
+  const std::string major = cuda_version == nullptr ? "" : std::to_string(cuda_version() / 1000),
+                    soname = "libnvrtc.so." + major, what = "NVRTC " + major;
+  library.compiler = find_library({soname.c_str(), "FOVEA_NVRTC", what.c_str()});
+  if (!library.compiler.problem.empty()) return;
+  int numbers[2] = {0, 0};
+  if (auto* version = function<int(int*, int*)>(library.compiler.loaded.handle, "nvrtcVersion"))
+    version(&numbers[0], &numbers[1]);
+  library.compiler_version = std::to_string(numbers[0]) + "." + std::to_string(numbers[1]);
+}
+
+int version_of(const LoadedLibrary& cudnn) {
+  auto* version = function<size_t()>(cudnn.handle, "cudnnGetVersion");
+  return version == nullptr ? 0 : static_cast<int>(version());
+}
+
+std::string refuse(const LoadedLibrary& cudnn) {
+  const int version = version_of(cudnn);
+  if (version == 0) return cudnn.path + " is not cuDNN: no cudnnGetVersion";
+  if (version >= kOldest) return "";
+  return cudnn.path + " is cuDNN " + version_text(version) + ", too old: needs " + version_text(kOldest) +
+         " or a newer 9";
 }
 
 }  // namespace
@@ -64,34 +122,50 @@ void hold_compiler(void* cudnn) {
 std::vector<std::string> library_places(const LibraryName& name) {
   if (const char* asked = variable(name.variable)) return {as_file(asked, name.soname)};  // that one, or none
   std::vector<std::string> places{name.soname};
-  const auto add_file = [&](const std::string& file) {
+  const auto add = [&](const std::string& file) {
     std::error_code none;
-    if (std::filesystem::exists(file, none)) places.push_back(file);
+    if (std::filesystem::exists(file, none) && std::find(places.begin(), places.end(), file) == places.end())
+      places.push_back(file);
   };
-  for (const std::string& folder : library_folders()) add_file(folder + "/" + name.soname);
+  for (const auto& folders : {library_folders(), conda_folders()})
+    for (const std::string& folder : folders) add(folder + "/" + name.soname);
   for (const std::string& root : python_roots())
     for (const char* packages : {"site-packages", "dist-packages"})
       for (const char* python : {"python3", "python3.*"})
         for (const std::string& file :
              matching(root + "/lib/" + python + "/" + packages + "/nvidia/*/lib/" + name.soname))
-          places.push_back(file);
+          add(file);
   return places;
 }
 
-LoadedLibrary load_library(const LibraryName& name) {
-  std::string last_error;
+FoundLibrary find_library(const LibraryName& name, const Refusal& refusal) {
+  std::string last_error, refused;
   for (const std::string& place : library_places(name)) {
-    if (void* handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) return {handle, place};
-    last_error = dlerror();
+    void* handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      last_error = dlerror();
+      continue;
+    }
+    const LoadedLibrary loaded{handle, file_of(handle, place)};
+    const std::string why_not = refusal ? refusal(loaded) : "";
+    if (why_not.empty()) return {loaded, ""};
+    dlclose(handle);
+    if (refused.find(why_not) == std::string::npos) refused += "; " + why_not;
   }
-  std::string message = std::string(name.what) + " (" + name.soname + ") was not found: ";
+  std::string problem = std::string(name.what) + " (" + name.soname + ") was not found: ";
   if (const char* asked = variable(name.variable))
-    throw Error(ErrorKind::Runtime, message + name.variable + " names " + asked + " (" + last_error + ")");
-  message += "looked where the loader looks";
-  for (const std::string& folder : library_folders()) message += ", in " + folder;
-  for (const std::string& root : python_roots()) message += ", in Python's nvidia packages below " + root;
-  if (name.variable != nullptr) message += "; install it, or name its file in " + std::string(name.variable);
-  throw Error(ErrorKind::Runtime, message + "; or use --device cpu");
+    return {{}, problem + name.variable + " names " + asked + (refused.empty() ? " (" + last_error + ")" : refused)};
+  problem += "looked where the loader looks";
+  for (const auto& folders : {library_folders(), conda_folders()})
+    for (const std::string& folder : folders) problem += ", in " + folder;
+  for (const std::string& root : python_roots()) problem += ", in Python's nvidia packages below " + root;
+  return {{}, problem + refused + "; install it, or name its file in " + name.variable};
+}
+
+LoadedLibrary load_library(const LibraryName& name, const Refusal& refusal) {
+  const FoundLibrary found = find_library(name, refusal);
+  if (found.problem.empty()) return found.loaded;
+  throw Error(ErrorKind::Runtime, found.problem + "; or use --device cpu");
 }
 
 std::string version_text(int version) {
@@ -101,14 +175,9 @@ std::string version_text(int version) {
 
 const Library& library() {
   static const Library found = [] {
-    Library library{load_library(kCudnn)};
-    const auto version = reinterpret_cast<size_t (*)()>(dlsym(library.loaded.handle, "cudnnGetVersion"));
-    if (version == nullptr) throw Error(ErrorKind::Runtime, library.loaded.path + " is not cuDNN: no cudnnGetVersion");
-    library.version = static_cast<int>(version());
-    if (library.version < kOldest)
-      throw Error(ErrorKind::Runtime, "cuDNN " + version_text(library.version) + " (" + library.loaded.path +
-                                          ") is too old: needs " + version_text(kOldest) + " or a newer 9");
-    hold_compiler(library.loaded.handle);
+    Library library{.loaded = load_library(kCudnn, refuse)};
+    library.version = version_of(library.loaded);
+    hold_compiler(library);
     return library;
   }();
   return found;

@@ -1,8 +1,11 @@
 // Shared libraries of NVIDIA found at run time by their sonames, so that nothing of them is needed on a machine that
-// runs on its CPU. Looked for in this order: an environment variable (a file, or a folder that holds it); where the
-// loader looks; the CUDA toolkit's and Debian's folders; packages of Python (nvidia/*/lib), of VIRTUAL_ENV and of the
-// system.
+// runs on its CPU. Looked for in this order, the first that may be used is taken:
+//   an environment variable (a file, or a folder that holds it): that one or none;
+//   where the system's loader looks; the CUDA toolkit's and Debian's folders;
+//   conda: CONDA_PREFIX/lib, and lib beside the bin folder of the python3 that is first on PATH;
+//   Python's packages (nvidia/*/lib) of VIRTUAL_ENV, CONDA_PREFIX, that python3, and the system.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,25 +13,37 @@ namespace fovea::cudnn {
 
 struct LibraryName {
   const char* soname;    // "libcudnn.so.9"
-  const char* variable;  // the environment variable that names it, or nullptr
+  const char* variable;  // the environment variable that names it
   const char* what;      // "cuDNN 9", for messages
 };
 
 struct LoadedLibrary {
   void* handle = nullptr;
-  std::string path;  // where it was found; the soname alone where the loader found it
+  std::string path;  // of its file
+};
+
+// Why a library may not be used, or "".
+using Refusal = std::function<std::string(const LoadedLibrary&)>;
+
+struct FoundLibrary {
+  LoadedLibrary loaded;
+  std::string problem;  // one line: where was looked, and what was refused; empty: it was found
 };
 
 // Files that may hold the library, in the order in which they are tried.
 std::vector<std::string> library_places(const LibraryName& name);
 
-// Throws Error(Runtime) that says in one line where was looked.
-LoadedLibrary load_library(const LibraryName& name);
+FoundLibrary find_library(const LibraryName& name, const Refusal& refusal = nullptr);
 
-// cuDNN, loaded at the first call. Throws as above, and where it is older than 9.11.
+// Throws Error(Runtime) that says the problem.
+LoadedLibrary load_library(const LibraryName& name, const Refusal& refusal = nullptr);
+
+// cuDNN, loaded at the first call. Throws as above, and where there are only versions before 9.11.
 struct Library {
   LoadedLibrary loaded;
-  int version = 0;  // 91900 for 9.19.0
+  int version = 0;        // 91900 for 9.19.0
+  FoundLibrary compiler;  // NVRTC: without it there are no kernels that cuDNN compiles at run time
+  std::string compiler_version;
 };
 const Library& library();
 std::string version_text(int version);  // "9.19.0"

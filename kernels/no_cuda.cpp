@@ -1,6 +1,7 @@
 // What a build without CUDA says instead.
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
+#include "kernels/gpu_libraries.h"
 
 namespace fovea {
 
@@ -13,6 +14,8 @@ Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
 void Gpu::describe() { throw Error(ErrorKind::Usage, kNone); }
 
 GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
+
+std::vector<GpuLibrary> gpu_libraries() { return {}; }
 
 void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
 

@@ -9,6 +9,7 @@
 
 #include "engine/printable.h"
 #include "kernels/cuda_device.h"
+#include "kernels/gpu_libraries.h"
 #include "tools/data/form.h"
 #include "tools/train/checkpoint.h"
 #include "tools/usage.h"
@@ -105,7 +106,10 @@ Config resolve(const ConfigOptions& options, Config config) {
 DeviceKind resolve_device(const std::string& device) {
   if (device == "cpu") return DeviceKind::Cpu;
   const GpuStatus status = gpu_status();
-  if (status.usable()) return DeviceKind::Cuda;
+  if (status.usable()) {
+    warn_of_missing_libraries();
+    return DeviceKind::Cuda;
+  }
   if (device == "cuda") throw Error(status.kind, "--device cuda: " + status.problem);
   return DeviceKind::Cpu;
 }

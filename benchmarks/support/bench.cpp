@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "kernels/error.h"
+#include "kernels/gpu_libraries.h"
 
 namespace fovea::bench {
 
@@ -46,7 +47,8 @@ void Table::add(const std::string& name, const std::string& dtype, double bytes,
 void Table::write_json(const std::string& path) const {
   std::ofstream out(path);
   out << "{\"device\": \"" << (queue_.on_cuda() ? "cuda" : "cpu") << "\", \"memory_bytes_per_second\": " << bandwidth_
-      << ", \"threads\": " << omp_get_max_threads() << ", \"results\": [";
+      << ", \"threads\": " << omp_get_max_threads() << ", \"libraries\": " << json_of(gpu_libraries())
+      << ", \"results\": [";
   for (size_t i = 0; i < results_.size(); ++i) {
     const Result& r = results_[i];
     out << (i > 0 ? "," : "") << "\n  {\"kernel\": \"" << r.name << "\", \"dtype\": \"" << r.dtype

@@ -1,16 +1,16 @@
-// The file of plans, and how libraries are looked for: neither needs cuDNN.
+// The file of plans, which needs no cuDNN.
 #include "kernels/cudnn_plan_file.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
-#include "kernels/cudnn_library.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/variable.h"
 
 using namespace fovea;
 using namespace fovea::cudnn;
+using test::Variable;
 
 namespace {
 
@@ -20,25 +20,6 @@ StoredPlans some_plans() {
   plans["weight fp32 4"] = {{"eng0", KernelKind::Earlier, 7, 0, size_t{1} << 40}, 0, {}};
   return plans;
 }
-
-// Sets an environment variable for as long as it lives.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    const char* before = std::getenv(name);
-    had_ = before != nullptr;
-    if (had_) before_ = before;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Variable() { had_ ? setenv(name_, before_.c_str(), 1) : unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-  bool had_;
-  std::string before_;
-};
 
 }  // namespace
 
@@ -96,21 +77,4 @@ TEST_CASE("plans are kept below XDG_CACHE_HOME, else in the home folder", "[cudn
   }
   const Variable cache("XDG_CACHE_HOME", "");
   CHECK(plan_folder() == "/home/x/.cache/fovea");
-}
-
-TEST_CASE("a library is looked for where its variable says, else in toolkits and Python's packages", "[cudnn]") {
-  const test::TemporaryFolder folder;
-  const auto package = folder.path() / "lib/python3.11/site-packages/nvidia/thing/lib";
-  std::filesystem::create_directories(package);
-  std::ofstream(package / "libnosuchthing.so.7") << "no library";
-  const Variable environment("VIRTUAL_ENV", folder.path().string());
-  const LibraryName name{"libnosuchthing.so.7", "FOVEA_NOSUCHTHING", "the thing"};
-  CHECK(library_places(name) ==
-        std::vector<std::string>{"libnosuchthing.so.7", (package / "libnosuchthing.so.7").string()});
-  CHECK_THROWS_WITH(load_library(name), Catch::Matchers::Contains("the thing (libnosuchthing.so.7) was not found") &&
-                                            Catch::Matchers::Contains("/usr/local/cuda/lib64") &&
-                                            Catch::Matchers::Contains(folder.path().string()));
-  const Variable asked("FOVEA_NOSUCHTHING", package.string());
-  CHECK(library_places(name) == std::vector<std::string>{(package / "libnosuchthing.so.7").string()});
-  CHECK_THROWS_WITH(load_library(name), Catch::Matchers::Contains("FOVEA_NOSUCHTHING names"));
 }

@@ -4,11 +4,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <thread>
 
 #include "engine/random.h"
 #include "engine/safetensors.h"
+#include "kernels/cuda_device.h"
+#include "kernels/gpu_libraries.h"
 #include "model/weights.h"
+#include "tools/bench/candidates.h"
 #include "tools/bench/process_memory.h"
 #include "tools/report/table.h"
 #include "tools/train/step.h"
@@ -17,6 +21,8 @@
 namespace fovea {
 
 namespace {
+
+constexpr int64_t kCandidates = 1000;  // an image: about what a trained network has
 
 struct BenchOptions {
   std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
@@ -134,15 +140,16 @@ std::vector<std::pair<std::string, double>> shares(Context& context, const std::
 struct Part {
   Timing timing;
   size_t peak_rss = 0, peak_tensors = 0;
+  std::vector<double> candidates;  // an image, by level: of detection
   std::vector<std::pair<std::string, double>> parts;
 };
 
 // `submit` enqueues the work, `finish` waits for it. On a GPU what is timed is the graph that training and detection
-// replay; the parts are seen in one more run as it is.
-Part measure(Context& context, const BenchOptions& options, const std::function<void()>& submit,
-             const std::function<void()>& finish) {
+// replay; the parts are seen in one more run as it is. `note` is told of the part each time that there is more of it:
+// what was measured is not lost where what follows fails.
+Part measure(Context& context, const BenchOptions& options, Part part, const std::function<void()>& submit,
+             const std::function<void()>& finish, const std::function<void(const Part&)>& note) {
   RepeatedWork repeated;
-  Part part;
   reset_peak_rss();
   context.memory.reset_peak();
   part.timing = time(options, [&] {
@@ -154,29 +161,46 @@ Part measure(Context& context, const BenchOptions& options, const std::function<
   });
   part.peak_rss = peak_rss();
   part.peak_tensors = context.memory.statistics().peak;
+  note(part);
   part.parts = shares(context, [&] {
     submit();
     finish();
   });
+  note(part);
   return part;
 }
+
+std::string list_json(const std::vector<double>& values, int digits) {
+  std::string list;
+  for (const double value : values) list += fmt::format("{}{:.{}f}", list.empty() ? "" : ",", value, digits);
+  return "[" + list + "]";
+}
+
+double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 std::string part_json(const Part& part) {
   double total = 0;
   for (const auto& [name, seconds] : part.parts) total += seconds;
-  std::string shares, seconds_list;
+  std::string shares, candidates;
   for (const auto& [name, seconds] : part.parts)
     shares += fmt::format("{}{}:{:.6f}", shares.empty() ? "" : ",", json_quoted(name), seconds / total);
-  for (const double seconds : part.timing.seconds)
-    seconds_list += fmt::format("{}{:.6f}", seconds_list.empty() ? "" : ",", seconds);
+  if (!part.candidates.empty())
+    candidates = fmt::format(R"("candidates_per_image":{:.1f},"candidates_by_level":{},)", sum(part.candidates),
+                             list_json(part.candidates, 1));
   return fmt::format(
-      R"({{"seconds_per_image":{:.6f},"least_seconds_per_image":{:.6f},"all":[{}],"peak_rss_bytes":{},"peak_tensor_bytes":{},"shares":{{{}}}}})",
-      part.timing.median(), part.timing.least(), seconds_list, part.peak_rss, part.peak_tensors, shares);
+      R"({{"seconds_per_image":{:.6f},"least_seconds_per_image":{:.6f},"all":{},"peak_rss_bytes":{},"peak_tensor_bytes":{},{}"shares":{{{}}}}})",
+      part.timing.median(), part.timing.least(), list_json(part.timing.seconds, 6), part.peak_rss, part.peak_tensors,
+      candidates, shares);
 }
 
 void print_part(const char* name, const Part& part) {
   fmt::print("{}: {:.4f} s an image (median of {}, least {:.4f}), peak memory {:.0f} MiB\n", name, part.timing.median(),
              part.timing.seconds.size(), part.timing.least(), static_cast<double>(part.peak_rss) / (1 << 20));
+  if (!part.candidates.empty()) {
+    std::string levels;
+    for (const double count : part.candidates) levels += fmt::format("{}{:.0f}", levels.empty() ? "" : " ", count);
+    fmt::print("candidates an image: {:.0f} ({} by level)\n", sum(part.candidates), levels);
+  }
   double total = 0;
   for (const auto& [kernel, seconds] : part.parts) total += seconds;
   Table table({"part", "ms", "share"});
@@ -184,6 +208,30 @@ void print_part(const char* name, const Part& part) {
     if (seconds > total / 1000)
       table.add({kernel, fmt::format("{:.2f}", seconds * 1e3), fmt::format("{:.1f} %", 100 * seconds / total)});
   fmt::print("{}\n", table.text());
+}
+
+// The network's candidates on the batch, by level; with random weights it is given some.
+std::vector<double> candidates(Context& context, const BenchOptions& options, RetinaNet& model,
+                               const DeviceBatch& batch) {
+  const auto outputs = [&] {
+    Tape tape(context, /*training=*/false);
+    return model.forward(tape, batch.images);
+  };
+  // Twice: logits as they are drawn are so close to each other that bf16 hardly tells them apart.
+  for (int round = 0; options.weights.empty() && round < 2; ++round) give_candidates(model, outputs(), kCandidates);
+  std::vector<double> counts = candidates_by_level(model, outputs());
+  context.memory.release_cached();
+  return counts;
+}
+
+std::string json_head(const Context& context, const BenchOptions& options) {
+  const GpuStatus gpu = context.queue.on_cuda() ? gpu_status() : GpuStatus{};
+  const std::string name = gpu.devices.empty() ? "" : gpu.devices.at(static_cast<size_t>(gpu_in_use())).name;
+  return fmt::format(
+      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","gpu":{},"driver":{},"libraries":{},"threads":{})",
+      options.model, options.size, options.batch, options.classes, name_of(context.activation_dtype),
+      options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", json_quoted(name), gpu.driver,
+      json_of(gpu_libraries()), std::thread::hardware_concurrency());
 }
 
 void bench(const BenchOptions& options) {
@@ -207,17 +255,22 @@ void bench(const BenchOptions& options) {
     Tape tape(context, /*training=*/false);
     write_outputs(options.outputs, options, model.forward(tape, batch.images));
   }
-  std::string json = fmt::format(
-      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","threads":{})",
-      options.model, options.size, options.batch, options.classes, name_of(context.activation_dtype),
-      options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", std::thread::hardware_concurrency());
+  std::string json = json_head(context, options);
+  const auto note_as = [&](const std::string& name) {
+    return [&options, name, before = json](const Part& part) {
+      if (!options.json.empty())
+        write_file_atomically(options.json, before + ",\"" + name + "\":" + part_json(part) + "}\n");
+    };
+  };
   if (!options.training_only) {
     DeviceDetections found;
     const auto detect = [&] {
       Tape tape(context, /*training=*/false);
       found = model.detect(model.forward(tape, batch.images), batch.size, batch.image_sizes, {});
     };
-    const Part inference = measure(context, options, detect, [&] { to_host(found); });
+    Part part{.candidates = candidates(context, options, model, batch)};
+    const Part inference = measure(
+        context, options, std::move(part), detect, [&] { to_host(found); }, note_as("inference"));
     print_part("inference", inference);
     json += ",\"inference\":" + part_json(inference);
   }
@@ -227,13 +280,10 @@ void bench(const BenchOptions& options) {
     Optimizer optimizer(context, model.parameters(), config.train.optimizer);
     optimizer.set_learning_rate(1e-4);
     const Part training = measure(
-        context, options, [&] { enqueue_step(model, optimizer, batch); },
-        [&] { context.queue.synchronize("the end of a step"); });
+        context, options, {}, [&] { enqueue_step(model, optimizer, batch); },
+        [&] { context.queue.synchronize("the end of a step"); }, note_as("training"));
     print_part("training", training);
-    json += ",\"training\":" + part_json(training);
   }
-  if (options.json.empty()) return;
-  write_file_atomically(options.json, json + "}\n");
 }
 
 }  // namespace

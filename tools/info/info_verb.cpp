@@ -11,6 +11,7 @@
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
+#include "kernels/gpu_libraries.h"
 #include "tools/config/config.h"
 #include "tools/info/plan_table.h"
 #include "tools/info/roofline.h"
@@ -48,6 +49,7 @@ void print_machine() {
   fmt::print("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
              std::thread::hardware_concurrency(), kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
   fmt::print("convolution library: {}\n", kernels::convolution_library());
+  for (const GpuLibrary& library : gpu_libraries()) fmt::print("{}\n", text_of(library));
   fmt::print("{}", gpu_status().text());
 }
 
