@@ -19,6 +19,7 @@
 
 #include "benchmarks/command_line.h"
 #include "kernels/error.h"
+#include "kernels/gpu_libraries.h"
 #include "tools/data/batch.h"
 #include "tools/data/file.h"
 #include "tools/data/form.h"
@@ -140,8 +141,9 @@ void measure(Work work, const Options& options) {
     cpu_ms.push_back(1e3 * (cpu_seconds() - cpu) / static_cast<double>(images));
     resident.push_back(resident_mb());
   }
-  const std::string json = fmt::format(R"({{"images_per_second":[{:.2f}],"cpu_ms":[{:.4f}],"resident_mb":[{:.1f}]}})",
-                                       fmt::join(rates, ","), fmt::join(cpu_ms, ","), fmt::join(resident, ","));
+  const std::string json =
+      fmt::format(R"({{"images_per_second":[{:.2f}],"cpu_ms":[{:.4f}],"resident_mb":[{:.1f}],"libraries":{}}})",
+                  fmt::join(rates, ","), fmt::join(cpu_ms, ","), fmt::join(resident, ","), json_of(gpu_libraries()));
   fmt::print("{}\n", json);
   if (!options.json.empty()) write_file(options.json, json + "\n");
 }

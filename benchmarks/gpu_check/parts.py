@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import shutil
 import struct
 import sys
@@ -26,6 +27,7 @@ SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 SANITIZER_OPTIONS = (("--report-api-errors", "no"), ("--kernel-name", "kernel_substring=fovea"))
 NOT_SUPPORTED = ("not supported", "unsupported")
 CLOCKS = "clocks.sm,clocks.mem,clocks.max.sm,temperature.gpu,power.draw,clocks_throttle_reasons.active"
+PASSES = ("conv_forward", "mask", "conv_backward_data", "conv_backward_weight")  # a roofline's columns
 LIBRARIES = ("cuDNN", "cuBLASLt", "NVRTC")
 
 
@@ -50,6 +52,21 @@ def relative_distance(a, b):
     mean = sum(b) / len(b)
     spread = math.sqrt(sum((y - mean) ** 2 for y in b) / len(b))
     return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / len(b)) / spread
+
+
+def roofline(text):
+    """What `fovea info --roofline` prints: milliseconds by layer (all levels of the pyramid together) and pass."""
+    layers = {}
+    for line in text.splitlines():
+        cells = re.split(r"\s{2,}", line.strip())
+        if len(cells) != 7 or not re.fullmatch(r"[0-9.]+", cells[1]):
+            continue
+        layer = layers.setdefault(cells[0].removesuffix(".weight"), dict.fromkeys(PASSES, 0.0))
+        for name, value in zip(PASSES, cells[3:]):
+            layer[name] += 0 if value == "-" else float(value) / 1e3
+    if not layers:
+        raise Failed("no layers in what fovea info --roofline printed")
+    return layers
 
 
 def check_same(found, expected):
@@ -183,9 +200,9 @@ class Parts:
             if kind in measured:
                 result[kind] = {"seconds": measured[kind]["seconds_per_image"] * measured["batch"],
                                 "shares": measured[kind]["shares"]}
-        result["roofline"] = self.fovea(
+        result["roofline_ms"] = roofline(self.fovea(
             "info", "--preset", "paper", "--set", "model.classes=80", "--size", str(self.size), "--batch", "32", "--device",
-            "cpu", "--roofline").splitlines()
+            "cpu", "--roofline"))
 
     def outputs(self, result):
         """The heads' outputs on the device against the CPU's, same random weights and images."""

@@ -47,13 +47,22 @@ def speed(data):
     return rows(("batch", "work", "images/s", "ms a batch", "peak tensors MiB", "candidates an image", ""), lines)
 
 
+def least(roofline, name):
+    """Milliseconds that a roofline gives the part of that name: a pass, of a layer where the name has one."""
+    layers = [layer for layer in roofline if layer in name] or list(roofline)
+    passes = {one for layer in layers for one in roofline[layer] if one in name}
+    return sum(roofline[layer][one] for layer in layers for one in passes)
+
+
 def layers(data):
     lines, found = [], result(data, "layers")
+    roofline = found.get("roofline_ms", {})
     for kind in ("inference", "training"):
         shares = sorted(found.get(kind, {}).get("shares", {}).items(), key=lambda entry: -entry[1])
         lines += [("detection" if kind == "inference" else kind, name, f"{share * found[kind]['seconds'] * 1e3:.3f}",
-                   f"{100 * share:.1f} %") for name, share in shares[:LAYERS]]
-    return rows(("work, batch 32", "part", "ms", "share"), lines)
+                   f"{100 * share:.1f} %", f"{least(roofline, name):.3f}" if least(roofline, name) > 0 else "")
+                  for name, share in shares[:LAYERS]]
+    return rows(("work, batch 32", "part", "ms", "share", "at the least on an H200, ms"), lines)
 
 
 def kernels(data):

@@ -144,6 +144,12 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("there is no part nothing", printed)
 
+    def test_measured_layers_stand_beside_their_roofline(self):
+        stubs = self.stubs({})
+        stubs.check("--part", "layers")
+        self.assertIn("| training | conv_forward head.conv.0 | 12000.000 | 75.0 % | 2.500 |", stubs.table())
+        self.assertIn("| training | copy\\|2 | 4000.000 | 25.0 % |  |", stubs.table())
+
     def test_figures_written_before_a_fault_stay_and_speed_without_a_library_is_marked(self):
         part = {"seconds_per_image": 0.25, "peak_tensor_bytes": 0}
         found = {"batch": 32, "libraries": {"cuDNN": {"version": "9.19.0"}, "cuBLASLt": {"version": ""}}, "inference": part}

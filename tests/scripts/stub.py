@@ -73,7 +73,7 @@ def fault(kind):
 def bench():
     if option("--outputs"):
         write_tensor(option("--outputs"))
-    part = {"seconds_per_image": 0.5, "peak_tensor_bytes": 1 << 20, "candidates_per_image": 1000, "shares": {"conv|1": 1.0}}
+    part = {"seconds_per_image": 0.5, "peak_tensor_bytes": 1 << 20, "candidates_per_image": 1000, "shares": {"conv_forward head.conv.0": 0.75, "copy|2": 0.25}}
     libraries = {library: {"version": "9.9.9", "path": "/x"} for library in ("cuDNN", "cuBLASLt", "NVRTC")}
     write(option("--json", os.path.join(here, "bench.json")),
           json.dumps({"batch": int(option("--batch", "1")), "libraries": libraries, "inference": part, "training": part}))
@@ -107,5 +107,9 @@ elif name == "bench_eval_data":
 elif name.startswith("bench_"):
     kernel = {"kernel": "copy", "dtype": "fp32", "median_seconds": 1e-3, "of_memory": 0.5}
     write(option("--json"), json.dumps({"results": [kernel]}))
+elif "--roofline" in arguments:
+    print("layer  GFLOP  MB  forward us  mask us  data us  weight us")
+    for forward in ("2000.0", "500.0"):  # two levels
+        print(f"head.conv.0.weight  1.0  2.0  {forward}  -  -  100.0")
 else:
     print("one: line")
