@@ -83,7 +83,7 @@ class CublasltProducts final : public ConvProducts {
                const Rival& rival) override {
     const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu};
     const Choice choice = faster(queue, {shape, dtype, ConvPass::Forward, fusion}, rival);
-    if (choice.entry == nullptr) return false;
+    if (choice.entry == nullptr) return choice.described;
     dispatch(dtype, [&]<class T> { run_forward<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
@@ -92,7 +92,7 @@ class CublasltProducts final : public ConvProducts {
                      const Rival& rival) override {
     const ConvFusion fusion{.add = args.accumulate, .relu = args.relu_mask != nullptr};
     const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardData, fusion}, rival);
-    if (choice.entry == nullptr) return false;
+    if (choice.entry == nullptr) return choice.described;
     dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
@@ -101,7 +101,7 @@ class CublasltProducts final : public ConvProducts {
                        const Rival& rival) override {
     const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}}, rival);
     const Entry* entry = choice.entry;
-    if (entry == nullptr) return false;
+    if (entry == nullptr) return choice.described;
     if (args.dbias != nullptr && !args.accumulate) {  // which a product can only write, not add to
       const Entry* with_bias =
           find(queue, key_of(choice.form, dtype, ConvPass::BackwardWeight, {.bias = true}), rival.timing);
@@ -135,6 +135,7 @@ class CublasltProducts final : public ConvProducts {
   struct Choice {
     ConvForm form;
     const Entry* entry = nullptr;  // nullptr: it is left to cuDNN
+    bool described = false;        // taken, and no more than told of: the device is only described
   };
 
   // nullptr where cuBLASLt has no algorithm, or where there is no device to ask it for one.
@@ -186,8 +187,31 @@ class CublasltProducts final : public ConvProducts {
     if (!form) return {};
     const bool timed = rival.timing || rival.timed > 0;
     if (!timed && !takes(nullptr, *form, call, rival)) return {};
+    if (cublaslt::handle() == nullptr) {
+      describe(queue, *form, call);
+      return {*form, nullptr, /*described=*/true};
+    }
     const Entry* entry = find(queue, call.key(*form), rival.timing);
     return {*form, entry != nullptr && takes(entry, *form, call, rival) ? entry : nullptr};
+  }
+
+  // What run_… would give the queue.
+  static void describe(Queue& queue, const ConvForm& form, const Call& call) {
+    const auto submit = [&](const char* name, const WorkCost& cost) {
+      queue.declare(cost);
+      queue.submit(name, [] {});
+    };
+    const bool data = call.pass == ConvPass::BackwardData, scatters = data && form.gather;
+    const auto bytes = [&](const ConvShape& shape) {
+      return static_cast<double>(size_of(call.dtype)) * static_cast<double>(shape.input_count());
+    };
+    if (form.gather && !data) submit("gather_pixels", {.bytes = 2 * bytes(form.shape)});
+    submit(kConvNames[static_cast<int>(call.pass)],
+           work_of(call.pass, form.shape, call.dtype, int{call.fusion.add && !scatters}, "cuBLASLt"));
+    if (scatters || call.mask())
+      submit(
+          "finish_gradient",
+          {.bytes = bytes(form.shape) + (1 + int{call.mask()} + int{scatters && call.fusion.add}) * bytes(form.given)});
   }
 
   static void run(Queue& queue, const Product& product, const ProductOperands& operands, void* workspace) {

@@ -2,6 +2,7 @@
 #include "tools/info/simulation.h"
 
 #include "tests/support/catch.h"
+#include "tools/report/layer_table.h"
 
 using namespace fovea;
 using Catch::Contains;
@@ -66,4 +67,6 @@ TEST_CASE("simulation: calls whose cost nobody declared are named, and the table
   CHECK(simulation.undeclared == std::vector<std::string>{"guard_step"});
   const std::string table = layer_table(simulation.by_layer);
   CHECK_THAT(table, Contains("layer") && Contains("1.0") && Contains("copy") && Contains("2.0"));
+  CHECK(layers_json(simulation.by_layer) ==
+        R"({"":{"copy":0.000002000},"layer":{"conv_forward":0.000001000,"guard_step":0.000000000}})");
 }

@@ -14,6 +14,7 @@
 #include "model/weights.h"
 #include "tools/bench/candidates.h"
 #include "tools/bench/process_memory.h"
+#include "tools/report/layer_table.h"
 #include "tools/report/table.h"
 #include "tools/train/step.h"
 #include "tools/verbs.h"
@@ -28,7 +29,7 @@ struct BenchOptions {
   std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
                       outputs;
   int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
-  bool inference_only = false, training_only = false, autotune = false;
+  bool inference_only = false, training_only = false, autotune = false, layers = false;
 };
 
 Config bench_config(const BenchOptions& options) {
@@ -124,29 +125,48 @@ void write_outputs(const std::string& path, const BenchOptions& options, const O
                     {});
 }
 
-// Seconds by part of one more run, longest first.
-std::vector<std::pair<std::string, double>> shares(Context& context, const std::function<void()>& work) {
+// Seconds of a run by layer and call. On a GPU of what is replayed, the mean of several; on the CPU of one more run.
+QueueProfile profile_of(Context& context, const std::function<void()>& submit, const std::function<void()>& finish) {
   QueueProfile profile;
-  context.queue.set_profile(&profile);
-  work();
-  context.queue.set_profile(nullptr);
-  std::map<std::string, double> by_name;
-  for (const auto& [key, entry] : profile.entries) by_name[key.name] += entry.seconds;
-  std::vector<std::pair<std::string, double>> parts(by_name.begin(), by_name.end());
-  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  return parts;
+  if (!context.queue.on_cuda()) {
+    context.queue.set_profile(&profile);
+    submit();
+    finish();
+    context.queue.set_profile(nullptr);
+    return profile;
+  }
+  constexpr int kReplays = 5;
+  const Recording recording = context.queue.record(submit, {.times = true});
+  for (int i = 0; i < kReplays; ++i) {
+    recording.replay();
+    recording.add_times(profile);
+  }
+  for (auto& [key, entry] : profile.entries) {
+    entry.calls /= kReplays;
+    entry.seconds /= kReplays;
+  }
+  return profile;
+}
+
+// Seconds by call, longest first.
+std::vector<std::pair<std::string, double>> by_call(const QueueProfile& profile) {
+  std::map<std::string, double> seconds;
+  for (const auto& [key, entry] : profile.entries) seconds[key.name] += entry.seconds;
+  std::vector<std::pair<std::string, double>> calls(seconds.begin(), seconds.end());
+  std::sort(calls.begin(), calls.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return calls;
 }
 
 struct Part {
   Timing timing;
   size_t peak_rss = 0, peak_tensors = 0;
   std::vector<double> candidates;  // an image, by level: of detection
-  std::vector<std::pair<std::string, double>> parts;
+  QueueProfile profile;
 };
 
 // `submit` enqueues the work, `finish` waits for it. On a GPU what is timed is the graph that training and detection
-// replay; the parts are seen in one more run as it is. `note` is told of the part each time that there is more of it:
-// what was measured is not lost where what follows fails.
+// replay, and so are its parts, in a recording with times. `note` is told of the part each time that there is more of
+// it: what was measured is not lost where what follows fails.
 Part measure(Context& context, const BenchOptions& options, Part part, const std::function<void()>& submit,
              const std::function<void()>& finish, const std::function<void(const Part&)>& note) {
   RepeatedWork repeated;
@@ -162,10 +182,7 @@ Part measure(Context& context, const BenchOptions& options, Part part, const std
   part.peak_rss = peak_rss();
   part.peak_tensors = context.memory.statistics().peak;
   note(part);
-  part.parts = shares(context, [&] {
-    submit();
-    finish();
-  });
+  part.profile = profile_of(context, submit, finish);
   note(part);
   return part;
 }
@@ -179,21 +196,22 @@ std::string list_json(const std::vector<double>& values, int digits) {
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 std::string part_json(const Part& part) {
+  const auto calls = by_call(part.profile);
   double total = 0;
-  for (const auto& [name, seconds] : part.parts) total += seconds;
+  for (const auto& [name, seconds] : calls) total += seconds;
   std::string shares, candidates;
-  for (const auto& [name, seconds] : part.parts)
+  for (const auto& [name, seconds] : calls)
     shares += fmt::format("{}{}:{:.6f}", shares.empty() ? "" : ",", json_quoted(name), seconds / total);
   if (!part.candidates.empty())
     candidates = fmt::format(R"("candidates_per_image":{:.1f},"candidates_by_level":{},)", sum(part.candidates),
                              list_json(part.candidates, 1));
   return fmt::format(
-      R"({{"seconds_per_image":{:.6f},"least_seconds_per_image":{:.6f},"all":{},"peak_rss_bytes":{},"peak_tensor_bytes":{},{}"shares":{{{}}}}})",
+      R"({{"seconds_per_image":{:.6f},"least_seconds_per_image":{:.6f},"all":{},"peak_rss_bytes":{},"peak_tensor_bytes":{},{}"shares":{{{}}},"layers":{}}})",
       part.timing.median(), part.timing.least(), list_json(part.timing.seconds, 6), part.peak_rss, part.peak_tensors,
-      candidates, shares);
+      candidates, shares, layers_json(part.profile));
 }
 
-void print_part(const char* name, const Part& part) {
+void print_part(const BenchOptions& options, const char* name, const Part& part) {
   fmt::print("{}: {:.4f} s an image (median of {}, least {:.4f}), peak memory {:.0f} MiB\n", name, part.timing.median(),
              part.timing.seconds.size(), part.timing.least(), static_cast<double>(part.peak_rss) / (1 << 20));
   if (!part.candidates.empty()) {
@@ -201,10 +219,12 @@ void print_part(const char* name, const Part& part) {
     for (const double count : part.candidates) levels += fmt::format("{}{:.0f}", levels.empty() ? "" : " ", count);
     fmt::print("candidates an image: {:.0f} ({} by level)\n", sum(part.candidates), levels);
   }
+  const auto calls = by_call(part.profile);
   double total = 0;
-  for (const auto& [kernel, seconds] : part.parts) total += seconds;
+  for (const auto& [kernel, seconds] : calls) total += seconds;
+  if (options.layers) fmt::print("{}", layer_table(part.profile));
   Table table({"part", "ms", "share"});
-  for (const auto& [kernel, seconds] : part.parts)
+  for (const auto& [kernel, seconds] : calls)
     if (seconds > total / 1000)
       table.add({kernel, fmt::format("{:.2f}", seconds * 1e3), fmt::format("{:.1f} %", 100 * seconds / total)});
   fmt::print("{}\n", table.text());
@@ -271,7 +291,7 @@ void bench(const BenchOptions& options) {
     Part part{.candidates = candidates(context, options, model, batch)};
     const Part inference = measure(
         context, options, std::move(part), detect, [&] { to_host(found); }, note_as("inference"));
-    print_part("inference", inference);
+    print_part(options, "inference", inference);
     json += ",\"inference\":" + part_json(inference);
   }
   if (!options.inference_only) {
@@ -282,7 +302,7 @@ void bench(const BenchOptions& options) {
     const Part training = measure(
         context, options, {}, [&] { enqueue_step(model, optimizer, batch); },
         [&] { context.queue.synchronize("the end of a step"); }, note_as("training"));
-    print_part("training", training);
+    print_part(options, "training", training);
   }
 }
 
@@ -308,6 +328,7 @@ void add_bench(CLI::App& app) {
   verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
   verb->add_flag("--autotune", o->autotune,
                  "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+  verb->add_flag("--layers", o->layers, "List where the time goes by layer");
   verb->add_flag("--inference-only", o->inference_only, "Leave training out");
   verb->add_flag("--training-only", o->training_only, "Leave inference out");
   verb->callback([o] { bench(*o); });

@@ -8,6 +8,7 @@
 
 #include "engine/optimizer.h"
 #include "engine/printable.h"
+#include "engine/safetensors.h"
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
@@ -16,6 +17,7 @@
 #include "tools/info/plan_table.h"
 #include "tools/info/roofline.h"
 #include "tools/info/simulation.h"
+#include "tools/report/layer_table.h"
 #include "tools/report/table.h"
 #include "tools/train/step.h"
 #include "tools/verbs.h"
@@ -26,7 +28,7 @@ namespace {
 
 struct InfoOptions {
   ConfigOptions config;
-  std::string weights;
+  std::string weights, json;
   std::vector<int> size;
   int batch = 1;
   bool show_config = false, layers = false, plans = false, roofline = false, simulate = false;
@@ -126,6 +128,15 @@ void simulate_network(const InfoOptions& options, const Config& config, LevelSiz
              gpu.constants());
   print_simulation("detection", detection, options.batch);
   print_simulation("training", training, options.batch);
+  if (options.json.empty()) return;
+  const auto json = [](const Simulation& simulation) {
+    return fmt::format(R"({{"seconds":{:.6f},"calls":{},"layers":{}}})", simulation.seconds, simulation.calls,
+                       layers_json(simulation.by_layer));
+  };
+  write_file_atomically(options.json,
+                        fmt::format(R"({{"gpu":{},"batch":{},"detection":{},"training":{}}})", json_quoted(gpu.name),
+                                    options.batch, json(detection), json(training)) +
+                            "\n");
 }
 
 LevelSize input_size(const InfoOptions& options, const Config& config) {
@@ -208,6 +219,7 @@ void add_info(CLI::App& app) {
                  "What each layer must take at the least on an H200, in bf16: FLOP, bytes, microseconds");
   verb->add_flag("--simulate", options->simulate,
                  "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
+  verb->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");
   verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
   verb->callback([options] { info(*options); });
 }

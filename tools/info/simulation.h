@@ -38,7 +38,4 @@ struct Simulation {
 };
 Simulation simulate(const std::vector<QueueProfile::Work>& works, const SimulatedGpu& gpu);
 
-// Rows of layers, columns of the calls that layers have; what belongs to no layer by name. For measured profiles too.
-std::string layer_table(const QueueProfile& profile);
-
 }  // namespace fovea
