@@ -5,6 +5,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/conv_cost.h"
+#include "kernels/conv_work.h"
 #include "kernels/cublaslt_product.h"
 #include "kernels/cudnn_plan_file.h"
 #include "kernels/cudnn_runtime.h"
