@@ -27,7 +27,7 @@ SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 SANITIZER_OPTIONS = (("--report-api-errors", "no"), ("--kernel-name", "kernel_substring=fovea"))
 NOT_SUPPORTED = ("not supported", "unsupported")
 CLOCKS = "clocks.sm,clocks.mem,clocks.max.sm,temperature.gpu,power.draw,clocks_throttle_reasons.active"
-PASSES = ("conv_forward", "mask", "conv_backward_data", "conv_backward_weight")  # a roofline's columns
+CALLS = ("conv_forward", "relu_bias_backward", "conv_backward_data", "conv_backward_weight")  # a roofline's columns
 LIBRARIES = ("cuDNN", "cuBLASLt", "NVRTC")
 
 
@@ -54,16 +54,16 @@ def relative_distance(a, b):
     return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)) / len(b)) / spread
 
 
-def roofline(text):
-    """What `fovea info --roofline` prints: milliseconds by layer (all levels of the pyramid together) and pass."""
+def roofline(lines):
+    """Seconds by layer (all levels of the pyramid together) and call, of what fovea info --roofline prints."""
     layers = {}
-    for line in text.splitlines():
-        cells = re.split(r"\s{2,}", line.strip())
-        if len(cells) != 7 or not re.fullmatch(r"[0-9.]+", cells[1]):
+    for line in lines:
+        name, *cells = re.split(r"\s{2,}", line.strip())
+        if len(cells) != 2 + len(CALLS) or not all(re.fullmatch(r"[0-9.]+|-", value) for value in cells):
             continue
-        layer = layers.setdefault(cells[0].removesuffix(".weight"), dict.fromkeys(PASSES, 0.0))
-        for name, value in zip(PASSES, cells[3:]):
-            layer[name] += 0 if value == "-" else float(value) / 1e3
+        calls = layers.setdefault(name, dict.fromkeys(CALLS, 0.0))
+        for call, value in zip(CALLS, cells[2:]):
+            calls[call] += 0 if value == "-" else 1e-6 * float(value)
     if not layers:
         raise Failed("no layers in what fovea info --roofline printed")
     return layers
@@ -101,7 +101,8 @@ class Parts:
                  "autotuned": (180, batch(32, autotune=True)), "speed_1": (90, batch(1)), "speed_8": (90, batch(8)),
                  "outputs": (120, self.outputs), "replay": (120, self.replay), "resume": (120, self.resume),
                  "training": (300, self.training), "kernels": (240, self.kernels),
-                 "kernel_tests": (400, self.kernel_tests), "model_tests": (300, self.model_tests)}
+                 "kernel_tests": (400, self.kernel_tests), "model_tests": (300, self.model_tests),
+                 "simulation": (180, self.simulation)}
         parts |= {tool: (400, lambda result, tool=tool: self.sanitizer(result, tool)) for tool in SANITIZERS}
         return parts | {"pytorch": (400, self.pytorch), "loader": (200, self.loader), "evaluation": (400, self.evaluation)}
 
@@ -193,16 +194,21 @@ class Parts:
     def layers(self, result):
         """Where the time of batch 32 went, and what each layer must take at the least on an H200."""
         measured = self.results.part("speed_32")
-        if not any("shares" in measured.get(kind, {}) for kind in ("inference", "training")):
+        if not any(measured.get(kind, {}).get("layers") for kind in ("inference", "training")):
             measured = {}
             self.speed(measured, 32)
-        for kind in ("inference", "training"):
-            if kind in measured:
-                result[kind] = {"seconds": measured[kind]["seconds_per_image"] * measured["batch"],
-                                "shares": measured[kind]["shares"]}
-        result["roofline_ms"] = roofline(self.fovea(
-            "info", "--preset", "paper", "--set", "model.classes=80", "--size", str(self.size), "--batch", "32", "--device",
-            "cpu", "--roofline"))
+        result.update({kind: measured[kind]["layers"] for kind in ("inference", "training") if kind in measured})
+        result["roofline"] = roofline(self.info("--roofline"))
+
+    def info(self, *what):
+        return self.fovea("info", "--preset", "paper", "--set", "model.classes=80", "--size", str(self.size), "--batch", "32",
+                          "--device", "cpu", *what).splitlines()
+
+    def simulation(self, result):
+        """What fovea info --simulate predicts for an H200; needs no GPU, but cuDNN and minutes."""
+        file = self.path("simulation.json")
+        self.info("--simulate", "--json", file)
+        result.update(read_json(file))
 
     def outputs(self, result):
         """The heads' outputs on the device against the CPU's, same random weights and images."""

@@ -47,22 +47,23 @@ def speed(data):
     return rows(("batch", "work", "images/s", "ms a batch", "peak tensors MiB", "candidates an image", ""), lines)
 
 
-def least(roofline, name):
-    """Milliseconds that a roofline gives the part of that name: a pass, of a layer where the name has one."""
-    layers = [layer for layer in roofline if layer in name] or list(roofline)
-    passes = {one for layer in layers for one in roofline[layer] if one in name}
-    return sum(roofline[layer][one] for layer in layers for one in passes)
-
-
 def layers(data):
-    lines, found = [], result(data, "layers")
-    roofline = found.get("roofline_ms", {})
-    for kind in ("inference", "training"):
-        shares = sorted(found.get(kind, {}).get("shares", {}).items(), key=lambda entry: -entry[1])
-        lines += [("detection" if kind == "inference" else kind, name, f"{share * found[kind]['seconds'] * 1e3:.3f}",
-                   f"{100 * share:.1f} %", f"{least(roofline, name):.3f}" if least(roofline, name) > 0 else "")
-                  for name, share in shares[:LAYERS]]
-    return rows(("work, batch 32", "part", "ms", "share", "at the least on an H200, ms"), lines)
+    lines, found, simulated = [], result(data, "layers"), result(data, "simulation")
+    for kind, work in (("inference", "detection"), ("training", "training")):
+        calls = sorted(((seconds, layer, call) for layer, calls in found.get(kind, {}).items() for call, seconds in calls.items()),
+                       reverse=True)
+        total = sum(call[0] for call in calls)
+        for seconds, layer, call in calls[:LAYERS]:
+            beside = (table.get(layer, {}).get(call)
+                      for table in (found.get("roofline", {}), simulated.get(work, {}).get("layers", {})))
+            lines.append((work, layer, call, f"{1e3 * seconds:.3f}", f"{100 * seconds / total:.1f} %",
+                          *(f"{1e3 * value:.3f}" if value else "" for value in beside)))
+    table = rows(("work, batch 32", "layer", "call", "ms", "share", "at the least on an H200", "predicted for it"), lines)
+    for work in ("detection", "training"):
+        if work in simulated:
+            table += ["", f"Predicted for {simulated['gpu']}: {work} {1e3 * simulated[work]['seconds']:.2f} ms a batch of "
+                      f"{simulated['batch']}, {simulated['batch'] / simulated[work]['seconds']:.0f} images/s"]
+    return table
 
 
 def kernels(data):

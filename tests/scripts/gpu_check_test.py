@@ -144,11 +144,14 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("there is no part nothing", printed)
 
-    def test_measured_layers_stand_beside_their_roofline(self):
+    def test_measured_layers_stand_beside_their_roofline_and_what_is_predicted(self):
         stubs = self.stubs({})
         stubs.check("--part", "layers")
-        self.assertIn("| training | conv_forward head.conv.0 | 12000.000 | 75.0 % | 2.500 |", stubs.table())
-        self.assertIn("| training | copy\\|2 | 4000.000 | 25.0 % |  |", stubs.table())
+        self.assertIn("| training | head.conv.0.weight | conv_forward | 12.000 | 75.0 % | 2.500 |  |", stubs.table())
+        stubs.check("--part", "simulation")
+        self.assertIn("| training | head.conv.0.weight | conv_forward | 12.000 | 75.0 % | 2.500 | 9.000 |", stubs.table())
+        self.assertIn("| detection |  | copy\\|2 | 4.000 | 25.0 % |  | 2.000 |", stubs.table())
+        self.assertIn("Predicted for X: training 16.00 ms a batch of 32, 2000 images/s", stubs.table())
 
     def test_figures_written_before_a_fault_stay_and_speed_without_a_library_is_marked(self):
         part = {"seconds_per_image": 0.25, "peak_tensor_bytes": 0}

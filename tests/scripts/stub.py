@@ -73,7 +73,8 @@ def fault(kind):
 def bench():
     if option("--outputs"):
         write_tensor(option("--outputs"))
-    part = {"seconds_per_image": 0.5, "peak_tensor_bytes": 1 << 20, "candidates_per_image": 1000, "shares": {"conv_forward head.conv.0": 0.75, "copy|2": 0.25}}
+    layers = {"head.conv.0.weight": {"conv_forward": 0.012}, "": {"copy|2": 0.004}}
+    part = {"seconds_per_image": 0.5, "peak_tensor_bytes": 1 << 20, "candidates_per_image": 1000, "layers": layers}
     libraries = {library: {"version": "9.9.9", "path": "/x"} for library in ("cuDNN", "cuBLASLt", "NVRTC")}
     write(option("--json", os.path.join(here, "bench.json")),
           json.dumps({"batch": int(option("--batch", "1")), "libraries": libraries, "inference": part, "training": part}))
@@ -96,6 +97,9 @@ if name == "fovea" and arguments[0] == "bench":
     bench()
 elif name == "fovea" and arguments[0] == "train":
     train()
+elif "--simulate" in arguments:
+    work = {"seconds": 0.016, "calls": 3, "layers": {"head.conv.0.weight": {"conv_forward": 0.009}, "": {"copy|2": 0.002}}}
+    write(option("--json"), json.dumps({"gpu": "X", "batch": 32, "detection": work, "training": work}))
 elif name == "fovea" and option("--json"):
     write(option("--json"), json.dumps({"metrics": {"AP": 0.6, "AP50": 0.9}, "stats": [0.5]}))
 elif name.startswith("test_"):
