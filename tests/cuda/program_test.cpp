@@ -105,7 +105,7 @@ TEST_CASE("standin: resume on --device cuda, where steps are eager at first, end
   check_same_tensors(bench.run("whole"), bench.run("run") / kLast);
 }
 
-TEST_CASE("standin: bench measures the GPU's work by its parts", "[standin]") {
+TEST_CASE("standin: bench measures the GPU's recorded work by call and by layer", "[standin]") {
   const ShortRuns runs(1, 1);
   const auto result = run_standin({"bench", "--preset", "tiny", "--size", "64", "--classes", "3", "--device", "cuda",
                                    "--warmup", "1", "--repeats", "1", "--json", runs.path("bench.json")});
@@ -113,7 +113,7 @@ TEST_CASE("standin: bench measures the GPU's work by its parts", "[standin]") {
   REQUIRE(result.exit_code == 0);
   const std::string json = read_text(runs.path("bench.json"));
   CHECK_THAT(json, Contains("\"device\":\"cuda\"") && Contains("\"conv_forward\"") && Contains("\"focal_loss") &&
-                       Contains("\"copy\""));
+                       Contains("\"box_loss\"") && Contains("\"layers\":{\"\":{"));
 }
 
 TEST_CASE("standin: which machine cannot train on a GPU is said in one line, and auto takes the CPU",
