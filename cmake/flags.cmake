@@ -29,6 +29,10 @@ endif()
 
 # CMake 3.25 does not know the standard's option of nvcc 13.
 set(FOVEA_CUDA_FLAGS -std=c++20 -fmad=false --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-fopenmp)
+list(LENGTH CMAKE_CUDA_ARCHITECTURES architectures)
+if(architectures GREATER 1)
+  list(APPEND FOVEA_CUDA_FLAGS -Xfatbin=-compress-all)
+endif()
 foreach(flag IN LISTS FOVEA_HOST_FLAGS)
   list(APPEND FOVEA_CUDA_FLAGS -Xcompiler=${flag})
 endforeach()
