@@ -84,7 +84,7 @@ class Parts:
     def __init__(self, device, build, runner, results, work):
         self.device, self.gpu = device, device == "cuda"
         self.runner, self.results, self.work = runner, results, work
-        self.size, self.steps = (800, 420) if self.gpu else (128, 6)
+        self.size, self.steps = (800, 420) if self.gpu else (64, 6)
         self.build = build
         if build and os.path.isfile(build):
             self.build = self.path("build")
@@ -179,7 +179,7 @@ class Parts:
         if autotune and not self.gpu:
             raise Skipped("needs a GPU")
         before, file = self.query(CLOCKS), self.path(f"bench_{batch}_{autotune}.json")
-        counts = ["--warmup", "4", "--repeats", "20"] if self.gpu else ["--warmup", "1", "--repeats", "2"]
+        counts = ["--warmup", "4", "--repeats", "20"] if self.gpu else ["--warmup", "0", "--repeats", "1"]
         try:
             self.into_file(result, file, [
                 self.program("fovea"), "bench", "--model", "r50", "--size", str(self.size), "--batch", str(batch),

@@ -98,7 +98,7 @@ class Runner:
 
     def begin(self, part, limit):
         """From now on commands are this part's: their limits end where its limit, or the budget, ends."""
-        self.part_end = min(self.end, time.monotonic() + limit)
+        self.limit, self.part_end = limit, min(self.end, time.monotonic() + limit)
         self.file, self.notes, self.span = os.path.join(self.folder, part + ".txt"), [], (0, 0)
         with open(self.file, "wb"):
             pass
@@ -169,4 +169,6 @@ class Runner:
     def out_of_time(self, name, seconds):
         if time.monotonic() >= self.end:
             return CutOff(f"the budget ended after {seconds:.0f} s of {name}")
+        if time.monotonic() >= self.part_end:
+            return Failed(f"the part's {self.limit:.0f} s were over after {seconds:.0f} s of {name}")
         return Failed(f"{name} took longer than {seconds:.0f} s")
