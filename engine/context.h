@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/memory.h"
+#include "engine/recordings.h"
 #include "engine/tensor.h"
 #include "kernels/conv.h"
 #include "kernels/queue.h"
@@ -12,7 +13,8 @@ namespace fovea {
 
 class Communicator;
 
-enum class Precision : uint8_t { Auto, F32, BF16 };
+// TF32: tensors in fp32, which a GPU's convolutions multiply with 10 bits of mantissa. Elsewhere it is F32.
+enum class Precision : uint8_t { Auto, F32, TF32, BF16 };
 
 // One convolution that ran, for tables of layers.
 struct ConvTrace {
@@ -23,27 +25,22 @@ struct ConvTrace {
 };
 
 struct Context {
+  // Precision::Auto: bf16 where the device is faster with it. Throws Error(Usage) where it has none.
   explicit Context(DeviceKind device = DeviceKind::Cpu, Precision precision = Precision::F32,
-                   kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto)
-      : queue(device), memory(queue), convolution(algorithm), activation_dtype(resolve(device, precision)) {}
+                   kernels::ConvAlgorithm algorithm = kernels::ConvAlgorithm::Auto);
 
+  std::string arithmetic() const;  // "fp32", "fp32 by TF32", "bf16"
   Tensor empty(Shape shape, DType dtype) { return Tensor::empty(memory, std::move(shape), dtype); }
 
   Queue queue;
   Allocator memory;
+  Recordings recordings;
   kernels::Convolution convolution;
   DType activation_dtype;
+  bool tf32 = false;  // convolutions use it
   // The ranks that train together; nullptr: this process alone. And those that share the statistics of batch norms.
   Communicator *ranks = nullptr, *norm_ranks = nullptr;
   std::vector<ConvTrace>* trace = nullptr;  // where given, forward convolutions are listed
-
- private:
-  // Auto: bf16 where it is the faster one.
-  static DType resolve(DeviceKind device, Precision precision) {
-    if (precision == Precision::Auto)
-      precision = device == DeviceKind::Cuda || kernels::cpu_has_fast_bf16() ? Precision::BF16 : Precision::F32;
-    return precision == Precision::BF16 ? DType::BF16 : DType::F32;
-  }
 };
 
 }  // namespace fovea

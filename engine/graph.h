@@ -1,8 +1,8 @@
 // Work that comes again with the same shapes: run once as it is, recorded the second time, replayed from then on.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <list>
-#include <optional>
 
 #include "engine/context.h"
 
@@ -12,12 +12,15 @@ class RepeatedWork {
  public:
   // The first run takes what memory and plans the work needs, and makes tables from the host; from the second on the
   // same body must do the same, on the same addresses, and read nothing back: it is called to be recorded, on a GPU
-  // several times, and then never again. Returns whether it was replayed.
+  // several times, and then never again. Where memory does not suffice for that, it runs as it is each time. Returns
+  // whether it was replayed.
   bool run(Context& context, const std::function<void()>& body, const RecordOptions& options = {});
-  bool recorded() const { return recording_.has_value(); }
+  bool recorded() const { return recording_->has_value(); }
 
  private:
-  std::optional<Recording> recording_;
+  bool record(Context& context, const std::function<void()>& body, const RecordOptions& options);
+
+  Recordings::Held recording_ = std::make_shared<std::optional<Recording>>();
   bool ran_ = false;
 };
 
@@ -37,6 +40,9 @@ class RecentlyUsed {
     }
     if (entries_.size() == limit_) entries_.pop_back();
     return entries_.emplace_front(key, make()).second;
+  }
+  bool holds(const Key& key) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == key; });
   }
   size_t size() const { return entries_.size(); }
 

@@ -21,8 +21,8 @@ constexpr const char* kUseNames[] = {"parameters", "gradients", "optimiser state
 }  // namespace
 
 Allocator::Allocator(Queue& queue) : queue_(queue), alignment_(queue.on_cuda() ? 256 : 64) {
-  queue.set_reclaim([this] {
-    if (!queue_.recording()) release_cached();
+  queue.set_reclaim([this](bool all) {
+    reclaim(all);
     return breakdown();
   });
 }
@@ -136,19 +136,26 @@ Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
   queue_.note_growth();
   const size_t segment = rounded_up(bytes, kSegment);
   void* memory = device_allocate(queue_.device(), segment);
-  if (memory == nullptr && !queue_.recording()) {  // a recording must not wait, and so not free either
-    release_cached();
+  for (const bool all : {false, true}) {
+    if (memory != nullptr || queue_.recording()) break;
+    reclaim(all);
     memory = device_allocate(queue_.device(), segment);
   }
   if (memory == nullptr)
-    throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed.\n{}It does not fit{}",
-                                                    mib(bytes), breakdown(), kHowToNeedLess));
+    throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed{}. In use:\n{}",
+                                                    mib(bytes), kHowToNeedLess, breakdown()));
   statistics_.reserved += segment;
   statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
   if (&pool == &recorded_) statistics_.recorded += segment;
   ++statistics_.from_system;
   return pool.blocks.insert(pool.blocks.end(), Block{static_cast<std::byte*>(memory), segment, MemoryUse::Data, true,
                                                      true, Queue::kNoBranch});
+}
+
+void Allocator::reclaim(bool all) {
+  if (queue_.recording()) return;  // which must not wait, and so not free either
+  if (all && last_resort_) last_resort_();
+  release_cached();
 }
 
 void Allocator::remember_free(Pool& pool, Blocks::iterator block) {

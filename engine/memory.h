@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -49,6 +50,8 @@ class Allocator {
   void reset_peak();
   // Gives unused segments back to the system: the recorded pool's only once there is no recording any more.
   void release_cached();
+  // Called when that was not enough and the queue does not record: gives up what can be done without.
+  void set_last_resort(std::function<void()> give_up) { last_resort_ = std::move(give_up); }
   std::string breakdown() const;
 
  private:
@@ -69,6 +72,7 @@ class Allocator {
     Blocks::iterator block;
   };
 
+  void reclaim(bool all);
   static Blocks::iterator take_free(Pool& pool, int branch, size_t bytes);
   Blocks::iterator new_segment(Pool& pool, size_t bytes);
   static void remember_free(Pool& pool, Blocks::iterator block);
@@ -86,6 +90,7 @@ class Allocator {
   Pool eager_, recorded_;
   std::map<void*, Used> used_;
   std::vector<Used> freed_elsewhere_;  // in a branch that had not allocated them
+  std::function<void()> last_resort_;
   MemoryStatistics statistics_;
 };
 

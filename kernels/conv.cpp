@@ -7,7 +7,7 @@ namespace fovea::kernels {
 
 struct Convolution::Impl {
   ConvAlgorithm algorithm;
-  bool autotune = false;
+  bool autotune = false, tf32 = false;
   std::unique_ptr<ConvBackend> cpu{make_onednn_backend(algorithm)}, cuda{};
 
   ConvBackend& on(DeviceKind device) {
@@ -15,6 +15,7 @@ struct Convolution::Impl {
     if (cuda == nullptr) {
       cuda = make_cudnn_backend();
       cuda->set_autotune(autotune);
+      cuda->set_tf32(tf32);
     }
     return *cuda;
   }
@@ -56,6 +57,10 @@ void Convolution::set_weight_budget(size_t bytes) {
 void Convolution::set_autotune(bool on) {
   impl_->autotune = on;
   impl_->each([&](ConvBackend& backend) { backend.set_autotune(on); });
+}
+void Convolution::set_tf32(bool allowed) {
+  impl_->tf32 = allowed;
+  impl_->each([&](ConvBackend& backend) { backend.set_tf32(allowed); });
 }
 size_t Convolution::cached_bytes() const {
   size_t bytes = 0;

@@ -123,6 +123,9 @@ class Convolution {
   void set_weight_budget(size_t bytes);
   // GPU: plans are the fastest of their candidates, timed at first use, instead of what heuristics say.
   void set_autotune(bool on);
+  // GPU: whether fp32 tensors may be multiplied as TF32, with 10 bits of mantissa, by tensor cores. To be said before
+  // the first convolution.
+  void set_tf32(bool allowed);
   size_t cached_bytes() const;  // packed weights held between calls
   // Frees them. Nothing that was recorded with them may run afterwards.
   void forget_weights();

@@ -22,6 +22,7 @@ class ConvBackend {
   virtual void set_algorithm(ConvAlgorithm) {}
   virtual void set_weight_budget(size_t) {}
   virtual void set_autotune(bool) {}
+  virtual void set_tf32(bool) {}
   virtual size_t cached_bytes() const = 0;
   virtual void forget_weights() = 0;
 

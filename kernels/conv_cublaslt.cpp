@@ -114,6 +114,8 @@ class CublasltProducts final : public ConvProducts {
     return true;
   }
 
+  void set_tf32(bool allowed) override { tf32_ = allowed; }
+
   std::optional<ConvPlan> plan(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion,
                                const Rival& rival) override;
 
@@ -140,8 +142,9 @@ class CublasltProducts final : public ConvProducts {
   };
 
   // nullptr where cuBLASLt has no algorithm, or where there is no device to ask it for one.
-  const Entry* find(Queue& queue, const ProductKey& key, bool timing) {
+  const Entry* find(Queue& queue, ProductKey key, bool timing) {
     if (cublaslt::handle() == nullptr) return nullptr;
+    key.tf32 = tf32_ && key.dtype == DType::F32;
     auto found = entries_.find(key);
     if (found == entries_.end()) {
       found = entries_.emplace(key, Entry{Product(key)}).first;
@@ -278,6 +281,7 @@ class CublasltProducts final : public ConvProducts {
   cudnn::PlanFile file_;
   DeviceRates rates_ = rates_of(cudnn::device().name(), cudnn::device().sm());
   std::map<ProductKey, Entry> entries_;
+  bool tf32_ = false;
 };
 
 std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dtype, ConvPass pass,

@@ -33,6 +33,8 @@ class ConvProducts {
   virtual bool backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args,
                                const Rival& rival) = 0;
 
+  virtual void set_tf32(bool allowed) = 0;
+
   // For tables. Of a gradient, fusion.add says that it accumulates and fusion.relu that it is masked. Empty: no
   // product.
   virtual std::optional<ConvPlan> plan(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion,

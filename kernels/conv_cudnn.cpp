@@ -2,7 +2,8 @@
 // that cuDNN does not take as they are.
 //
 // bf16 goes to the tensor cores, which take channels in multiples of 8: others are padded in scratch, and the stem's
-// pixels folded. The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is exact: TF32 is never used.
+// pixels folded. The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is exact: TF32 is used only
+// where it is asked for (set_tf32).
 //
 // Of the ways that cuDNN has for a call conv_ways.h takes one. What is 1x1 can also be computed as a matrix product of
 // cuBLASLt (conv_cublaslt.h), which is taken where it is faster.
@@ -98,6 +99,10 @@ class CudnnBackend final : public ConvBackend {
   }
 
   void set_autotune(bool on) override { plans_.set_autotune(on); }
+  void set_tf32(bool allowed) override {
+    plans_.set_tf32(allowed);
+    if (products_) products_->set_tf32(allowed);
+  }
   size_t cached_bytes() const override { return packed_.bytes(); }
   void forget_weights() override { packed_.clear(); }
 

@@ -46,7 +46,8 @@ cublasLtEpilogue_t epilogue_of(const ProductKey& key) {
 
 cublasLtMatmulDescOpaque_t* make_description(const ProductKey& key) {
   cublasLtMatmulDescOpaque_t* made = nullptr;
-  check(library()->desc_create(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate", key);
+  const cublasComputeType_t type = key.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  check(library()->desc_create(&made, type, CUDA_R_32F), "cublasLtMatmulDescCreate", key);
   return made;
 }
 
@@ -70,7 +71,7 @@ class Preference {
          {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
           CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       set(attribute, kAlignment);
-    if (key.dtype == DType::F32) set(CUBLASLT_MATMUL_PREF_IMPL_MASK, kExactFp32);
+    if (key.dtype == DType::F32 && !key.tf32) set(CUBLASLT_MATMUL_PREF_IMPL_MASK, kExactFp32);
   }
   ~Preference() { library()->preference_destroy(made_); }
   Preference(const Preference&) = delete;
@@ -96,7 +97,7 @@ const char* name_of_pass(ConvPass pass) {
 std::string text_of(const ProductKey& k) {
   return std::string(name_of_pass(k.pass)) + " " + fovea::name_of(k.dtype) + " " + std::to_string(k.pixels) + " " +
          std::to_string(k.in_c) + " " + std::to_string(k.out_c) + (k.add ? " add" : "") + (k.bias ? " bias" : "") +
-         (k.relu ? " relu" : "");
+         (k.relu ? " relu" : "") + (k.tf32 ? " tf32" : "");
 }
 
 std::string fusion_text(const ProductKey& k) {

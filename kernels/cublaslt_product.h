@@ -5,7 +5,8 @@
 //   data gradient    dX[P, C] = dY[P, K] W[K, C] + add
 //   weight gradient  dW[K, C] = dY[P, K]ᵀ X[P, C] + add, in fp32 whatever X is;  dbias[K] = Σ_P dY where `bias`
 //
-// Everything between is in fp32, with one rounding at the end; fp32 tensors are multiplied as they are, never as TF32.
+// Everything between is in fp32, with one rounding at the end; fp32 tensors are multiplied as they are, not as TF32,
+// unless the key says so.
 // A product has the same bits on every run: where a sum is cut in parts, they are added in a fixed order.
 #pragma once
 #include <memory>
@@ -26,6 +27,7 @@ struct ProductKey {
   int64_t pixels = 0;
   int in_c = 0, out_c = 0;
   bool add = false, bias = false, relu = false;
+  bool tf32 = false;  // fp32: multiplied as TF32
   auto operator<=>(const ProductKey&) const = default;
 };
 std::string text_of(const ProductKey& key);      // unique, one line

@@ -13,6 +13,7 @@ struct GpuDescription {
   std::string id;     // that no other GPU has, on no machine
   size_t memory = 0;  // bytes
   int major = 0, minor = 0, multiprocessors = 0;
+  bool is_slice() const { return name.find(" MIG ") != std::string::npos; }  // a part of a GPU (MIG)
 };
 
 struct GpuStatus {
@@ -28,8 +29,16 @@ struct GpuStatus {
 // Asks the driver; never throws. A build without CUDA, and a machine without a driver, are problems as others are.
 GpuStatus gpu_status();
 
+// Of the build's kernels: "sm_80, sm_90 and newer".
+std::string compiled_architectures();
+
 // The GPU that this thread's queues and memory are on from now on (from the start: the first).
 void use_gpu(int index);
 int gpu_in_use();
+int gpu_capability();  // of that one: 90 for 9.0
+struct GpuMemory {
+  size_t available, total;  // bytes
+};
+GpuMemory gpu_memory();  // likewise
 
 }  // namespace fovea

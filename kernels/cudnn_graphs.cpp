@@ -116,13 +116,13 @@ bool has_clusters(const std::string& engine) {
   return has(CUDNN_KNOB_TYPE_TILE_CGA_M) && has(CUDNN_KNOB_TYPE_TILE_CGA_N);
 }
 
-// What no engine may do. Same seed, same bits: never add in an order that changes. fp32 is exact: no TF32 (TENSOR_CORE
-// and DOWN_CONVERT_INPUTS mark it), no transforms with errors of their own.
-std::vector<fe::NumericalNote_t> unwanted(DType dtype) {
+// What no engine may do. Same seed, same bits: never add in an order that changes. fp32 is exact: no transforms with
+// errors of their own, and no TF32 (TENSOR_CORE and DOWN_CONVERT_INPUTS mark it) unless it was asked for.
+std::vector<fe::NumericalNote_t> unwanted(const GraphKey& key) {
   using Note = fe::NumericalNote_t;
   std::vector<Note> notes{Note::NONDETERMINISTIC, Note::REDUCED_PRECISION_REDUCTION};
-  if (dtype == DType::F32)
-    notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS, Note::FFT, Note::WINOGRAD});
+  if (key.dtype == DType::F32) notes.insert(notes.end(), {Note::FFT, Note::WINOGRAD});
+  if (key.dtype == DType::F32 && !key.tf32) notes.insert(notes.end(), {Note::TENSOR_CORE, Note::DOWN_CONVERT_INPUTS});
   return notes;
 }
 
@@ -162,7 +162,7 @@ std::string text_of(const GraphKey& k) {
   std::string text = std::string(name_of_pass(k.pass)) + " " + fovea::name_of(k.dtype);
   for (const int value : {s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad, s.groups})
     text.append(" ").append(std::to_string(value));
-  return text + (k.add ? " add" : "") + (k.bias ? " bias" : "") + (k.relu ? " relu" : "");
+  return text + (k.add ? " add" : "") + (k.bias ? " bias" : "") + (k.relu ? " relu" : "") + (k.tf32 ? " tf32" : "");
 }
 
 std::string fusion_text(const GraphKey& k) {
@@ -242,7 +242,7 @@ struct ConvGraph::Impl {
     // Engines without tensor cores are among the fall-back's only.
     status = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK});
     if (status.is_bad()) return status;
-    graph.deselect_numeric_notes(unwanted(key.dtype));
+    graph.deselect_numeric_notes(unwanted(key));
     for (int64_t plan = 0; plan < graph.get_execution_plan_count(); ++plan)
       if (graph.takes(plan)) offered.push_back(plan);
     return offered.empty() ? graph.check_support() : status;

@@ -27,6 +27,7 @@ struct GraphKey {
   ConvShape shape;
   DType dtype = DType::BF16;
   bool add = false, bias = false, relu = false;
+  bool tf32 = false;  // fp32: engines that multiply as TF32 are taken too
   auto operator<=>(const GraphKey&) const = default;
 };
 std::string text_of(const GraphKey& key);      // unique, one line
@@ -78,8 +79,8 @@ struct PlanInfo {
 
 class ConvGraph {
  public:
-  // Asks cuDNN's heuristics. Only engines with the same bits on every run are taken, and for fp32 only those that
-  // neither round to fewer bits (TF32) nor transform (Winograd, FFT).
+  // Asks cuDNN's heuristics. Only engines with the same bits on every run are taken, and for fp32 only those that do
+  // not transform (Winograd, FFT), nor round to fewer bits (TF32) unless the key allows it.
   ConvGraph(const Device& device, const GraphKey& key);
   ~ConvGraph();
   ConvGraph(ConvGraph&&) noexcept;

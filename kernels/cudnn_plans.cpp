@@ -94,7 +94,13 @@ void Plans::build(Entry& entry) {
   if (entry.built) unsaved_.insert(entry.graph.key());
 }
 
-const ConvGraph* Plans::find(Queue& queue, const GraphKey& key) {
+GraphKey Plans::allowed(GraphKey key) const {
+  key.tf32 = tf32_ && key.dtype == DType::F32;
+  return key;
+}
+
+const ConvGraph* Plans::find(Queue& queue, const GraphKey& asked) {
+  const GraphKey key = allowed(asked);
   Entry& entry = entry_of(key);
   build(entry);
   if (!entry.built) return nullptr;
@@ -120,13 +126,14 @@ void Plans::time(Queue& queue, Entry& entry) {
 }
 
 Plans::Look Plans::look(const GraphKey& key) {
-  Entry& entry = entry_of(key);
+  Entry& entry = entry_of(allowed(key));
   if (!entry.built && entry.graph.candidates() == 0) return {{}, false, false, entry.graph.why()};
   if (!entry.built && entry.graph.look(0).kind != KernelKind::Compiled) build(entry);
   return {entry.built ? entry.graph.info() : entry.graph.look(0), true, entry.built, ""};
 }
 
-double Plans::seconds_of(const GraphKey& key) const {
+double Plans::seconds_of(const GraphKey& asked) const {
+  const GraphKey key = allowed(asked);
   if (const auto found = plans_.find(key); found != plans_.end()) return found->second.seconds;
   const auto stored = file_.plans.find(text_of(key));
   return stored == file_.plans.end() ? 0 : stored->second.seconds;

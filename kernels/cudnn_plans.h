@@ -39,6 +39,7 @@ class Plans {
   double seconds_of(const GraphKey& key) const;
 
   void set_autotune(bool on) { autotune_ = on; }
+  void set_tf32(bool allowed) { tf32_ = allowed; }  // for fp32 graphs, whatever their key says
   bool autotunes(const Queue& queue) const { return autotune_ && times_ && !queue.recording(); }
   void save();  // where there are new ones
 
@@ -49,6 +50,7 @@ class Plans {
     double seconds = 0;  // as timed; 0: not timed
     bool tried = false;  // to time it
   };
+  GraphKey allowed(GraphKey key) const;
   Entry make(const GraphKey& key) const;
   Entry& entry_of(const GraphKey& key);
   void build(Entry& entry);
@@ -57,7 +59,7 @@ class Plans {
   const Device& device_;
   bool times_;
   PlanFile file_;
-  bool autotune_ = false;
+  bool autotune_ = false, tf32_ = false;
   std::map<GraphKey, Entry> plans_;
   std::set<GraphKey> unsaved_;
   std::vector<ConvGraph> replaced_;  // recordings may still run them

@@ -19,7 +19,13 @@ std::vector<GpuLibrary> gpu_libraries() { return {}; }
 
 void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
 
+std::string compiled_architectures() { return "none"; }
+
 int gpu_in_use() { throw Error(ErrorKind::Usage, kNone); }
+
+int gpu_capability() { throw Error(ErrorKind::Usage, kNone); }
+
+GpuMemory gpu_memory() { throw Error(ErrorKind::Usage, kNone); }
 
 std::string GpuStatus::text() const { return "no GPU is used: " + problem + "\n"; }
 

@@ -86,7 +86,7 @@ void Queue::rehearse(const std::function<void()>& body) {
 
 Recording Queue::record_graph(const std::function<void()>& body, const RecordOptions& options) {
   constexpr int kTries = 8;  // a body that takes more memory each time would never end
-  if (reclaim_) reclaim_();
+  if (reclaim_) reclaim_(/*all=*/false);
   Recording recording;
   recording.alive_ = alive_;
   const Restored now(recording_, &recording);
@@ -191,14 +191,14 @@ void* Queue::workspace(size_t bytes) {
   held.reset();
   auto grown = std::make_shared<Workspace>(device_, bytes);
   std::string in_use;
-  if (grown->data == nullptr && reclaim_) {
-    in_use = reclaim_();
+  for (const bool all : {false, true}) {
+    if (grown->data != nullptr || !reclaim_) break;
+    in_use = reclaim_(all);
     grown = std::make_shared<Workspace>(device_, bytes);
   }
   if (grown->data == nullptr)
     throw Error(ErrorKind::OutOfMemory, "out of memory: a workspace of " + std::to_string(bytes) + " bytes" +
-                                            (in_use.empty() ? "" : ".\n" + in_use + "It needs room besides") +
-                                            kHowToNeedLess);
+                                            kHowToNeedLess + (in_use.empty() ? "" : ". In use:\n" + in_use));
   held = std::move(grown);
   return held->data;
 }

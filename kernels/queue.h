@@ -168,9 +168,9 @@ class Queue {
   size_t workspace_bytes() const;  // of all branches
 
   // For the allocator: memory was taken from the system; and what to call when there is none left, or a recording is
-  // about to begin. That frees what it can and says what is in use.
+  // about to begin. That frees what it can, `all`: recordings too, and says what is in use.
   void note_growth();
-  void set_reclaim(std::function<std::string()> reclaim) { reclaim_ = std::move(reclaim); }
+  void set_reclaim(std::function<std::string(bool all)> reclaim) { reclaim_ = std::move(reclaim); }
 
   Way way() const { return way_; }
   void set_way(Way way, uint64_t seed = 0) {
@@ -219,7 +219,7 @@ class Queue {
   Recording* recording_ = nullptr;
   std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed
-  std::function<std::string()> reclaim_;
+  std::function<std::string(bool)> reclaim_;
   QueueProfile* profile_ = nullptr;
   std::vector<std::unique_ptr<Timed>> timed_;
   Way way_ = Way::Fast;

@@ -6,11 +6,31 @@
 
 namespace fovea {
 
+namespace {
+
+// Where the parts of DeviceDetections::all begin, in bytes; the boxes at 0.
+struct Places {
+  size_t images, limit;
+  size_t scores() const { return images * limit * 4 * sizeof(float); }
+  size_t labels() const { return scores() + images * limit * sizeof(float); }
+  size_t counts() const { return labels() + images * limit * sizeof(int32_t); }
+  size_t bytes() const { return counts() + images * sizeof(int32_t); }
+};
+
+}  // namespace
+
+DeviceDetections::DeviceDetections(Context& context, int64_t images, int64_t limit) {
+  const Places places{static_cast<size_t>(images), static_cast<size_t>(limit)};
+  all = context.empty({static_cast<int64_t>(places.bytes())}, DType::U8);
+  boxes = all.reinterpreted({images, limit, 4}, DType::F32);
+  scores = all.reinterpreted({images, limit}, DType::F32, places.scores());
+  labels = all.reinterpreted({images, limit}, DType::I32, places.labels());
+  counts = all.reinterpreted({images}, DType::I32, places.counts());
+}
+
 DeviceDetections detect(Context& context, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
                         const Tensor& image_sizes, const Tensor& image_scale) {
-  const int64_t images = outputs.logits[0].batch(), limit = config.detect.per_image;
-  DeviceDetections found{context.empty({images, limit, 4}, DType::F32), context.empty({images, limit}, DType::F32),
-                         context.empty({images, limit}, DType::I32), context.empty({images}, DType::I32)};
+  DeviceDetections found(context, outputs.logits[0].batch(), config.detect.per_image);
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
     kernels::DetectArgs<T> args;
     args.logits = level_view<T>(outputs.logits, config.anchors.per_location(), config.classes);
@@ -36,15 +56,23 @@ DeviceDetections detect(Context& context, const Outputs& outputs, const ModelCon
   return found;
 }
 
-std::vector<std::vector<Detected>> to_host(const DeviceDetections& detections) {
-  const auto boxes = detections.boxes.to_host<float>(), scores = detections.scores.to_host<float>();
-  const auto labels = detections.labels.to_host<int32_t>(), counts = detections.counts.to_host<int32_t>();
-  const auto limit = static_cast<size_t>(detections.scores.shape()[1]);
-  std::vector<std::vector<Detected>> images(counts.size());
-  for (size_t n = 0; n < counts.size(); ++n)
+std::vector<std::vector<Detected>> detections_in(const std::byte* all, size_t images, size_t limit) {
+  const Places places{images, limit};
+  const auto* boxes = reinterpret_cast<const float*>(all);
+  const auto* scores = reinterpret_cast<const float*>(all + places.scores());
+  const auto* labels = reinterpret_cast<const int32_t*>(all + places.labels());
+  const auto* counts = reinterpret_cast<const int32_t*>(all + places.counts());
+  std::vector<std::vector<Detected>> found(images);
+  for (size_t n = 0; n < images; ++n)
     for (size_t i = n * limit; i < n * limit + static_cast<size_t>(counts[n]); ++i)
-      images[n].push_back({boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3], scores[i], labels[i]});
-  return images;
+      found[n].push_back({boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3], scores[i], labels[i]});
+  return found;
+}
+
+std::vector<std::vector<Detected>> to_host(const DeviceDetections& detections) {
+  const auto all = detections.all.to_host<uint8_t>();
+  return detections_in(reinterpret_cast<const std::byte*>(all.data()), static_cast<size_t>(detections.counts.count()),
+                       static_cast<size_t>(detections.scores.shape()[1]));
 }
 
 }  // namespace fovea

@@ -11,6 +11,7 @@
 #include "kernels/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 #include "tools/data/form.h"
+#include "tools/report/notices.h"
 #include "tools/train/checkpoint.h"
 #include "tools/usage.h"
 
@@ -54,8 +55,10 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
   verb.add_option("--set", options.settings,
                   "Override settings: key=value …, e.g. train.steps=1000 (see `fovea info --config`)")
       ->type_name("KEY=VALUE");
-  verb.add_option("--precision", options.precision, "auto (bf16 where the CPU has it), fp32 or bf16")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+  verb.add_option(
+          "--precision", options.precision,
+          "auto (bf16 where the device has it), fp32, tf32 (a GPU's fast and less exact fp32; elsewhere fp32) or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}));
   verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   verb.add_flag("--autotune", options.autotune,
@@ -127,6 +130,7 @@ ModelFile open_model(const std::string& weights, const ConfigOptions& options) {
   opened.context =
       std::make_unique<Context>(resolve_device(options.device), opened.config.precision, opened.config.convolution);
   opened.context->convolution.set_autotune(opened.config.autotune);
+  tell_when_recordings_go(*opened.context);
   opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, opened.config.seed);
   load_weights(file, opened.model->parameters(), LoadMode::Exact);
   return opened;

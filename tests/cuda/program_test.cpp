@@ -1,6 +1,8 @@
 // The program on a GPU's queue, by the plans and passes of a GPU: its numbers are the CPU's but for roundings, and the
 // same however the work is put to the device.
 #include "tests/cuda/program.h"
+#include "engine/context.h"
+#include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/training_ranks.h"
 
@@ -119,24 +121,90 @@ TEST_CASE("standin: bench measures the GPU's recorded work by call and by layer"
 TEST_CASE("standin: which machine cannot train on a GPU is said in one line, and auto takes the CPU",
           "[standin][fault]") {
   const ShortRuns runs(2, 1);
-  const std::pair<const char*, const char*> machines[] = {
-      {"FOVEA_STANDIN_DRIVER=0", "no NVIDIA driver"},
-      {"FOVEA_STANDIN_DRIVER=12040", "supports CUDA 12.4, this build needs CUDA 13.0"},
-      {"FOVEA_STANDIN_DEVICES=0", "finds no GPU"},
-      {"FOVEA_STANDIN_CAPABILITY=7.5", "compute capability 7.5; this build's kernels need 8.0"}};
-  for (const auto& [environment, words] : machines) {
+  struct Machine {
+    const char* environment;
+    std::vector<const char*> words;
+    int exit_code = 1;
+  };
+  const Machine machines[] = {
+      {"FOVEA_STANDIN_DRIVER=0", {"no NVIDIA driver"}},
+      {"FOVEA_STANDIN_DRIVER=12040", {"supports CUDA 12.4, this build needs CUDA 13.0", "update the driver"}},
+      {"FOVEA_STANDIN_DEVICES=0", {"finds no GPU", "container"}},
+      {"CUDA_VISIBLE_DEVICES=", {"CUDA_VISIBLE_DEVICES is empty", "unset it"}},
+      {"CUDA_VISIBLE_DEVICES=3", {"CUDA_VISIBLE_DEVICES is \"3\", which names no GPU here", "nvidia-smi"}},
+      {"FOVEA_STANDIN_CAPABILITY=7.0", {"compute capability 7.0", "7.5 or newer is needed", "--device cpu"}},
+      {"FOVEA_STANDIN_CAPABILITY=7.5",
+       {"compute capability 7.5", "this build has kernels for sm_80", "-DCMAKE_CUDA_ARCHITECTURES=75", "--device cpu"}},
+      {"FOVEA_STANDIN_MEMORY=9000000", {"does not fit into the GPU's memory", "not even one image", "short_side"}, 5}};
+  for (const auto& [environment, words, exit_code] : machines) {
     const auto refused = run_standin(runs.train("run", "cuda", 1), environment);
     CAPTURE(environment, refused.err);
-    CHECK(refused.exit_code == 1);
-    CHECK_THAT(refused.err, Contains(words));
+    CHECK(refused.exit_code == exit_code);
+    for (const char* word : words) CHECK_THAT(refused.err, Contains(word));
     CHECK(std::count(refused.err.begin(), refused.err.end(), '\n') == 1);
+    if (exit_code != 1) continue;
+    fs::remove_all(runs.path("auto"));
+    const auto on_cpu = run_standin(runs.train("auto", "auto", 1), environment);
+    CHECK(on_cpu.exit_code == 0);
+    CHECK(on_cpu.err.empty());
   }
-  const auto on_cpu = run_standin(runs.train("auto", "auto", 1), "FOVEA_STANDIN_DEVICES=0");
-  CHECK(on_cpu.exit_code == 0);
-  CHECK(on_cpu.err.empty());
-  const auto on_gpu = run_standin({"info", "--preset", "tiny", "--device", "auto"});
-  CHECK_THAT(on_gpu.out, Contains("GPU 0: stand-in for NVIDIA H200") && Contains("compute capability 9.0") &&
-                             Contains("driver: CUDA 13.0"));
+}
+
+TEST_CASE("standin: info says which GPU is used, what it can run, and whether it is a slice of one", "[standin]") {
+  const std::vector<std::string> info{"info", "--preset", "tiny", "--device", "auto"};
+  const auto whole = run_standin(info);
+  CHECK_THAT(whole.out, Contains("GPU 0: stand-in for NVIDIA H200") && Contains("compute capability 9.0\n") &&
+                            Contains("driver: CUDA 13.0") && Contains("CUDA kernels: sm_80, sm_90 and newer"));
+  const auto slice = run_standin(info,
+                                 "FOVEA_STANDIN_NAME='NVIDIA H200 MIG 1g.18gb' FOVEA_STANDIN_MULTIPROCESSORS=16 "
+                                 "FOVEA_STANDIN_MEMORY=17179869184");
+  CHECK_THAT(slice.out, Contains("GPU 0: NVIDIA H200 MIG 1g.18gb, 16384 MiB, 16 multiprocessors") &&
+                            Contains("a slice of a GPU (MIG)"));
+  CHECK_THAT(slice.out, !Contains("no GPU is used"));
+  const auto newer = run_standin(info, "FOVEA_STANDIN_CAPABILITY=12.0");
+  CHECK_THAT(newer.out, !Contains("no GPU is used"));  // PTX
+}
+
+TEST_CASE("standin: a slice of a GPU trains, with the numbers of a whole one", "[standin]") {
+  const ShortRuns runs(2, 1);
+  REQUIRE(run_standin(runs.train("whole", "cuda", 2)).exit_code == 0);
+  const auto slice = run_standin(runs.train("slice", "cuda", 2),
+                                 "FOVEA_STANDIN_NAME='NVIDIA H200 MIG 1g.18gb' FOVEA_STANDIN_MULTIPROCESSORS=16");
+  CAPTURE(slice.err);
+  REQUIRE(slice.exit_code == 0);
+  CHECK((read_text(runs.path("slice") + "/last.safetensors") == read_text(runs.path("whole") + "/last.safetensors")));
+}
+
+TEST_CASE("standin: precision auto is bf16 from compute capability 8.0 on and fp32 below; bf16 is refused there",
+          "[standin]") {
+  for (const auto& [major, minor, expected] :
+       {std::tuple{7, 5, DType::F32}, {8, 0, DType::BF16}, {8, 9, DType::BF16}, {12, 0, DType::BF16}}) {
+    CAPTURE(major, minor);
+    standin::set_capability(major, minor);
+    CHECK(Context(DeviceKind::Cuda, Precision::Auto).activation_dtype == expected);
+    CHECK(Context(DeviceKind::Cuda, Precision::F32).activation_dtype == DType::F32);
+    const Context tf32(DeviceKind::Cuda, Precision::TF32);
+    CHECK(tf32.activation_dtype == DType::F32);
+    CHECK(tf32.tf32 == (major >= 8));
+  }
+  standin::set_capability(7, 5);
+  CHECK_THROWS_WITH(Context(DeviceKind::Cuda, Precision::BF16),
+                    Contains("bf16 needs a GPU of compute capability 8.0") && Contains("--precision fp32"));
+  standin::set_capability(9, 0);
+}
+
+TEST_CASE("standin: TF32 is used where it is asked for, and the first line says so", "[standin]") {
+  const ShortRuns runs(2, 1);
+  const auto line = [&](const std::string& device, const std::string& precision) {
+    fs::remove_all(runs.path("run"));
+    const auto result = run_standin(runs.train("run", device, 1, precision));
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    return result.out;
+  };
+  CHECK_THAT(line("cuda", "tf32"), Contains("trained; fp32 by TF32;"));
+  CHECK_THAT(line("cuda", "fp32"), Contains("trained; fp32;"));
+  CHECK_THAT(line("cpu", "tf32"), Contains("trained; fp32;"));
 }
 
 TEST_CASE("standin: this build without the stand-in runs on a machine without a driver", "[standin][fault]") {

@@ -38,6 +38,40 @@ TEST_CASE("replay: a host read in repeated work throws when it is recorded, with
   CHECK_NOTHROW(context.queue.synchronize("after a recording that failed"));
 }
 
+TEST_CASE(
+    "recordings that are given up are freed, and their work runs as it is, with the same outcome (replay, memory)") {
+  Context context;
+  const Tensor in = Tensor::from<float>(context.memory, {2}, {1, 2});
+  const Tensor out = Tensor::zeros(context.memory, {2}, DType::F32);
+  int notices = 0, bodies = 0;
+  context.recordings.set_notice([&] { ++notices; });
+  const auto body = [&] {
+    ++bodies;
+    const Tensor passing = context.empty({1 << 20}, DType::F32);
+    context.queue.copy(out.raw(), in.raw(), out.bytes());
+  };
+  RepeatedWork work, later;
+  for (int i = 0; i < 3; ++i) work.run(context, body);
+  CHECK(work.recorded());
+  CHECK(context.memory.statistics().recorded > 0);
+  context.recordings.give_up();
+  context.memory.release_cached();
+  CHECK_FALSE(work.recorded());
+  CHECK(context.queue.recordings() == 0);
+  CHECK(context.memory.statistics().recorded == 0);
+  bodies = 0;
+  for (RepeatedWork* each : {&work, &later}) {
+    for (int i = 0; i < 3; ++i) {
+      in.upload(std::vector<float>{5, float(i)});
+      CHECK_FALSE(each->run(context, body));
+      CHECK(out.to_host<float>() == std::vector<float>{5, float(i)});
+    }
+  }
+  CHECK(bodies == 6);
+  context.recordings.give_up();
+  CHECK(notices == 1);
+}
+
 TEST_CASE("the least recently used value makes room", "[replay]") {
   RecentlyUsed<int, int> values(2);
   int made = 0;

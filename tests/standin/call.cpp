@@ -79,6 +79,9 @@ State::State() {
   memory_limit = number("FOVEA_STANDIN_MEMORY", device_fact("totalGlobalMem"));
   driver = static_cast<int>(number("FOVEA_STANDIN_DRIVER", driver));
   devices = static_cast<int>(number("FOVEA_STANDIN_DEVICES", devices));
+  name = variable("FOVEA_STANDIN_NAME");
+  if (name.empty()) name = "stand-in for NVIDIA H200";
+  multiprocessors = static_cast<int>(number("FOVEA_STANDIN_MULTIPROCESSORS", device_fact("multiProcessorCount")));
   const std::string capability = variable("FOVEA_STANDIN_CAPABILITY");
   if (!capability.empty()) {
     major = std::stoi(capability);
@@ -150,6 +153,11 @@ void set_adverse_order(bool adverse) {
 
 void set_devices(int count) { state().devices = count; }
 
+void set_capability(int major, int minor) {
+  state().major = major;
+  state().minor = minor;
+}
+
 void fail(const std::string& call, int64_t n, cudaError_t error) {
   State& s = state();
   s.fail_call = call;
@@ -180,6 +188,7 @@ const char* cudaGetErrorName(cudaError_t error) {
                                                 {98, "cudaErrorInvalidDeviceFunction"},
                                                 {100, "cudaErrorNoDevice"},
                                                 {101, "cudaErrorInvalidDevice"},
+                                                {209, "cudaErrorNoKernelImageForDevice"},
                                                 {400, "cudaErrorInvalidResourceHandle"},
                                                 {600, "cudaErrorNotReady"},
                                                 {700, "cudaErrorIllegalAddress"},

@@ -166,7 +166,8 @@ const char* status_string(cublasStatus_t status) {
 }
 
 cublasStatus_t desc_create(cublasLtMatmulDesc_t* made, cublasComputeType_t compute_type, cudaDataType_t scale) {
-  if (compute_type != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F) return refuse("not computed in fp32");
+  const bool fp32 = compute_type == CUBLAS_COMPUTE_32F || compute_type == CUBLAS_COMPUTE_32F_FAST_TF32;
+  if (!fp32 || scale != CUDA_R_32F) return refuse("not computed in fp32");
   const cublasStatus_t status = admit("cublasLtMatmulDescCreate");
   return status == CUBLAS_STATUS_SUCCESS ? give(made, Description{}) : status;
 }

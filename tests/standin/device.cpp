@@ -1,5 +1,7 @@
 // The device that the stand-in describes: an H200, unless the environment says otherwise.
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "tests/standin/state.h"
 
@@ -9,11 +11,22 @@ namespace {
 
 thread_local int current_device = 0;
 
+// CUDA_VISIBLE_DEVICES: numbers, up to the first that is of no device.
+int visible_devices() {
+  const char* list = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (list == nullptr) return state().devices;
+  int count = 0;
+  std::istringstream numbers(list);
+  for (std::string number; std::getline(numbers, number, ',') && !number.empty(); ++count)
+    if (number.find_first_not_of("0123456789") != std::string::npos || std::stoi(number) >= state().devices) break;
+  return count;
+}
+
 // What cudaGetDeviceCount finds.
 cudaError_t count_devices(int* count) {
   *count = 0;
   if (state().driver / 1000 < CUDART_VERSION / 1000) return cudaErrorInsufficientDriver;
-  *count = state().devices;
+  *count = visible_devices();
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 
@@ -51,7 +64,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return call("cudaGetDeviceProperties", [&] {
     if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
     *properties = {};
-    std::strncpy(properties->name, "stand-in for NVIDIA H200", sizeof(properties->name) - 1);
+    std::strncpy(properties->name, state().name.c_str(), sizeof(properties->name) - 1);
     properties->uuid.bytes[0] = static_cast<char>(device);
     properties->totalGlobalMem = static_cast<size_t>(state().memory_limit);
     properties->sharedMemPerBlock = static_cast<size_t>(device_fact("maxSharedMemoryPerBlock"));
@@ -59,7 +72,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     properties->regsPerBlock = static_cast<int>(device_fact("regsPerBlock"));
     properties->warpSize = static_cast<int>(device_fact("warpSize"));
     properties->maxThreadsPerBlock = static_cast<int>(device_fact("maxThreadsPerBlock"));
-    properties->multiProcessorCount = static_cast<int>(device_fact("multiProcessorCount"));
+    properties->multiProcessorCount = state().multiprocessors;
     properties->l2CacheSize = static_cast<int>(device_fact("l2CacheSize"));
     properties->major = state().major;
     properties->minor = state().minor;
@@ -77,7 +90,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         *value = state().minor;
         return cudaSuccess;
       case cudaDevAttrMultiProcessorCount:
-        *value = static_cast<int>(device_fact("multiProcessorCount"));
+        *value = state().multiprocessors;
         return cudaSuccess;
       case cudaDevAttrMaxSharedMemoryPerBlockOptin:
         *value = static_cast<int>(device_fact("maxSharedMemoryPerBlockOptin"));

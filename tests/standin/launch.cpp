@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include "kernels/cpu_form.h"
 #include "tests/standin/state.h"
@@ -83,6 +84,18 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
   });
 }
 
+// Whether code of one of these architectures runs on the device: real code on what is newer within the generation, PTX
+// (no -real) on all that is newer.
+bool has_code_for(int major, int minor) {
+  std::istringstream list(FOVEA_CUDA_ARCHITECTURES);
+  for (std::string entry; std::getline(list, entry, ',');) {
+    const int number = std::stoi(entry), of_major = number / 10, of_minor = number % 10;
+    const bool ptx = entry.find("-real") == std::string::npos;
+    if (of_major == major ? of_minor <= minor : ptx && of_major < major) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work, Chain* chain) {
@@ -130,6 +143,13 @@ cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, size_t* shared, 
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
                                cudaStream_t stream) {
   return call("cudaLaunchKernel", [&] { return launch(kernel, grid, block, arguments, shared, stream); });
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
+  return call("cudaFuncGetAttributes", [&] {
+    *attributes = {};
+    if (state().kernels.count(kernel) == 0) return cudaErrorInvalidDeviceFunction;
+    return has_code_for(state().major, state().minor) ? cudaSuccess : cudaErrorNoKernelImageForDevice;
+  });
 }
 cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, size_t shared,
                              cudaStream_t stream) {

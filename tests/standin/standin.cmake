@@ -11,7 +11,9 @@ endif()
 add_library(fovea_standin_cudart STATIC ${standin})
 target_link_libraries(fovea_standin_cudart PUBLIC fovea_flags)
 target_include_directories(fovea_standin_cudart PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
-target_compile_definitions(fovea_standin_cudart PRIVATE FOVEA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data")
+string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")
+target_compile_definitions(fovea_standin_cudart PRIVATE FOVEA_TEST_DATA="${CMAKE_CURRENT_SOURCE_DIR}/data"
+  FOVEA_CUDA_ARCHITECTURES="${architectures}")
 
 add_library(fovea_standin_seams OBJECT ${seams})
 target_link_libraries(fovea_standin_seams PUBLIC fovea_flags PRIVATE cudnn_headers)

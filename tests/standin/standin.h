@@ -15,7 +15,8 @@
 //                                      a missing wait shows as a wrong result
 //                      =concurrent     a thread does the work while the host goes on, as a device does
 //                                      Default: submitted, each call does its work before it returns
-//   FOVEA_STANDIN_DRIVER=13000, FOVEA_STANDIN_DEVICES=1, FOVEA_STANDIN_CAPABILITY=9.0    another machine
+//   FOVEA_STANDIN_DRIVER=13000, FOVEA_STANDIN_DEVICES=1, FOVEA_STANDIN_CAPABILITY=9.0, FOVEA_STANDIN_NAME=…,
+//   FOVEA_STANDIN_MULTIPROCESSORS=132  another machine; CUDA_VISIBLE_DEVICES is the driver's own
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -55,6 +56,7 @@ void reset_report();  // counts of calls and launches to 0, peaks to what is in 
 void set_dry(bool dry);
 void set_adverse_order(bool adverse);
 void set_devices(int count);
+void set_capability(int major, int minor);
 void fail(const std::string& call, int64_t n, cudaError_t error);  // the n-th from now, from 1; n = 0: none
 
 }  // namespace standin

@@ -91,7 +91,8 @@ struct State {
   bool dry = false;
   Order order = Order::Submitted;
   int64_t memory_limit = 0;
-  int driver = 13000, devices = 1, major = 9, minor = 0;
+  int driver = 13000, devices = 1, major = 9, minor = 0, multiprocessors = 0;
+  std::string name;
 
   State();
 };

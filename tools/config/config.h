@@ -48,6 +48,7 @@ struct TrainConfig {
   int64_t log_every = 20;
   int64_t checkpoint_every = 1000;
   int64_t eval_every = 5000;  // 0: only at the end
+  int eval_batch = 0;         // images at once in a validation; 0: what suits the device, at most as in a step
   OptimizerConfig optimizer;
   Schedule schedule;
   int64_t non_finite_limit =

@@ -43,7 +43,7 @@ struct EnumTable<Schedule::Kind> {
 template <>
 struct EnumTable<Precision> {
   static constexpr EnumName<Precision> names[] = {
-      {Precision::Auto, "auto"}, {Precision::F32, "fp32"}, {Precision::BF16, "bf16"}};
+      {Precision::Auto, "auto"}, {Precision::F32, "fp32"}, {Precision::TF32, "tf32"}, {Precision::BF16, "bf16"}};
 };
 template <>
 struct EnumTable<kernels::ConvAlgorithm> {
@@ -121,6 +121,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("train.log_every", c.train.log_every);
   v("train.checkpoint_every", c.train.checkpoint_every);
   v("train.eval_every", c.train.eval_every);
+  v("train.eval_batch", c.train.eval_batch);
   v("train.non_finite_limit", c.train.non_finite_limit);
   v("train.record", c.train.record);
   v("train.optimizer.kind", c.train.optimizer.kind);

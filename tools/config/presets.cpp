@@ -192,8 +192,8 @@ void validate(const Config& c) {
   need(a.photometric >= 0 && a.photometric <= 1, "input.augment.photometric must lie between 0 and 1");
   need(a.rotation >= 0 && a.rotation <= 45, "input.augment.rotation must lie between 0 and 45 degrees");
   need(c.train.steps >= 0 && c.train.batch >= 1, "train.steps must not be negative, train.batch at least 1");
-  need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0,
-       "train.log_every and checkpoint_every must be at least 1, eval_every at least 0");
+  need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0 && c.train.eval_batch >= 0,
+       "train.log_every and checkpoint_every must be at least 1, eval_every and eval_batch at least 0");
   need(c.train.schedule.base > 0 && c.train.schedule.reference_batch >= 0,
        "train.schedule.base must be positive, reference_batch at least 0");
 }

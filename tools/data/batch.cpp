@@ -42,7 +42,8 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
 
 void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels,
                       double learning_rate) {
-  require(loaded.size() == static_cast<size_t>(shape_.images), "a batch of the shape that its input was made for");
+  const auto places = static_cast<size_t>(shape_.images);
+  require(!loaded.empty() && loaded.size() <= places, "a batch that fits the shape that its input was made for");
   Staging& staging = *staging_[loads_++ % 2];
   staging.copied.synchronize("the copy of a batch two before");
   parts_.host.place(staging.memory.data());
@@ -63,6 +64,11 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
     scale[0] = static_cast<float>(item.image->height * item.divisor) / size[0];
     scale[1] = static_cast<float>(item.image->width * item.divisor) / size[1];
   }
+  for (size_t n = loaded.size(); n < places; ++n) {
+    parts_.images(parts_.host)[n] = {};
+    std::fill_n(parts_.sizes(parts_.host) + 2 * n, 2, 0.f);
+    std::fill_n(parts_.scale(parts_.host) + 2 * n, 2, 1.f);
+  }
   write_truth(loaded);
   *parts_.learning_rate(parts_.host) = static_cast<float>(learning_rate);
   context_.queue.copy(device_.raw(), staging.memory.data(), parts_.host.bytes());
@@ -71,8 +77,9 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
 
 void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
   const auto most = static_cast<size_t>(shape_.max_boxes);
-  for (size_t n = 0; n < loaded.size() && most > 0; ++n) {
-    const auto& objects = loaded[n].objects;
+  static const std::vector<Object> kNone;
+  for (size_t n = 0; n < static_cast<size_t>(shape_.images) && most > 0; ++n) {
+    const auto& objects = n < loaded.size() ? loaded[n].objects : kNone;
     require(objects.size() <= most, "no more boxes than the batch's shape has places for");
     parts_.counts(parts_.host)[n] = static_cast<int32_t>(objects.size());
     for (size_t g = 0; g < most; ++g) {

@@ -60,7 +60,8 @@ std::vector<const uint8_t*> PixelStaging::upload(const std::vector<LoadedImage>&
 }
 
 void PixelStaging::used() {
-  if (copies_) slots_[(uploads_ + 1) % 2]->used.record(context_.queue);
+  const auto& last = slots_[(uploads_ + 1) % 2];
+  if (last) last->used.record(context_.queue);
 }
 
 }  // namespace fovea

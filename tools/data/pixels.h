@@ -17,7 +17,7 @@ class PixelStaging {
   // Where the work that is enqueued next finds each image, until used() and two more uploads. On the CPU that is the
   // loaded images themselves; for a GPU they are copied on a queue of their own, which the context's waits for.
   std::vector<const uint8_t*> upload(const std::vector<LoadedImage>& loaded);
-  // All work that reads the last upload was enqueued.
+  // All work that reads the last upload was enqueued, or will not be.
   void used();
 
  private:

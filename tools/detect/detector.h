@@ -1,5 +1,10 @@
-// From loaded images to boxes: preprocessing, network and suppression as one recorded step for each shape.
+// From loaded images to boxes: preprocessing, network and suppression of several images of one padded shape at once, as
+// one recorded step for each shape. What was found is read a batch late, so that the device works while the host loads
+// images and uses what is there.
 #pragma once
+#include <deque>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "engine/graph.h"
@@ -9,12 +14,26 @@
 
 namespace fovea {
 
+// Images at once, where nobody says how many: as many as keep the device busy.
+int suitable_batch(DeviceKind device);
+
 class Detector {
  public:
-  Detector(RetinaNet& model, const InputConfig& input);
+  // `batch`: images at once, 0: what suits the device. Images wait until so many of their shape are there, or until all
+  // that wait have `most_waiting` bytes.
+  static constexpr size_t kMostWaiting = size_t{256} << 20;
+  Detector(RetinaNet& model, const InputConfig& input, int batch = 0, size_t most_waiting = kMostWaiting);
+  ~Detector();
 
-  // The detections of each image, in pixels of the original.
-  std::vector<std::vector<Detected>> detect(const std::vector<LoadedImage>& images);
+  struct Found {
+    size_t number;  // of the image: that many were added before it
+    LoadedImage image;
+    std::vector<Detected> boxes;  // in pixels of the original
+  };
+  // Takes an image; returns what was found by now, of whichever images. The same boxes whatever comes together.
+  std::vector<Found> add(LoadedImage image);
+  // Runs what waits, and returns the rest.
+  std::vector<Found> finish();
 
  private:
   struct OfShape {
@@ -22,12 +41,34 @@ class Detector {
     RepeatedWork work{};
     DeviceDetections found{};
   };
+  struct Report;  // a batch's detections, on their way to the host
+  struct UnderWay {
+    std::vector<Found> images;
+    size_t places;
+    Report* report;
+  };
+
+  std::vector<Found> taken(const BatchShape& shape);
+  void run_largest();
+  void run(const BatchShape& of_one, std::vector<Found> images);
+  void run_in_halves(const BatchShape& of_one, std::vector<Found> images);
+  int places_for(size_t images, BatchShape shape) const;
+  Report* enqueue(const BatchShape& shape, const std::vector<LoadedImage>& images);
+  Report* read_back(const DeviceDetections& found);
+  void collect(size_t running);
 
   RetinaNet& model_;
   InputConfig input_;
+  size_t batch_, most_waiting_;
   PixelStaging pixels_;
   RecentlyUsed<BatchShape, OfShape> shapes_;
   uint64_t revision_ = 0;  // of the weights, when the network last ran as it is
+  size_t added_ = 0, bytes_waiting_ = 0;
+  std::map<BatchShape, std::vector<Found>> waiting_;  // by the shape of one image
+  std::deque<UnderWay> under_way_;
+  std::unique_ptr<Report> reports_[2];
+  size_t enqueued_ = 0;
+  std::vector<Found> done_;
 };
 
 }  // namespace fovea

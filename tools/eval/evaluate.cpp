@@ -1,5 +1,7 @@
 #include "tools/eval/evaluate.h"
 
+#include <algorithm>
+
 #include "tools/data/loader.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/truth_set.h"
@@ -7,23 +9,31 @@
 namespace fovea {
 
 std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, const std::vector<Category>& categories,
-                                      const InputConfig& input, BadFiles& bad_files,
-                                      const std::function<void(size_t, size_t)>& progress,
-                                      const std::function<bool()>& interrupted, DataShare share) {
-  Loader loader(dataset, input, {.batch = 1, .share = share, .training = false}, bad_files);
-  Detector detector(model, input);
-  std::vector<Detection> detections;
-  for (size_t done = 0;;) {
-    const auto loaded = loader.next();
-    if (loaded.empty() || (interrupted && interrupted())) return detections;
-    const auto found = detector.detect(loaded);
-    for (size_t n = 0; n < found.size(); ++n)
-      for (const Detected& d : found[n])
-        detections.push_back({loaded[n].sample->id, categories[static_cast<size_t>(d.label)].id, d.x1, d.y1,
-                              double{d.x2} - d.x1, double{d.y2} - d.y1, d.score});
-    done += loaded.size();
-    if (progress) progress(done, dataset.samples.size());
+                                      const InputConfig& input, BadFiles& bad_files, const DatasetPass& pass) {
+  const int batch = pass.batch > 0 ? pass.batch : suitable_batch(model.context().queue.device());
+  InputConfig ahead = input;
+  ahead.prefetch = std::max(input.prefetch, 2 * batch);  // of the loader's batches, which are one image each
+  Loader loader(dataset, ahead, {.batch = 1, .share = pass.share, .training = false}, bad_files);
+  Detector detector(model, input, batch);
+  std::vector<std::vector<Detection>> of_images;
+  size_t done = 0;
+  const auto take = [&](std::vector<Detector::Found> found) {
+    for (const Detector::Found& one : found) {
+      of_images.resize(std::max(of_images.size(), one.number + 1));
+      for (const Detected& d : one.boxes)
+        of_images[one.number].push_back({one.image.sample->id, categories[static_cast<size_t>(d.label)].id, d.x1, d.y1,
+                                         double{d.x2} - d.x1, double{d.y2} - d.y1, d.score});
+      if (pass.progress) pass.progress(++done, dataset.samples.size());
+    }
+  };
+  for (auto loaded = loader.next(); !loaded.empty(); loaded = loader.next()) {
+    if (pass.interrupted && pass.interrupted()) return {};
+    take(detector.add(std::move(loaded[0])));
   }
+  take(detector.finish());
+  std::vector<Detection> detections;
+  for (const auto& of_image : of_images) detections.insert(detections.end(), of_image.begin(), of_image.end());
+  return detections;
 }
 
 CocoMetrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections) {

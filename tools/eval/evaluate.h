@@ -12,13 +12,17 @@
 
 namespace fovea {
 
-// `categories[label]` is what the network calls label. `progress(done, total)` after each image. Detections in COCO's
-// form, in pixels of the original images, in the data set's order. `interrupted`, asked between images, ends it early.
-// `share`: of the images, that this rank takes.
+struct DatasetPass {
+  int batch = 0;                                 // images at once; 0: what suits the device
+  std::function<void(size_t, size_t)> progress;  // (done, total) after each image
+  std::function<bool()> interrupted;             // asked before each image: ends it early
+  DataShare share;                               // of the images, that this rank takes
+};
+
+// `categories[label]` is what the network calls label. Detections in COCO's form, in pixels of the original images, in
+// the data set's order.
 std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, const std::vector<Category>& categories,
-                                      const InputConfig& input, BadFiles& bad_files,
-                                      const std::function<void(size_t, size_t)>& progress = {},
-                                      const std::function<bool()>& interrupted = {}, DataShare share = {});
+                                      const InputConfig& input, BadFiles& bad_files, const DatasetPass& pass = {});
 
 // The data set's metrics of these detections.
 CocoMetrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections);

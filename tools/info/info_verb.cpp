@@ -20,6 +20,7 @@
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
 #include "tools/train/step.h"
+#include "tools/train/training_memory.h"
 #include "tools/verbs.h"
 
 namespace fovea {
@@ -42,12 +43,7 @@ std::string cpu_name() {
 }
 
 void print_machine() {
-#if defined(FOVEA_HAS_CUDA)
-  const char* cuda = "kernels compiled for sm_80, sm_90 and PTX";
-#else
-  const char* cuda = "none";
-#endif
-  fmt::print("fovea {} (compiler {}; CUDA: {})\n", FOVEA_VERSION, __VERSION__, cuda);
+  fmt::print("fovea {} (compiler {}; CUDA kernels: {})\n", FOVEA_VERSION, __VERSION__, compiled_architectures());
   fmt::print("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
              std::thread::hardware_concurrency(), kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
   fmt::print("convolution library: {}\n", kernels::convolution_library());
@@ -72,17 +68,8 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
   });
   context.trace = &plan.training_layers;
   plan.forward_peak = context.memory.statistics().peak;
-  context.memory.reset_peak();
-  context.queue.record([&] {
-    Tape tape(context, /*training=*/true);
-    model.parameters().bind_gradients(tape, false);
-    const Outputs outputs = model.forward(tape, context.empty(shape, context.activation_dtype));
-    for (const auto* levels : {&outputs.logits, &outputs.deltas})
-      for (const Tensor& level : *levels) tape.gradients().give(level, level);
-    tape.backward();
-  });
+  plan.training_peak = training_peak(context, model, shape);
   context.trace = nullptr;
-  plan.training_peak = context.memory.statistics().peak;
   return plan;
 }
 

@@ -42,9 +42,8 @@ void announce(const Config& config, const Schedule& schedule, RetinaNet& model,
   const std::string split = ranks == 1 ? "" : fmt::format(" ({} ranks x {})", ranks, batch / ranks);
   fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
              model.parameters().total_count() / 1e6, model.parameters().trainable_count() / 1e6,
-             name_of(model.context().activation_dtype), rate_text(config.train.schedule, schedule, batch),
-             config.train.steps, batch, split,
-             static_cast<double>(config.train.steps * batch) / static_cast<double>(data[0]->samples.size()));
+             model.context().arithmetic(), rate_text(config.train.schedule, schedule, batch), config.train.steps, batch,
+             split, static_cast<double>(config.train.steps * batch) / static_cast<double>(data[0]->samples.size()));
 }
 
 }  // namespace fovea

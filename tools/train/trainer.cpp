@@ -14,14 +14,18 @@
 #include "engine/printable.h"
 #include "tools/data/form.h"
 #include "tools/data/loader.h"
+#include "tools/detect/detector.h"
 #include "tools/eval/evaluate.h"
+#include "tools/report/notices.h"
 #include "tools/report/progress.h"
 #include "tools/train/announce.h"
+#include "tools/train/averages.h"
 #include "tools/train/checkpoint.h"
 #include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/step.h"
+#include "tools/train/training_memory.h"
 
 namespace fovea {
 
@@ -46,25 +50,6 @@ Schedule schedule_of(const Config& config) {
   schedule.base = schedule.base_for(config.train.batch);
   return schedule;
 }
-
-// Means since the last line of the log.
-struct Averages {
-  double classification = 0, box = 0, norm = 0;
-  int64_t positives = 0, steps = 0, images = 0;
-  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
-  void add(const StepResult& r, int batch) {
-    classification += r.classification;
-    box += r.box;
-    norm += r.gradient_norm;
-    positives += r.positives;
-    images += batch;
-    ++steps;
-  }
-  double images_per_second() const {
-    return static_cast<double>(images) /
-           std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-  }
-};
 
 class Trainer {
  public:
@@ -121,6 +106,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
     throw Error(ErrorKind::Data, fmt::format("{}: {}", printable(options.data.native()), conflict));
   for (const Dataset* split : {&train_, &val_}) add_bad_images(bad_files_, *split);
   context_.convolution.set_autotune(config_.autotune);
+  tell_when_recordings_go(context_);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
   schedule_ = schedule_of(config_);
@@ -218,11 +204,13 @@ void Trainer::run() {
   const bool repeats = ranks_.is_first() && options_.resume && validation_is_due() && !validation_is_logged();
   if (ranks_.any(repeats)) validate();
   steps_read_ = state_.step;
-  bool saved = state_.step > 0;  // as of the checkpoint that was resumed
+  const int64_t first = state_.step;
+  bool saved = first > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
     if (plan.stop) stop(saved);
+    if (state_.step == first && context_.queue.on_cuda()) require_fits(context_, config_, plan.shape, ranks_.size());
     ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
                    [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
     ++state_.step;
@@ -301,16 +289,8 @@ void Trainer::check_finite(const TrainingSteps::Finished& step) {
 }
 
 void Trainer::log_step(double rate) {
-  const auto mean = [&](double sum) { return sum / static_cast<double>(averages_.steps); };
-  const auto finite = [](double value) {
-    return std::isfinite(value) ? fmt::format("{:.7g}", value) : std::string("null");
-  };
-  folder_->log(fmt::format(
-      R"({{"step":{},"epoch":{:.4f},"loss":{},"classification":{},"box":{},"learning_rate":{:.8g},"gradient_norm":{},"positives_per_image":{:.2f},"images_per_second":{:.3f}}})",
-      steps_read_, static_cast<double>(steps_read_) * config_.train.batch / static_cast<double>(train_.samples.size()),
-      finite(mean(averages_.classification + averages_.box)), finite(mean(averages_.classification)),
-      finite(mean(averages_.box)), rate, finite(mean(averages_.norm)),
-      static_cast<double>(averages_.positives) / static_cast<double>(averages_.images), averages_.images_per_second()));
+  const double images = static_cast<double>(steps_read_) * config_.train.batch;
+  folder_->log(averages_.line(steps_read_, images / static_cast<double>(train_.samples.size()), rate));
   averages_ = {};
 }
 
@@ -326,8 +306,12 @@ void Trainer::validate() {
     explicit Averaged(Optimizer& o) : optimizer(o) { optimizer.swap_average(); }
     ~Averaged() { optimizer.swap_average(); }
   } averaged(*optimizer_);
-  const auto own = detect_dataset(
-      *model_, val_, train_.categories, config_.input, bad_files_, {}, [] { return stop_requested.load(); }, share());
+  const int batch = config_.train.eval_batch > 0
+                        ? config_.train.eval_batch
+                        : std::min(suitable_batch(options_.device), config_.train.batch / ranks_.size());
+  const auto own =
+      detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
+                     {.batch = batch, .interrupted = [] { return stop_requested.load(); }, .share = share()});
   if (ranks_.any(stop_requested)) return;
   const auto detections = gather_detections(ranks_, val_, own);
   share_bad_files(ranks_, bad_files_);

@@ -1,0 +1,34 @@
+// The recordings of repeated work (engine/graph.h), kept as long as there is memory for them.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "kernels/queue.h"
+
+namespace fovea {
+
+class Recordings {
+ public:
+  using Held = std::shared_ptr<std::optional<Recording>>;  // empty once it was given up
+
+  explicit Recordings(Queue& queue) : queue_(queue) {}
+
+  void add(const Held& recording);
+  // There is too little memory: those that are there are freed, and none should be made from now on. Not while the
+  // queue records.
+  void give_up();
+  bool given_up() const { return given_up_; }
+  // Called at the first give_up().
+  void set_notice(std::function<void()> notice) { notice_ = std::move(notice); }
+
+ private:
+  Queue& queue_;
+  std::vector<std::weak_ptr<std::optional<Recording>>> held_;
+  std::function<void()> notice_;
+  bool given_up_ = false;
+};
+
+}  // namespace fovea
