@@ -43,7 +43,7 @@ TEST_CASE("standin: a library without which a GPU is slower is said once, and is
 TEST_CASE("standin: what bench has measured stays where what follows fails", "[standin][fault]") {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "bench.json").string();
-  const auto result = run_standin(bench(file), "FOVEA_STANDIN_FAIL=cudaGraphInstantiate:3:2");  // training's
+  const auto result = run_standin(bench(file), "FOVEA_STANDIN_FAIL=cudaGraphInstantiate:3:719");  // training's
   CAPTURE(result.err);
   REQUIRE(result.exit_code != 0);
   const std::string json = read_text(file);

@@ -83,7 +83,9 @@ TEST_CASE("standin: detection's last batches take the places of full ones, or of
     detector.finish();
     return standin::report();
   };
-  launches(3);  // of four places
+  launches(3);  // of four places, with new weights
+  launches(3);
+  CHECK(standin::report().graphs == 0);
   launches(4);  // recorded
   CHECK(standin::report().graphs == 1);
   CHECK(launches(3).replays == 1);
