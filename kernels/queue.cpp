@@ -122,17 +122,16 @@ void* Queue::capture(const std::function<void()>& body, bool strict) {
   ++captures_;
   if (times_capture_) timed_.clear();
   gpu_->begin_capture(stream, strict);
-  void* graph = nullptr;
   try {
     body();
+    void* graph = gpu_->end_capture(stream);
+    outgrown_.clear();
+    return graph;
   } catch (...) {
     gpu_->abandon_capture(stream);
     outgrown_.clear();
     throw;
   }
-  graph = gpu_->end_capture(stream);
-  outgrown_.clear();
-  return graph;
 }
 
 void Queue::note_growth() {

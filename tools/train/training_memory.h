@@ -13,19 +13,21 @@ namespace fovea {
 size_t training_peak(Context& context, RetinaNet& model, const Shape& images);
 
 struct MemoryNeeds {
-  size_t an_image, besides;  // bytes
-  size_t of(int images) const { return besides + an_image * static_cast<size_t>(images); }
-  int most_images(size_t bytes) const { return bytes < besides ? 0 : static_cast<int>((bytes - besides) / an_image); }
+  size_t an_image, besides;  // bytes of tensors
+  size_t scratch;            // of an image, at the most, for the passes around convolutions
+  size_t tensors(int images) const { return besides + an_image * static_cast<size_t>(images); }
+  size_t at_least(int images) const;
+  size_t at_most(int images) const;
+  int most_images(size_t bytes) const;  // of which at_most() fits
 };
 
-// What steps of such images need on a GPU at the least, with `kept`: the weights, their gradients and the optimiser's
-// state. From a network of the same shape on the CPU. Gaps between tensors, and workspaces of cuDNN's plans, come on
-// top: up to a quarter.
+// What steps of such images need on a GPU, with `kept`: the weights, their gradients and the optimiser's
+// state. From a network of the same shape on the CPU.
 MemoryNeeds training_needs(const Config& config, DType activations, const BatchShape& shape, size_t kept);
 
 // Throws Error(OutOfMemory) where steps of this shape, of the batch of all `ranks`, will not fit into the GPU in use,
-// of which `context` holds the model and the optimiser's state. Names the largest train.batch that
-// surely does.
+// of which `context` holds the model and the optimiser's state. Names about the largest train.batch
+// that does.
 void require_fits(Context& context, const Config& config, const BatchShape& shape, int ranks);
 
 }  // namespace fovea
