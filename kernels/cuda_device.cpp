@@ -6,6 +6,7 @@
 
 #include "kernels/cpu_form.h"
 #include "kernels/cuda_check.h"
+#include "kernels/gpu.h"
 
 namespace fovea {
 namespace {
@@ -90,6 +91,7 @@ int gpu_in_use() {
 }
 
 int gpu_capability() {
+  if (Gpu::instance().is_described()) return 90;  // an H200's (kernels/described_device.h)
   const int index = gpu_in_use();
   int major = 0, minor = 0;
   cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "cudaDeviceGetAttribute");

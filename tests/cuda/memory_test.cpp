@@ -77,6 +77,17 @@ TEST_CASE("standin: a batch too large for the GPU is refused before the first st
         0);  // validation and staging have their part of so small a memory
 }
 
+TEST_CASE("standin: a GPU with too little memory for one image is said in one line", "[standin][fault]") {
+  const ShortRuns runs(2, 1);
+  auto train = runs.train("run", "cuda", 1);
+  train.insert(train.end(), {"--set", "input.short_side=640", "--set", "input.long_side=900"});
+  const auto refused = run_standin(train, "FOVEA_STANDIN_MEMORY=16000000");
+  CAPTURE(refused.err);
+  CHECK(refused.exit_code == 5);
+  CHECK(lines_with(refused.err, "\n") == 1);
+  CHECK_THAT(refused.err, Contains("not even one image does: use a smaller input.short_side, or --precision bf16"));
+}
+
 namespace {
 
 // Of a training's steps, recorded, without doing them: the most memory that the GPU has in use.

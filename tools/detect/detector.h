@@ -30,7 +30,7 @@ class Detector {
     LoadedImage image;
     std::vector<Detected> boxes;  // in pixels of the original
   };
-  // Takes an image; returns what was found by now, of whichever images. The same boxes whatever comes together.
+  // Takes an image; returns what was found by now, of whichever images.
   std::vector<Found> add(LoadedImage image);
   // Runs what waits, and returns the rest.
   std::vector<Found> finish();
