@@ -23,10 +23,10 @@ class Plans {
   Plans(const Plans&) = delete;
   Plans& operator=(const Plans&) = delete;
 
-  // The plan for `key`, or nullptr where cuDNN has none. Valid as long as *this. With autotune on it is the fastest of
-  // the candidates, timed on random tensors, and saved at once; not while the queue records, nor for a device that is
-  // only described. Candidates that fail are passed over; where all do, the plan is the heuristics'.
-  const ConvGraph* find(Queue& queue, const GraphKey& key);
+  // The plan for the key, or nullptr where cuDNN has none. Valid as long as *this. With autotune on it is the fastest
+  // of the candidates, timed on random tensors, and saved at once; not while the queue records, nor for a device that
+  // is only described. Candidates that fail are passed over; where all do, the plan is the heuristics'.
+  const ConvGraph* find(Queue& queue, const GraphKey& asked);
   // As find(), for tables: nothing is timed, and nothing compiled.
   struct Look {
     PlanInfo info;
@@ -35,8 +35,8 @@ class Plans {
   };
   Look look(const GraphKey& key);
 
-  // Seconds that the plan of `key` takes, as timed by find(), in this process or one before; 0: not timed.
-  double seconds_of(const GraphKey& key) const;
+  // Seconds that the plan of the key takes, as timed by find(), in this process or one before; 0: not timed.
+  double seconds_of(const GraphKey& asked) const;
 
   void set_autotune(bool on) { autotune_ = on; }
   void set_tf32(bool allowed) { tf32_ = allowed; }  // for fp32 graphs, whatever their key says
