@@ -38,7 +38,8 @@ Centred centred(const Outputs& outputs) {
     all.logits.insert(all.logits.end(), logits.begin(), logits.end());
   }
   for (size_t i = 0; i < all.logits.size(); ++i) all.means[i % columns] += all.logits[i];
-  for (double& mean : all.means) mean /= static_cast<double>(all.logits.size() / columns);
+  const size_t rows = all.logits.size() / columns;
+  for (double& mean : all.means) mean /= static_cast<double>(rows);
   for (size_t i = 0; i < all.logits.size(); ++i) all.logits[i] -= static_cast<float>(all.means[i % columns]);
   return all;
 }

@@ -17,7 +17,7 @@ std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, 
   Detector detector(model, input, batch);
   std::vector<std::vector<Detection>> of_images;
   size_t done = 0;
-  const auto take = [&](std::vector<Detector::Found> found) {
+  const auto take = [&](const std::vector<Detector::Found>& found) {
     for (const Detector::Found& one : found) {
       of_images.resize(std::max(of_images.size(), one.number + 1));
       for (const Detected& d : one.boxes)
