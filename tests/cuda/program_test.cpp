@@ -5,6 +5,7 @@
 #include "kernels/cuda_device.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
+#include "tests/support/training_bench.h"
 #include "tests/support/training_ranks.h"
 
 using namespace fovea;
@@ -18,11 +19,6 @@ std::string without_times(std::string log) {
        at = log.find(",\"images_per_second\"", at))
     log.erase(at, log.find('}', at) - at);
   return log;
-}
-
-Arguments joined(Arguments first, const Arguments& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
 }
 
 constexpr const char* kNothingHeld[] = {"memory_at_exit", "pinned_memory_at_exit",  "streams_at_exit", "events_at_exit",
