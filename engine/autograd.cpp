@@ -24,6 +24,7 @@ GradientSlot Gradients::into(const Tensor& x) {
   if (!entry.gradient) entry.gradient = context_.empty(x.shape(), x.dtype());
   const bool accumulate = entry.written;
   entry.written = true;
+  entry.masked = false;
   return {entry.gradient, accumulate};
 }
 
@@ -37,6 +38,14 @@ void Gradients::give(const Tensor& x, const Tensor& gradient) {
     context_.queue.copy(entry.gradient.raw(), gradient.raw(), gradient.bytes());
   }
   entry.written = true;
+  entry.masked = false;
+}
+
+void Gradients::set_masked(const Tensor& y) { entries_[y.id()].masked = true; }
+
+bool Gradients::is_masked(const Tensor& y) const {
+  const auto found = entries_.find(y.id());
+  return found != entries_.end() && found->second.masked;
 }
 
 void Gradients::bind(const Tensor& x, const Tensor& gradient, bool accumulate) {
@@ -68,6 +77,16 @@ void Tape::record(const char* name, const Tensor& output, std::function<void(Gra
   records_.push_back({name, output, std::move(backward), {}});
 }
 
+void Tape::offer_mask(const ReluMask& mask) { offered_[mask.output.id()] = mask; }
+
+ReluMask Tape::take_mask(const Tensor& x) {
+  const auto found = offered_.find(x.id());
+  if (found == offered_.end()) return {};
+  ReluMask mask = std::move(found->second);
+  offered_.erase(found);
+  return mask;
+}
+
 void Tape::mark(const char* part) {
   require(!queue().forked(), "no mark within fork()");
   if (training_) records_.push_back({part, {}, {}, {}});
@@ -84,6 +103,7 @@ void Tape::fork(int branches, const std::function<void(int)>& body) {
 }
 
 void Tape::backward() {
+  offered_.clear();
   run_back(records_);
   gradients_.zero_unwritten();
 }

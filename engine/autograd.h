@@ -31,6 +31,9 @@ class Gradients {
   void give(const Tensor& x, const Tensor& gradient);
   // From now on the gradient of x (a parameter) is this tensor. `accumulate`: the next write adds to what is there.
   void bind(const Tensor& x, const Tensor& gradient, bool accumulate);
+  // What was written last to the gradient of y, the output of a ReLU, is zero where y is: until the next write.
+  void set_masked(const Tensor& y);
+  bool is_masked(const Tensor& y) const;
   // Zeroes the bound gradients that nothing wrote to: all, or those within [begin, end).
   void zero_unwritten();
   void zero_unwritten(const float* begin, const float* end);
@@ -39,10 +42,16 @@ class Gradients {
   friend class Tape;
   struct Entry {
     Tensor gradient;
-    bool written = false, bound = false;
+    bool written = false, bound = false, masked = false;
   };
   Context& context_;
   std::unordered_map<const void*, Entry> entries_;
+};
+
+// How a ReLU's output masks its gradient: by what it is, or by one bit an element where its kernel wrote these
+// (kernels::ConvForward::relu_bits).
+struct ReluMask {
+  Tensor output, bits;  // bits: none where nothing wrote any
 };
 
 class Tape {
@@ -59,6 +68,11 @@ class Tape {
   bool differentiates(std::initializer_list<const Tensor*> inputs) const;
   // `backward` runs when `output` has a gradient. Marks the output as one that requires a gradient.
   void record(const char* name, const Tensor& output, std::function<void(Gradients&)> backward);
+  // Offers the mask of a ReLU to whoever writes its output's gradient last, since that one can mask on the way; who has
+  // taken it says so by Gradients::set_masked(). The first to ask for the mask of x is the first that uses x, so the
+  // last to write its gradient; others get none.
+  void offer_mask(const ReluMask& mask);
+  ReluMask take_mask(const Tensor& x);
   // Between two parts of a network: when backward gets here, the gradients of what was recorded after it are final, and
   // the callback of on_mark, if there is one, is called. `part`: what the names of those parameters begin with.
   void mark(const char* part);
@@ -81,6 +95,7 @@ class Tape {
   Context& context_;
   Gradients gradients_;
   std::vector<Record> records_;
+  std::unordered_map<const void*, ReluMask> offered_;  // by output
   std::function<void(const char* part)> passed_;
   bool training_;
 };

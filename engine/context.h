@@ -22,6 +22,8 @@ struct ConvTrace {
   kernels::ConvShape shape;
   kernels::ConvFusion fusion{};
   bool weight_gradient = false, data_gradient = false;  // that backward will compute
+  // Whether another layer may mask the gradient of its output (ReLU), and whether it so masks that of its input.
+  bool offers_mask = false, takes_mask = false;
 };
 
 struct Context {

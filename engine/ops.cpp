@@ -65,16 +65,28 @@ void weight_gradient(Gradients& g, const kernels::ConvShape& shape, const Tensor
     });
 }
 
+bool has_bias_gradient(const ConvArgs& args) {
+  return args.bias_parameter != nullptr && args.bias_parameter->trainable;
+}
+
+// The bits of a block's output, which a 1×1 convolution reads next; elsewhere they pay for nobody.
+Tensor bits_for(Context& context, const kernels::ConvShape& shape, DType dtype, const ConvArgs& args) {
+  if (!args.add) return {};
+  const size_t bytes = context.convolution.relu_bits_bytes(context.queue, shape, dtype, {bool{args.bias}, true, true});
+  return bytes == 0 ? Tensor() : context.empty({static_cast<int64_t>(bytes)}, DType::U8);
+}
+
+// `mask`: of the ReLU that x came out of, where this is the last to write x's gradient.
 void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor& x, const Tensor& y,
-                     const ConvArgs& args) {
+                     const ConvArgs& args, const ReluMask& mask) {
   Context& context = g.context();
   const Queue::Layer layer(context.queue, args.weight_parameter->name);
   const Tensor dy = g.of(y);
-  const bool wants_bias = args.bias_parameter != nullptr && args.bias_parameter->trainable;
+  const bool wants_bias = has_bias_gradient(args);
   GradientSlot bias;
   if (wants_bias) bias = g.into(args.bias_parameter->value);
   float* dbias = wants_bias ? bias.gradient.data<float>() : nullptr;
-  if (args.relu) {  // masks dy in place and sums the bias gradient on the way
+  if (args.relu && !g.is_masked(y)) {  // masks dy in place and sums the bias gradient on the way
     dispatch(y.dtype(), [&]<class T> {
       declare(context.queue, traffic::relu_bias_backward<T>(y.rows(), y.channels(), /*mask=*/true, wants_bias));
       kernels::relu_bias_backward(context.queue, y.rows(), y.channels(), y.data<T>(), dy.data<T>(), dbias,
@@ -88,8 +100,11 @@ void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor
     context.convolution.backward_data(context.queue, shape, x.dtype(),
                                       {.dy = dy.raw(),
                                        .weights = {args.weight.raw(), args.version, args.weight_rows},
+                                       .relu_mask = mask.output ? mask.output.raw() : nullptr,
                                        .accumulate = slot.accumulate,
-                                       .dx = slot.gradient.raw()});
+                                       .dx = slot.gradient.raw(),
+                                       .relu_bits = mask.bits ? mask.bits.raw() : nullptr});
+    if (mask.output) g.set_masked(x);
   }
   if (args.add.requires_gradient()) g.give(args.add, dy);  // dy is not read after this
 }
@@ -99,12 +114,21 @@ void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor
 Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
   Context& context = tape.context();
   const kernels::ConvShape shape = conv_shape(x, args);
+  const Tensor none;
+  const bool differentiates =
+      tape.differentiates({&x, &args.add, &args.weight_parameter->value,
+                           args.bias_parameter != nullptr ? &args.bias_parameter->value : &none});
+  const ReluMask mask = tape.take_mask(x);
+  const bool offers_mask = differentiates && args.relu && !has_bias_gradient(args);  // which the mask's pass sums too
+  const Tensor bits = offers_mask ? bits_for(context, shape, x.dtype(), args) : none;
   if (context.trace != nullptr)
     context.trace->push_back({args.weight_parameter->name,
                               shape,
                               {bool{args.bias}, bool{args.add}, args.relu},
                               tape.training() && args.weight_parameter->trainable,
-                              tape.training() && x.requires_gradient()});
+                              tape.training() && x.requires_gradient(),
+                              offers_mask,
+                              bool{mask.output}});
   const Queue::Layer layer(context.queue, args.weight_parameter->name);
   const Tensor y = context.empty({shape.batch, shape.out_h(), shape.out_w(), shape.out_c}, x.dtype());
   context.convolution.forward(context.queue, shape, x.dtype(),
@@ -114,11 +138,11 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
                                .add = args.add ? args.add.raw() : nullptr,
                                .relu = args.relu,
                                .y = y.raw(),
-                               .rounded_bias = args.rounded_bias && args.bias ? args.rounded_bias.raw() : nullptr});
-  const Tensor none;
-  if (tape.differentiates({&x, &args.add, &args.weight_parameter->value,
-                           args.bias_parameter != nullptr ? &args.bias_parameter->value : &none}))
-    tape.record("conv2d", y, [shape, x, y, args](Gradients& g) { conv2d_backward(g, shape, x, y, args); });
+                               .rounded_bias = args.rounded_bias && args.bias ? args.rounded_bias.raw() : nullptr,
+                               .relu_bits = bits ? bits.raw() : nullptr});
+  if (differentiates)
+    tape.record("conv2d", y, [shape, x, y, args, mask](Gradients& g) { conv2d_backward(g, shape, x, y, args, mask); });
+  if (offers_mask) tape.offer_mask({y, bits});
   return y;
 }
 

@@ -34,6 +34,10 @@ void Convolution::forward(Queue& queue, const ConvShape& shape, DType dtype, con
   impl_->on(queue.device()).forward(queue, shape, dtype, args);
 }
 
+size_t Convolution::relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion) {
+  return shape.output_count() == 0 ? 0 : impl_->on(queue.device()).relu_bits_bytes(queue, shape, dtype, fusion);
+}
+
 void Convolution::backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) {
   if (shape.output_count() > 0) return impl_->on(queue.device()).backward_data(queue, shape, dtype, args);
   // An empty sum.

@@ -59,6 +59,9 @@ struct ConvForward {
   void* y = nullptr;  // [batch, out_h, out_w, out_c]
   // The bias in the dtype of y, with zeros behind it up to kChannelMultiple; nullptr: made where it is needed.
   const void* rounded_bias = nullptr;
+  // Written: whether an element of y is > 0, one bit each, for a later ConvBackwardData::relu_bits. nullptr: not
+  // wanted; only with a shape of which relu_bits_bytes() says how many bytes they are.
+  void* relu_bits = nullptr;
 };
 
 struct ConvBackwardData {
@@ -67,6 +70,8 @@ struct ConvBackwardData {
   const void* relu_mask = nullptr;  // like x, or nullptr: dx is zeroed where it is <= 0 (x came out of a ReLU)
   bool accumulate = false;          // dx += instead of dx =; the mask then applies to the sum
   void* dx = nullptr;
+  // What the forward pass that made x wrote of it, or nullptr; only beside relu_mask, whose place it can take.
+  const void* relu_bits = nullptr;
 };
 
 struct ConvBackwardWeight {
@@ -82,9 +87,9 @@ enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
 // Winograd: wherever its method applies (3x3, stride 1 or 2). Auto: of these, where it is faster.
 enum class ConvAlgorithm : uint8_t { Auto, Direct, Winograd };
 
-// What is computed together with a forward pass; for tables of plans.
+// What is computed together with a forward pass; for tables of plans. `bits`: the ReLU leaves some (relu_bits).
 struct ConvFusion {
-  bool bias = false, add = false, relu = false;
+  bool bias = false, add = false, relu = false, bits = false;
   auto operator<=>(const ConvFusion&) const = default;
 };
 
@@ -116,6 +121,9 @@ class Convolution {
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args);
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
+  // Bytes of the bits that a forward pass with a ReLU leaves on the way (ConvForward::relu_bits). 0: there is no kernel
+  // that does, or it would cost more than a later pass over the whole tensor. What order they are in is the library's.
+  size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion);
 
   void set_algorithm(ConvAlgorithm algorithm);
   // Most bytes of packed weights held between calls (default: no limit); beyond it the least recently used are freed.

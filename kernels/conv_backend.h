@@ -19,6 +19,8 @@ class ConvBackend {
   virtual void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) = 0;
   virtual void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) = 0;
 
+  virtual size_t relu_bits_bytes(Queue&, const ConvShape&, DType, const ConvFusion&) { return 0; }
+
   virtual void set_algorithm(ConvAlgorithm) {}
   virtual void set_weight_budget(size_t) {}
   virtual void set_autotune(bool) {}

@@ -41,15 +41,20 @@ class ConvCost {
   }
   double bias_pass() const { return pass(y_); }
 
-  // A matrix product with our passes. It adds; masks and scattered pixels are ours. It writes the fp32 gradient.
-  double product(bool add, bool mask) const {
+  // A matrix product with our passes. It adds; scattered pixels are ours, and so are masks, unless it has their bits.
+  // It writes the fp32 gradient.
+  double product(bool add, bool mask, bool bits) const {
     if (pass_ == ConvPass::BackwardWeight) return gather() + longest(false, x_ + y_ + (1 + int{add}) * gradient_);
-    if (pass_ == ConvPass::Forward) return gather() + kernel(add, false, false);
-    return kernel(add && !gathers_, false, false) + product_passes(add, mask);
+    if (pass_ == ConvPass::Forward)
+      return longest(false, x_ + (1 + int{add} + bits_of(bits)) * y_ + weights_) + product_passes(add, mask, bits);
+    return longest(false, (1 + int{add && !gathers_} + bits_of(bits)) * x_ + y_ + weights_) +
+           product_passes(add, mask, bits);
   }
-  double product_passes(bool add, bool mask) const {
-    if (pass_ != ConvPass::BackwardData) return gather();
-    return gathers_ ? data_passes(add, mask) : data_passes(false, mask);
+  // With bits a forward pass saves one of the whole tensor later: a gradient is read, masked and written.
+  double product_passes(bool add, bool mask, bool bits) const {
+    if (pass_ == ConvPass::Forward) return gather() - (bits ? pass(3 * y_) : 0);
+    if (pass_ == ConvPass::BackwardWeight) return gather();
+    return data_passes(add && gathers_, mask && !bits);
   }
 
  private:
@@ -61,6 +66,7 @@ class ConvCost {
     return std::max(flop_ / rate, moved / rates_.bytes) + rates_.launch;
   }
   double pass(double moved) const { return moved / rates_.bytes + rates_.launch; }
+  double bits_of(bool bits) const { return bits ? 1.0 / (8 * static_cast<double>(size_of(dtype_))) : 0; }
   double gather() const { return gathers_ ? pass(2 * x_) : 0; }
 
   DeviceRates rates_;

@@ -35,11 +35,13 @@ std::optional<ConvForm> product_form(const ConvShape& s, DType dtype) {
 
 int64_t pixels_of(const ConvShape& s) { return int64_t{s.batch} * s.in_h * s.in_w; }
 
-// Gathered gradients are added by the pass that scatters them.
+// `fusion.bits`: a ReLU's are written, or read. Gathered gradients are added and masked by the pass that scatters them,
+// and without bits others are masked by one too.
 ProductKey key_of(const ConvForm& form, DType dtype, ConvPass pass, const ConvFusion& fusion) {
   const ConvShape& s = form.shape;
-  const bool add = fusion.add && !(form.gather && pass == ConvPass::BackwardData);
-  return {pass, dtype, pixels_of(s), s.in_c, s.out_c, add, fusion.bias, fusion.relu};
+  const bool data = pass == ConvPass::BackwardData, scatters = data && form.gather;
+  const bool bits = fusion.bits && !scatters, relu = fusion.relu && (!data || bits);
+  return {pass, dtype, pixels_of(s), s.in_c, s.out_c, fusion.add && !scatters, fusion.bias, relu, bits};
 }
 
 // The fastest of the product's algorithms.
@@ -61,7 +63,10 @@ cudnn::Timed time_algorithms(Queue& queue, Product& product) {
                     : x,
           weight ? DType::F32 : key.dtype),
       workspace(queue, static_cast<int64_t>(workspace_bytes / sizeof(float)), DType::F32);
-  const ProductOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr, bias.data(), out.data()};
+  const RandomTensor bits(queue, key.bits ? static_cast<int64_t>(cublaslt::bits_bytes(key) / sizeof(float)) : 0,
+                          DType::F32);
+  const ProductOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr,
+                                 bias.data(),  out.data(),     bits.data()};
   return cudnn::fastest(queue, {.count = product.candidates(),
                                 .what = text_of(key),
                                 .prepare = [&](int i) { return product.pick(i), true; },
@@ -82,18 +87,21 @@ class CublasltProducts final : public ConvProducts {
 
   bool forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args,
                const Rival& rival) override {
-    const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu};
+    const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu, args.relu_bits != nullptr};
     const Choice choice = faster(queue, {shape, dtype, ConvPass::Forward, fusion}, rival);
-    if (choice.entry == nullptr) return choice.described;
+    if (choice.entry == nullptr) return describe(queue, choice);
     dispatch(dtype, [&]<class T> { run_forward<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
 
   bool backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args,
                      const Rival& rival) override {
-    const ConvFusion fusion{.add = args.accumulate, .relu = args.relu_mask != nullptr};
-    const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardData, fusion}, rival);
-    if (choice.entry == nullptr) return choice.described;
+    const bool bits = args.relu_bits != nullptr;
+    const ConvFusion fusion{.add = args.accumulate, .relu = args.relu_mask != nullptr, .bits = bits};
+    Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardData, fusion}, rival);
+    if (bits && !choice.taken())
+      choice = faster(queue, {shape, dtype, ConvPass::BackwardData, {.add = fusion.add, .relu = fusion.relu}}, rival);
+    if (choice.entry == nullptr) return describe(queue, choice);
     dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, choice.form, choice.entry->product, args); });
     return true;
   }
@@ -102,7 +110,7 @@ class CublasltProducts final : public ConvProducts {
                        const Rival& rival) override {
     const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}}, rival);
     const Entry* entry = choice.entry;
-    if (entry == nullptr) return choice.described;
+    if (entry == nullptr) return describe(queue, choice);
     if (args.dbias != nullptr && !args.accumulate) {  // which a product can only write, not add to
       const Entry* with_bias =
           find(queue, key_of(choice.form, dtype, ConvPass::BackwardWeight, {.bias = true}), rival.timing);
@@ -112,6 +120,14 @@ class CublasltProducts final : public ConvProducts {
     }
     dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, choice.form, entry->product, args); });
     return true;
+  }
+
+  size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion,
+                         const Rival& rival) override {
+    if (dtype != DType::BF16) return 0;  // there are algorithms for it; of fp32 ones it is not written down
+    const Call call{shape, dtype, ConvPass::Forward, {fusion.bias, fusion.add, /*relu=*/true, /*bits=*/true}};
+    const Choice choice = faster(queue, call, rival);
+    return choice.taken() ? cublaslt::bits_bytes(call.key(choice.form)) : 0;
   }
 
   void set_tf32(bool allowed) override { tf32_ = allowed; }
@@ -129,16 +145,24 @@ class CublasltProducts final : public ConvProducts {
     ConvShape shape;
     DType dtype;
     ConvPass pass;
-    ConvFusion fusion;  // of a gradient: `add`, it accumulates; `relu`, it is masked
-    bool mask() const { return pass == ConvPass::BackwardData && fusion.relu; }
-    ProductKey key(const ConvForm& form) const {
-      return key_of(form, dtype, pass, pass == ConvPass::Forward ? fusion : ConvFusion{.add = fusion.add});
+    ConvFusion fusion;  // of a gradient: `add`, it accumulates; `relu`, it is masked; `bits`, by bits that there are
+    ProductKey key(const ConvForm& form) const { return key_of(form, dtype, pass, fusion); }
+    // What is left to a pass behind a product.
+    bool adds_apart(const ConvForm& form) const { return fusion.add && !key(form).add; }
+    bool masks_apart(const ConvForm& form) const { return fusion.relu && !key(form).relu; }
+    double product(const ConvCost& cost, const ConvForm& form) const {
+      return cost.product(fusion.add, pass == ConvPass::BackwardData && fusion.relu, key(form).bits);
+    }
+    double passes(const ConvCost& cost, const ConvForm& form) const {
+      return cost.product_passes(fusion.add, pass == ConvPass::BackwardData && fusion.relu, key(form).bits);
     }
   };
   struct Choice {
+    Call call;
     ConvForm form;
     const Entry* entry = nullptr;  // nullptr: it is left to cuDNN
-    bool described = false;        // taken, and no more than told of: the device is only described
+    bool described = false;        // taken, to be no more than told of: the device is only described
+    bool taken() const { return entry != nullptr || described; }
   };
 
   // nullptr where cuBLASLt has no algorithm, or where there is no device to ask it for one.
@@ -181,9 +205,8 @@ class CublasltProducts final : public ConvProducts {
 
   bool takes(const Entry* entry, const ConvForm& form, const Call& call, const Rival& rival) const {
     const ConvCost cost(form, call.pass, call.dtype, rates_);
-    const double timed =
-        entry != nullptr && entry->seconds > 0 ? entry->seconds + cost.product_passes(call.fusion.add, call.mask()) : 0;
-    return is_faster(cost.product(call.fusion.add, call.mask()), timed, rival);
+    const double timed = entry != nullptr && entry->seconds > 0 ? entry->seconds + call.passes(cost, form) : 0;
+    return is_faster(call.product(cost, form), timed, rival);
   }
   // The product, where it is to be taken. cuBLASLt is not asked where it can't be.
   Choice faster(Queue& queue, const Call& call, const Rival& rival) {
@@ -191,31 +214,34 @@ class CublasltProducts final : public ConvProducts {
     if (!form) return {};
     const bool timed = rival.timing || rival.timed > 0;
     if (!timed && !takes(nullptr, *form, call, rival)) return {};
-    if (cublaslt::handle() == nullptr) {
-      describe(queue, *form, call);
-      return {*form, nullptr, /*described=*/true};
-    }
+    if (cublaslt::handle() == nullptr) return {call, *form, nullptr, /*described=*/true};
     const Entry* entry = find(queue, call.key(*form), rival.timing);
-    return {*form, entry != nullptr && takes(entry, *form, call, rival) ? entry : nullptr};
+    return {call, *form, entry != nullptr && takes(entry, *form, call, rival) ? entry : nullptr};
   }
 
-  // What run_… would give the queue.
-  static void describe(Queue& queue, const ConvForm& form, const Call& call) {
+  static WorkCost cost_of(const ProductKey& key, const ConvShape& shape) {
+    WorkCost cost = work_of(key.pass, shape, key.dtype, int{key.add}, "cuBLASLt");
+    if (key.bits) cost.bytes += static_cast<double>(cublaslt::bits_bytes(key));
+    return cost;
+  }
+  // Gives the queue what run_… would; false where there is nothing to be told of.
+  static bool describe(Queue& queue, const Choice& choice) {
+    if (!choice.described) return false;
+    const auto& [call, form, entry, described] = choice;
     const auto submit = [&](const char* name, const WorkCost& cost) {
       queue.declare(cost);
       queue.submit(name, [] {});
     };
-    const bool data = call.pass == ConvPass::BackwardData, scatters = data && form.gather;
+    const bool data = call.pass == ConvPass::BackwardData, mask = call.masks_apart(form), add = call.adds_apart(form);
     const auto bytes = [&](const ConvShape& shape) {
       return static_cast<double>(size_of(call.dtype)) * static_cast<double>(shape.input_count());
     };
     if (form.gather && !data) submit("gather_pixels", {.bytes = 2 * bytes(form.shape)});
-    submit(kConvNames[static_cast<int>(call.pass)],
-           work_of(call.pass, form.shape, call.dtype, int{call.fusion.add && !scatters}, "cuBLASLt"));
-    if (scatters || call.mask())
-      submit(
-          "finish_gradient",
-          {.bytes = bytes(form.shape) + (1 + int{call.mask()} + int{scatters && call.fusion.add}) * bytes(form.given)});
+    submit(kConvNames[static_cast<int>(call.pass)], cost_of(call.key(form), form.shape));
+    const double finished = add && !mask ? 3 * bytes(form.shape)  // only the pixels that were looked at
+                                         : bytes(form.shape) + (1 + int{mask} + int{add}) * bytes(form.given);
+    if (data && (form.gather || mask)) submit("finish_gradient", {.bytes = finished});
+    return true;
   }
 
   static void run(Queue& queue, const Product& product, const ProductOperands& operands, void* workspace) {
@@ -232,8 +258,8 @@ class CublasltProducts final : public ConvProducts {
     queue.with_workspace(parts.bytes(), [=, this, &queue, &product](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
-      ProductOperands operands{image_for(queue, form, args.x, x(scratch)), args.weights.data, args.add, nullptr,
-                               args.y};
+      ProductOperands operands{
+          image_for(queue, form, args.x, x(scratch)), args.weights.data, args.add, nullptr, args.y, args.relu_bits};
       if (args.bias != nullptr)
         operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, form.shape.out_c, args, bias(scratch)));
       run(queue, product, operands, workspace(scratch));
@@ -250,9 +276,10 @@ class CublasltProducts final : public ConvProducts {
       Scratch scratch = parts;
       scratch.place(memory);
       void* out = form.gather ? dx(scratch) : args.dx;
-      run(queue, product, {args.dy, args.weights.data, product.key().add ? args.dx : nullptr, nullptr, out},
+      void* const bits = product.key().bits ? const_cast<void*>(args.relu_bits) : nullptr;  // which are only read
+      run(queue, product, {args.dy, args.weights.data, product.key().add ? args.dx : nullptr, nullptr, out, bits},
           workspace(scratch));
-      if (form.gather || args.relu_mask != nullptr)  // on dx itself the product has added
+      if (form.gather || (args.relu_mask != nullptr && bits == nullptr))  // on dx itself the product has added
         finish_data_gradient(queue, form, static_cast<const T*>(out), static_cast<const T*>(args.relu_mask),
                              args.accumulate && form.gather, static_cast<T*>(args.dx));
     });
@@ -291,10 +318,9 @@ std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dty
   const Call call{shape, dtype, pass, fusion};
   const ProductKey key = call.key(*form);
   ConvPlan row{.graph = fusion_text(key), .kernels = "cuBLASLt", .passes = passes_of(*form, pass)};
-  const bool scattered_add = fusion.add && !key.add;
-  if (scattered_add || call.mask())
-    row.passes +=
-        std::string(row.passes.empty() ? "" : ", ") + (scattered_add ? call.mask() ? "add and mask" : "add" : "mask");
+  const bool add = call.adds_apart(*form), mask = call.masks_apart(*form);
+  if (add || mask)
+    row.passes += std::string(row.passes.empty() ? "" : ", ") + (add ? mask ? "add and mask" : "add" : "mask");
   if (cublaslt::handle() == nullptr) {
     row.engine = "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + ", asked on the GPU";
     row.used = takes(nullptr, *form, call, rival);

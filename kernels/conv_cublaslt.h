@@ -1,5 +1,6 @@
 // 1x1 convolutions as matrix products of cuBLASLt, where that is faster than cuDNN. What a product has that cuDNN has
-// not: it adds to what is there while it keeps Hopper's kernels, and it writes weight gradients in fp32.
+// not: it adds to what is there while it keeps Hopper's kernels, and it writes weight gradients in fp32. And a ReLU of
+// its forward pass leaves one bit an element, by which the next layer's data gradient is masked in the same kernel.
 #pragma once
 #include <memory>
 #include <optional>
@@ -32,6 +33,10 @@ class ConvProducts {
                              const Rival& rival) = 0;
   virtual bool backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args,
                                const Rival& rival) = 0;
+
+  // See Convolution: what a product would write that is taken for them.
+  virtual size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion,
+                                 const Rival& rival) = 0;
 
   virtual void set_tf32(bool allowed) = 0;
 

@@ -71,8 +71,18 @@ class CudnnBackend final : public ConvBackend {
     const GraphKey call{ConvPass::Forward, shape, dtype, args.add != nullptr, args.bias != nullptr, args.relu};
     const auto product = [&](const Rival& rival) { return products_->forward(queue, shape, dtype, args, rival); };
     if (takes_product(queue, call, product)) return;
+    require(args.relu_bits == nullptr, "bits of a ReLU are asked for where relu_bits_bytes() says that there are any");
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
+  }
+
+  size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion) override {
+    size_t bytes = 0;
+    takes_product(queue, {ConvPass::Forward, shape, dtype, fusion.add, fusion.bias, true}, [&](const Rival& rival) {
+      bytes = products_->relu_bits_bytes(queue, shape, dtype, fusion, rival);
+      return bytes > 0;
+    });
+    return bytes;
   }
 
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) override {
@@ -239,7 +249,7 @@ class CudnnBackend final : public ConvBackend {
     });
   }
 
-  std::vector<ConvPlan> rows_of(const GraphKey& call);
+  std::vector<ConvPlan> rows_of(const GraphKey& call, bool bits = false);
   ConvPlan row(const ConvWay& way, const GraphKey& call);
 
   cudnn::Plans plans_{cudnn::device(), cudnn::plan_folder()};
@@ -268,14 +278,14 @@ ConvPlan CudnnBackend::row(const ConvWay& way, const GraphKey& call) {
 }
 
 // The ways of one call and the product that may stand for them, the one that is used first.
-std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call) {
+std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call, bool bits) {
   Queue queue;  // of the CPU: nothing is timed
   const std::vector<ConvWay> ways = ways_.all(call);
   std::vector<ConvPlan> rows;
   for (const ConvWay& way : ways) rows.push_back(row(way, call));
   rows.front().used = ways.front().possible;
   if (products_ == nullptr) return rows;
-  const ConvFusion fusion{.bias = call.bias, .add = call.add, .relu = call.relu};
+  const ConvFusion fusion{.bias = call.bias, .add = call.add, .relu = call.relu, .bits = bits};
   auto product = products_->plan(call.shape, call.dtype, call.pass, fusion,
                                  rival(queue, call, ways.front().modelled, ways.front().timed));
   if (!product) return rows;
@@ -300,14 +310,18 @@ ConvPlan CudnnBackend::used_plan(const ConvShape& shape, DType dtype, ConvPass p
   return plan;
 }
 
-// Of a data gradient also where it is added to what is there, masked, or both.
+// Of a data gradient also where it is added to what is there, masked, or both; and by bits.
 std::vector<ConvPlan> CudnnBackend::plans(const ConvShape& shape, DType dtype, ConvPass pass,
                                           const ConvFusion& fusion) {
-  if (pass == ConvPass::Forward) return rows_of({pass, shape, dtype, fusion.add, fusion.bias, fusion.relu});
+  if (pass == ConvPass::Forward)
+    return rows_of({pass, shape, dtype, fusion.add, fusion.bias, fusion.relu}, fusion.bits);
   std::vector<ConvPlan> rows = rows_of({pass, shape, dtype});
   if (pass == ConvPass::BackwardWeight) return rows;
   for (const auto& [add, mask] : {std::pair{true, false}, {false, true}, {true, true}})
     for (ConvPlan& row : rows_of({pass, shape, dtype, add, false, mask})) rows.push_back(std::move(row));
+  if (dtype == DType::BF16 && shape.kernel_h == 1)
+    for (ConvPlan& row : rows_of({pass, shape, dtype, true, false, true}, /*bits=*/true))
+      rows.push_back(std::move(row));
   return rows;
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr int kMostCandidates = 16;
 constexpr uint64_t kMostWorkspace = uint64_t{32} << 20;  // what cuBLAS itself takes on Hopper
 constexpr uint32_t kAlignment = 16;
+constexpr int64_t kBitsRow = 128;  // the bits of a pixel's channels are a multiple of it
 // Parts of a sum go to the workspace in fp32 and are added there. The others add in the output's type or in place.
 constexpr uint32_t kReductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 constexpr uint64_t kExactFp32 = CUBLASLT_NUMERICAL_IMPL_FLAGS_FMA | CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_32F |
@@ -38,8 +39,13 @@ struct Form {
   }
 };
 
+// From one pixel's bits to the next one's.
+int64_t bits_row(const ProductKey& key) { return (Form(key).m + kBitsRow - 1) / kBitsRow * kBitsRow; }
+
 cublasLtEpilogue_t epilogue_of(const ProductKey& key) {
   if (key.pass == ConvPass::BackwardWeight) return key.bias ? CUBLASLT_EPILOGUE_BGRADB : CUBLASLT_EPILOGUE_DEFAULT;
+  if (key.pass == ConvPass::BackwardData) return key.bits ? CUBLASLT_EPILOGUE_DRELU : CUBLASLT_EPILOGUE_DEFAULT;
+  if (key.bits) return key.bias ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX;
   if (key.bias) return key.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
   return key.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
 }
@@ -97,13 +103,18 @@ const char* name_of_pass(ConvPass pass) {
 std::string text_of(const ProductKey& k) {
   return std::string(name_of_pass(k.pass)) + " " + fovea::name_of(k.dtype) + " " + std::to_string(k.pixels) + " " +
          std::to_string(k.in_c) + " " + std::to_string(k.out_c) + (k.add ? " add" : "") + (k.bias ? " bias" : "") +
-         (k.relu ? " relu" : "") + (k.tf32 ? " tf32" : "");
+         (k.relu ? " relu" : "") + (k.bits ? " bits" : "") + (k.tf32 ? " tf32" : "");
 }
 
 std::string fusion_text(const ProductKey& k) {
   return std::string("matrix product") + (k.add ? " + add" : "") + (k.bias ? " + bias" : "") +
-         (k.relu ? " + ReLU" : "");
+         (!k.relu                            ? ""
+          : k.pass == ConvPass::BackwardData ? " + ReLU backward"
+          : k.bits                           ? " + ReLU with bits"
+                                             : " + ReLU");
 }
+
+size_t bits_bytes(const ProductKey& key) { return static_cast<size_t>(Form(key).n * bits_row(key) / 8); }
 
 Product::Product(const ProductKey& key)
     : key_(key),
@@ -121,9 +132,13 @@ Product::Product(const ProductKey& key)
   if (f.transpose_a) set(CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof(transposed));
   if (f.transpose_b) set(CUBLASLT_MATMUL_DESC_TRANSB, &transposed, sizeof(transposed));
   set(CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof(epilogue));
-  if (key.bias) {  // its alignment is looked at, not what is there
-    void* const bias = reinterpret_cast<void*>(uintptr_t{kAlignment});
-    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias));
+  // Of what it gets only when it runs the alignment is looked at.
+  void* const aligned = reinterpret_cast<void*>(uintptr_t{kAlignment});
+  if (key.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, &aligned, sizeof(aligned));
+  if (key.bits) {
+    const int64_t row = bits_row(key);
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &row, sizeof(row));
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &aligned, sizeof(aligned));
   }
   const Preference preference(key);
   found_.resize(kMostCandidates);
@@ -160,7 +175,9 @@ void Product::run(const Queue& queue, const ProductOperands& o, void* workspace)
   const bool weight = key_.pass == ConvPass::BackwardWeight;
   require(key_.add == (o.add != nullptr), "a product gets the addend that it has");
   require(key_.bias == (o.bias != nullptr), "a product gets the bias that it has");
+  require(key_.bits == (o.bits != nullptr), "a product gets the bits that it has");
   if (key_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o.bias, sizeof(o.bias));
+  if (key_.bits) set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &o.bits, sizeof(o.bits));
   const float one = 1, beta = key_.add ? 1 : 0;
   const void* addend = key_.add ? o.add : o.out;  // not read where beta is 0
   check(library()->matmul(handle(), product_.get(), &one, weight ? o.image : o.weights, a_.get(),

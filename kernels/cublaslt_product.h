@@ -2,7 +2,7 @@
 // in, K: channels out; matrices by rows, as NHWC and OHWI lie in memory:
 //
 //   forward          Y[P, K]  = relu(X[P, C] W[K, C]ᵀ + add + bias)
-//   data gradient    dX[P, C] = dY[P, K] W[K, C] + add
+//   data gradient    dX[P, C] = relu'(dY[P, K] W[K, C] + add), 0 where the forward pass that made X says so by `bits`
 //   weight gradient  dW[K, C] = dY[P, K]ᵀ X[P, C] + add, in fp32 whatever X is;  dbias[K] = Σ_P dY where `bias`
 //
 // Everything between is in fp32, with one rounding at the end; fp32 tensors are multiplied as they are, not as TF32,
@@ -27,11 +27,13 @@ struct ProductKey {
   int64_t pixels = 0;
   int in_c = 0, out_c = 0;
   bool add = false, bias = false, relu = false;
+  bool bits = false;  // with a ReLU: forward, whether an element is > 0 is written; data gradient, that is read
   bool tf32 = false;  // fp32: multiplied as TF32
   auto operator<=>(const ProductKey&) const = default;
 };
 std::string text_of(const ProductKey& key);      // unique, one line
 std::string fusion_text(const ProductKey& key);  // "matrix product + add + bias + ReLU"
+size_t bits_bytes(const ProductKey& key);        // of ProductOperands::bits
 
 // All aligned to 16 bytes.
 struct ProductOperands {
@@ -40,6 +42,7 @@ struct ProductOperands {
   const void* add = nullptr;      // like out, and may be out
   void* bias = nullptr;           // forward: read, of the key's dtype;  weight gradient: written, fp32
   void* out = nullptr;
+  void* bits = nullptr;  // forward: written;  data gradient: read
 };
 
 class Product {

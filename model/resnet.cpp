@@ -65,9 +65,10 @@ ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config
 }
 
 Tensor ResidualBlock::forward(Tape& tape, const Tensor& x) {
-  const Tensor shortcut = shortcut_ ? shortcut_->forward(tape, x, /*relu=*/false) : x;
   Tensor y = x;
   for (size_t i = 0; i + 1 < branch_.size(); ++i) y = branch_[i].forward(tape, y, /*relu=*/true);
+  // After the branch's first convolution, which therefore is the last to write x's gradient and masks it on the way.
+  const Tensor shortcut = shortcut_ ? shortcut_->forward(tape, x, /*relu=*/false) : x;
   return branch_.back().forward(tape, y, /*relu=*/true, shortcut);
 }
 

@@ -123,6 +123,19 @@ TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weig
     return layer.shape.kernel_h == 1 && layer.shape.stride > 1 && layer.data_gradient;
   });
   CHECK(strided > 0);
-  CHECK(adding + weights + strided == static_cast<int64_t>(products.size()));
+  // And one for each output of a block, whose bits then mask its gradient in the product that writes it last.
+  const auto with_epilogue = [&](cublasLtEpilogue_t epilogue) {
+    return std::count_if(products.begin(), products.end(), [&](const auto& p) { return p.epilogue == epilogue; });
+  };
+  const auto outputs = std::count_if(layers.begin(), layers.end(), [](const ConvTrace& layer) {
+    return layer.shape.kernel_h == 1 && layer.offers_mask && layer.fusion.add;
+  });
+  CHECK(outputs == 13);
+  CHECK(with_epilogue(CUBLASLT_EPILOGUE_RELU_AUX_BIAS) == outputs);
+  CHECK(with_epilogue(CUBLASLT_EPILOGUE_DRELU) == outputs);
+  const auto adding_nothing = std::count_if(products.begin(), products.end(), [](const auto& p) {
+    return p.epilogue == CUBLASLT_EPILOGUE_DRELU && p.beta == 0;
+  });
+  CHECK(adding + adding_nothing + weights + strided == static_cast<int64_t>(products.size()));
   standin::set_dry(false);
 }

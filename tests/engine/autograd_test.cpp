@@ -1,6 +1,8 @@
 #include "engine/autograd.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "engine/layers.h"
 #include "engine/optimizer.h"
@@ -54,6 +56,82 @@ TEST_CASE("activations are freed as their backward has run, and nothing is kept 
     CHECK(context.memory.statistics().peak <= before + 10 * x.bytes());
   }
   CHECK(context.memory.statistics().total == before);
+}
+
+namespace {
+
+// y = relu(conv(x)) with its ReLU in the convolution, whose mask the next layers may take, or apart; then two layers on
+// it that `use` joins. The gradients of all weights and of x, and how often a gradient was masked by a pass of its own.
+using Use = std::function<Tensor(Tape&, ConvLayer&, ConvLayer&, const Tensor&)>;
+struct AroundRelu {
+  std::vector<std::vector<float>> gradients;
+  int64_t masks = 0;
+};
+AroundRelu gradients_around_a_relu(bool apart, const Use& use) {
+  Context context;
+  ParameterStore store;
+  std::vector<ConvLayer> layers;
+  for (const char* name : {"first", "a", "b"})
+    layers.emplace_back(store, ConvLayerConfig{.name = name, .in_channels = 8, .out_channels = 8});
+  store.allocate(context, 3);
+  const Tensor x = ramp(context, {1, 5, 5, 8}, -1, 0.01f);
+  x.set_requires_gradient(true);
+  Tape tape(context, true);
+  store.bind_gradients(tape, false);
+  Tensor y = layers[0].forward(tape, x, /*relu=*/!apart);
+  if (apart) y = ops::relu(tape, y);
+  const Tensor z = use(tape, layers[1], layers[2], y), dx = ramp(context, x.shape(), 0, 0);
+  tape.gradients().give(z, ramp(context, z.shape(), -1, 0.01f));
+  tape.gradients().bind(x, dx, false);
+  QueueProfile profile;
+  context.queue.set_profile(&profile);
+  tape.backward();
+  context.queue.set_profile(nullptr);
+  AroundRelu result{{dx.to_host<float>()}};
+  for (const ConvLayer& layer : layers) result.gradients.push_back(layer.weight().gradient.to_host<float>());
+  for (const auto& [key, entry] : profile.entries)
+    if (key.name == "relu_backward") result.masks += entry.calls;
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a gradient is masked once all have added to it, whoever of the next layers masks it", "[autograd]") {
+  const auto agree = [](const Use& use, int masks = 0) {
+    const AroundRelu within = gradients_around_a_relu(false, use), apart = gradients_around_a_relu(true, use);
+    CHECK(within.gradients == apart.gradients);  // to the bit: the order of sums is the same
+    CHECK(std::count(within.gradients[0].begin(), within.gradients[0].end(), 0.f) < 100);
+    CHECK(within.masks == masks);
+  };
+  // One layer; two, of which the first is the last to write; a block's shortcut.
+  agree([](Tape& t, ConvLayer& a, ConvLayer&, const Tensor& y) { return a.forward(t, y, false); });
+  agree([](Tape& t, ConvLayer& a, ConvLayer& b, const Tensor& y) {
+    const Tensor first = a.forward(t, y, false);
+    return b.forward(t, y, false, first);
+  });
+  agree(
+      [](Tape& t, ConvLayer& a, ConvLayer& b, const Tensor& y) { return b.forward(t, a.forward(t, y, true), true, y); },
+      1);  // of b's own
+  // Something else than a layer uses it first, and so is the last to write, or to give.
+  agree(
+      [](Tape& t, ConvLayer& a, ConvLayer&, const Tensor& y) {
+        const Tensor pooled = ops::max_pool(t, y);
+        return ops::upsample_add(t, a.forward(t, y, false), pooled);
+      },
+      1);
+  agree(
+      [](Tape& t, ConvLayer& a, ConvLayer&, const Tensor& y) {
+        const Tensor other = ops::upsample_add(t, y, ramp(t.context(), {1, 1, 1, 8}, 0, 1));
+        return ops::upsample_add(t, a.forward(t, y, false), other);
+      },
+      1);
+  // What the first layer made is not used, so that its backward does not run.
+  agree(
+      [](Tape& t, ConvLayer& a, ConvLayer& b, const Tensor& y) {
+        a.forward(t, y, false);
+        return b.forward(t, y, false);
+      },
+      1);
 }
 
 TEST_CASE("branches of a fork run back before what stands before them, each from its end", "[autograd]") {

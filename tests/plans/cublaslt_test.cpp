@@ -12,6 +12,7 @@
 #include "kernels/cudnn_plan_file.h"
 #include "kernels/cudnn_runtime.h"
 #include "tests/plans/graph_runtime.h"
+#include "tests/plans/products.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
@@ -29,45 +30,9 @@ using cudnn::test::runs_of;
 using cudnn::test::seconds_to_come;
 using kernels::ConvPass;
 using kernels::ConvPlan;
-using kernels::ConvProducts;
 using kernels::ConvShape;
-using kernels::PackedWeights;
 using kernels::Rival;
 using oracle::Values;
-
-namespace {
-
-constexpr Rival kSlow{.modelled = std::numeric_limits<double>::infinity()}, kFast{.modelled = 0};
-
-const ConvShape kShapes[] = {
-    // batch, in_h, in_w, in_c, out_c
-    {2, 9, 7, 24, 40},
-    {1, 1, 1, 8, 16},
-    {1, 17, 19, 64, 32},
-    {3, 4, 5, 16, 72},
-    {2, 9, 8, 24, 40, 1, 1, 2, 0, 1},  // on gathered pixels
-};
-
-struct Products {
-  PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<ConvProducts> of_cublaslt;
-  explicit Products(const std::string& folder = "") : of_cublaslt(kernels::make_conv_products(folder, packed)) {
-    REQUIRE(of_cublaslt != nullptr);
-  }
-  ConvProducts* operator->() const { return of_cublaslt.get(); }
-};
-
-Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
-
-// A bias that bf16 holds exactly: that it is rounded to bf16 is part of the contract.
-std::vector<float> exact_bias(int n) {
-  const auto rounded = seeded_uniform<bfloat16>(n, 6);
-  return {rounded.begin(), rounded.end()};
-}
-
-int64_t pixels(const ConvShape& s) { return int64_t{s.batch} * s.out_h() * s.out_w(); }
-
-}  // namespace
 
 TEMPLATE_TEST_CASE("by plan: a 1x1 convolution forward as a product agrees with its definition", "[plans][cublaslt]",
                    float, bfloat16) {

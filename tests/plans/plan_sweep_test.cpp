@@ -29,9 +29,17 @@ constexpr LevelSize kSizes[] = {{640, 640}, {800, 800}, {1024, 1024}, {800, 1344
 const std::vector<int> kBatches{1, 2, 4, 8, 16, 24, 32, 48, 64}, kHeld{1, 32};
 constexpr const char* kTable = FOVEA_TEST_DATA "/plan_kinds_h200.txt";
 
-// Layers alike in all networks and sizes once, for one image. `data_gradient` where any of them has one.
-std::map<std::pair<ConvShape, ConvFusion>, bool> distinct_layers() {
-  std::map<std::pair<ConvShape, ConvFusion>, bool> layers;
+void merge(const ConvTrace& layer, ConvTrace& into) {
+  into.shape = layer.shape;
+  into.fusion = layer.fusion;
+  into.data_gradient |= layer.data_gradient;
+  into.offers_mask |= layer.offers_mask;
+  into.takes_mask |= layer.takes_mask;
+}
+
+// Layers alike in all networks and sizes once, for one image, with the gradients that any of them has.
+std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> distinct_layers() {
+  std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> layers;
   for (const int depth : kDepths) {
     ModelConfig config = network(depth);
     config.backbone.frozen_stages = 0;
@@ -39,7 +47,7 @@ std::map<std::pair<ConvShape, ConvFusion>, bool> distinct_layers() {
     RetinaNet model(context, config, 1);
     for (const LevelSize size : kSizes)
       for (const ConvTrace& layer : test::layers_at(model, context, size))
-        layers[{layer.shape, layer.fusion}] |= layer.data_gradient;
+        merge(layer, layers[{layer.shape, layer.fusion}]);
   }
   return layers;
 }
@@ -96,29 +104,35 @@ std::string layer_text(const ConvShape& s) {
 }
 
 // What each pass of a layer takes.
-void add_layer(const ConvShape& layer, const ConvFusion& fusion, bool data_gradient, const std::vector<int>& batches,
-               Table& table) {
+void add_layer(const ConvTrace& layer, const std::vector<int>& batches, Table& table) {
+  const ConvFusion& fusion = layer.fusion;
   const auto convolution = kernels::make_cudnn_backend();  // its plans are let go of with it
   for (const int batch : batches) {
-    ConvShape shape = layer;
+    ConvShape shape = layer.shape;
     shape.batch = batch;
     const auto add = [&](const std::string& name, ConvPass pass, const ConvFusion& of) {
-      table[layer_text(layer) + " " + name][batch] = kind_of(convolution->used_plan(shape, DType::BF16, pass, of));
+      table[layer_text(shape) + " " + name][batch] = kind_of(convolution->used_plan(shape, DType::BF16, pass, of));
     };
     const std::string fused =
         std::string(fusion.add ? "+add" : "") + (fusion.bias ? "+bias" : "") + (fusion.relu ? "+relu" : "");
     add("forward" + fused, ConvPass::Forward, fusion);
+    if (layer.offers_mask && fusion.add && shape.kernel_h == 1)
+      add("forward" + fused + " with bits", ConvPass::Forward, {fusion.bias, true, true, true});
     add("weight", ConvPass::BackwardWeight, {});
-    if (!data_gradient) continue;
+    if (!layer.data_gradient) continue;
     add("data", ConvPass::BackwardData, {});
     add("data+add", ConvPass::BackwardData, {.add = true});
+    if (!layer.takes_mask) continue;
+    add("data+relu", ConvPass::BackwardData, {.relu = true});
+    add("data+add+relu", ConvPass::BackwardData, {.add = true, .relu = true});
+    if (shape.kernel_h == 1)
+      add("data+add+relu by bits", ConvPass::BackwardData, {.add = true, .relu = true, .bits = true});
   }
 }
 
 Table planned(const std::vector<int>& batches) {
   Table table;
-  for (const auto& [layer, data_gradient] : distinct_layers())
-    add_layer(layer.first, layer.second, data_gradient, batches, table);
+  for (const auto& [shape, layer] : distinct_layers()) add_layer(layer, batches, table);
   return table;
 }
 

@@ -22,7 +22,8 @@ constexpr int64_t kLongSum = 256;  // beyond it there are algorithms that cut th
 struct Description {
   cublasOperation_t op_a = CUBLAS_OP_N, op_b = CUBLAS_OP_N;
   uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  void* bias = nullptr;
+  void *bias = nullptr, *aux = nullptr;
+  int64_t aux_ld = 0;
 };
 struct Layout {
   cudaDataType type;
@@ -68,6 +69,10 @@ struct Problem {
   int64_t k() const { return d.op_a == CUBLAS_OP_N ? a.columns : a.rows; }
   bool has_bias() const { return (d.epilogue & CUBLASLT_EPILOGUE_BIAS) != 0; }
   bool gives_bias_gradient() const { return d.epilogue == CUBLASLT_EPILOGUE_BGRADB; }
+  bool writes_bits() const { return (d.epilogue & ~uint32_t{CUBLASLT_EPILOGUE_BIAS}) == CUBLASLT_EPILOGUE_RELU_AUX; }
+  bool reads_bits() const { return d.epilogue == CUBLASLT_EPILOGUE_DRELU; }
+  bool has_bits() const { return writes_bits() || reads_bits(); }
+  size_t bits_bytes() const { return static_cast<size_t>(d.aux_ld * n() / 8); }
   size_t bias_bytes() const { return static_cast<size_t>(gives_bias_gradient() ? n() : m()) * out.size(); }
 
   cublasStatus_t check() const {
@@ -79,6 +84,9 @@ struct Problem {
     for (const Layout& layout : {a, b, c, out})
       if (layout.ld < layout.rows) return refuse("a leading dimension is less than the rows");
     if ((has_bias() || gives_bias_gradient()) && d.bias == nullptr) return refuse("a bias is missing");
+    if (has_bits() && d.aux == nullptr) return refuse("the ReLU's bits are missing");
+    if (has_bits() && (d.aux_ld < m() || d.aux_ld % 128 != 0))
+      return refuse("the leading dimension of the ReLU's bits is less than the rows, or no multiple of 128");
     const bool known = a.type == CUDA_R_32F
                            ? out.type == CUDA_R_32F
                            : a.type == CUDA_R_16BF && (out.type == CUDA_R_16BF || out.type == CUDA_R_32F);
@@ -121,6 +129,19 @@ void store(void* data, cudaDataType type, int64_t at, double value) {
     static_cast<bfloat16*>(data)[at] = bfloat16(static_cast<float>(value));
 }
 
+// A bit of a ReLU's mask. In which order they lie is not written down, so that nobody may know: here from the last one
+// backwards, inverted.
+void store_bit(const Problem& p, int64_t row, int64_t column, bool bit) {
+  const int64_t at = p.d.aux_ld * p.n() - 1 - (column * p.d.aux_ld + row);
+  auto& byte = static_cast<uint8_t*>(p.d.aux)[at / 8];
+  const auto mask = static_cast<uint8_t>(1u << (at % 8));
+  byte = static_cast<uint8_t>(bit ? byte & ~mask : byte | mask);
+}
+bool bit_of(const Problem& p, int64_t row, int64_t column) {
+  const int64_t at = p.d.aux_ld * p.n() - 1 - (column * p.d.aux_ld + row);
+  return (static_cast<const uint8_t*>(p.d.aux)[at / 8] >> (at % 8) & 1) == 0;
+}
+
 void compute(const Problem& p, float alpha, const void* a, const void* b, float beta, const void* c, void* out) {
   const std::vector<double> left = by_rows(a, p.a, /*transposed=*/p.d.op_a == CUBLAS_OP_N),  // [k, m]
       right = by_rows(b, p.b, /*transposed=*/p.d.op_b == CUBLAS_OP_N);                       // [n, k]
@@ -140,6 +161,8 @@ void compute(const Problem& p, float alpha, const void* a, const void* b, float 
       if (beta != 0) value += beta * value_at(c, p.c.type, i + j * p.c.ld);
       if (p.has_bias()) value += value_at(p.d.bias, p.out.type, i);
       if ((p.d.epilogue & CUBLASLT_EPILOGUE_RELU) != 0 && value < 0) value = 0;
+      if (p.writes_bits()) store_bit(p, i, j, value > 0);
+      if (p.reads_bits() && !bit_of(p, i, j)) value = 0;
       store(out, p.out.type, i + j * p.out.ld, value);
     }
     if (p.gives_bias_gradient()) store(p.d.bias, p.out.type, j, sum_of_right);
@@ -192,6 +215,10 @@ cublasStatus_t desc_set(cublasLtMatmulDesc_t made, cublasLtMatmulDescAttributes_
       return take(d.epilogue);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
       return take(d.bias);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
+      return take(d.aux);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
+      return take(d.aux_ld);
     default:
       return refuse("an attribute that it does not know");
   }
@@ -316,6 +343,8 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const voi
     return refuse("an operand is not in the device's memory, or not as aligned as was said");
   if ((p.has_bias() || p.gives_bias_gradient()) && !in_device_memory(p.d.bias, p.bias_bytes(), kOperandAlignment))
     return refuse("the bias is not in the device's memory, or not aligned");
+  if (p.has_bits() && !in_device_memory(p.d.aux, p.bits_bytes(), kOperandAlignment))
+    return refuse("the ReLU's bits are not in the device's memory, or not aligned");
   if (out == a || out == b) return refuse("the result would overwrite an operand");
   const float scale = *static_cast<const float*>(alpha), adds = *static_cast<const float*>(beta);
   executed_products.push_back(

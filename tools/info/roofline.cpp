@@ -17,7 +17,9 @@ LayerCost cost_of(const ConvTrace& trace) {
   const double flop = 2.0 * static_cast<double>(s.macs()), x = static_cast<double>(s.input_count()),
                y = static_cast<double>(s.output_count()), w = static_cast<double>(s.weight_count());
   LayerCost cost{.name = trace.name, .forward = {flop, kBf16 * (x + w + y + (trace.fusion.add ? y : 0))}};
-  if (trace.fusion.relu && (trace.data_gradient || trace.weight_gradient)) cost.mask = {0, kBf16 * 3 * y};
+  // A pass of its own; or, inside of other kernels, one bit an element that is written and read.
+  if (trace.fusion.relu && (trace.data_gradient || trace.weight_gradient))
+    cost.mask = {0, trace.offers_mask ? 2 * y / 8 : kBf16 * 3 * y};
   if (trace.data_gradient) cost.data_gradient = {flop, kBf16 * (x + w + y)};
   // cuDNN writes bf16, a pass of ours makes it fp32.
   if (trace.weight_gradient) cost.weight_gradient = {flop, kBf16 * (x + y + 2 * w) + kFp32 * w};

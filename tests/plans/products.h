@@ -1,0 +1,46 @@
+// What tests of cuBLASLt's products share.
+#pragma once
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/conv_cublaslt.h"
+#include "kernels/cudnn_runtime.h"
+#include "tests/support/catch.h"
+#include "tests/support/conv_oracle.h"
+#include "tests/support/seeded.h"
+
+namespace fovea::test {
+
+inline constexpr kernels::Rival kSlow{.modelled = std::numeric_limits<double>::infinity()}, kFast{.modelled = 0};
+
+inline const kernels::ConvShape kShapes[] = {
+    // batch, in_h, in_w, in_c, out_c
+    {2, 9, 7, 24, 40},
+    {1, 1, 1, 8, 16},
+    {1, 17, 19, 64, 32},
+    {3, 4, 5, 16, 72},
+    {2, 9, 8, 24, 40, 1, 1, 2, 0, 1},  // on gathered pixels
+};
+
+struct Products {
+  kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
+  std::unique_ptr<kernels::ConvProducts> of_cublaslt;
+  explicit Products(const std::string& folder = "") : of_cublaslt(kernels::make_conv_products(folder, packed)) {
+    REQUIRE(of_cublaslt != nullptr);
+  }
+  kernels::ConvProducts* operator->() const { return of_cublaslt.get(); }
+};
+
+inline oracle::Values to_double(const auto& values) { return oracle::Values(values.begin(), values.end()); }
+
+// A bias that bf16 holds exactly: that it is rounded to bf16 is part of the contract.
+inline std::vector<float> exact_bias(int n) {
+  const auto rounded = seeded_uniform<bfloat16>(n, 6);
+  return {rounded.begin(), rounded.end()};
+}
+
+inline int64_t pixels(const kernels::ConvShape& s) { return int64_t{s.batch} * s.out_h() * s.out_w(); }
+
+}  // namespace fovea::test
