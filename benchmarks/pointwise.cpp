@@ -34,6 +34,7 @@ void activations(bench::Table& table, const char* dtype) {
   bench::Buffer<T> y(queue, kCount);
   const auto bias = random_buffer<float>(queue, kChannels);
   bench::Buffer<float> dbias(queue, kChannels);
+  bench::Buffer<double> sums(queue, static_cast<int64_t>(bias_sums_bytes(kRows, kChannels) / sizeof(double)));
   const auto run = [&](const char* name, const Traffic& traffic, const auto& work) {
     table.run(name, dtype, traffic, work);
   };
@@ -45,9 +46,11 @@ void activations(bench::Table& table, const char* dtype) {
   run("sigmoid", traffic::sigmoid<T>(kCount), [&] { sigmoid(queue, kCount, a.data(), y.data()); });
   run("bias_forward", traffic::bias_forward<T>(kRows, kChannels),
       [&] { bias_forward(queue, kRows, kChannels, a.data(), bias.data(), y.data()); });
-  run("relu_bias_backward", traffic::relu_bias_backward<T>(kRows, kChannels, true, true),
-      [&] { relu_bias_backward(queue, kRows, kChannels, a.data(), dy.data(), dbias.data(), false); });
-  run("column_sum", traffic::relu_bias_backward<T>(kRows, kChannels, false, true),
+  run("relu_bias_backward", traffic::relu_bias_backward<T>(kRows, kChannels), [&] {
+    relu_bias_backward(queue, kRows, kChannels, a.data(), dy.data(), sums.data());
+    fold_bias_sums(queue, {{sums.data(), kRows}}, kChannels, dbias.data(), false);
+  });
+  run("column_sum", traffic::column_sum<T>(kRows, kChannels),
       [&] { column_sum(queue, kRows, kChannels, a.data(), dbias.data(), false); });
 }
 

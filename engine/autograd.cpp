@@ -41,6 +41,23 @@ void Gradients::give(const Tensor& x, const Tensor& gradient) {
   entry.masked = false;
 }
 
+void Gradients::add_bias_sums(const Tensor& bias, const Tensor& sums, int64_t rows) {
+  if (pending_.empty() || pending_.back().bias.id() != bias.id() || pending_.back().levels.size() == kMaxLevels)
+    pending_.push_back({bias, {}});
+  pending_.back().levels.emplace_back(sums, rows);
+}
+
+void Gradients::fold_bias_sums() {
+  for (const PendingSums& pending : pending_) {
+    const GradientSlot slot = into(pending.bias);
+    std::vector<kernels::BiasSums> levels;
+    for (const auto& [sums, rows] : pending.levels)
+      levels.push_back({reinterpret_cast<const double*>(sums.data<uint8_t>()), rows});
+    kernels::fold_bias_sums(context_.queue, levels, pending.bias.count(), slot.gradient.data<float>(), slot.accumulate);
+  }
+  pending_.clear();
+}
+
 void Gradients::set_masked(const Tensor& y) { entries_[y.id()].masked = true; }
 
 bool Gradients::is_masked(const Tensor& y) const {
@@ -105,6 +122,7 @@ void Tape::fork(int branches, const std::function<void(int)>& body) {
 void Tape::backward() {
   offered_.clear();
   run_back(records_);
+  gradients_.fold_bias_sums();
   gradients_.zero_unwritten();
 }
 
@@ -116,6 +134,7 @@ void Tape::run_back(std::vector<Record>& records) {
       queue().fork(static_cast<int>(record.branches.size()),
                    [&](int branch) { run_back(record.branches[static_cast<size_t>(branch)]); });
     } else if (!record.backward) {
+      gradients_.fold_bias_sums();
       if (passed_) passed_(record.name);
     } else {
       if (gradients_.of(record.output)) record.backward(gradients_);

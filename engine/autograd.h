@@ -34,6 +34,9 @@ class Gradients {
   // What was written last to the gradient of y, the output of a ReLU, is zero where y is: until the next write.
   void set_masked(const Tensor& y);
   bool is_masked(const Tensor& y) const;
+  // Sums that the gradient of a bias gets at the latest when the next mark, or the end, is reached: those of the levels
+  // of a head in one launch. `sums`: of kernels::relu_bias_backward() over a tensor of `rows`.
+  void add_bias_sums(const Tensor& bias, const Tensor& sums, int64_t rows);
   // Zeroes the bound gradients that nothing wrote to: all, or those within [begin, end).
   void zero_unwritten();
   void zero_unwritten(const float* begin, const float* end);
@@ -44,8 +47,15 @@ class Gradients {
     Tensor gradient;
     bool written = false, bound = false, masked = false;
   };
+  void fold_bias_sums();
+
+  struct PendingSums {
+    Tensor bias;
+    std::vector<std::pair<Tensor, int64_t>> levels;  // sums, rows
+  };
   Context& context_;
   std::unordered_map<const void*, Entry> entries_;
+  std::vector<PendingSums> pending_;  // in the order of their layers
 };
 
 // How a ReLU's output masks its gradient: by what it is, or by one bit an element where its kernel wrote these

@@ -56,9 +56,10 @@ Tensor ConvLayer::forward(Tape& tape, const Tensor& x, bool relu, const Tensor& 
   return ops::add_relu(tape, normed, add);
 }
 
-Tensor ConvLayer::forward_without_bias_gradient(Tape& tape, const Tensor& x) {
+Tensor ConvLayer::forward_to_loss(Tape& tape, const Tensor& x) {
   ops::ConvArgs args = prepare(tape, false);
   args.bias_parameter = nullptr;
+  args.padded = true;
   return ops::conv2d(tape, x, args);
 }
 

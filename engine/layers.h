@@ -32,8 +32,9 @@ class ConvLayer {
   ConvLayer(ParameterStore& store, const ConvLayerConfig& config);
 
   Tensor forward(Tape& tape, const Tensor& x, bool relu, const Tensor& add = {});
-  // The same without a bias gradient in backward: whoever computes the output's gradient sums it in the same pass.
-  Tensor forward_without_bias_gradient(Tape& tape, const Tensor& x);
+  // What a head ends in: without a bias gradient in backward, since whoever computes the output's gradient sums it in
+  // the same pass; and with zeros behind a pixel's channels where a GPU's tensor cores take more (as LevelView has it).
+  Tensor forward_to_loss(Tape& tape, const Tensor& x);
 
   const ConvLayerConfig& config() const { return config_; }
   const Parameter& weight() const { return *weight_; }

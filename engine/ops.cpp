@@ -5,6 +5,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/group_norm.h"
 #include "kernels/pool.h"
+#include "kernels/reduce.h"
 #include "kernels/traffic.h"
 #include "kernels/upsample.h"
 
@@ -38,12 +39,20 @@ kernels::ConvShape conv_shape(const Tensor& x, const ConvArgs& args) {
           .groups = args.groups};
 }
 
+// With the channels that y has: y = x·w' + b' where w' and b' have zeros behind those of w and b.
+kernels::ConvShape shape_of_output(const kernels::ConvShape& shape, const ConvArgs& args) {
+  kernels::ConvShape padded = shape;
+  if (args.padded) padded.out_c = std::max(shape.out_c, args.weight_rows);
+  return padded;
+}
+
 // dw = dw'·s where the convolution ran with folded weights w' = w·s.
 void weight_gradient(Gradients& g, const kernels::ConvShape& shape, const Tensor& x, const Tensor& dy,
                      const ConvArgs& args, float* dbias, bool accumulate_bias) {
   Context& context = g.context();
   const GradientSlot slot = g.into(args.weight_parameter->value);
   kernels::ConvBackwardWeight backward{.x = x.raw(), .dy = dy.raw()};
+  if (dy.channels() != shape.out_c) backward.dy_channels = dy.channels();
   // One call has one accumulate flag; where weight and bias disagree, or a fold comes between, the bias is summed
   // apart.
   const bool with_bias = dbias != nullptr && !args.fold && accumulate_bias == slot.accumulate;
@@ -59,9 +68,8 @@ void weight_gradient(Gradients& g, const kernels::ConvShape& shape, const Tensor
   }
   if (dbias != nullptr && !with_bias)
     dispatch(dy.dtype(), [&]<class T> {
-      declare(context.queue, traffic::relu_bias_backward<T>(dy.rows(), dy.channels(), /*mask=*/false, /*bias=*/true));
-      kernels::relu_bias_backward<T>(context.queue, dy.rows(), dy.channels(), nullptr, dy.data<T>(), dbias,
-                                     accumulate_bias);
+      declare(context.queue, traffic::column_sum<T>(dy.rows(), dy.channels()));
+      kernels::column_sum(context.queue, dy.rows(), dy.channels(), dy.data<T>(), dbias, accumulate_bias);
     });
 }
 
@@ -76,28 +84,37 @@ Tensor bits_for(Context& context, const kernels::ConvShape& shape, DType dtype, 
   return bytes == 0 ? Tensor() : context.empty({static_cast<int64_t>(bytes)}, DType::U8);
 }
 
+// dy = 0 where y is, in place; sums the bias gradient on the way.
+void mask_gradient(Gradients& g, const Tensor& y, const Tensor& dy, const ConvArgs& args) {
+  Context& context = g.context();
+  const bool bias = has_bias_gradient(args);
+  dispatch(y.dtype(), [&]<class T> {
+    declare(context.queue, traffic::relu_bias_backward<T>(y.rows(), y.channels()));
+    if (!bias) return kernels::relu_backward(context.queue, y.count(), y.data<T>(), dy.data<T>(), dy.data<T>(), false);
+    const Tensor sums =
+        context.empty({static_cast<int64_t>(kernels::bias_sums_bytes(y.rows(), y.channels()))}, DType::U8);
+    kernels::relu_bias_backward(context.queue, y.rows(), y.channels(), y.data<T>(), dy.data<T>(),
+                                reinterpret_cast<double*>(sums.data<uint8_t>()));
+    g.add_bias_sums(args.bias_parameter->value, sums, y.rows());
+  });
+}
+
 // `mask`: of the ReLU that x came out of, where this is the last to write x's gradient.
 void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor& x, const Tensor& y,
                      const ConvArgs& args, const ReluMask& mask) {
   Context& context = g.context();
   const Queue::Layer layer(context.queue, args.weight_parameter->name);
   const Tensor dy = g.of(y);
-  const bool wants_bias = has_bias_gradient(args);
+  const bool masks = args.relu && !g.is_masked(y);
+  if (masks) mask_gradient(g, y, dy, args);
   GradientSlot bias;
+  const bool wants_bias = has_bias_gradient(args) && !masks;
   if (wants_bias) bias = g.into(args.bias_parameter->value);
   float* dbias = wants_bias ? bias.gradient.data<float>() : nullptr;
-  if (args.relu && !g.is_masked(y)) {  // masks dy in place and sums the bias gradient on the way
-    dispatch(y.dtype(), [&]<class T> {
-      declare(context.queue, traffic::relu_bias_backward<T>(y.rows(), y.channels(), /*mask=*/true, wants_bias));
-      kernels::relu_bias_backward(context.queue, y.rows(), y.channels(), y.data<T>(), dy.data<T>(), dbias,
-                                  bias.accumulate);
-    });
-    dbias = nullptr;
-  }
   if (args.weight_parameter->trainable) weight_gradient(g, shape, x, dy, args, dbias, bias.accumulate);
   if (x.requires_gradient()) {
     const GradientSlot slot = g.into(x);
-    context.convolution.backward_data(context.queue, shape, x.dtype(),
+    context.convolution.backward_data(context.queue, shape_of_output(shape, args), x.dtype(),
                                       {.dy = dy.raw(),
                                        .weights = {args.weight.raw(), args.version, args.weight_rows},
                                        .relu_mask = mask.output ? mask.output.raw() : nullptr,
@@ -130,8 +147,9 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
                               offers_mask,
                               bool{mask.output}});
   const Queue::Layer layer(context.queue, args.weight_parameter->name);
-  const Tensor y = context.empty({shape.batch, shape.out_h(), shape.out_w(), shape.out_c}, x.dtype());
-  context.convolution.forward(context.queue, shape, x.dtype(),
+  const kernels::ConvShape padded = shape_of_output(shape, args);
+  const Tensor y = context.empty({shape.batch, shape.out_h(), shape.out_w(), padded.out_c}, x.dtype());
+  context.convolution.forward(context.queue, padded, x.dtype(),
                               {.x = x.raw(),
                                .weights = {args.weight.raw(), args.version, args.weight_rows},
                                .bias = data_or_null<float>(args.bias),

@@ -21,6 +21,9 @@ struct ConvArgs {
   std::optional<kernels::BatchNormFold> fold;  // weight = parameter · s of this frozen norm; none: weight = parameter
   const Parameter* weight_parameter = nullptr;
   const Parameter* bias_parameter = nullptr;  // receives the bias gradient; nullptr: nobody does
+  // The output's pixels lie weight_rows apart, with zeros behind its channels; whoever makes its gradient does
+  // likewise.
+  bool padded = false;
   bool relu = false;
   Tensor add;  // like the output, added before the ReLU, or none
 };

@@ -170,18 +170,23 @@ void cast(Queue& queue, int64_t n, const From* x, To* y) {
   map<Identity>(queue, "cast", n, x, y);
 }
 
+size_t bias_sums_bytes(int64_t rows, int64_t columns) { return column_reduce_bytes(1, rows, columns, 1); }
+
 template <class T>
-void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y, T* dy, float* dbias,
-                        bool accumulate_bias) {
-  if (dbias == nullptr) {
-    if (y != nullptr) relu_backward(queue, rows * columns, y, dy, dy, false);
-    return;
+void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y, T* dy, double* sums) {
+  column_sums<kPackWidth<T>>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T>{y, dy, columns},
+                             all_aligned(16, y, dy), sums);
+}
+
+void fold_bias_sums(Queue& queue, const std::vector<BiasSums>& levels, int64_t columns, float* dbias, bool accumulate) {
+  require(!levels.empty() && levels.size() <= kMaxLevels, "between one and kMaxLevels levels");
+  column_reduce_detail::Matrices all{};
+  for (size_t i = 0; i < levels.size(); ++i) {
+    all.partial[i] = levels[i].sums;
+    all.chunks_of[i] = column_reduce_chunks(levels[i].rows);
+    all.chunks += all.chunks_of[i];
   }
-  if (y == nullptr) return column_sum(queue, rows, columns, dy, dbias, accumulate_bias);
-  queue.with_workspace(column_reduce_bytes(1, rows, columns, 1), [=, &queue](void* workspace) {
-    column_reduce<kPackWidth<T>>(queue, "relu_bias_backward", 1, rows, columns, ReluBiasTerms<T>{y, dy, columns},
-                                 StoreColumn{dbias, accumulate_bias}, all_aligned(16, y, dy), workspace);
-  });
+  fold_columns<1>(queue, "fold_bias_sums", 1, columns, StoreColumn{dbias, accumulate}, all);
 }
 
 #define INSTANTIATE(T)                                                                 \
@@ -192,7 +197,7 @@ void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y,
   template void add_into<T>(Queue&, int64_t, const T*, T*);                            \
   template void bias_forward<T>(Queue&, int64_t, int64_t, const T*, const float*, T*); \
   template void sigmoid<T>(Queue&, int64_t, const T*, T*);                             \
-  template void relu_bias_backward<T>(Queue&, int64_t, int64_t, const T*, T*, float*, bool);
+  template void relu_bias_backward<T>(Queue&, int64_t, int64_t, const T*, T*, double*);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)
 template void cast<float, float>(Queue&, int64_t, const float*, float*);

@@ -2,6 +2,7 @@
 // own inputs (same address); otherwise buffers do not overlap. n = 0 is allowed everywhere.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "kernels/queue.h"
 
@@ -32,12 +33,19 @@ void sigmoid(Queue& queue, int64_t n, const T* x, T* y);  // y = 1 / (1 + e^−x
 template <class From, class To>
 void cast(Queue& queue, int64_t n, const From* x, To* y);
 
-// The backward pass of y = relu(conv + bias), one pass over dy [rows, columns]:
-//   dy = 0 where y <= 0, in place (y == nullptr: there was no ReLU, dy is only read);
-//   dbias[column] (+)= Σ_row dy[row, column] (nullptr: not wanted).
-// Sums are in fp64 in a fixed order: same bits for any number of threads. dbias is the sum of dy as stored.
+// The backward pass of y = relu(conv + bias), one pass over dy [rows, columns]: dy = 0 where y <= 0, in place; and what
+// its columns sum up to is left in `sums`, in parts. fold_bias_sums() makes the bias gradient of these, for all levels
+// of a head in one launch:  dbias[column] (+)= Σ_levels Σ_row dy[row, column], of dy as stored. Sums are in fp64 in a
+// fixed order: same bits for any number of threads.
 template <class T>
-void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y, T* dy, float* dbias,
-                        bool accumulate_bias);
+void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y, T* dy, double* sums);
+size_t bias_sums_bytes(int64_t rows, int64_t columns);  // of `sums`
+
+struct BiasSums {
+  const double* sums;
+  int64_t rows;  // that they are of
+};
+// At most kMaxLevels.
+void fold_bias_sums(Queue& queue, const std::vector<BiasSums>& levels, int64_t columns, float* dbias, bool accumulate);
 
 }  // namespace fovea::kernels

@@ -10,6 +10,7 @@
 // Call it with the workspace that Queue::with_workspace gives: kernels/activation.cu shows how.
 #pragma once
 #include "kernels/launch.h"
+#include "kernels/level_view.h"
 
 namespace fovea::kernels {
 namespace column_reduce_detail {
@@ -100,12 +101,31 @@ struct SumChunk {
   }
 };
 
-template <int SUMS, class Finish>
+// Where the partial sums of one matrix lie, or of several with the same columns, that are summed as one.
+struct OneMatrix {
+  const double* partial;
+  int64_t chunks;
+  FN const double* at(int64_t segment, int64_t chunk, int64_t row) const {
+    return partial + (segment * chunks + chunk) * row;
+  }
+};
+struct Matrices {
+  const double* partial[kMaxLevels];
+  int64_t chunks_of[kMaxLevels];
+  int64_t chunks;  // of all
+  FN const double* at(int64_t, int64_t chunk, int64_t row) const {
+    int matrix = 0;
+    for (; chunk >= chunks_of[matrix]; ++matrix) chunk -= chunks_of[matrix];
+    return partial[matrix] + chunk * row;
+  }
+};
+
+template <int SUMS, class Finish, class Partials>
 struct FoldChunks {
   static constexpr int kPhases = kFoldBlock / kFoldTile;
   Finish finish;
-  int64_t columns, chunks, tiles;
-  const double* partial;
+  int64_t columns, tiles;
+  Partials partial;
 
   struct Shared {
     double sums[SUMS][kPhases][kFoldTile];
@@ -120,8 +140,8 @@ struct FoldChunks {
     for (int q = 0; q < SUMS; ++q)
       for (int c = lane; c < width; c += kLanes) {
         double total = 0;
-        for (int64_t chunk = phase; chunk < chunks; chunk += kUsed)
-          total += partial[((segment * chunks + chunk) * SUMS + q) * columns + first + c];
+        for (int64_t chunk = phase; chunk < partial.chunks; chunk += kUsed)
+          total += partial.at(segment, chunk, SUMS * columns)[q * columns + first + c];
         shared.sums[q][phase][c] = total;
       }
     block.sync();
@@ -145,30 +165,46 @@ struct StoreColumn {
   }
 };
 
+inline int64_t column_reduce_chunks(int64_t rows) {
+  return (rows + column_reduce_detail::kChunkRows - 1) / column_reduce_detail::kChunkRows;
+}
 // Bytes of workspace that column_reduce takes for `sums` sums.
 inline size_t column_reduce_bytes(int64_t segments, int64_t rows, int64_t columns, int sums) {
-  const int64_t chunks = (rows + column_reduce_detail::kChunkRows - 1) / column_reduce_detail::kChunkRows;
-  return sizeof(double) * static_cast<size_t>(segments * chunks * columns * sums);
+  return sizeof(double) * static_cast<size_t>(segments * column_reduce_chunks(rows) * columns * sums);
 }
 
+// The first half: leaves the chunks' sums in `partial`, of column_reduce_bytes().
 // `aligned`: every matrix that `terms` accesses is aligned to its pack of N elements.
-template <int N, class Terms, class Finish>
-void column_reduce(Queue& queue, const char* name, int64_t segments, int64_t rows, int64_t columns, const Terms& terms,
-                   const Finish& finish, bool aligned, void* workspace) {
+template <int N, class Terms>
+void column_sums(Queue& queue, const char* name, int64_t segments, int64_t rows, int64_t columns, const Terms& terms,
+                 bool aligned, double* partial) {
   using namespace column_reduce_detail;
-  if (segments <= 0 || columns <= 0) return;
-  const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
-  const int64_t tiles = (columns + kTile - 1) / kTile;
-  const int64_t fold_tiles = (columns + kFoldTile - 1) / kFoldTile;
-  double* partial = static_cast<double*>(workspace);
+  const int64_t chunks = column_reduce_chunks(rows), tiles = (columns + kTile - 1) / kTile;
   if (aligned && columns % N == 0)
     for_rows<kBlock>(queue, name, segments * chunks * tiles,
                      SumChunk<N, Terms>{terms, rows, columns, chunks, tiles, partial});
   else
     for_rows<kBlock>(queue, name, segments * chunks * tiles,
                      SumChunk<1, Terms>{terms, rows, columns, chunks, tiles, partial});
-  for_rows<kFoldBlock>(queue, name, segments * fold_tiles,
-                       FoldChunks<Terms::kSums, Finish>{finish, columns, chunks, fold_tiles, partial});
+}
+// The second half.
+template <int SUMS, class Finish, class Partials>
+void fold_columns(Queue& queue, const char* name, int64_t segments, int64_t columns, const Finish& finish,
+                  const Partials& partial) {
+  using namespace column_reduce_detail;
+  const int64_t tiles = (columns + kFoldTile - 1) / kFoldTile;
+  for_rows<kFoldBlock>(queue, name, segments * tiles,
+                       FoldChunks<SUMS, Finish, Partials>{finish, columns, tiles, partial});
+}
+
+template <int N, class Terms, class Finish>
+void column_reduce(Queue& queue, const char* name, int64_t segments, int64_t rows, int64_t columns, const Terms& terms,
+                   const Finish& finish, bool aligned, void* workspace) {
+  if (segments <= 0 || columns <= 0) return;
+  double* partial = static_cast<double*>(workspace);
+  column_sums<N>(queue, name, segments, rows, columns, terms, aligned, partial);
+  fold_columns<Terms::kSums>(queue, name, segments, columns, finish,
+                             column_reduce_detail::OneMatrix{partial, column_reduce_chunks(rows)});
 }
 
 }  // namespace fovea::kernels

@@ -57,7 +57,8 @@ struct ConvForward {
   const void* add = nullptr;    // like y, or nullptr; added before the ReLU; may be y itself
   bool relu = false;
   void* y = nullptr;  // [batch, out_h, out_w, out_c]
-  // The bias in the dtype of y, with zeros behind it up to kChannelMultiple; nullptr: made where it is needed.
+  // The bias in the dtype of y, with zeros behind it up to kChannelMultiple, then added instead of `bias`; nullptr:
+  // made where it is needed.
   const void* rounded_bias = nullptr;
   // Written: whether an element of y is > 0, one bit each, for a later ConvBackwardData::relu_bits. nullptr: not
   // wanted; only with a shape of which relu_bits_bytes() says how many bytes they are.
@@ -80,6 +81,8 @@ struct ConvBackwardWeight {
   bool accumulate = false;   // dweight += and dbias += instead of =
   float* dweight = nullptr;  // OHWI, always fp32
   float* dbias = nullptr;    // [out_c] or nullptr, always fp32
+  // GPU: channels of a pixel in dy; beyond the shape's they are zero, and there is no dbias. 0: none are beyond.
+  int dy_channels = 0;
 };
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };

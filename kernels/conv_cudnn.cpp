@@ -57,7 +57,8 @@ ConvBackwardData from_image(const ConvBackwardData& all, const ConvShape& s, DTy
 ConvBackwardWeight from_image(const ConvBackwardWeight& all, const ConvShape& s, DType dtype, int first) {
   ConvBackwardWeight part = all;
   part.x = further(all.x, first, s.input_count(), s.batch, dtype);
-  part.dy = further(all.dy, first, s.output_count(), s.batch, dtype);
+  const int64_t dy_count = s.output_count() / s.out_c * (all.dy_channels > 0 ? all.dy_channels : s.out_c);
+  part.dy = further(all.dy, first, dy_count, s.batch, dtype);
   part.accumulate = all.accumulate || first > 0;
   return part;
 }
@@ -102,6 +103,7 @@ class CudnnBackend final : public ConvBackend {
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
     if (args.dbias == nullptr) return;
+    require(args.dy_channels == 0, "a bias gradient is of a dy without padding");
     dispatch(dtype, [&]<class T> {
       declare_pass<T>(queue, shape.output_count());
       column_sum(queue, way.form.y_rows(), shape.out_c, typed<T>(args.dy), args.dbias, args.accumulate);
@@ -192,8 +194,14 @@ class CudnnBackend final : public ConvBackend {
       run(queue, graph, operands, workspace(scratch));
       if (fused) return;
       declare_pass<T>(queue, form.shape.output_count() + (args.add != nullptr ? 2 : 1) * form.given.output_count());
-      finish_forward(queue, form.y_rows(), form.shape.out_c, form.given.out_c, y(scratch), typed<T>(args.add),
-                     args.bias, args.relu, typed<T>(args.y));
+      const auto finish = [&](const auto* bias) {
+        finish_forward(queue, form.y_rows(), form.shape.out_c, form.given.out_c, y(scratch), typed<T>(args.add), bias,
+                       args.relu, typed<T>(args.y));
+      };
+      if (args.rounded_bias != nullptr)
+        finish(typed<T>(args.rounded_bias));
+      else
+        finish(args.bias);
     });
   }
 
@@ -228,13 +236,14 @@ class CudnnBackend final : public ConvBackend {
     Scratch parts;
     const auto workspace = parts.add<char>(graph.info().workspace);
     const auto x = parts.add<T>(form.changes_x() ? form.shape.input_count() : 0);
-    const auto dy = parts.add<T>(form.pads_y() ? form.shape.output_count() : 0);
+    const bool pads_dy = form.pads_y() && args.dy_channels != form.shape.out_c;
+    const auto dy = parts.add<T>(pads_dy ? form.shape.output_count() : 0);
     const auto dweight = parts.add<T>(in_place ? 0 : form.shape.weight_count());
     queue.with_workspace(parts.bytes(), [=, &queue, &graph](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
       Operands operands{image_for(queue, form, args.x, x(scratch)),
-                        output_gradient_for(queue, form, args.dy, dy(scratch))};
+                        pads_dy ? output_gradient_for(queue, form, args.dy, dy(scratch)) : args.dy};
       operands.out = in_place ? static_cast<void*>(args.dweight) : dweight(scratch);
       run(queue, graph, operands, workspace(scratch));
       const T* result = typed<T>(std::as_const(operands.out));

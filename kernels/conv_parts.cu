@@ -51,10 +51,10 @@ FN void load_cropped(const T* from, int64_t i, int from_channels, int channels, 
   }
 }
 
-template <class T>
+template <class T, class Bias>
 struct FinishForward {
   const T *from, *add;
-  const float* bias;
+  const Bias* bias;
   T* to;
   int from_channels, channels;
   bool relu;
@@ -70,7 +70,7 @@ struct FinishForward {
     if (bias != nullptr) {
       int column = static_cast<int>(i % channels);
       for (int k = 0; k < W; ++k) {
-        value[k] += bias[column];
+        value[k] += static_cast<float>(bias[column]);
         if (++column == channels) column = 0;
       }
     }
@@ -290,11 +290,11 @@ void pad_channels(Queue& queue, int64_t from_rows, int64_t rows, int from_channe
                                 all_aligned(16, to));
 }
 
-template <class T>
+template <class T, class Bias>
 void finish_forward(Queue& queue, int64_t rows, int from_channels, int channels, const T* from, const T* add,
-                    const float* bias, bool relu, T* to) {
+                    const Bias* bias, bool relu, T* to) {
   for_each_pack<kPackWidth<T>>(queue, "finish_forward", rows * channels,
-                               FinishForward<T>{from, add, bias, to, from_channels, channels, relu},
+                               FinishForward<T, Bias>{from, add, bias, to, from_channels, channels, relu},
                                all_aligned(16, from, add, to));
 }
 
@@ -368,6 +368,8 @@ template void pad_channels(Queue&, int64_t, int64_t, int, int, const bfloat16*, 
 template void finish_gradient(Queue&, int64_t, int, int, const float*, const float*, bool, float*);
 template void finish_gradient(Queue&, int64_t, int, int, const bfloat16*, const bfloat16*, bool, bfloat16*);
 template void finish_gradient(Queue&, int64_t, int, int, const bfloat16*, const float*, bool, float*);
+template void finish_forward(Queue&, int64_t, int, int, const bfloat16*, const bfloat16*, const bfloat16*, bool,
+                             bfloat16*);
 #define INSTANTIATE(T)                                                                                 \
   template void finish_forward(Queue&, int64_t, int, int, const T*, const T*, const float*, bool, T*); \
   template void fold_pixels(Queue&, const ConvShape&, const T*, T*);                                   \

@@ -16,9 +16,9 @@ void pad_channels(Queue& queue, int64_t from_rows, int64_t rows, int from_channe
 
 // to[row, c] = relu(from[row, c] + add[row, c] + bias[c]) for the first `channels` of `from_channels`.
 // from [rows, from_channels], to and add [rows, channels], bias [channels]; nullptr, false: left out. add may be to.
-template <class T>
+template <class T, class Bias>
 void finish_forward(Queue& queue, int64_t rows, int from_channels, int channels, const T* from, const T* add,
-                    const float* bias, bool relu, T* to);
+                    const Bias* bias, bool relu, T* to);
 
 // to[row, c] (+)= from[row, c] for the first `channels` of `from_channels`; then 0 where mask[row, c] <= 0.
 // from [rows, from_channels], to and mask [rows, channels]; mask == nullptr: none. from may be to. NaN in the mask

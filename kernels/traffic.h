@@ -58,9 +58,12 @@ Traffic cast(int64_t n) {
   return {double(n) * sizeof(From), double(n) * sizeof(To)};
 }
 template <class T>
-Traffic relu_bias_backward(int64_t rows, int64_t columns, bool mask, bool bias) {
-  const double n = static_cast<double>(rows * columns);
-  return mask ? elementwise<T>(n, 2, 1) : elementwise<T>(n, bias ? 1 : 0, 0);
+Traffic relu_bias_backward(int64_t rows, int64_t columns) {
+  return elementwise<T>(static_cast<double>(rows * columns), 2, 1);
+}
+template <class T>
+Traffic column_sum(int64_t rows, int64_t columns) {
+  return elementwise<T>(static_cast<double>(rows * columns), 1, 0);
 }
 inline Traffic sum_of(int64_t n) {  // sum, sum_of_squares, count_nonfinite
   return elementwise<float>(n, 1, 0);

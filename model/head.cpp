@@ -36,7 +36,7 @@ std::vector<Tensor> Head::enter(Tape& tape, const std::vector<Tensor>& pyramid) 
 
 std::vector<Tensor> Head::follow(Tape& tape, std::vector<Tensor> levels) {
   for (size_t i = 1; i < tower_.size(); ++i) forward_layer(tape, tower_[i], levels);
-  for (Tensor& x : levels) x = output_.back().forward_without_bias_gradient(tape, x);
+  for (Tensor& x : levels) x = output_.back().forward_to_loss(tape, x);
   return levels;
 }
 
@@ -47,7 +47,7 @@ void Head::forward_layer(Tape& tape, ConvLayer& layer, std::vector<Tensor>& leve
 
 Tensor Head::forward_level(Tape& tape, Tensor x) {
   for (ConvLayer& layer : tower_) x = layer.forward(tape, x, /*relu=*/true);
-  return output_.back().forward_without_bias_gradient(tape, x);
+  return output_.back().forward_to_loss(tape, x);
 }
 
 }  // namespace fovea

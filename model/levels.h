@@ -1,5 +1,6 @@
 // The heads' outputs as the kernels address them.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -24,6 +25,18 @@ LevelView<T> level_view(const std::vector<Tensor>& levels, int anchors_per_locat
     view.first_anchor[l + 1] = view.first_anchor[l] + levels[l].height() * levels[l].width() * anchors_per_location;
   }
   return view;
+}
+
+// What a head left of the first `images` images of one level, [locations, columns], without the padding.
+inline std::vector<float> values_of(const Tensor& level, int64_t images, int columns) {
+  std::vector<float> values = level.view({images, level.height(), level.width(), level.channels()}).to_host<float>();
+  const auto stride = static_cast<size_t>(level.channels()), kept = static_cast<size_t>(columns);
+  require(stride >= kept, "a location holds its anchors");
+  for (size_t row = 1; row < values.size() / stride; ++row)
+    std::copy_n(values.begin() + static_cast<int64_t>(row * stride), kept,
+                values.begin() + static_cast<int64_t>(row * kept));
+  values.resize(values.size() / stride * kept);
+  return values;
 }
 
 inline kernels::BoxCoder box_coder(const ModelConfig& config) {

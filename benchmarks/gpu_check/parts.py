@@ -206,6 +206,8 @@ class Parts:
 
     def simulation(self, result):
         """What fovea info --simulate predicts for an H200; needs no GPU, but cuDNN and minutes."""
+        if "CUDA kernels: none" in self.info()[0]:
+            raise Skipped("needs a build with CUDA")
         file = self.path("simulation.json")
         self.info("--simulate", "--json", file)
         result.update(read_json(file))

@@ -8,6 +8,7 @@
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "tests/support/catch.h"
+#include "tests/support/tolerance.h"
 
 using namespace fovea;
 
@@ -132,6 +133,35 @@ TEST_CASE("a gradient is masked once all have added to it, whoever of the next l
         return b.forward(t, y, false);
       },
       1);
+}
+
+TEST_CASE("the bias gradients of a head's levels are summed in one launch, before the next mark", "[autograd]") {
+  Context context;
+  ParameterStore store;
+  ConvLayer layer(store, {.name = "layer", .in_channels = 8, .out_channels = 8, .bias = true});
+  store.allocate(context, 3);
+  Tape tape(context, true);
+  store.bind_gradients(tape, false);
+  tape.mark("part");
+  test::Reference expected(8);
+  for (const int size : {9, 5, 3}) {
+    const Tensor y = layer.forward(tape, ramp(context, {1, size, size, 8}, -1, 0.01f), /*relu=*/true);
+    tape.gradients().give(y, ramp(context, y.shape(), -1, 0.01f));
+    const auto outputs = y.to_host<float>(), slopes = tape.gradients().of(y).to_host<float>();
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (outputs[i] > 0) expected.add(static_cast<int64_t>(i % 8), slopes[i]);
+  }
+  std::vector<float> at_mark;
+  tape.on_mark([&](const char*) { at_mark = layer.bias()->gradient.to_host<float>(); });
+  QueueProfile profile;
+  context.queue.set_profile(&profile);
+  tape.backward();
+  context.queue.set_profile(nullptr);
+  CHECK_CLOSE(at_mark, expected, 17);  // 16 rows in fp32, then fp64
+  int64_t folds = 0;
+  for (const auto& [key, entry] : profile.entries)
+    if (key.name == "fold_bias_sums") folds += entry.calls;
+  CHECK(folds == 1);
 }
 
 TEST_CASE("branches of a fork run back before what stands before them, each from its end", "[autograd]") {

@@ -184,6 +184,27 @@ TEMPLATE_TEST_CASE("by plan: a batch in parts agrees with the definition in ever
   }
 }
 
+TEST_CASE("by plan: a gradient that has zeros behind its channels is taken as it is", "[plans]") {
+  for (const int parts : {1, 3}) {
+    const ConvShape s{5, 6, 6, 8, 36, 3, 3, 1, 1, 1};
+    const auto convolution = kernels::make_cudnn_backend({.parts = parts});
+    Queue queue;
+    const auto values = seeded_uniform<bfloat16>(s.output_count(), 2);
+    std::vector<bfloat16> padded(values.size() / 36 * 40);
+    for (size_t i = 0; i < values.size(); ++i) padded[i / 36 * 40 + i % 36] = values[i];
+    Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), dy(values), with_zeros(padded);
+    Guarded<float> expected(s.weight_count()), dweight(s.weight_count());
+    convolution->backward_weight(queue, s, DType::BF16, {.x = x.data(), .dy = dy.data(), .dweight = expected.data()});
+    QueueProfile profile;
+    queue.set_profile(&profile);
+    convolution->backward_weight(
+        queue, s, DType::BF16, {.x = x.data(), .dy = with_zeros.data(), .dweight = dweight.data(), .dy_channels = 40});
+    queue.set_profile(nullptr);
+    CHECK(dweight.values() == expected.values());
+    for (const auto& [key, entry] : profile.entries) CHECK(key.name != "pad_channels");
+  }
+}
+
 TEST_CASE("by plan: a batch whose images do not begin at 16 bytes is not cut in parts", "[plans]") {
   const auto convolution = kernels::make_cudnn_backend({.parts = 2});
   check_forward<float>(*convolution, {2, 3, 3, 7, 5, 3, 3, 1, 1, 1});        // fp32 as it is: 252 bytes an image

@@ -154,6 +154,12 @@ class GpuCheck(unittest.TestCase):
         self.assertIn("| detection |  | copy\\|2 | 4.000 | 25.0 % |  | 2.000 |", stubs.table())
         self.assertIn("Predicted for X: training 16.00 ms a batch of 32, 2000 images/s", stubs.table())
 
+    def test_a_build_without_cuda_predicts_nothing(self):
+        stubs = self.stubs({"info --preset": "say fovea 1.0 (compiler 12; CUDA kernels: none)"})
+        code, printed = stubs.check("--part", "simulation")
+        self.assertEqual((code, stubs.parts()["simulation"]["state"]), (0, "skipped"))
+        self.assertIn("skipped: needs a build with CUDA", printed)
+
     def test_figures_written_before_a_fault_stay_and_speed_without_a_library_is_marked(self):
         part = {"seconds_per_image": 0.25, "peak_tensor_bytes": 0}
         found = {"batch": 32, "libraries": {"cuDNN": {"version": "9.19.0"}, "cuBLASLt": {"version": ""}}, "inference": part}

@@ -11,6 +11,7 @@
 #include "engine/safetensors.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu_libraries.h"
+#include "model/levels.h"
 #include "model/weights.h"
 #include "tools/bench/candidates.h"
 #include "tools/bench/process_memory.h"
@@ -103,10 +104,10 @@ DeviceBatch random_batch(Context& context, const BenchOptions& options, const st
   return batch;
 }
 
-// The heads' outputs as [N, anchors, columns].
-std::vector<float> concatenated(const std::vector<Tensor>& levels) {
+// The heads' outputs as [N, anchors, …], of `columns` a location.
+std::vector<float> concatenated(const std::vector<Tensor>& levels, int columns) {
   std::vector<std::vector<float>> values;
-  for (const Tensor& level : levels) values.push_back(level.to_host<float>());
+  for (const Tensor& level : levels) values.push_back(values_of(level, level.batch(), columns));
   std::vector<float> out;
   const auto images = static_cast<size_t>(levels[0].batch());
   for (size_t n = 0; n < images; ++n)
@@ -116,8 +117,10 @@ std::vector<float> concatenated(const std::vector<Tensor>& levels) {
   return out;
 }
 
-void write_outputs(const std::string& path, const BenchOptions& options, const Outputs& outputs) {
-  const auto logits = concatenated(outputs.logits), deltas = concatenated(outputs.deltas);
+void write_outputs(const std::string& path, const BenchOptions& options, const Outputs& outputs,
+                   int anchors_per_location) {
+  const auto logits = concatenated(outputs.logits, anchors_per_location * options.classes),
+             deltas = concatenated(outputs.deltas, anchors_per_location * 4);
   const int64_t n = options.batch, anchors = static_cast<int64_t>(deltas.size()) / 4 / n;
   write_safetensors(path,
                     {{"cls_logits", {"F32", {n, anchors, options.classes}, std::as_bytes(std::span(logits))}},
@@ -273,7 +276,7 @@ void bench(const BenchOptions& options) {
              options.batch, options.classes, name_of(context.activation_dtype), std::thread::hardware_concurrency());
   if (!options.outputs.empty()) {
     Tape tape(context, /*training=*/false);
-    write_outputs(options.outputs, options, model.forward(tape, batch.images));
+    write_outputs(options.outputs, options, model.forward(tape, batch.images), model.config().anchors.per_location());
   }
   std::string json = json_head(context, options);
   const auto note_as = [&](const std::string& name) {

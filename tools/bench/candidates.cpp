@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "model/levels.h"
+
 namespace fovea {
 
 namespace {
@@ -14,9 +16,7 @@ constexpr const char *kWeight = "head.classification_head.cls_logits.weight",
 
 int64_t sampled(const Outputs& outputs) { return std::min<int64_t>(kSample, outputs.logits[0].batch()); }
 
-std::vector<float> sample(const Tensor& level, int64_t images) {
-  return level.view({images, level.height(), level.width(), level.channels()}).to_host<float>();
-}
+int columns_of(const RetinaNet& model) { return model.config().anchors.per_location() * model.config().classes; }
 
 double threshold_of(const RetinaNet& model) {
   const double score = model.config().detect.score_threshold;
@@ -29,12 +29,12 @@ struct Centred {
   std::vector<double> means;
 };
 
-Centred centred(const Outputs& outputs) {
+Centred centred(const RetinaNet& model, const Outputs& outputs) {
   Centred all;
-  const auto columns = static_cast<size_t>(outputs.logits[0].channels());
+  const auto columns = static_cast<size_t>(columns_of(model));
   all.means.resize(columns);
   for (const Tensor& level : outputs.logits) {
-    const std::vector<float> logits = sample(level, sampled(outputs));
+    const std::vector<float> logits = values_of(level, sampled(outputs), columns_of(model));
     all.logits.insert(all.logits.end(), logits.begin(), logits.end());
   }
   for (size_t i = 0; i < all.logits.size(); ++i) all.means[i % columns] += all.logits[i];
@@ -60,7 +60,7 @@ std::vector<double> candidates_by_level(const RetinaNet& model, const Outputs& o
   const auto threshold = static_cast<float>(threshold_of(model));
   std::vector<double> counts;
   for (const Tensor& level : outputs.logits) {
-    const std::vector<float> logits = sample(level, images);
+    const std::vector<float> logits = values_of(level, images, columns_of(model));
     const auto passing = std::count_if(logits.begin(), logits.end(), [&](float logit) { return logit > threshold; });
     counts.push_back(static_cast<double>(passing) / static_cast<double>(images));
   }
@@ -68,7 +68,7 @@ std::vector<double> candidates_by_level(const RetinaNet& model, const Outputs& o
 }
 
 void give_candidates(RetinaNet& model, const Outputs& outputs, int64_t wanted) {
-  Centred all = centred(outputs);
+  Centred all = centred(model, outputs);
   const auto count = static_cast<int64_t>(all.logits.size());
   const int64_t passing = std::min(wanted * sampled(outputs), count / 10);
   std::nth_element(all.logits.begin(), all.logits.begin() + passing, all.logits.end(), std::greater<>());
