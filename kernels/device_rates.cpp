@@ -8,7 +8,7 @@ namespace {
 
 // What large kernels reach of the peaks: 4.3 of 4.8 TB/s and 700 of 989 TFLOP/s on the H200; kernels of Ampere's kind
 // (mma.sync) 450 there, and as much a multiprocessor on later architectures.
-constexpr double kMemoryShare = 4.3 / 4.8, kMatrixShare = 700.0 / 989, kFp32Share = 0.8;
+constexpr double kMemoryShare = kH200Bytes / 4.8e12, kMatrixShare = 700.0 / 989, kFp32Share = 0.8;
 constexpr double kOlderOnHopper = 450;
 
 // Peaks from NVIDIA's data sheets: dense bf16 with sums in fp32 (T4: fp16), fp32 without tensor cores, TFLOP/s; TB/s.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/device_rates.h"
 #include "tools/report/table.h"
 
 namespace fovea {
@@ -32,7 +33,7 @@ bool ends_with(const std::string& text, const std::string& end) {
 
 }  // namespace
 
-RooflineDevice h200_roofline() { return {"NVIDIA H200", 790e12, 4.3e12}; }
+RooflineDevice h200_roofline() { return {"NVIDIA H200", kernels::kH200Products, kernels::kH200Bytes}; }
 
 double Cost::seconds(const RooflineDevice& device) const {
   return std::max(flop / device.flop_per_second, bytes / device.bytes_per_second);

@@ -8,14 +8,15 @@
 #include <map>
 #include <set>
 
+#include "kernels/device_rates.h"
 #include "tools/report/table.h"
 
 namespace fovea {
 
 SimulatedGpu simulated_h200() {
   return {.name = "NVIDIA H200",
-          .flop_per_second = 790e12,
-          .bytes_per_second = 4.3e12,
+          .flop_per_second = kernels::kH200Products,
+          .bytes_per_second = kernels::kH200Bytes,
           .multiprocessors = 132,
           .seconds_a_call = 1.3e-6,
           .efficiencies = {
