@@ -78,6 +78,11 @@ void Convolution::forget_weights() {
 std::string Convolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, DeviceKind device) {
   return shape.output_count() == 0 ? "nothing" : impl_->on(device).describe(shape, dtype, pass);
 }
+std::vector<ConvPlanTime> Convolution::time_plans(Queue& queue, const ConvShape& shape, DType dtype, ConvPass pass,
+                                                  int most) {
+  if (shape.output_count() == 0) return {};
+  return impl_->on(DeviceKind::Cuda).time_plans(queue, shape, dtype, pass, most);
+}
 std::vector<ConvPlan> Convolution::plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) {
   if (shape.output_count() == 0) return {};
   return impl_->on(DeviceKind::Cuda).plans(shape, dtype, pass, fusion);

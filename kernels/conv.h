@@ -86,6 +86,9 @@ struct ConvBackwardWeight {
 };
 
 enum class ConvPass : uint8_t { Forward, BackwardData, BackwardWeight };
+constexpr const char* name_of(ConvPass pass) {
+  return pass == ConvPass::Forward ? "forward" : pass == ConvPass::BackwardData ? "data gradient" : "weight gradient";
+}
 
 // Winograd: wherever its method applies (3x3, stride 1 or 2). Auto: of these, where it is faster.
 enum class ConvAlgorithm : uint8_t { Auto, Direct, Winograd };
@@ -108,6 +111,13 @@ struct ConvPlan {
   bool used = false;   // rather than the other rows of this pass
   bool built = false;  // not built: compiled kernels where there is no driver
   std::string passes;  // passes of our own around it, e.g. "pad y 819 -> 824"
+};
+
+// A plan as it ran, alone.
+struct ConvPlanTime {
+  ConvPlan plan;
+  double seconds = 0;
+  std::string failed;  // why it did not run; empty: it did
 };
 
 // Primitives (plans) and packed weights, cached by shape. One per engine; not shared between threads, and outlives what
@@ -147,6 +157,8 @@ class Convolution {
   // The plans for this pass, for the GPU at hand or, where there is none, for the described one. Throws
   // Error(Runtime) where there is no cuDNN.
   std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
+  // The first `most` plans that cuDNN has for this pass, with nothing fused to it, timed on the queue's GPU.
+  std::vector<ConvPlanTime> time_plans(Queue& queue, const ConvShape& shape, DType dtype, ConvPass pass, int most);
 
  private:
   struct Impl;

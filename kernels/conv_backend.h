@@ -30,6 +30,7 @@ class ConvBackend {
 
   virtual std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) = 0;
   virtual std::vector<ConvPlan> plans(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
+  virtual std::vector<ConvPlanTime> time_plans(Queue&, const ConvShape&, DType, ConvPass, int) { return {}; }
   // What a call takes, without its alternatives: of a gradient, `add`: it accumulates, `relu`: it is masked.
   virtual ConvPlan used_plan(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
 };

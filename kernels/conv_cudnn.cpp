@@ -126,6 +126,17 @@ class CudnnBackend final : public ConvBackend {
            (plan.passes.empty() ? "" : " (" + plan.passes + ")");
   }
 
+  std::vector<ConvPlanTime> time_plans(Queue& queue, const ConvShape& shape, DType dtype, ConvPass pass,
+                                       int most) override {
+    const GraphKey key{pass, form_of(shape, dtype, pass).shape, dtype};
+    std::vector<ConvPlanTime> times;
+    for (const cudnn::CandidateTime& time : plans_.time_each(queue, key, most)) {
+      ConvPlan plan{.graph = cudnn::fusion_text(key), .built = time.failed.empty()};
+      describe(plan, time.info);
+      times.push_back({std::move(plan), time.seconds, time.failed});
+    }
+    return times;
+  }
   ConvPlan used_plan(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) override;
   std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) override;
 
@@ -258,6 +269,10 @@ class CudnnBackend final : public ConvBackend {
     });
   }
 
+  static void describe(ConvPlan& plan, const cudnn::PlanInfo& info) {
+    plan.engine = info.engine, plan.kernels = cudnn::name_of(info.kind, cudnn::device().sm());
+    plan.candidates = info.candidates, plan.hopper = info.hopper, plan.workspace = info.workspace;
+  }
   std::vector<ConvPlan> rows_of(const GraphKey& call, bool bits = false);
   ConvPlan row(const ConvWay& way, const GraphKey& call);
 
@@ -280,9 +295,7 @@ ConvPlan CudnnBackend::row(const ConvWay& way, const GraphKey& call) {
   add(!forward && !weight && !way.fused && call.add, call.relu ? "add and mask" : "add");
   add(!forward && !weight && !way.fused && !call.add && call.relu, "mask");
   add(way.parts > 1, "in " + std::to_string(way.parts) + " parts");
-  if (!look.offered) return plan;
-  plan.engine = look.info.engine, plan.kernels = cudnn::name_of(look.info.kind, cudnn::device().sm());
-  plan.candidates = look.info.candidates, plan.hopper = look.info.hopper, plan.workspace = look.info.workspace;
+  if (look.offered) describe(plan, look.info);
   return plan;
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/cudnn_plans.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 
@@ -35,19 +36,36 @@ bool pick(ConvGraph& graph) {
   return best >= 0 && graph.build(best);
 }
 
+// Random tensors for a graph, and a workspace for its candidates.
+class TimingOperands {
+ public:
+  TimingOperands(Queue& queue, const GraphKey& key)
+      : image_(queue, image_count(key), key.dtype),
+        weights_(queue, weights_count(key), key.dtype),
+        add_(queue, key.add ? out_count(key) : 0, key.dtype),
+        bias_(queue, key.bias ? key.shape.out_c : 0, key.dtype),
+        mask_(queue, key.relu && key.pass == ConvPass::BackwardData ? out_count(key) : 0, key.dtype),
+        out_(queue, out_count(key), key.dtype),
+        workspace_(queue, kMostWorkspace / sizeof(float), DType::F32) {}
+  static bool prepare(ConvGraph& graph, int candidate) {
+    return graph.build(candidate) && graph.info().workspace <= kMostWorkspace;
+  }
+  void run(Queue& queue, const ConvGraph& graph) const {
+    execute(queue, graph, {image_.data(), weights_.data(), add_.data(), bias_.data(), mask_.data(), out_.data()},
+            workspace_.data());
+  }
+
+ private:
+  RandomTensor image_, weights_, add_, bias_, mask_, out_, workspace_;
+};
+
 // The fastest candidate within the workspace, and its seconds.
 Timed time_candidates(Queue& queue, ConvGraph& graph) {
-  const GraphKey& key = graph.key();
-  const bool masks = key.relu && key.pass == ConvPass::BackwardData;
-  const RandomTensor image(queue, image_count(key), key.dtype), weights(queue, weights_count(key), key.dtype),
-      add(queue, key.add ? out_count(key) : 0, key.dtype), bias(queue, key.bias ? key.shape.out_c : 0, key.dtype),
-      mask(queue, masks ? out_count(key) : 0, key.dtype), out(queue, out_count(key), key.dtype),
-      workspace(queue, kMostWorkspace / sizeof(float), DType::F32);
-  const Operands operands{image.data(), weights.data(), add.data(), bias.data(), mask.data(), out.data()};
+  const TimingOperands operands(queue, graph.key());
   return fastest(queue, {.count = graph.candidates(),
-                         .what = text_of(key),
-                         .prepare = [&](int i) { return graph.build(i) && graph.info().workspace <= kMostWorkspace; },
-                         .run = [&] { execute(queue, graph, operands, workspace.data()); },
+                         .what = text_of(graph.key()),
+                         .prepare = [&](int i) { return TimingOperands::prepare(graph, i); },
+                         .run = [&] { operands.run(queue, graph); },
                          .drop = [&](int i) { graph.drop(i); }});
 }
 
@@ -123,6 +141,31 @@ void Plans::time(Queue& queue, Entry& entry) {
   entry = {std::move(timed), true, best.seconds, true};
   unsaved_.insert(entry.graph.key());
   save();
+}
+
+std::vector<CandidateTime> Plans::time_each(Queue& queue, const GraphKey& asked, int most) const {
+  if (!times_) throw Error(ErrorKind::Runtime, "plans are timed on a GPU, and there is none here");
+  const GraphKey key = allowed(asked);
+  ConvGraph graph(device_, key);
+  const TimingOperands operands(queue, key);
+  std::vector<CandidateTime> times;
+  for (int i = 0; i < std::min(most, graph.candidates()); ++i) {
+    CandidateTime time{graph.look(i)};
+    try {
+      if (TimingOperands::prepare(graph, i)) {
+        time.info = graph.info();
+        time.seconds = time_one(
+            queue, [&] { operands.run(queue, graph); }, std::numeric_limits<double>::infinity());
+      } else {
+        time.failed = "it cannot be built, or needs too large a workspace";
+      }
+    } catch (const Error& error) {
+      time.failed = error.what();
+    }
+    graph.drop(i);
+    times.push_back(std::move(time));
+  }
+  return times;
 }
 
 Plans::Look Plans::look(const GraphKey& key) {

@@ -14,6 +14,13 @@
 
 namespace fovea::cudnn {
 
+// One of the candidates for a graph, as it ran.
+struct CandidateTime {
+  PlanInfo info;
+  double seconds = 0;
+  std::string failed;  // why it did not run
+};
+
 class Plans {
  public:
   // `folder`: where the file is; empty: nothing is kept on disk. `times`: whether the device can run what is timed.
@@ -34,6 +41,9 @@ class Plans {
     std::string why;  // not offered
   };
   Look look(const GraphKey& key);
+
+  // The first `most` candidates for the key, each timed on random tensors. Keeps nothing.
+  std::vector<CandidateTime> time_each(Queue& queue, const GraphKey& asked, int most) const;
 
   // Seconds that the plan of the key takes, as timed by find(), in this process or one before; 0: not timed.
   double seconds_of(const GraphKey& asked) const;

@@ -12,7 +12,8 @@ namespace {
 constexpr int kRuns = 5;
 constexpr double kMuchSlower = 2;
 
-// The fastest of its runs; the first, in which kernels are loaded, does not count. `best`: of the candidates before.
+}  // namespace
+
 double time_one(Queue& queue, const std::function<void()>& run, double best) {
   run();
   queue.synchronize("the first run of a candidate");
@@ -20,8 +21,6 @@ double time_one(Queue& queue, const std::function<void()>& run, double best) {
   for (int i = 1; i < kRuns && least < kMuchSlower * best; ++i) least = std::min(least, seconds(queue, run));
   return least;
 }
-
-}  // namespace
 
 Timed fastest(Queue& queue, const Candidates& candidates) {
   Timed best{-1, std::numeric_limits<double>::infinity()};

@@ -22,6 +22,10 @@ struct Candidates {
   std::function<void(int)> drop = [](int) {};  // candidate i is not the best: what it holds may go
 };
 
+// Of several runs the fastest; the first, in which kernels are loaded, does not count. Where a run takes twice `best`
+// there are no further ones.
+double time_one(Queue& queue, const std::function<void()>& run, double best);
+
 Timed fastest(Queue& queue, const Candidates& candidates);
 
 }  // namespace fovea::cudnn

@@ -98,7 +98,8 @@ class Parts:
 
         parts = {"machine": (60, self.machine), "smoke": (60, self.smoke),
                  "speed_32": (240, batch(32)), "speed_16": (120, batch(16)), "layers": (120, self.layers),
-                 "autotuned": (180, batch(32, autotune=True)), "speed_1": (90, batch(1)), "speed_8": (90, batch(8)),
+                 "tower_plans": (60, self.tower_plans), "autotuned": (180, batch(32, autotune=True)),
+                 "speed_1": (90, batch(1)), "speed_8": (90, batch(8)),
                  "outputs": (120, self.outputs), "replay": (120, self.replay), "resume": (120, self.resume),
                  "training": (300, self.training), "kernels": (240, self.kernels),
                  "kernel_tests": (400, self.kernel_tests), "model_tests": (300, self.model_tests),
@@ -199,6 +200,15 @@ class Parts:
             self.speed(measured, 32)
         result.update({kind: measured[kind]["layers"] for kind in ("inference", "training") if kind in measured})
         result["roofline"] = roofline(self.info("--roofline"))
+
+    def tower_plans(self, result):
+        """Five plans for each pass of the heads' largest tower convolution: whether the weight gradient cuts its sum."""
+        if not self.gpu:
+            raise Skipped("needs a GPU")
+        file = self.path("tower_plans.json")
+        self.into_file(result, file, [
+            self.program("fovea"), "bench", "--model", "r50", "--size", str(self.size), "--batch", "32", "--classes", "80",
+            "--device", self.device, "--time-plans", "head.classification_head.conv.0.0", "--json", file])
 
     def info(self, *what):
         return self.fovea("info", "--preset", "paper", "--set", "model.classes=80", "--size", str(self.size), "--batch", "32",

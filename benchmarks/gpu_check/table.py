@@ -66,6 +66,12 @@ def layers(data):
     return table
 
 
+def tower_plans(data):
+    lines = [(plan["pass"], plan["engine"], plan["kernels"], plan["failed"] or f"{1e3 * plan['seconds']:.3f}",
+              f"{plan['tflop_per_second']:.0f}") for plan in result(data, "tower_plans").get("plans", [])]
+    return rows(("a tower's convolution on P3, batch 32", "engine", "kernels", "ms", "TFLOP/s"), lines)
+
+
 def kernels(data):
     lines = []
     for figures in result(data, "kernels").values():
@@ -103,7 +109,7 @@ def failures(data):
 
 def text(data):
     lines = [f"gpu_check on {data.get('device', '?')}, {data.get('written', '')}"]
-    for section in (speed, states, layers, machine, kernels, others, failures):
+    for section in (speed, states, layers, tower_plans, machine, kernels, others, failures):
         try:
             lines += section(data)
         except Exception as error:  # figures that are not what they should be hide no others

@@ -1,4 +1,5 @@
 // `fovea bench` on a GPU's queue: what its figures stand on, and that they are kept.
+#include "kernels/error.h"
 #include "tests/cuda/program.h"
 #include "tests/support/catch.h"
 
@@ -38,6 +39,19 @@ TEST_CASE("standin: a library without which a GPU is slower is said once, and is
   CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
   CHECK_THAT(result.err, Contains("warning: NVRTC") && Contains("FOVEA_NVRTC names /nowhere"));
   CHECK_THAT(read_text(file), Contains(R"("NVRTC":null)"));
+}
+
+TEST_CASE("standin: bench that cannot time a layer's plans says why in a line", "[standin][fault]") {
+  const auto refused = [](const char* device, const char* layer, ErrorKind kind, const char* why) {
+    const auto result = run_standin({"bench", "--preset", "tiny", "--size", "64", "--device", device, "--precision",
+                                     "bf16", "--time-plans", layer});
+    CHECK(result.exit_code == static_cast<int>(kind));
+    CHECK_THAT(result.err, Contains(why));
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  };
+  refused("cuda", "head.nothing", ErrorKind::Usage, "--time-plans head.nothing: the network has no such layer");
+  refused("cpu", "head.nothing", ErrorKind::Usage, "--time-plans needs a GPU");
+  refused("cuda", "head.classification_head.conv.0.0", ErrorKind::Runtime, "plans are timed on a GPU");  // the stand-in
 }
 
 TEST_CASE("standin: what bench has measured stays where what follows fails", "[standin][fault]") {

@@ -1,6 +1,7 @@
 // Plans picked by timing, on the tests' runtime, which is told what the timings give: that nothing that goes wrong with
 // a candidate ends the program or loses what was timed before.
 #include <filesystem>
+#include <tuple>
 
 #include "kernels/cudnn_plans.h"
 #include "tests/plans/graph_runtime.h"
@@ -78,6 +79,24 @@ TEST_CASE("plan: a candidate that fails where it is timed is passed over, whiche
       CHECK(cudnn::test::runs_until_fault < 0);  // there was one
       CHECK(graph->info().engine == engine_of(kKey, timed[failing == 0 ? 1 : 0]));
     }
+}
+
+TEST_CASE("plan: each of the first candidates has its time, or why it did not run", "[plans][autotune][fault]") {
+  Queue queue;
+  const std::vector<int> timed = timed_candidates(kKey);
+  const Tuned plans;
+  cudnn::test::runs_until_fault = 1 + kTimedRuns;  // the first run of the second
+  seconds_to_come = runs_of({3e-3, 2e-3});
+  const auto times = plans.time_each(queue, kKey, timed[2] + 1);
+  REQUIRE(times.size() == static_cast<size_t>(timed[2]) + 1);
+  const auto& [first, second, third] = std::tie(times[timed[0]], times[timed[1]], times[timed[2]]);
+  CHECK(first.seconds == 3e-3);
+  CHECK(first.failed.empty());
+  CHECK(second.seconds == 0);
+  CHECK_FALSE(second.failed.empty());
+  CHECK(third.seconds == 2e-3);
+  CHECK(third.info.engine == engine_of(kKey, timed[2]));
+  CHECK_THROWS_WITH(Plans(h200(), "").time_each(queue, kKey, 1), Catch::Contains("there is none here"));
 }
 
 TEST_CASE("plan: where every candidate fails the heuristics' plan stays, and is not timed again",

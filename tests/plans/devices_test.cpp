@@ -48,10 +48,6 @@ const std::vector<ConvTrace>& r50() {
   return layers;
 }
 
-const char* name_of(ConvPass pass) {
-  return pass == ConvPass::Forward ? "forward" : pass == ConvPass::BackwardData ? "data gradient" : "weight gradient";
-}
-
 std::string text_of(const ConvShape& s) {
   return fmt::format("{}x{}x{}x{} {}x{}/{} {}", s.batch, s.in_h, s.in_w, s.in_c, s.kernel_h, s.kernel_w, s.stride,
                      s.out_c);

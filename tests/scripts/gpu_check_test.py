@@ -154,6 +154,14 @@ class GpuCheck(unittest.TestCase):
         self.assertIn("| detection |  | copy\\|2 | 4.000 | 25.0 % |  | 2.000 |", stubs.table())
         self.assertIn("Predicted for X: training 16.00 ms a batch of 32, 2000 images/s", stubs.table())
 
+    def test_plans_of_the_tower_are_a_table_those_that_fail_too(self):
+        plans = [{"pass": "weight gradient", "engine": "eng1", "kernels": "Hopper", "seconds": 1e-3, "tflop_per_second": 600, "failed": ""},
+                 {"pass": "weight gradient", "engine": "eng2", "kernels": "Hopper", "seconds": 0, "tflop_per_second": 0, "failed": "why"}]
+        stubs = self.stubs({"--time-plans": "json " + json.dumps({"plans": plans})})
+        stubs.check("--part", "tower_plans", device="cuda")
+        self.assertIn("| weight gradient | eng1 | Hopper | 1.000 | 600 |", stubs.table())
+        self.assertIn("| weight gradient | eng2 | Hopper | why | 0 |", stubs.table())
+
     def test_a_build_without_cuda_predicts_nothing(self):
         stubs = self.stubs({"info --preset": "say fovea 1.0 (compiler 12; CUDA kernels: none)"})
         code, printed = stubs.check("--part", "simulation")

@@ -14,6 +14,7 @@
 #include "model/levels.h"
 #include "model/weights.h"
 #include "tools/bench/candidates.h"
+#include "tools/bench/plan_times.h"
 #include "tools/bench/process_memory.h"
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
@@ -28,7 +29,7 @@ constexpr int64_t kCandidates = 1000;  // an image: about what a trained network
 
 struct BenchOptions {
   std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
-                      outputs;
+                      outputs, time_plans;
   int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
   bool inference_only = false, training_only = false, autotune = false, layers = false;
 };
@@ -257,11 +258,31 @@ std::string json_head(const Context& context, const BenchOptions& options) {
       json_of(gpu_libraries()), std::thread::hardware_concurrency());
 }
 
+constexpr int kPlans = 5;
+
+// Of one layer, instead of the whole.
+void bench_plans(const BenchOptions& options, Context& context, RetinaNet& model) {
+  std::vector<ConvTrace> layers;
+  context.trace = &layers;
+  context.queue.record([&] {
+    Tape tape(context, /*training=*/true);
+    model.forward(tape, context.empty({options.batch, options.size, options.size, 3}, context.activation_dtype));
+  });
+  context.trace = nullptr;
+  context.memory.release_cached();
+  const PlanTimes times = time_plans(context, layers, options.time_plans, kPlans);
+  fmt::print("{} at batch {}, {}x{}, {}: the first {} plans of each pass, each alone\n{}", options.time_plans,
+             options.batch, options.size, options.size, name_of(context.activation_dtype), kPlans, times.table());
+  if (!options.json.empty())
+    write_file_atomically(options.json, json_head(context, options) + ",\"plans\":" + times.json() + "}\n");
+}
+
 void bench(const BenchOptions& options) {
   const Config config = bench_config(options);
   Context context(resolve_device(options.device), config.precision, config.convolution);
   context.convolution.set_autotune(config.autotune);
   RetinaNet model(context, config.model, 0);
+  if (!options.time_plans.empty()) return bench_plans(options, context, model);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
   std::vector<float> images;
   if (options.input.empty()) {
@@ -331,6 +352,9 @@ void add_bench(CLI::App& app) {
   verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
   verb->add_flag("--autotune", o->autotune,
                  "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+  verb->add_option("--time-plans", o->time_plans,
+                   "On a GPU: time the plans that cuDNN has for this layer, in its three passes, instead")
+      ->type_name("LAYER");
   verb->add_flag("--layers", o->layers, "List where the time goes by layer");
   verb->add_flag("--inference-only", o->inference_only, "Leave training out");
   verb->add_flag("--training-only", o->training_only, "Leave inference out");

@@ -12,18 +12,6 @@ namespace {
 
 using kernels::ConvPass;
 
-const char* name_of(ConvPass pass) {
-  switch (pass) {
-    case ConvPass::Forward:
-      return "forward";
-    case ConvPass::BackwardData:
-      return "data gradient";
-    case ConvPass::BackwardWeight:
-      return "weight gradient";
-  }
-  return "?";
-}
-
 bool is_known(const std::vector<LayerPlans>& known, const ConvTrace& layer, DType dtype, ConvPass pass) {
   return std::any_of(known.begin(), known.end(), [&](const LayerPlans& other) {
     return other.dtype == dtype && other.pass == pass && other.layer.shape == layer.shape &&
