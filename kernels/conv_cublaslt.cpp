@@ -227,7 +227,8 @@ class CublasltProducts final : public ConvProducts {
   // Gives the queue what run_… would; false where there is nothing to be told of.
   static bool describe(Queue& queue, const Choice& choice) {
     if (!choice.described) return false;
-    const auto& [call, form, entry, described] = choice;
+    const Call& call = choice.call;
+    const ConvForm& form = choice.form;
     const auto submit = [&](const char* name, const WorkCost& cost) {
       queue.declare(cost);
       queue.submit(name, [] {});
