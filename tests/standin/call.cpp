@@ -1,9 +1,15 @@
 // Calls counted, failed on demand, reported at exit; errors as the runtime keeps them.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 
 #include "tests/standin/state.h"
@@ -25,6 +31,20 @@ int64_t number(const char* name, int64_t otherwise) {
 bool sticks(cudaError_t error) {
   return error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure || error == cudaErrorAssert ||
          error == cudaErrorMisalignedAddress || error == cudaErrorECCUncorrectable;
+}
+
+// Whether the call makes a context on the device, where there is none.
+bool uses_device(const std::string& call) {
+  static const std::set<std::string> asking{"cudaDriverGetVersion",   "cudaRuntimeGetVersion", "cudaGetDeviceCount",
+                                            "cudaGetDevice",          "cudaDeviceReset",       "cudaDeviceGetAttribute",
+                                            "cudaGetDeviceProperties"};
+  return asking.count(call) == 0;
+}
+
+// Has the device for this process, or not.
+bool taken(State& s) {
+  if (s.lock < 0) s.lock = open(s.exclusive.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  return flock(s.lock, LOCK_EX | LOCK_NB) == 0;
 }
 
 std::string json(const std::map<std::string, int64_t>& counts) {
@@ -68,8 +88,12 @@ State::State() {
     if (second == std::string::npos) throw std::invalid_argument("FOVEA_STANDIN_FAIL is CALL:N:ERROR");
     fail_call = fail.substr(0, first);
     fail_number = std::stoll(fail.substr(first + 1, second - first - 1));
-    fail_error = static_cast<cudaError_t>(std::stoi(fail.substr(second + 1)));
+    const std::map<std::string, cudaError_t> words{{"nothing", kNothing}, {"hang", kHang}, {"crash", kCrash}};
+    const auto word = words.find(fail.substr(second + 1));
+    fail_error = word != words.end() ? word->second : static_cast<cudaError_t>(std::stoi(fail.substr(second + 1)));
   }
+  skip = variable("FOVEA_STANDIN_SKIP");
+  exclusive = variable("FOVEA_STANDIN_EXCLUSIVE");
   dry = number("FOVEA_STANDIN_DRY", 0) != 0;
   const std::map<std::string, Order> orders{{"", Order::Submitted},
                                             {"submitted", Order::Submitted},
@@ -115,10 +139,18 @@ cudaError_t admit(const char* call) {
   ++s.counts.calls[call];
   const int64_t of_all = ++s.call_number, of_its_kind = ++s.numbers[call];
   if (s.sticky != cudaSuccess) return s.sticky;
+  if (!s.exclusive.empty() && uses_device(call) && !taken(s)) return cudaErrorDevicesUnavailable;
   const bool fails = s.fail_call == "*" ? of_all == s.fail_number : s.fail_call == call && of_its_kind == s.fail_number;
   if (!fails) return cudaSuccess;
+  while (s.fail_error == kHang) pause();
+  if (s.fail_error == kCrash) std::raise(SIGSEGV);
   if (sticks(s.fail_error)) s.sticky = s.fail_error;
   return s.fail_error;
+}
+
+bool computes(const std::string& name) {
+  const State& s = state();
+  return !s.dry && (s.skip.empty() || name.find(s.skip) == std::string::npos);
 }
 
 cudaError_t remember(cudaError_t status) {
@@ -184,6 +216,7 @@ const char* cudaGetErrorName(cudaError_t error) {
   static const std::map<int, const char*> names{{1, "cudaErrorInvalidValue"},
                                                 {2, "cudaErrorMemoryAllocation"},
                                                 {9, "cudaErrorInvalidConfiguration"},
+                                                {46, "cudaErrorDevicesUnavailable"},
                                                 {35, "cudaErrorInsufficientDriver"},
                                                 {98, "cudaErrorInvalidDeviceFunction"},
                                                 {100, "cudaErrorNoDevice"},

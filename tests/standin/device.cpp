@@ -1,7 +1,10 @@
 // The device that the stand-in describes: an H200, unless the environment says otherwise.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "tests/standin/state.h"
 
@@ -60,6 +63,13 @@ cudaError_t cudaSetDevice(int device) {
     return cudaSuccess;
   });
 }
+cudaError_t cudaDeviceReset() {
+  return call("cudaDeviceReset", [&] {
+    if (state().counts.memory > 0) return cudaErrorInvalidValue;  // a double is stricter: something would be lost
+    if (state().lock >= 0) close(std::exchange(state().lock, -1));
+    return cudaSuccess;
+  });
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return call("cudaGetDeviceProperties", [&] {
     if (device < 0 || device >= state().devices) return cudaErrorInvalidDevice;
@@ -88,6 +98,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         return cudaSuccess;
       case cudaDevAttrComputeCapabilityMinor:
         *value = state().minor;
+        return cudaSuccess;
+      case cudaDevAttrComputeMode:
+        *value = state().exclusive.empty() ? cudaComputeModeDefault : cudaComputeModeExclusiveProcess;
         return cudaSuccess;
       case cudaDevAttrMultiProcessorCount:
         *value = state().multiprocessors;

@@ -6,7 +6,9 @@
 // Environment:
 //   FOVEA_STANDIN_REPORT=FILE          at exit, what was called, launched, held (JSON)
 //   FOVEA_STANDIN_FAIL=CALL:N:ERROR    the N-th call (from 1) of CALL, or of any if CALL is *, fails with error number
-//                                      ERROR
+//                                      ERROR; `nothing`: it does nothing and says that it has; `hang`, `crash`
+//   FOVEA_STANDIN_SKIP=NAME            launches whose name has NAME in it compute nothing
+//   FOVEA_STANDIN_EXCLUSIVE=FILE       the device takes one process at a time, the one that has locked this file
 //   FOVEA_STANDIN_MEMORY=BYTES         how much memory the device has
 //   FOVEA_STANDIN_DRY=1                launches are counted and not done; memory costs nothing: launches and peak
 //   memory

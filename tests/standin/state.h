@@ -88,6 +88,9 @@ struct State {
   std::string fail_call;
   int64_t fail_number = 0;
   cudaError_t fail_error = cudaSuccess;
+  std::string skip;       // launches of which nothing is done
+  std::string exclusive;  // the file that the process has locked that has the device; empty: any process
+  int lock = -1;          // of that file
   bool dry = false;
   Order order = Order::Submitted;
   int64_t memory_limit = 0;
@@ -101,8 +104,15 @@ State& state();
 // A fact of the device, from tests/data/h200_device_properties.json.
 int64_t device_fact(const std::string& name);
 
-// Counts the call, and fails it where the environment says so or an earlier error sticks.
+// What a call is to do that FOVEA_STANDIN_FAIL names, beside an error: no error has these numbers.
+inline constexpr auto kNothing = static_cast<cudaError_t>(1021), kHang = static_cast<cudaError_t>(1022),
+                      kCrash = static_cast<cudaError_t>(1023);
+
+// Counts the call, and fails it where the environment says so or an earlier error sticks. kNothing: it is not to be
+// done.
 cudaError_t admit(const char* call);
+// Whether launches of that name compute anything.
+bool computes(const std::string& name);
 // What cudaGetLastError gives next.
 cudaError_t remember(cudaError_t status);
 cudaError_t& last_error();
@@ -111,6 +121,7 @@ template <class Body>
 cudaError_t call(const char* name, Body body) {
   const std::lock_guard lock(state().mutex);
   const cudaError_t status = admit(name);
+  if (status == kNothing) return cudaSuccess;
   return remember(status == cudaSuccess ? body() : status);
 }
 
