@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
       {"--split", &options.split, "whose images"},
       {"--what", &options.what, "is timed", Option::Any, {"decode", "load", "input"}},
       {"--workers", &options.workers, "threads", Option::Positive},
-      {"--device", &options.device, "where the network's input is made", Option::Any, {"cpu", "cuda", "auto"}},
+      {"--device", &options.device, "where the network's input is made", Option::Any, {"cpu", "cuda"}},
       {"--batch", &options.batch, "images", Option::Positive},
       {"--epochs", &options.epochs, "timed", Option::Positive},
       {"--set", &options.settings, "of the preset paper"},

@@ -90,6 +90,12 @@ int gpu_in_use() {
   return index;
 }
 
+void leave_gpu() {
+  int mode = cudaComputeModeDefault;
+  cuda_check(cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, gpu_in_use()), "cudaDeviceGetAttribute");
+  if (mode == cudaComputeModeExclusiveProcess) cuda_check(cudaDeviceReset(), "cudaDeviceReset");
+}
+
 int gpu_capability() {
   if (Gpu::instance().is_described()) return 90;  // an H200's (kernels/described_device.h)
   const int index = gpu_in_use();

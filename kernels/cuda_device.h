@@ -35,6 +35,9 @@ std::string compiled_architectures();
 // The GPU that this thread's queues and memory are on from now on (from the start: the first).
 void use_gpu(int index);
 int gpu_in_use();
+// Before another process uses that GPU, while nothing of this one is on it: where the GPU takes one process at a time
+// (compute mode "exclusive process"), this one gives it up until it uses it again.
+void leave_gpu();
 int gpu_capability();  // of that one: 90 for 9.0
 struct GpuMemory {
   size_t available, total;  // bytes

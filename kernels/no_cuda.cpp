@@ -23,6 +23,8 @@ std::string compiled_architectures() { return "none"; }
 
 int gpu_in_use() { throw Error(ErrorKind::Usage, kNone); }
 
+void leave_gpu() { throw Error(ErrorKind::Usage, kNone); }
+
 int gpu_capability() { throw Error(ErrorKind::Usage, kNone); }
 
 GpuMemory gpu_memory() { throw Error(ErrorKind::Usage, kNone); }

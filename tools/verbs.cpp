@@ -11,6 +11,7 @@
 #include "kernels/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 #include "tools/data/form.h"
+#include "tools/device/gpu_trust.h"
 #include "tools/report/notices.h"
 #include "tools/train/checkpoint.h"
 #include "tools/usage.h"
@@ -63,7 +64,9 @@ void add_config_options(CLI::App& verb, ConfigOptions& options) {
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   verb.add_flag("--autotune", options.autotune,
                 "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
-  verb.add_option("--device", options.device, "cpu, cuda or auto")->check(CLI::IsMember({"cpu", "cuda", "auto"}));
+  verb.add_option("--device", options.device,
+                  "cpu, cuda or auto: the GPU, where there is one that has passed its check (fovea info --check-gpu)")
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
 void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep) {
@@ -109,12 +112,13 @@ Config resolve(const ConfigOptions& options, Config config) {
 DeviceKind resolve_device(const std::string& device) {
   if (device == "cpu") return DeviceKind::Cpu;
   const GpuStatus status = gpu_status();
-  if (status.usable()) {
-    warn_of_missing_libraries();
-    return DeviceKind::Cuda;
+  if (!status.usable()) {
+    if (device == "cuda") throw Error(status.kind, "--device cuda: " + status.problem);
+    return DeviceKind::Cpu;
   }
-  if (device == "cuda") throw Error(status.kind, "--device cuda: " + status.problem);
-  return DeviceKind::Cpu;
+  if (device == "auto" && !trusted_verdict(gpu_check_options(status)).passed) return DeviceKind::Cpu;
+  warn_of_missing_libraries();
+  return DeviceKind::Cuda;
 }
 
 ModelFile open_model(const std::string& weights, const ConfigOptions& options) {

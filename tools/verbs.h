@@ -44,8 +44,8 @@ void add_form(CLI::App& verb, std::optional<Form>& form);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);
-// auto: the GPU where one is usable. cuda: likewise, or an Error that says why it is not (Usage where the build has no
-// CUDA).
+// auto: the GPU where one is usable and has passed its check (tools/device/gpu_trust.h), which is run where it was not
+// yet. cuda: the GPU, unchecked, or an Error that says why it is not usable (Usage where the build has no CUDA).
 DeviceKind resolve_device(const std::string& device);
 
 // ---- a network from a file of weights

@@ -3,8 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
-#include <thread>
+#include <sstream>
 
 #include "engine/optimizer.h"
 #include "engine/printable.h"
@@ -12,8 +11,10 @@
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
-#include "kernels/gpu_libraries.h"
 #include "tools/config/config.h"
+#include "tools/device/gpu_trust.h"
+#include "tools/device/machine.h"
+#include "tools/device/smoke.h"
 #include "tools/info/plan_table.h"
 #include "tools/info/roofline.h"
 #include "tools/info/simulation.h"
@@ -33,22 +34,34 @@ struct InfoOptions {
   std::vector<int> size;
   int batch = 1;
   bool show_config = false, layers = false, plans = false, roofline = false, simulate = false;
+  bool check_gpu = false, smoke = false;
 };
 
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
+// Of the GPU that --device auto would use.
+std::string verdict_text() {
+  const GpuStatus status = gpu_status();
+  if (!status.usable()) return "";
+  const auto verdict = remembered_verdict(gpu_check_options(status));
+  if (!verdict) return "GPU check: not yet; --device auto does it before it first uses the GPU\n";
+  return fmt::format("GPU check: {} ({})\n", text_of(*verdict), verdict->when);
 }
 
-void print_machine() {
-  fmt::print("fovea {} (compiler {}; CUDA kernels: {})\n", FOVEA_VERSION, __VERSION__, compiled_architectures());
-  fmt::print("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
-             std::thread::hardware_concurrency(), kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
-  fmt::print("convolution library: {}\n", kernels::convolution_library());
-  for (const GpuLibrary& library : gpu_libraries()) fmt::print("{}\n", text_of(library));
-  fmt::print("{}", gpu_status().text());
+void check_gpu_anew() {
+  const GpuStatus status = gpu_status();
+  if (!status.usable()) throw Error(status.kind, "--check-gpu: " + status.problem);
+  fmt::print("{}\n", machine_text());
+  const GpuVerdict verdict = check_gpu(gpu_check_options(status));
+  std::istringstream lines(verdict.output);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(kPassed) || line.starts_with(kFailed)) fmt::print("{}\n", printable(line));
+  const std::string text = "the GPU " + text_of(verdict);
+  if (!verdict.passed) throw Error(verdict.lasting ? ErrorKind::Runtime : ErrorKind::OutOfMemory, text);
+  fmt::print("{}\n", text);
+}
+
+void smoke() {
+  resolve_device("cuda");
+  if (!run_smoke()) throw Error(ErrorKind::Runtime, "the GPU has not passed all checks");
 }
 
 struct Plan {
@@ -169,7 +182,9 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
 }
 
 void info(const InfoOptions& options) {
-  print_machine();
+  if (options.smoke) return smoke();
+  if (options.check_gpu) return check_gpu_anew();
+  fmt::print("{}{}", machine_text(), verdict_text());
   if (!options.weights.empty()) {
     ModelFile file = open_model(options.weights, options.config);
     std::string names;
@@ -194,6 +209,15 @@ void add_info(CLI::App& app) {
   auto* verb = app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
   const auto options = std::make_shared<InfoOptions>();
   add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea info --preset paper --layers\n"
+      "  fovea info --check-gpu");
+  verb->add_flag("--check-gpu", options->check_gpu,
+                 "Check the GPU anew, within a minute: convolution, losses, suppression and training steps against the "
+                 "CPU's; --device auto goes by what came of it");
+  verb->add_flag("--smoke", options->smoke,
+                 "What --check-gpu runs, in this process, which nothing limits: for debuggers and sanitizers");
   verb->add_option("--weights", options->weights, "Describe this file");
   verb->add_option("--size", options->size, "Input height and width")->expected(1, 2);
   verb->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);

@@ -1,0 +1,35 @@
+#include "tools/device/machine.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <thread>
+
+#include "kernels/conv.h"
+#include "kernels/cuda_device.h"
+#include "kernels/gpu_libraries.h"
+
+namespace fovea {
+namespace {
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+}  // namespace
+
+std::string machine_text() {
+  std::string text =
+      fmt::format("fovea {} (compiler {}; CUDA kernels: {})\n", FOVEA_VERSION, __VERSION__, compiled_architectures());
+  text += fmt::format("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
+                      std::thread::hardware_concurrency(), kernels::cpu_isa_name(),
+                      kernels::cpu_has_fast_bf16() ? "yes" : "no");
+  text += fmt::format("convolution library: {}\n", kernels::convolution_library());
+  for (const GpuLibrary& library : gpu_libraries()) text += text_of(library) + "\n";
+  return text + gpu_status().text();
+}
+
+}  // namespace fovea
