@@ -1,0 +1,137 @@
+"""scripts/demo and scripts/test with and without a GPU, in a folder of their own with stubs for all that they call."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "scripts")
+
+CALLED = '#!/usr/bin/env bash\necho "${0##*/} $*" >>"$ROOT/calls"\n'
+STUBS = {
+    "nvidia-smi": '[[ -e $ROOT/gpu ]] || exit 9\necho "GPU 0: NVIDIA H200 (UUID: GPU-1)"\n',
+    "nvcc": "",
+    "ctest": "",
+    "cmake": """[[ $1 == --build ]] || exit 0
+[[ ! -e $ROOT/no_$3 ]] || { echo "kernel.cu(1): error: it does not compile" >&2; exit 1; }
+mkdir -p "build/$3" && cp "$ROOT/fovea" "build/$3/fovea"
+""",
+}
+FOVEA = """#!/usr/bin/env bash
+echo "$0 $*" >>"$ROOT/calls"
+words=$*
+out=${words##*--out }
+out=${out%% *}
+case $1 in
+  info)
+    echo "passed: convolution, bf16"
+    [[ -e $ROOT/passes ]] || { echo "fovea: the GPU failed: suppression; report: /cache/report.txt" >&2; exit 1; }
+    echo "after 1.0 s: the GPU passed" ;;
+  train) mkdir -p "$out" && echo x | tee "$out/best.safetensors" "$out/chart.png" >"$out/chart.svg" ;;
+  detect) mkdir -p "$out" && echo x | tee "$out/contact_sheet.png" >"$out/detections.json" ;;
+esac
+"""
+
+
+class Machine:
+    def __init__(self, *has):
+        """`has`: "gpu", "passes" (its checks), "no_cuda" (that preset does not compile)."""
+        self.root = tempfile.mkdtemp(prefix="gpu_scripts_test_")
+        for name in ("demo", "test", "gpu_functions"):
+            os.makedirs(os.path.join(self.root, "scripts"), exist_ok=True)
+            shutil.copy(os.path.join(SCRIPTS, name), os.path.join(self.root, "scripts", name))
+        os.mkdir(os.path.join(self.root, "build"))
+        self.write("scripts/setup", CALLED)
+        self.write("fovea", FOVEA)
+        for name, text in STUBS.items():
+            self.write("bin/" + name, CALLED + text)
+        for name in has:
+            self.write(name, "")
+
+    def write(self, name, text):
+        path = os.path.join(self.root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+
+    def run(self, script, *arguments):
+        """Its exit code, stdout and stderr."""
+        environment = {"ROOT": self.root, "PATH": os.path.join(self.root, "bin") + ":/usr/bin:/bin", "HOME": self.root}
+        done = subprocess.run([os.path.join(self.root, "scripts", script), *arguments], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=environment, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def calls(self):
+        with open(os.path.join(self.root, "calls"), encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def fovea(self):
+        """The verbs that were run, each with the build and the device."""
+        return [(call.split()[1], call.split("/")[1], call.partition("--device ")[2].partition(" ")[0])
+                for call in self.calls() if "/fovea " in call]
+
+
+class GpuScripts(unittest.TestCase):
+    def machine(self, *has):
+        made = Machine(*has)
+        self.addCleanup(shutil.rmtree, made.root)
+        return made
+
+    def demo(self, machine, build, device, checked):
+        code, out, err = machine.run("demo", "--steps", "3")
+        self.assertEqual(code, 0, out + err)
+        verbs = [("info", build, "")] if checked else []
+        self.assertEqual(machine.fovea(), verbs + [(verb, build, device) for verb in ("train", "eval", "detect")])
+        self.assertIn("contact sheet:", out)
+        return out, err
+
+    def test_the_demo_without_a_GPU_is_built_for_the_CPU_and_run_there(self):
+        machine = self.machine("passes")
+        _, err = self.demo(machine, "release", "cpu", checked=False)
+        self.assertEqual(err, "")
+        self.assertFalse([call for call in machine.calls() if "cuda" in call])
+
+    def test_the_demo_runs_on_a_GPU_that_passes_built_for_it_alone(self):
+        machine = self.machine("gpu", "passes")
+        out, err = self.demo(machine, "cuda", "auto", checked=True)
+        self.assertEqual(err, "")
+        self.assertIn("passed: convolution", out)
+        self.assertIn("setup --demo --cuda", machine.calls())
+        self.assertIn("cmake --preset cuda -DFOVEA_TESTS=OFF -DCMAKE_CUDA_ARCHITECTURES=native", machine.calls())
+        self.assertFalse([call for call in machine.calls() if "release" in call])
+
+    def test_the_demo_says_what_a_GPU_fails_in_a_line_and_runs_on_the_CPU(self):
+        _, err = self.demo(self.machine("gpu"), "cuda", "cpu", checked=True)
+        self.assertEqual(err, "fovea: the GPU failed: suppression; report: /cache/report.txt; the CPU does the demo\n")
+
+    def test_the_demo_names_the_log_of_a_build_for_the_GPU_that_fails_and_runs_on_the_CPU(self):
+        machine = self.machine("gpu", "passes", "no_cuda")
+        _, err = self.demo(machine, "release", "cpu", checked=False)
+        self.assertEqual(err, "demo: the build for the GPU failed (build/demo_cuda.log says why); the CPU does the demo\n")
+        with open(os.path.join(machine.root, "build", "demo_cuda.log"), encoding="utf-8") as file:
+            self.assertIn("it does not compile", file.read())
+
+    def test_the_tests_are_built_for_a_GPU_which_is_checked_before_them(self):
+        for has, said in ((("gpu", "passes"), ""),
+                          (("gpu",), "fovea: the GPU failed: suppression; report: /cache/report.txt; --device auto uses the CPU\n")):
+            machine = self.machine(*has)
+            code, out, err = machine.run("test")
+            self.assertEqual((code, err), (0, said), out)
+            calls = machine.calls()
+            self.assertIn("cmake --preset cuda -DFOVEA_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES=native", calls)
+            check, tests = (next(i for i, call in enumerate(calls) if words in call)
+                            for words in ("info --check-gpu", "ctest --preset cuda"))
+            self.assertLess(check, tests)
+
+    def test_the_tests_without_a_GPU_are_built_for_the_one_that_is_planned_for(self):
+        machine = self.machine()
+        code, out, err = machine.run("test")
+        self.assertEqual((code, err), (0, ""), out)
+        self.assertIn("cmake --preset cuda -DFOVEA_TESTS=ON", machine.calls())
+        self.assertEqual(machine.fovea(), [])
+        self.assertIn("ctest --preset cuda --no-tests=error", machine.calls())
+
+
+if __name__ == "__main__":
+    unittest.main()
