@@ -76,7 +76,7 @@ std::string where_it_was(const std::string& output) {
 std::string what_failed(const ChildResult& child, std::chrono::milliseconds limit) {
   const std::string where = where_it_was(child.output);
   if (child.timed_out)
-    return fmt::format("it hangs{}: nothing came for {:g} s", where, std::chrono::duration<double>(limit).count());
+    return fmt::format("it hangs{}: it was not done after {:g} s", where, std::chrono::duration<double>(limit).count());
   if (child.signal != 0)
     return fmt::format("it crashed{}: signal {} ({})", where, child.signal, strsignal(child.signal));
   if (child.exit_code == 0) return "";
@@ -84,13 +84,13 @@ std::string what_failed(const ChildResult& child, std::chrono::milliseconds limi
   return fmt::format("exit code {}{}: {}", child.exit_code, where, printable(first_after(child.output, "fovea: ")));
 }
 
-std::string file_text(const GpuCheckOptions& options, const GpuVerdict& verdict) {
+std::string file_text(const GpuCheckOptions& options, const GpuVerdict& verdict, const std::string& machine) {
   const std::string said = verdict.passed ? "passed" : kFailed + verdict.what;
   return fmt::format("{}\n{}\n{}\n{}\n\n{:.1f} s\n\n{}\n{}", kFormat, options.key, verdict.when,
-                     verdict.lasting ? said : "undecided: " + said, verdict.seconds, machine_text(), verdict.output);
+                     verdict.lasting ? said : "undecided: " + said, verdict.seconds, machine, verdict.output);
 }
 
-void keep(const GpuCheckOptions& options, GpuVerdict& verdict) {
+void keep(const GpuCheckOptions& options, GpuVerdict& verdict, const std::string& machine) {
   const std::string file = file_of(options);
   if (file.empty()) {
     verdict.unkept = "neither XDG_CACHE_HOME nor HOME names a folder for it";
@@ -99,7 +99,7 @@ void keep(const GpuCheckOptions& options, GpuVerdict& verdict) {
   try {
     std::error_code error;
     std::filesystem::create_directories(options.folder, error);
-    write_file_atomically(file, file_text(options, verdict));
+    write_file_atomically(file, file_text(options, verdict, machine));
     verdict.file = file;
   } catch (const Error& error) {
     verdict.unkept = error.what();
@@ -157,6 +157,7 @@ std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options) {
 }
 
 GpuVerdict check_gpu(const GpuCheckOptions& options) {
+  const std::string machine = machine_text();  // before: a GPU that hangs may not answer afterwards
   GpuVerdict verdict{.when = time_text()};
   const auto start = Clock::now();
   try {
@@ -171,7 +172,7 @@ GpuVerdict check_gpu(const GpuCheckOptions& options) {
   }
   verdict.passed = verdict.what.empty();
   verdict.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  keep(options, verdict);
+  keep(options, verdict, machine);
   return verdict;
 }
 
