@@ -25,7 +25,7 @@ DType resolve(DeviceKind device, Precision precision) {
 Context::Context(DeviceKind device, Precision precision, kernels::ConvAlgorithm algorithm)
     : queue(device),
       memory(queue),
-      recordings(queue),
+      recordings(queue, memory),
       convolution(algorithm),
       activation_dtype(resolve(device, precision)),
       tf32(precision == Precision::TF32 && device == DeviceKind::Cuda && gpu_capability() >= kAmpere) {

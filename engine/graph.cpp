@@ -1,29 +1,28 @@
 #include "engine/graph.h"
 
-#include <utility>
-
-#include "engine/communicator.h"
-
 namespace fovea {
 
-bool RepeatedWork::run(Context& context, const std::function<void()>& body, const RecordOptions& options) {
-  const bool again = std::exchange(ran_, true) && !context.recordings.given_up();
-  if (!again || (!recorded() && !record(context, body, options))) {
-    context.queue.rehearse(body);
-    return false;
-  }
-  (*recording_)->replay();
-  return true;
+RepeatedWork::Next RepeatedWork::next(const Context& context) const {
+  if (!ran_ || context.recordings.given_up()) return Next::AsItIs;
+  return recorded() ? Next::Replayed : Next::Recorded;
 }
 
-// Nothing of `body` is done yet where memory runs out.
+bool RepeatedWork::run(Context& context, const std::function<void()>& body, const RecordOptions& options, Next next) {
+  ran_ = true;
+  const bool replays = next == Next::Recorded ? record(context, body, options) : next == Next::Replayed && recorded();
+  if (replays)
+    (*recording_)->replay();
+  else
+    context.queue.rehearse(body);
+  return replays;
+}
+
+// Nothing of `body` is done yet where memory runs out, on no rank.
 bool RepeatedWork::record(Context& context, const std::function<void()>& body, const RecordOptions& options) {
   try {
     *recording_ = context.queue.record(body, options);
   } catch (const Error& error) {
-    // Ranks would have to give up together.
-    const bool alone = context.ranks == nullptr || context.ranks->alone();
-    if (error.kind() != ErrorKind::OutOfMemory || !alone) throw;
+    if (error.kind() != ErrorKind::OutOfMemory) throw;
     context.recordings.give_up();
     return false;
   }

@@ -14,7 +14,14 @@ class RepeatedWork {
   // same body must do the same, on the same addresses, and read nothing back: it is called to be recorded, on a GPU
   // several times, and then never again. Where memory does not suffice for that, it runs as it is each time. Returns
   // whether it was replayed.
-  bool run(Context& context, const std::function<void()>& body, const RecordOptions& options = {});
+  bool run(Context& context, const std::function<void()>& body, const RecordOptions& options = {}) {
+    return run(context, body, options, next(context));
+  }
+  // Ranks take their steps in the same way. Memory that runs out on one of them between two steps changes what it would
+  // do next: that is settled before, and passed to run().
+  enum class Next : uint8_t { AsItIs, Recorded, Replayed };
+  Next next(const Context& context) const;
+  bool run(Context& context, const std::function<void()>& body, const RecordOptions& options, Next next);
   bool recorded() const { return recording_->has_value(); }
 
  private:

@@ -37,13 +37,8 @@ Allocator::~Allocator() {
 void* Allocator::allocate(size_t bytes, MemoryUse use) {
   give_back_of_branches();
   bytes = rounded_up(bytes, alignment_);
-  // What a rehearsal makes to be kept (tables, derived weights) must be out of the reach of recordings made before.
-  const bool passing = use == MemoryUse::Activations;
-  Pool& pool = queue_.recording() || (queue_.in_recorded_memory() && passing) ? recorded_ : eager_;
-  const int branch = queue_.branch();
-  auto block = take_free(pool, branch, bytes);
-  if (block == pool.blocks.end() && branch != Queue::kNoBranch) block = take_free(pool, Queue::kNoBranch, bytes);
-  if (block == pool.blocks.end()) block = new_segment(pool, bytes);
+  const auto [owner, block] = place_for(bytes, use);
+  Pool& pool = *owner;
   const bool counted = block->branch != Queue::kNoBranch;
   if (counted) discount(*block);
   if (block->bytes > bytes) {
@@ -55,11 +50,32 @@ void* Allocator::allocate(size_t bytes, MemoryUse use) {
   }
   block->free = false;
   block->use = use;
-  block->branch = branch;
+  block->branch = queue_.branch();
   used_[block->begin] = {&pool, block};
   ++statistics_.allocations;
   count(*block);
   return block->begin;
+}
+
+Allocator::Pool& Allocator::pool_for(MemoryUse use) {
+  // What a rehearsal makes to be kept (tables, derived weights) must be out of the reach of recordings made before.
+  const bool rehearsed = queue_.in_recorded_memory() && use == MemoryUse::Activations && !joined_;
+  return queue_.recording() || rehearsed ? recorded_ : eager_;
+}
+
+// Each time that there is no place, more is given up to make some.
+Allocator::Used Allocator::place_for(size_t bytes, MemoryUse use) {
+  enum { kRelease, kGiveUp, kFail };
+  for (int next = kRelease;; ++next) {
+    Pool& pool = pool_for(use);
+    auto block = free_block(pool, bytes);
+    if (block == pool.blocks.end()) block = new_segment(pool, bytes);
+    if (block != pool.blocks.end()) return {&pool, block};
+    if (next == kFail || queue_.recording())
+      throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed{}. In use:\n{}",
+                                                      mib(bytes), kHowToNeedLess, breakdown()));
+    reclaim(/*all=*/next == kGiveUp);
+  }
 }
 
 void Allocator::free(void* memory) {
@@ -123,6 +139,12 @@ bool Allocator::joins_next(const Pool& pool, Blocks::iterator block) {
   return block->branch == next->branch && (!counted || block->use == next->use);
 }
 
+Allocator::Blocks::iterator Allocator::free_block(Pool& pool, size_t bytes) const {
+  const int branch = queue_.branch();
+  const auto block = take_free(pool, branch, bytes);
+  return block != pool.blocks.end() || branch == Queue::kNoBranch ? block : take_free(pool, Queue::kNoBranch, bytes);
+}
+
 Allocator::Blocks::iterator Allocator::take_free(Pool& pool, int branch, size_t bytes) {
   auto& free = pool.free[branch];
   const auto fit = free.lower_bound(bytes);  // best fit
@@ -132,18 +154,12 @@ Allocator::Blocks::iterator Allocator::take_free(Pool& pool, int branch, size_t 
   return block;
 }
 
+// The end where the system has none left.
 Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
   queue_.note_growth();
   const size_t segment = rounded_up(bytes, kSegment);
   void* memory = device_allocate(queue_.device(), segment);
-  for (const bool all : {false, true}) {
-    if (memory != nullptr || queue_.recording()) break;
-    reclaim(all);
-    memory = device_allocate(queue_.device(), segment);
-  }
-  if (memory == nullptr)
-    throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed{}. In use:\n{}",
-                                                    mib(bytes), kHowToNeedLess, breakdown()));
+  if (memory == nullptr) return pool.blocks.end();
   statistics_.reserved += segment;
   statistics_.peak_reserved = std::max(statistics_.peak_reserved, statistics_.reserved);
   if (&pool == &recorded_) statistics_.recorded += segment;
@@ -155,7 +171,20 @@ Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
 void Allocator::reclaim(bool all) {
   if (queue_.recording()) return;  // which must not wait, and so not free either
   if (all && last_resort_) last_resort_();
+  if (all) join_pools();
   release_cached();
+}
+
+void Allocator::join_pools() {
+  if (queue_.recordings() > 0) return;
+  joined_ = true;
+  give_back_of_branches();
+  for (auto& [memory, used] : used_) used.pool = &eager_;
+  for (Used& used : freed_elsewhere_) used.pool = &eager_;
+  for (auto& [branch, free] : recorded_.free) eager_.free[branch].merge(free);
+  eager_.blocks.splice(eager_.blocks.end(), recorded_.blocks);
+  recorded_.free.clear();
+  statistics_.recorded = 0;
 }
 
 void Allocator::remember_free(Pool& pool, Blocks::iterator block) {

@@ -1,9 +1,10 @@
 // The caching allocator of one queue. Memory freed is reused by later work of the same queue without waiting, because
-// the queue runs in order; another queue has an allocator of its own. Two pools, which never give to each other:
+// the queue runs in order; another queue has an allocator of its own. Two pools, which do not give to each other:
 //   eager      for work that runs once, when it is submitted;
 //   recorded   for what is allocated while the queue records, and for activations while it rehearses: a replay writes
 //              there again, so that no eager work may have it, nor anything be kept in it between replays. All
 //              recordings share it, for they run one after the other.
+// Where memory runs out and there is no recording any more, the two become one, which serves all work.
 // Branches of Queue::fork() run at the same time. Memory freed in the branch that allocated it, now or in an earlier
 // fork, is reused by that branch, and after the join by all; what was allocated elsewhere is reused after the join.
 #pragma once
@@ -50,7 +51,10 @@ class Allocator {
   void reset_peak();
   // Gives unused segments back to the system: the recorded pool's only once there is no recording any more.
   void release_cached();
-  // Called when that was not enough and the queue does not record: gives up what can be done without.
+  // There is too little memory: what recordings had is for all work from now on, also for what rehearses. Nothing is
+  // changed as long as there are recordings.
+  void join_pools();
+  // Called when releasing was not enough and the queue does not record: gives up what can be done without.
   void set_last_resort(std::function<void()> give_up) { last_resort_ = std::move(give_up); }
   std::string breakdown() const;
 
@@ -73,6 +77,9 @@ class Allocator {
   };
 
   void reclaim(bool all);
+  Pool& pool_for(MemoryUse use);
+  Used place_for(size_t bytes, MemoryUse use);
+  Blocks::iterator free_block(Pool& pool, size_t bytes) const;
   static Blocks::iterator take_free(Pool& pool, int branch, size_t bytes);
   Blocks::iterator new_segment(Pool& pool, size_t bytes);
   static void remember_free(Pool& pool, Blocks::iterator block);
@@ -91,6 +98,7 @@ class Allocator {
   std::map<void*, Used> used_;
   std::vector<Used> freed_elsewhere_;  // in a branch that had not allocated them
   std::function<void()> last_resort_;
+  bool joined_ = false;
   MemoryStatistics statistics_;
 };
 

@@ -13,6 +13,7 @@ void Recordings::give_up() {
   for (const auto& held : held_)
     if (const Held recording = held.lock()) recording->reset();
   held_.clear();
+  memory_.join_pools();
 }
 
 }  // namespace fovea

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/memory.h"
 #include "kernels/queue.h"
 
 namespace fovea {
@@ -14,11 +15,11 @@ class Recordings {
  public:
   using Held = std::shared_ptr<std::optional<Recording>>;  // empty once it was given up
 
-  explicit Recordings(Queue& queue) : queue_(queue) {}
+  Recordings(Queue& queue, Allocator& memory) : queue_(queue), memory_(memory) {}
 
   void add(const Held& recording);
-  // There is too little memory: those that are there are freed, and none should be made from now on. Not while the
-  // queue records.
+  // There is too little memory: those that are there are freed, and none should be made from now on; all work may have
+  // what was theirs. Not while the queue records.
   void give_up();
   bool given_up() const { return given_up_; }
   // Called at the first give_up().
@@ -26,6 +27,7 @@ class Recordings {
 
  private:
   Queue& queue_;
+  Allocator& memory_;
   std::vector<std::weak_ptr<std::optional<Recording>>> held_;
   std::function<void()> notice_;
   bool given_up_ = false;

@@ -1,7 +1,10 @@
 #include <nvtx3/nvToolsExt.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <new>
+#include <unordered_map>
 #include <utility>
 
 #include "kernels/cuda_check.h"
@@ -151,8 +154,20 @@ class DescribedGpu final : public Gpu {
   void launch(void*, void*) override {}
   void begin_range(const char*) noexcept override {}
   void end_range() noexcept override {}
-  void* allocate(size_t bytes) override { return next(bytes); }
-  void free(void*) noexcept override {}
+  void* allocate(size_t bytes) override {
+    void* memory = next(bytes);
+    held_.emplace(memory, bytes);
+    in_use_ += bytes;
+    peak_ = std::max(peak_, in_use_);
+    return memory;
+  }
+  void free(void* memory) noexcept override {
+    const auto found = held_.find(memory);
+    if (found == held_.end()) return;
+    in_use_ -= found->second;
+    held_.erase(found);
+  }
+  size_t peak() const { return peak_; }
   void* allocate_pinned(size_t bytes) override { return ::operator new (bytes, std::align_val_t{kAlignment}); }
   void free_pinned(void* memory) noexcept override { ::operator delete (memory, std::align_val_t{kAlignment}); }
 
@@ -162,18 +177,30 @@ class DescribedGpu final : public Gpu {
     return reinterpret_cast<void*>(std::exchange(next_, next_ + (bytes + kAlignment) / kAlignment * kAlignment));
   }
   uintptr_t next_ = uintptr_t{1} << 40;
+  std::unordered_map<void*, size_t> held_;
+  size_t in_use_ = 0, peak_ = 0;
 };
 
-bool described = false;
+bool all_described = false;
+thread_local std::unique_ptr<DescribedGpu> beside;  // the one in use
 
 }  // namespace
 
 Gpu& Gpu::instance() {
   static CudaGpu gpu;
   static DescribedGpu description;
-  return described ? static_cast<Gpu&>(description) : gpu;
+  if (beside) return *beside;
+  return all_described ? static_cast<Gpu&>(description) : gpu;
 }
 
-void Gpu::describe() { described = true; }
+void Gpu::describe() { all_described = true; }
+bool Gpu::only_described() { return all_described; }
+
+Gpu::Described::Described() {
+  require(!beside, "one described GPU at a time");
+  beside = std::make_unique<DescribedGpu>();
+}
+Gpu::Described::~Described() { beside.reset(); }
+size_t Gpu::Described::peak() const { return beside->peak(); }
 
 }  // namespace fovea

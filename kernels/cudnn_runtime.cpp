@@ -37,7 +37,7 @@ cudnnHandle_t the_handle() {
 
 bool has_device() {
   int devices = 0;
-  return !Gpu::instance().is_described() && cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
+  return !Gpu::only_described() && cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0;
 }
 
 Device at_hand() {

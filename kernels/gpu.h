@@ -11,7 +11,12 @@ class Gpu {
   // From now on the instance is a GPU of which there is only a description: work is counted, none is done, and memory
   // has addresses but no contents. Before anything else; Error(Usage) in a build without CUDA.
   static void describe();
+  static bool only_described();  // whether that was said
   virtual bool is_described() const { return false; }
+
+  // As long as it lives, this thread's instance is a described GPU beside the one in use, whose plans it takes: shows
+  // how much memory work would take. What was made on it must not outlive it; not while there is another.
+  class Described;
 
   virtual void* create_stream() = 0;
   virtual void destroy_stream(void* stream) noexcept = 0;  // also where it fails: there is nobody to tell
@@ -49,6 +54,15 @@ class Gpu {
 
  protected:
   ~Gpu() = default;
+};
+
+class Gpu::Described {
+ public:
+  Described();
+  ~Described();
+  Described(const Described&) = delete;
+  Described& operator=(const Described&) = delete;
+  size_t peak() const;  // most bytes of its memory that were held at a time
 };
 
 }  // namespace fovea

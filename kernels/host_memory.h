@@ -11,7 +11,7 @@
 namespace fovea::kernels {
 
 // In huge pages where the system grants them: passes over many distant rows at once (the points of a Winograd
-// transform) otherwise miss the TLB at every step. Aligned to 64 bytes at least; nullptr if there is none. Freed by
+// transform) otherwise miss the TLB at every step. Aligned to 4096 bytes at least; nullptr if there is none. Freed by
 // std::free.
 inline void* allocate_host(size_t bytes) {
   constexpr size_t huge_page = size_t{2} << 20;

@@ -12,6 +12,10 @@ constexpr const char* kNone =
 
 Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
 void Gpu::describe() { throw Error(ErrorKind::Usage, kNone); }
+bool Gpu::only_described() { return false; }
+Gpu::Described::Described() { throw Error(ErrorKind::Usage, kNone); }
+Gpu::Described::~Described() = default;
+size_t Gpu::Described::peak() const { return 0; }
 
 GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <exception>
 
 #include "kernels/gpu.h"
 #include "kernels/queue_parts.h"
@@ -84,27 +85,64 @@ void Queue::rehearse(const std::function<void()>& body) {
   body();
 }
 
-Recording Queue::record_graph(const std::function<void()>& body, const RecordOptions& options) {
+namespace {
+
+// Does an attempt to record and lets all ranks learn how it went: where one lacks memory all throw, and may go on.
+RecordOutcome attempt(const RecordOptions& options, const std::function<RecordOutcome()>& record) {
+  RecordOutcome here = RecordOutcome::OutOfMemory;
+  std::exception_ptr error;
+  try {
+    here = record();
+  } catch (const Error& lacking) {
+    if (lacking.kind() != ErrorKind::OutOfMemory) throw;
+    error = std::current_exception();
+  }
+  const RecordOutcome worst = options.worst_of_ranks(here);
+  if (error) std::rethrow_exception(error);
+  if (worst == RecordOutcome::OutOfMemory)
+    throw Error(ErrorKind::OutOfMemory, "out of memory: another rank has none left for a recording");
+  return worst;
+}
+
+}  // namespace
+
+// A graph of what `body` submits, of which all ranks have made theirs.
+void* Queue::capture_on_all_ranks(const std::function<void()>& body, const RecordOptions& options) {
   constexpr int kTries = 8;  // a body that takes more memory each time would never end
+  for (int tries = 0;; ++tries) {
+    const auto until_it_stays = [&] {
+      grown_ = false;
+      gpu_->destroy_graph(capture(body, /*strict=*/false));
+      return grown_ ? RecordOutcome::Grown : RecordOutcome::Done;
+    };
+    while (attempt(options, until_it_stays) != RecordOutcome::Done && ++tries < kTries) continue;
+    const auto destroy = [this](void* graph) { gpu_->destroy_graph(graph); };
+    std::unique_ptr<void, decltype(destroy)> graph(nullptr, destroy);
+    const auto for_good = [&] {
+      try {
+        graph.reset(capture(body, /*strict=*/true));
+      } catch (const Error&) {
+        if (!grown_ || tries >= kTries) throw;
+        return RecordOutcome::Grown;
+      }
+      return RecordOutcome::Done;
+    };
+    if (attempt(options, for_good) == RecordOutcome::Done) return graph.release();
+  }
+}
+
+Recording Queue::record_graph(const std::function<void()>& body, const RecordOptions& options) {
   if (reclaim_) reclaim_(/*all=*/false);
   Recording recording;
   recording.alive_ = alive_;
   const Restored now(recording_, &recording);
   const Restored with_times(times_capture_, options.times);
-  void* graph = nullptr;
-  for (int tries = 0; graph == nullptr; ++tries) {
-    do {
-      grown_ = false;
-      gpu_->destroy_graph(capture(body, /*strict=*/false));
-    } while (options.any_rank(grown_) && ++tries < kTries);
-    try {
-      graph = capture(body, /*strict=*/true);
-    } catch (const Error&) {
-      if (!grown_ || tries >= kTries) throw;
-    }
-    if (options.any_rank(graph == nullptr) && graph != nullptr) gpu_->destroy_graph(std::exchange(graph, nullptr));
-  }
-  const auto made = std::make_shared<Recording::Graph>(*gpu_, graph, lanes_[0]->stream);
+  void* graph = capture_on_all_ranks(body, options);
+  std::shared_ptr<Recording::Graph> made;
+  attempt(options, [&] {
+    made = std::make_shared<Recording::Graph>(*gpu_, graph, lanes_[0]->stream);
+    return RecordOutcome::Done;
+  });
   for (const auto& lane : lanes_) made->workspaces.push_back(lane->workspace);
   if (options.times)
     made->add_times = [timed = std::make_shared<std::vector<std::unique_ptr<Timed>>>(std::exchange(timed_, {}))](

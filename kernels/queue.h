@@ -77,11 +77,15 @@ struct QueueProfile {
   std::vector<Work> works;
 };
 
+// How an attempt to record went; the worst last.
+enum class RecordOutcome : uint8_t { Done, Grown, OutOfMemory };  // Grown: it took memory, and has to be made again
+
 struct RecordOptions {
   // On a GPU: also record when each call begins and ends (Recording::add_times), which takes time itself.
   bool times = false;
-  // Where what is recorded has collectives, which all ranks must record as often: whether one of them says so.
-  std::function<bool(bool here)> any_rank = [](bool here) { return here; };
+  // Where what is recorded has collectives, which all ranks must record as often or not at all: the worst outcome of
+  // any rank. Asked after each attempt.
+  std::function<RecordOutcome(RecordOutcome here)> worst_of_ranks = [](RecordOutcome here) { return here; };
 };
 
 class Queue {
@@ -136,7 +140,7 @@ class Queue {
 
   // Runs `body`, keeping what it submits instead of doing it. On a GPU what is to be recorded has run once before, so
   // that nothing is set up inside, and `body` is called several times: first to see how much memory it takes, until it
-  // takes no more from the system, then for good.
+  // takes no more from the system, then for good. Throws Error(OutOfMemory) where this rank or another lacks memory.
   Recording record(const std::function<void()>& body, const RecordOptions& options = {});
   bool recording() const { return recording_ != nullptr; }
   // On a GPU: which call of `body` by record() this is, another number each time; 0: none.
@@ -156,8 +160,8 @@ class Queue {
   static constexpr int kNoBranch = -1;
   int branch() const { return branch_; }  // whose body runs, or kNoBranch
 
-  // Scratch of this queue, valid until the next call; call it inside submitted work on the CPU. Aligned to 64 bytes.
-  // It may not grow while a GPU's queue records for good.
+  // Scratch of this queue, valid until the next call; call it inside submitted work on the CPU. Aligned to 256
+  // bytes. It may not grow while a GPU's queue records for good.
   void* workspace(size_t bytes);
   // work(workspace of `bytes`), now or when the recording is replayed. What `work` launches runs at once, in order.
   template <class Work>
@@ -203,6 +207,7 @@ class Queue {
   Lane& lane(size_t index);
   void fork_streams(int branches, const std::function<void(int)>& body);
   void* capture(const std::function<void()>& body, bool strict);
+  void* capture_on_all_ranks(const std::function<void()>& body, const RecordOptions& options);
   Recording record_graph(const std::function<void()>& body, const RecordOptions& options);
   bool runs_nothing() const;
 

@@ -22,7 +22,7 @@ class Scratch {
     return part;
   }
   void allocate(Queue& queue) { place(queue.workspace(bytes_)); }
-  // In memory of the caller, bytes() long and aligned to 64.
+  // In memory of the caller, bytes() long. The first part is aligned as that is, the others to 64 bytes.
   void place(void* memory) { base_ = static_cast<char*>(memory); }
   size_t bytes() const { return bytes_; }
 

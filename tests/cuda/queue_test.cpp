@@ -224,26 +224,40 @@ TEST_CASE("standin: a recording with times tells what each of its calls took in 
   CHECK(values.host()[0] == 512);  // three runs of the body: nine doublings of 1
 }
 
-// Another rank's answers, one a question: whether it has to record once more.
-TEST_CASE("standin: a body with collectives is recorded as often as the rank that needs most", "[standin][replay]") {
+// Another rank's answers, one a question: how its attempt went.
+TEST_CASE("standin: a body with collectives is recorded as often as the rank that needs most, or by none",
+          "[standin][replay]") {
+  using enum RecordOutcome;
   Queue queue(DeviceKind::Cuda);
   Allocator memory(queue);
   const Values values(queue, memory, 100);
-  const auto calls_with = [&](std::vector<bool> elsewhere) {
-    int calls = 0, questions = 0;
-    const auto any_rank = [&](bool here) { return elsewhere.at(static_cast<size_t>(questions++)) || here; };
+  int calls = 0;
+  const auto record = [&](const std::vector<RecordOutcome>& elsewhere) {
+    size_t questions = 0;
+    calls = 0;
+    const auto worst = [&](RecordOutcome here) { return std::max(here, elsewhere.at(questions++)); };
     const auto body = [&] {
       ++calls;
       values.twice();
     };
-    queue.record(body, {.any_rank = any_rank}).replay();
-    CHECK(questions == static_cast<int>(elsewhere.size()));
-    return calls;
+    const Recording recording = queue.record(body, {.worst_of_ranks = worst});
+    CHECK(questions == elsewhere.size());
+    return recording;
   };
   values.twice();
-  CHECK(calls_with({false, false}) == 2);
-  CHECK(calls_with({true, false, false}) == 3);
-  CHECK(calls_with({false, true, false, false}) == 4);  // its last attempt failed: all begin again
+  record({Done, Done, Done}).replay();
+  CHECK(calls == 2);
+  record({Grown, Done, Done, Done}).replay();
+  CHECK(calls == 3);
+  record({Done, Grown, Done, Done, Done}).replay();  // its last attempt failed: all begin again
+  CHECK(calls == 4);
+  for (const auto& elsewhere : {std::vector{OutOfMemory}, {Done, OutOfMemory}, {Done, Done, OutOfMemory}}) {
+    CHECK_THROWS_WITH(record(elsewhere), Contains("another rank has none left for a recording"));
+    CHECK(queue.recordings() == 0);
+    CHECK(standin::report().graphs == 0);
+  }
+  values.twice();
+  CHECK(values.host()[0] == 32);  // all but what was given up
 }
 
 TEST_CASE("standin: copies out of bounds and into freed memory are refused", "[standin][fault]") {

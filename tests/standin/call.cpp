@@ -190,6 +190,9 @@ void set_capability(int major, int minor) {
   state().minor = minor;
 }
 
+int64_t memory() { return state().memory_limit; }
+void set_memory(int64_t bytes) { state().memory_limit = bytes; }
+
 void fail(const std::string& call, int64_t n, cudaError_t error) {
   State& s = state();
   s.fail_call = call;

@@ -6,6 +6,7 @@
 
 #include "kernels/conv_backend.h"
 #include "kernels/cuda_check.h"
+#include "kernels/gpu.h"
 #include "tests/standin/operands.h"
 #include "tests/standin/plan_double.h"
 #include "tests/standin/standin.h"
@@ -31,11 +32,10 @@ double seconds(Queue&, const std::function<void()>&) {
 }
 
 void* allocate(size_t bytes) {
-  void* memory = nullptr;
-  cuda_check(cudaMalloc(&memory, bytes), "cudaMalloc");
-  return memory;
+  if (void* memory = Gpu::instance().allocate(bytes)) return memory;
+  throw Error(ErrorKind::OutOfMemory, "out of GPU memory: packed weights");
 }
-void release(void* memory) { cudaFree(memory); }
+void release(void* memory) { Gpu::instance().free(memory); }
 
 }  // namespace fovea::cudnn
 

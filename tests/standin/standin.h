@@ -59,6 +59,8 @@ void set_dry(bool dry);
 void set_adverse_order(bool adverse);
 void set_devices(int count);
 void set_capability(int major, int minor);
+int64_t memory();  // that the device has
+void set_memory(int64_t bytes);
 void fail(const std::string& call, int64_t n, cudaError_t error);  // the n-th from now, from 1; n = 0: none
 
 }  // namespace standin

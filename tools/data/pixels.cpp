@@ -8,6 +8,12 @@ namespace fovea {
 namespace {
 constexpr size_t kAlignment = 256;
 size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+size_t bytes_of(const std::vector<LoadedImage>& loaded) {
+  size_t bytes = 0;
+  for (const LoadedImage& item : loaded) bytes += aligned(item.image->rgb.size());
+  return bytes;
+}
+size_t with_room(size_t bytes) { return bytes + bytes / 4; }  // for larger images: growing is dear
 }  // namespace
 
 struct PixelStaging::Slot {
@@ -27,11 +33,11 @@ PixelStaging::~PixelStaging() = default;
 
 // The slot that was used two uploads ago, made larger where it must be.
 PixelStaging::Slot& PixelStaging::next_slot(size_t bytes) {
-  auto& slot = slots_[uploads_++ % 2];
+  auto& slot = slots_[uploads_++ % kSlots];
   if (slot) slot->used.synchronize("the work on a batch two before");
   if (!slot || slot->host.bytes() < bytes) {
     slot.reset();
-    slot = std::make_unique<Slot>(context_, bytes + bytes / 4);  // room for larger images: growing is dear
+    slot = std::make_unique<Slot>(context_, with_room(bytes));
     slot->used.record(context_.queue);  // the memory may have been another tensor's, which work under way still reads
     copies_->wait(slot->used);
   }
@@ -44,9 +50,7 @@ std::vector<const uint8_t*> PixelStaging::upload(const std::vector<LoadedImage>&
     for (const LoadedImage& item : loaded) pixels.push_back(item.image->rgb.data());
     return pixels;
   }
-  size_t bytes = 0;
-  for (const LoadedImage& item : loaded) bytes += aligned(item.image->rgb.size());
-  Slot& slot = next_slot(bytes);
+  Slot& slot = next_slot(bytes_of(loaded));
   size_t offset = 0;
   for (const LoadedImage& item : loaded) {
     std::memcpy(slot.host.data() + offset, item.image->rgb.data(), item.image->rgb.size());
@@ -59,8 +63,10 @@ std::vector<const uint8_t*> PixelStaging::upload(const std::vector<LoadedImage>&
   return pixels;
 }
 
+size_t PixelStaging::room_for(const std::vector<LoadedImage>& loaded) { return kSlots * with_room(bytes_of(loaded)); }
+
 void PixelStaging::used() {
-  const auto& last = slots_[(uploads_ + 1) % 2];
+  const auto& last = slots_[(uploads_ + kSlots - 1) % kSlots];
   if (last) last->used.record(context_.queue);
 }
 

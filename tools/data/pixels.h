@@ -17,6 +17,8 @@ class PixelStaging {
   // Where the work that is enqueued next finds each image, until used() and two more uploads. On the CPU that is the
   // loaded images themselves; for a GPU they are copied on a queue of their own, which the context's waits for.
   std::vector<const uint8_t*> upload(const std::vector<LoadedImage>& loaded);
+  // Bytes of the device's memory that uploads like this one keep.
+  static size_t room_for(const std::vector<LoadedImage>& loaded);
   // All work that reads the last upload was enqueued, or will not be.
   void used();
 
@@ -26,7 +28,8 @@ class PixelStaging {
 
   Context& context_;
   std::unique_ptr<Queue> copies_;  // none on the CPU
-  std::unique_ptr<Slot> slots_[2];
+  static constexpr size_t kSlots = 2;
+  std::unique_ptr<Slot> slots_[kSlots];
   size_t uploads_ = 0;
 };
 

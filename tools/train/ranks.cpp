@@ -143,17 +143,14 @@ void require_own_gpus(Communicator& ranks, DeviceKind device) {
                         name_ranks({static_cast<int>(before), static_cast<int>(r)})));
 }
 
-StepPlan agree_on_step(Communicator& ranks, const BatchShape& own, bool stop) {
-  struct Wish {
-    BatchShape shape;
-    int32_t stop;
-  };
-  StepPlan plan{own, stop};
-  for (const Wish& wish : ranks.all_gather(Wish{own, stop ? 1 : 0})) {
+StepPlan agree_on_step(Communicator& ranks, const StepPlan& own) {
+  StepPlan plan = own;
+  for (const StepPlan& wish : ranks.all_gather(own)) {
     plan.shape.height = std::max(plan.shape.height, wish.shape.height);
     plan.shape.width = std::max(plan.shape.width, wish.shape.width);
     plan.shape.max_boxes = std::max(plan.shape.max_boxes, wish.shape.max_boxes);
-    plan.stop |= wish.stop != 0;
+    plan.stop |= wish.stop;
+    plan.records &= wish.records;
   }
   return plan;
 }

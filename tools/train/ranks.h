@@ -36,8 +36,9 @@ void require_own_gpus(Communicator& ranks, DeviceKind device);
 struct StepPlan {
   BatchShape shape;  // that the images of every rank fit into, so that all pad alike
   bool stop;         // somebody was asked to
+  bool records;      // nobody has given up recordings, which have the ranks' sums in them
 };
-StepPlan agree_on_step(Communicator& ranks, const BatchShape& own, bool stop);
+StepPlan agree_on_step(Communicator& ranks, const StepPlan& own);
 
 // The detections of all ranks, in the data set's order.
 std::vector<Detection> gather_detections(Communicator& ranks, const Dataset& dataset,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -55,6 +56,7 @@ void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& sh
   require(under_way_.size() < std::size(reports_), "a step's result is read before the next but one is enqueued");
   Context& context = model_.context();
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
+  const RepeatedWork::Next next = step.work.next(context);
   step.input.load(batch, pixels_.upload(batch), learning_rate);
   const auto body = [&] {
     optimizer_.copy_learning_rate(step.input.learning_rate());
@@ -62,9 +64,13 @@ void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& sh
   };
   model_.parameters().before_step(context);
   RecordOptions options;
-  if (context.ranks != nullptr) options.any_rank = [&](bool here) { return context.ranks->any(here); };
+  if (context.ranks != nullptr)
+    options.worst_of_ranks = [&](RecordOutcome here) {
+      const auto of_ranks = context.ranks->all_gather(here);
+      return *std::max_element(of_ranks.begin(), of_ranks.end());
+    };
   if (record_)
-    step.work.run(context, body, options);
+    step.work.run(context, body, options, next);
   else
     body();
   model_.parameters().stepped();  // which a replay does not say

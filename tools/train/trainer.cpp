@@ -208,9 +208,12 @@ void Trainer::run() {
   bool saved = first > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
-    const StepPlan plan = agree_on_step(ranks_, shape_of(loaded, config_.input), stop_requested);
+    const bool records = !context_.recordings.given_up();
+    const StepPlan plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_requested, records});
     if (plan.stop) stop(saved);
-    if (state_.step == first && context_.queue.on_cuda()) require_fits(context_, config_, plan.shape, ranks_.size());
+    if (records && !plan.records) context_.recordings.give_up();
+    if (state_.step == first && context_.queue.on_cuda())
+      require_fits(context_, config_, plan.shape, loaded, ranks_.size());
     ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
                    [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
     ++state_.step;

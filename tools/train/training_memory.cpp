@@ -3,18 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
+#include "engine/optimizer.h"
 #include "kernels/cuda_device.h"
+#include "kernels/gpu.h"
+#include "tools/train/step.h"
 
 namespace fovea {
 
 namespace {
 
 constexpr double kMiB = 1 << 20;
-// A step takes between a tenth less than its tensors are counted to be (a GPU's passes need fewer than the CPU's, which
-// are counted) and a quarter more, for gaps between them and workspaces of cuDNN's plans, and what these have at least.
-constexpr double kLess = 0.9, kMore = 1.25;
-constexpr double kWorkspaces = 4 << 20;
+// A step takes at most a quarter more than its tensors are counted to be, for gaps between them and workspaces of
+// cuDNN's plans, and what these have at least.
+constexpr double kMore = 1.25, kWorkspaces = 4 << 20;
+// Of the GPU's memory, what the batch that is named leaves: room for the code of kernels, which is loaded as it is
+// needed.
+constexpr size_t kSpare = 64;  // 1 / 64
 
 // Of an image, what passes around a convolution's plan keep in a queue's workspace: at most one tensor of the layer's
 // input or output, with channels padded.
@@ -26,18 +32,9 @@ size_t scratch_of(const std::vector<ConvTrace>& layers, DType dtype) {
 
 }  // namespace
 
-size_t MemoryNeeds::at_least(int images) const {
-  return static_cast<size_t>(kLess * static_cast<double>(tensors(images)));
-}
-
 size_t MemoryNeeds::at_most(int images) const {
   return static_cast<size_t>(kWorkspaces +
-                             kMore * static_cast<double>(tensors(images) + scratch * static_cast<size_t>(images)));
-}
-
-int MemoryNeeds::most_images(size_t bytes) const {
-  const double left = (static_cast<double>(bytes) - kWorkspaces) / kMore - static_cast<double>(besides);
-  return left < 0 ? 0 : static_cast<int>(left / static_cast<double>(an_image + scratch));
+                             kMore * static_cast<double>(besides + (an_image + scratch) * static_cast<size_t>(images)));
 }
 
 size_t training_peak(Context& context, RetinaNet& model, const Shape& images) {
@@ -68,24 +65,79 @@ MemoryNeeds training_needs(const Config& config, DType activations, const BatchS
   return {.an_image = an_image, .besides = kept + one - an_image, .scratch = scratch_of(layers, activations)};
 }
 
-void require_fits(Context& context, const Config& config, const BatchShape& shape, int ranks) {
+size_t memory_of_training(const Config& config, const BatchShape& shape, const std::vector<LoadedImage>& like,
+                          bool record) {
+  const Gpu::Described gpu;
+  Context context(DeviceKind::Cuda, config.precision, config.convolution);
+  RetinaNet model(context, config.model, config.seed);
+  Optimizer optimizer(context, model.parameters(), config.train.optimizer);
+  TrainingSteps steps(model, optimizer, config.input, record);
+  std::vector<LoadedImage> batch;
+  for (size_t i = 0; i < static_cast<size_t>(shape.images); ++i) batch.push_back(like[i % like.size()]);
+  for (int i = 0; i < 3; ++i) {  // what is kept for two batches under way is there by then
+    steps.enqueue(batch, shape, 0);
+    steps.finished(0);
+  }
+  return gpu.peak();
+}
+
+namespace {
+
+const LoadedImage& largest_of(const std::vector<LoadedImage>& images) {
+  return *std::max_element(images.begin(), images.end(), [](const LoadedImage& a, const LoadedImage& b) {
+    return a.image->rgb.size() < b.image->rgb.size();
+  });
+}
+
+// The most images of which `need` fits, fewer than `above`, of which it does not: it grows by about as much with each.
+int most_images(const std::function<size_t(int)>& need, int above, size_t available) {
+  int fits = 0, fits_not = above;
+  size_t low = 0, high = need(above);
+  for (int guess = 1; fits_not - fits > 1;) {
+    const size_t needed = need(guess);
+    (needed <= available ? fits : fits_not) = guess;
+    (needed <= available ? low : high) = needed;
+    if (fits == 0) return 0;
+    const double an_image = static_cast<double>(high - low) / (fits_not - fits);
+    const int room = static_cast<int>(static_cast<double>(available - low) / an_image);
+    guess = fits + std::min(std::max(room, 1), fits_not - fits - 1);
+  }
+  return fits;
+}
+
+}  // namespace
+
+void require_fits(Context& context, const Config& config, const BatchShape& shape,
+                  const std::vector<LoadedImage>& loaded, int ranks) {
   const MemoryStatistics& held = context.memory.statistics();
-  const MemoryNeeds needs = training_needs(config, context.activation_dtype, shape, held.total);
-  const size_t available = gpu_memory().available + held.reserved;
-  if (needs.at_least(shape.images) <= available) return;
-  const int most = needs.most_images(available) * ranks;
-  const std::string fitting = most > 0 ? fmt::format("the largest train.batch that fits is about {}", most)
+  const size_t available =
+      gpu_memory().available + held.reserved + context.queue.workspace_bytes() + context.convolution.cached_bytes();
+  const MemoryNeeds bound =
+      training_needs(config, context.activation_dtype, shape, held.total + PixelStaging::room_for(loaded));
+  if (bound.at_most(shape.images) <= available) return;
+  const size_t needed = memory_of_training(config, shape, loaded);
+  if (needed <= available) {
+    // Gaps that recordings leave behind could cost more than the step has left.
+    const bool records = config.train.record && !context.recordings.given_up();
+    if (records && memory_of_training(config, shape, loaded, /*record=*/true) > available) context.recordings.give_up();
+    return;
+  }
+  const std::vector<LoadedImage> like{largest_of(loaded)};
+  const auto need = [&](int images) {
+    BatchShape of_so_many = shape;
+    of_so_many.images = images;
+    return memory_of_training(config, of_so_many, like);
+  };
+  const int most = most_images(need, shape.images, available - available / kSpare) * ranks;
+  const std::string fitting = most > 0 ? fmt::format("the largest train.batch that fits is {}", most)
                                        : "not even one image does: use a smaller input.short_side";
   throw Error(
       ErrorKind::OutOfMemory,
-      fmt::format(
-          "train.batch={} does not fit into the GPU's memory: {} images of {} x {} need {:.0f} MiB at the least "
-          "(activations {:.0f}; weights, gradients, optimiser state {:.0f}), there are {:.0f}; {}{}",
-          shape.images * ranks, shape.images, shape.height, shape.width,
-          static_cast<double>(needs.at_least(shape.images)) / kMiB,
-          static_cast<double>(needs.an_image * static_cast<size_t>(shape.images)) / kMiB,
-          static_cast<double>(needs.besides) / kMiB, static_cast<double>(available) / kMiB, fitting,
-          context.activation_dtype == DType::F32 ? ", or --precision bf16" : ""));
+      fmt::format("train.batch={} does not fit into the GPU's memory: {} images of {} x {} need {:.0f} MiB "
+                  "(of which weights, gradients and optimiser state {:.0f}), there are {:.0f}; {}{}",
+                  shape.images * ranks, shape.images, shape.height, shape.width, static_cast<double>(needed) / kMiB,
+                  static_cast<double>(held.total) / kMiB, static_cast<double>(available) / kMiB, fitting,
+                  context.activation_dtype == DType::F32 ? ", or --precision bf16" : ""));
 }
 
 }  // namespace fovea

@@ -1,6 +1,7 @@
 // Whether a training step fits into the memory of a GPU, said before the first one runs.
 #pragma once
 #include <cstddef>
+#include <vector>
 
 #include "model/retinanet.h"
 #include "tools/config/config.h"
@@ -15,19 +16,22 @@ size_t training_peak(Context& context, RetinaNet& model, const Shape& images);
 struct MemoryNeeds {
   size_t an_image, besides;  // bytes of tensors
   size_t scratch;            // of an image, at the most, for the passes around convolutions
-  size_t tensors(int images) const { return besides + an_image * static_cast<size_t>(images); }
-  size_t at_least(int images) const;
   size_t at_most(int images) const;
-  int most_images(size_t bytes) const;  // of which at_most() fits
 };
 
-// What steps of such images need on a GPU, with `kept`: the weights, their gradients and the optimiser's
-// state. From a network of the same shape on the CPU.
+// A bound of what steps of such images need on a GPU, with `kept`: the weights, their gradients, the optimiser's state,
+// and the room for pixels. From a network of the same shape on the CPU, without asking for plans.
 MemoryNeeds training_needs(const Config& config, DType activations, const BatchShape& shape, size_t kept);
 
-// Throws Error(OutOfMemory) where steps of this shape, of the batch of all `ranks`, will not fit into the GPU in use,
-// of which `context` holds the model and the optimiser's state. Names about the largest train.batch
-// that does.
-void require_fits(Context& context, const Config& config, const BatchShape& shape, int ranks);
+// Bytes of the GPU's memory that training takes as long as its steps have this shape and images like these, with or
+// without recordings: what a GPU is asked for that is only described, by the plans of the one in use.
+size_t memory_of_training(const Config& config, const BatchShape& shape, const std::vector<LoadedImage>& like,
+                          bool record = false);
+
+// Throws Error(OutOfMemory) where steps of this shape, of the batch of all `ranks`, which begins with `loaded`, will
+// not fit into the GPU in use, of which `context` holds what is there already. Names the largest train.batch that does.
+// Where they fit without recordings alone these are given up at once.
+void require_fits(Context& context, const Config& config, const BatchShape& shape,
+                  const std::vector<LoadedImage>& loaded, int ranks);
 
 }  // namespace fovea
