@@ -5,6 +5,7 @@
 
 #include "tests/cuda/program.h"
 #include "tests/support/catch.h"
+#include "tests/support/training_bench.h"
 #include "tests/support/training_ranks.h"
 
 using namespace fovea;
@@ -94,6 +95,60 @@ TEST_CASE("standin: ranks over NCCL take the steps of one rank, and the CPU's, r
                                   "events_at_exit", "graphs_at_exit"})
         CHECK(reported(seen, nothing) == 0);
     }
+}
+
+TEST_CASE("standin: ranks in bf16 take the steps of one rank, recorded and eager with the same bits",
+          "[standin][rank][replay]") {
+  RankBench bench;
+  bench.precision = "bf16";
+  // Without norms that look at the batch an image's outputs have the same bits in any part of it: the first loss
+  // differs by the order of its sum alone.
+  const std::string norm = GENERATE("batch", "frozen_batch");
+  CAPTURE(norm);
+  const Arguments settings{fmt::format("model.backbone.norm=\"{}\"", norm)};
+  const auto alone = run_fovea(bench.arguments("one", settings, kCuda), kOneThread + standin_call());
+  CAPTURE(alone.err);
+  REQUIRE(alone.exit_code == 0);
+  const auto one = curve(bench.run("one"));
+  CHECK(one.front().loss != one.back().loss);
+  for (const std::string record : {"true", "false"}) {
+    require_success(
+        TcpRanks(2, on_gpus(bench.arguments("record_" + record, joined(settings, {"train.record=" + record}), kCuda))));
+    const auto two = curve(bench.run("record_" + record));
+    CHECK(disagreement_of_curves(one, two, kForwardInPartsBf16, kBackwardInPartsBf16) == "");
+    if (norm == "frozen_batch") CHECK(two.front().loss == Approx(one.front().loss).epsilon(2 * kForward + 1e-6));
+  }
+  check_same_tensors(bench.run("record_true") / kLast, bench.run("record_false") / kLast);
+}
+
+TEST_CASE("standin: where one rank's memory does not suffice for recordings all go on without, with the same bits",
+          "[standin][rank][fault]") {
+  const RankBench bench;
+  // Images of other sizes at each step: new shapes come while there are recordings of others.
+  const Arguments settings{"train.steps=14", "input.short_side=[64, 224, 96, 160, 128]", "input.long_side=320"};
+  const auto peak_of = [&](const std::string& name, const std::string& record) {
+    const std::string report = bench.run(name + ".json").string();
+    require_success(TcpRanks(2, on_gpus(bench.arguments(name, joined(settings, {"train.record=" + record}), kCuda),
+                                        on_rank_1("FOVEA_STANDIN_REPORT=" + report))));
+    return reported(read_text(report), "peak_memory");
+  };
+  const int64_t recorded = peak_of("recorded", "true"), eager = peak_of("eager", "false");
+  REQUIRE(eager < recorded);
+  constexpr int kLimits = 4;
+  for (int i = 0; i < kLimits; ++i) {
+    const int64_t limit = eager + (recorded - 1 - eager) * i / (kLimits - 1);
+    const std::string name = fmt::format("tight{}", i);
+    const auto results = TcpRanks(2, on_gpus(bench.arguments(name, settings, kCuda),
+                                             on_rank_1(fmt::format("FOVEA_STANDIN_MEMORY={}", limit))))
+                             .wait();
+    for (const ProcessResult& result : results) {
+      CAPTURE(limit, eager, recorded, result.err);
+      REQUIRE(result.exit_code == 0);
+      CHECK_THAT(result.err, Contains("does not suffice for recordings"));
+      CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    }
+    check_same_tensors(bench.run("eager") / kLast, bench.run(name) / kLast);
+  }
 }
 
 TEST_CASE("standin: ranks over NCCL, of which one has only background images, take the same steps", "[standin][rank]") {

@@ -8,7 +8,8 @@
 //
 // bf16. Sums are in fp32; what is rounded to bf16 is a layer's result. On a GPU its bias is rounded too, and backwards
 // a gradient before it is added to another (kernels/conv.h): two roundings a layer there, one on the CPU. So the two
-// targets lie at most three roundings a layer apart.
+// targets lie at most three roundings a layer apart, and two computations on a GPU of the same images, in other parts,
+// four.
 #pragma once
 #include "tests/support/tolerance.h"
 
@@ -17,6 +18,8 @@ namespace fovea::test {
 constexpr int kLayers = 20;
 constexpr double kForward = kLayers * 24 * epsilon_of<float>(), kBackward = 2 * kForward;
 constexpr double kForwardBetweenTargetsBf16 = kLayers * 3 * epsilon_of<bfloat16>(),
-                 kBackwardBetweenTargetsBf16 = 2 * kForwardBetweenTargetsBf16;
+                 kBackwardBetweenTargetsBf16 = 2 * kForwardBetweenTargetsBf16,
+                 kForwardInPartsBf16 = kLayers * 4 * epsilon_of<bfloat16>(),
+                 kBackwardInPartsBf16 = 2 * kForwardInPartsBf16;
 
 }  // namespace fovea::test
