@@ -13,7 +13,7 @@ namespace fovea::cudnn {
 
 struct LibraryName {
   const char* soname;    // "libcudnn.so.9"
-  const char* variable;  // the environment variable that names it
+  const char* variable;  // the environment variable that names it, or nullptr
   const char* what;      // "cuDNN 9", for messages
 };
 
@@ -38,7 +38,8 @@ FoundLibrary find_library(const LibraryName& name, const Refusal& refusal = null
 // Throws Error(Runtime) that says the problem.
 LoadedLibrary load_library(const LibraryName& name, const Refusal& refusal = nullptr);
 
-// cuDNN, loaded at the first call. Throws as above, and where there are only versions before 9.11.
+// cuDNN, loaded at the first call. Throws as above, and where there are only versions that are too old: before 9.0, or
+// before 9.11 where no GPU can be used, since older ones cannot plan for a description; or none with its cuBLASLt.
 struct Library {
   LoadedLibrary loaded;
   int version = 0;        // 91900 for 9.19.0

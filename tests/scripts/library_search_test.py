@@ -1,5 +1,5 @@
 """Where `fovea info` finds NVIDIA's libraries on a machine that has them in a Python's or conda's packages alone: in a root of its own
-(chroot), with an empty environment but for PATH. Arguments: fovea, a double of the libraries, one of an old cuDNN."""
+(chroot), with an empty environment but for PATH. Arguments: fovea, fovea on the stand-in's GPU, a double of the libraries, one of an old cuDNN."""
 import os
 import re
 import shutil
@@ -8,15 +8,17 @@ import sys
 import tempfile
 import unittest
 
-FOVEA, DOUBLE, OLD_DOUBLE = sys.argv[1:4]
+FOVEA, FOVEA_ON_GPU, DOUBLE, OLD_DOUBLE = sys.argv[1:5]
+DEVICE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data/h200_device_properties.json")
 PACKAGES = "lib/python3.12/site-packages/nvidia"
 
 
 class Root:
-    def __init__(self):
+    def __init__(self, program=FOVEA):
         self.path = tempfile.mkdtemp(prefix="library_search_")
-        self.take(FOVEA, "/fovea")
-        needed = subprocess.run(["ldd", FOVEA], stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.take(program, "/fovea")
+        self.take(DEVICE, DEVICE)
+        needed = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True, text=True).stdout
         for file in re.findall(r"(/\S+) \(0x", needed):
             self.take(file, file)
 
@@ -24,6 +26,11 @@ class Root:
         target = self.path + place
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copy(os.path.realpath(file), target)
+
+    def cudnn(self, place, double=DOUBLE):
+        """With the cuBLASLt that it needs beside it."""
+        self.take(double, place + "/libcudnn.so.9")
+        self.take(DOUBLE, place + "/libcublasLt.so.13")
 
     def python(self, prefix):
         self.write(prefix + "/bin/python3.12")
@@ -70,25 +77,46 @@ class LibrarySearch(unittest.TestCase):
         self.root.python("/opt/python")
         os.makedirs(self.root.path + "/venv/bin")
         os.symlink("/opt/python/bin/python3", self.root.path + "/venv/bin/python3")
-        self.root.take(DOUBLE, f"/opt/python/{PACKAGES}/cudnn/lib/libcudnn.so.9")
+        self.root.cudnn(f"/opt/python/{PACKAGES}/cudnn/lib")
         self.assertIn(f"cuDNN: 9.19.0, /opt/python/{PACKAGES}/cudnn", self.root.info(PATH="/venv/bin")[1])
 
     def test_conda_comes_before_packages_and_the_loader_before_both(self):
-        self.root.take(DOUBLE, "/conda/lib/libcudnn.so.9")
-        self.root.take(DOUBLE, f"/venv/{PACKAGES}/cudnn/lib/libcudnn.so.9")
+        self.root.cudnn("/conda/lib")
+        self.root.cudnn(f"/venv/{PACKAGES}/cudnn/lib")
         places = {"CONDA_PREFIX": "/conda", "VIRTUAL_ENV": "/venv"}
         self.assertIn("cuDNN: 9.19.0, /conda/lib/libcudnn.so.9\n", self.root.info(**places)[1])
-        self.root.take(DOUBLE, "/usr/lib/libcudnn.so.9")
+        self.root.cudnn("/usr/lib")
         self.assertIn("cuDNN: 9.19.0, /usr/lib/libcudnn.so.9\n", self.root.info(**places)[1])
 
     def test_a_cudnn_that_is_too_old_is_passed_over_and_named_where_there_is_no_other(self):
-        self.root.take(OLD_DOUBLE, "/conda/lib/libcudnn.so.9")
+        self.root.cudnn("/conda/lib", OLD_DOUBLE)
         code, text = self.root.info(CONDA_PREFIX="/conda", VIRTUAL_ENV="/venv")
         self.assertEqual(code, 0, text)
-        self.assertRegex(text, r"cuDNN: none: .*/conda/lib/libcudnn.so.9 is cuDNN 9.1.0, too old")
-        self.root.take(DOUBLE, f"/venv/{PACKAGES}/cudnn/lib/libcudnn.so.9")
+        self.assertRegex(text, r"cuDNN: none: .*/conda/lib/libcudnn.so.9 is cuDNN 9.1.0, too old: needs 9.11.0 or a newer 9, to plan without a GPU")
+        self.root.cudnn(f"/venv/{PACKAGES}/cudnn/lib")
         text = self.root.info(CONDA_PREFIX="/conda", VIRTUAL_ENV="/venv")[1]
         self.assertIn(f"cuDNN: 9.19.0, /venv/{PACKAGES}/cudnn/lib/libcudnn.so.9\n", text)
+
+    def test_on_a_GPU_an_older_cudnn_serves(self):
+        root = Root(FOVEA_ON_GPU)
+        self.addCleanup(root.remove)
+        root.cudnn("/conda/lib", OLD_DOUBLE)
+        root.cudnn(f"/venv/{PACKAGES}/cudnn/lib")
+        text = root.info(CONDA_PREFIX="/conda", VIRTUAL_ENV="/venv")[1]
+        self.assertIn("cuDNN: 9.1.0, /conda/lib/libcudnn.so.9\n", text)
+
+    def test_a_cudnn_without_the_cublaslt_that_it_needs_is_not_taken(self):
+        self.root.take(DOUBLE, "/conda/lib/libcudnn.so.9")
+        code, text = self.root.info(CONDA_PREFIX="/conda")
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, r"cuDNN: none: .*/conda/lib/libcudnn.so.9 cannot be used without libcublasLt.so.13")
+        for place in (f"/conda/{PACKAGES}/cublas/lib", "/cublas/lib"):  # of conda's Python, and beside cuDNN's folder as pip lays it
+            self.root.take(DOUBLE, place + "/libcublasLt.so.13")
+            self.assertIn("cuDNN: 9.19.0, /conda/lib/libcudnn.so.9\n", self.root.info(CONDA_PREFIX="/conda")[1])
+            os.remove(self.root.path + place + "/libcublasLt.so.13")
+        self.root.take(DOUBLE, "/elsewhere/libcublasLt.so.13")
+        self.assertIn("cuDNN: 9.19.0, /conda/lib/libcudnn.so.9\n",
+                      self.root.info(CONDA_PREFIX="/conda", FOVEA_CUBLASLT="/elsewhere")[1])
 
     def test_without_any_the_program_works_and_says_where_it_looked(self):
         code, text = self.root.info(PATH="/bin")
