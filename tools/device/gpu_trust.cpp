@@ -96,6 +96,10 @@ void keep(const GpuCheckOptions& options, GpuVerdict& verdict, const std::string
     verdict.unkept = "neither XDG_CACHE_HOME nor HOME names a folder for it";
     return;
   }
+  if (!verdict.lasting && remembered_verdict(options)) {
+    verdict.unkept = "what was found before stays";
+    return;
+  }
   try {
     std::error_code error;
     std::filesystem::create_directories(options.folder, error);

@@ -265,7 +265,8 @@ class SmallTraining {
  private:
   Context& context_;
   RetinaNet model_;
-  Optimizer optimizer_{context_, model_.parameters(), {}};
+  Optimizer optimizer_{
+      context_, model_.parameters(), {.clip_norm = 0.5}};  // below the norm, so that a step hangs on it
   DeviceBatch batch_;
   RepeatedWork work_;
 };
@@ -289,8 +290,8 @@ double bound_of_step(DType dtype) {
   return dtype == DType::BF16 ? kLayers * 3 * kEpsilonBf16 : kLayers * 2 * 24 * kEpsilonF32;
 }
 
-std::string check_step() {
-  Context on_gpu = gpu(), on_cpu = cpu(on_gpu);
+std::string check_step(Precision precision) {
+  Context on_gpu(DeviceKind::Cuda, precision, kernels::ConvAlgorithm::Direct), on_cpu = cpu(on_gpu);
   SmallTraining found(on_gpu), expected(on_cpu);
   const Values before = expected.weights();
   found.step(/*recorded=*/false);
@@ -334,7 +335,8 @@ std::vector<SmokeCheck> smoke_checks() {
           {"convolution, gradient of the weights", [] { return check_convolution(ConvPass::BackwardWeight); }},
           {"focal loss and its gradient", check_focal_loss},
           {"suppression", check_suppression},
-          {"a training step", check_step},
+          {"a training step", [] { return check_step(Precision::Auto); }},
+          {"a training step in fp32", [] { return check_step(Precision::F32); }},  // where a bound is a thousandth
           {"recorded training steps", check_recorded_steps}};
 }
 

@@ -76,6 +76,7 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
   context.trace = &plan.layers;
   context.memory.reset_peak();
   context.queue.record([&] {
+    plan.layers.clear();  // a GPU's recording may run this more than once
     Tape tape(context, /*training=*/false);
     model.forward(tape, context.empty(shape, context.activation_dtype));
   });

@@ -40,6 +40,7 @@ size_t MemoryNeeds::at_most(int images) const {
 size_t training_peak(Context& context, RetinaNet& model, const Shape& images) {
   context.memory.reset_peak();
   context.queue.record([&] {
+    if (context.trace != nullptr) context.trace->clear();  // a GPU's recording may run this more than once
     Tape tape(context, /*training=*/true);
     model.parameters().bind_gradients(tape, false);
     const Outputs outputs = model.forward(tape, context.empty(images, context.activation_dtype));
