@@ -136,7 +136,8 @@ int version_of(const LoadedLibrary& cudnn) {
 std::string refuse(const LoadedLibrary& cudnn) {
   const int version = version_of(cudnn);
   if (version == 0) return cudnn.path + " is not cuDNN: no cudnnGetVersion";
-  const bool describes = Gpu::only_described() || !gpu_status().usable();
+  // Whether there is a GPU matters for an old one alone, and is not asked without need.
+  const bool describes = version < kOldestToDescribe && (Gpu::only_described() || !gpu_status().usable());
   const int oldest = describes ? kOldestToDescribe : kOldest;
   if (version < oldest)
     return cudnn.path + " is cuDNN " + version_text(version) + ", too old: needs " + version_text(oldest) +
