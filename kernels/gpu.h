@@ -59,7 +59,7 @@ class Gpu {
 class Gpu::Described {
  public:
   Described();
-  ~Described();
+  ~Described();  // NOLINT(performance-trivially-destructible): as it is without CUDA
   Described(const Described&) = delete;
   Described& operator=(const Described&) = delete;
   size_t peak() const;  // most bytes of its memory that were held at a time
