@@ -41,8 +41,8 @@ class ConvCost {
   }
   double bias_pass() const { return pass(y_); }
 
-  // A matrix product with our passes. It adds; scattered pixels are ours, and so are masks, unless it has their bits.
-  // It writes the fp32 gradient.
+  // A matrix product with our passes; `mask`: of a data gradient. It adds; scattered pixels are ours, and so are masks,
+  // unless it has their bits. It writes the fp32 gradient.
   double product(bool add, bool mask, bool bits) const {
     if (pass_ == ConvPass::BackwardWeight) return gather() + longest(false, x_ + y_ + (1 + int{add}) * gradient_);
     if (pass_ == ConvPass::Forward)

@@ -151,10 +151,10 @@ class CublasltProducts final : public ConvProducts {
     bool adds_apart(const ConvForm& form) const { return fusion.add && !key(form).add; }
     bool masks_apart(const ConvForm& form) const { return fusion.relu && !key(form).relu; }
     double product(const ConvCost& cost, const ConvForm& form) const {
-      return cost.product(fusion.add, pass == ConvPass::BackwardData && fusion.relu, key(form).bits);
+      return cost.product(fusion.add, fusion.relu, key(form).bits);
     }
     double passes(const ConvCost& cost, const ConvForm& form) const {
-      return cost.product_passes(fusion.add, pass == ConvPass::BackwardData && fusion.relu, key(form).bits);
+      return cost.product_passes(fusion.add, fusion.relu, key(form).bits);
     }
   };
   struct Choice {

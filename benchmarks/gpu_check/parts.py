@@ -193,7 +193,7 @@ class Parts:
                 result["unpublished"] = "without " + ", ".join(missing)
 
     def layers(self, result):
-        """Where the time of batch 32 went, and what each layer must take at the least on an H200."""
+        """Where the time of batch 32 went, and what each layer must take at least on an H200."""
         measured = self.results.part("speed_32")
         if not any(measured.get(kind, {}).get("layers") for kind in ("inference", "training")):
             measured = {}

@@ -58,7 +58,7 @@ def layers(data):
                       for table in (found.get("roofline", {}), simulated.get(work, {}).get("layers", {})))
             lines.append((work, layer, call, f"{1e3 * seconds:.3f}", f"{100 * seconds / total:.1f} %",
                           *(f"{1e3 * value:.3f}" if value else "" for value in beside)))
-    table = rows(("work, batch 32", "layer", "call", "ms", "share", "at the least on an H200", "predicted for it"), lines)
+    table = rows(("work, batch 32", "layer", "call", "ms", "share", "at least on an H200", "predicted for it"), lines)
     for work in ("detection", "training"):
         if work in simulated:
             table += ["", f"Predicted for {simulated['gpu']}: {work} {1e3 * simulated[work]['seconds']:.2f} ms a batch of "

@@ -41,6 +41,19 @@ TEST_CASE("standin: a library without which a GPU is slower is said once, and is
   CHECK_THAT(read_text(file), Contains(R"("NVRTC":null)"));
 }
 
+TEST_CASE("standin: info lists each layer once, on a GPU as on the CPU", "[standin]") {
+  const auto layers = [](const char* device) {
+    const auto result = run_standin(
+        {"info", "--preset", "tiny", "--size", "64", "--precision", "fp32", "--roofline", "--device", device});
+    CAPTURE(result.err);
+    REQUIRE(result.exit_code == 0);
+    const size_t begin = result.out.find("\nlayer "), end = result.out.find("detection without its last step");
+    REQUIRE(begin < end);
+    return result.out.substr(begin, end - begin);
+  };
+  CHECK(layers("cuda") == layers("cpu"));
+}
+
 TEST_CASE("standin: bench that cannot time a layer's plans says why in a line", "[standin][fault]") {
   const auto refused = [](const char* device, const char* layer, ErrorKind kind, const char* why) {
     const auto result = run_standin({"bench", "--preset", "tiny", "--size", "64", "--device", device, "--precision",

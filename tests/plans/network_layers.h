@@ -2,20 +2,13 @@
 #pragma once
 #include <vector>
 
-#include "model/retinanet.h"
+#include "model/trace.h"
 
 namespace fovea::test {
 
-// Of a training step's forward pass at a size, one image. Recording runs no arithmetic.
+// Of a training step's forward pass at a size, one image.
 inline std::vector<ConvTrace> layers_at(RetinaNet& model, Context& context, LevelSize size) {
-  std::vector<ConvTrace> layers;
-  context.trace = &layers;
-  context.queue.record([&] {
-    Tape tape(context, /*training=*/true);
-    model.forward(tape, context.empty({1, size.height, size.width, 3}, DType::F32));
-  });
-  context.trace = nullptr;
-  return layers;
+  return traced_layers(context, model, {1, size.height, size.width, 3}, /*training=*/true);
 }
 
 inline ModelConfig network(int depth, Norm norm = Norm::FrozenBatch, Norm head_norm = Norm::None, int classes = 80) {

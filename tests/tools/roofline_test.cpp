@@ -1,6 +1,7 @@
 // The performance model against figures computed by hand from the paper's network.
 #include "tools/info/roofline.h"
 
+#include "model/trace.h"
 #include "tests/support/catch.h"
 #include "tools/config/config.h"
 
@@ -13,13 +14,7 @@ std::vector<LayerCost> costs_of_paper(int batch) {
   config.model.classes = 80;
   Context context(DeviceKind::Cpu, Precision::BF16);
   RetinaNet model(context, config.model, 0);
-  std::vector<ConvTrace> trace;
-  context.trace = &trace;
-  context.queue.record([&] {
-    Tape tape(context, /*training=*/true);
-    model.forward(tape, context.empty({batch, 800, 800, 3}, DType::BF16));
-  });
-  return layer_costs(trace, model);
+  return layer_costs(traced_layers(context, model, {batch, 800, 800, 3}, /*training=*/true), model);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "kernels/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 #include "model/levels.h"
+#include "model/trace.h"
 #include "model/weights.h"
 #include "tools/bench/candidates.h"
 #include "tools/bench/plan_times.h"
@@ -262,13 +263,7 @@ constexpr int kPlans = 5;
 
 // Of one layer, instead of the whole.
 void bench_plans(const BenchOptions& options, Context& context, RetinaNet& model) {
-  std::vector<ConvTrace> layers;
-  context.trace = &layers;
-  context.queue.record([&] {
-    Tape tape(context, /*training=*/true);
-    model.forward(tape, context.empty({options.batch, options.size, options.size, 3}, context.activation_dtype));
-  });
-  context.trace = nullptr;
+  const auto layers = traced_layers(context, model, {options.batch, options.size, options.size, 3}, /*training=*/true);
   context.memory.release_cached();
   const PlanTimes times = time_plans(context, layers, options.time_plans, kPlans);
   fmt::print("{} at batch {}, {}x{}, {}: the first {} plans of each pass, each alone\n{}", options.time_plans,

@@ -33,26 +33,30 @@ PlanTimes time_plans(Context& context, const std::vector<ConvTrace>& layers, con
   return all;
 }
 
+double PlanTimes::tflop_per_second(const Time& time) const {
+  return time.of.failed.empty() ? 2e-12 * static_cast<double>(shape.macs()) / time.of.seconds : 0;
+}
+
 std::string PlanTimes::table() const {
   Table table({"pass", "engine", "kernels", "ms", "TFLOP/s"});
-  for (const auto& [pass, time] : times) {
-    const bool ran = time.failed.empty();
-    const double flop = 2.0 * static_cast<double>(shape.macs());
-    table.add({name_of(pass), time.plan.engine, time.plan.kernels,
-               ran ? fmt::format("{:.3f}", 1e3 * time.seconds) : time.failed,
-               ran ? fmt::format("{:.1f}", flop / time.seconds / 1e12) : ""});
+  for (const Time& time : times) {
+    const auto& [plan, seconds, failed] = time.of;
+    table.add({name_of(time.pass), plan.engine, plan.kernels,
+               failed.empty() ? fmt::format("{:.3f}", 1e3 * seconds) : failed,
+               failed.empty() ? fmt::format("{:.1f}", tflop_per_second(time)) : ""});
   }
   return table.text();
 }
 
 std::string PlanTimes::json() const {
   std::string rows;
-  for (const auto& [pass, time] : times)
+  for (const Time& time : times) {
+    const auto& [plan, seconds, failed] = time.of;
     rows += fmt::format(
         R"({}{{"pass":{},"engine":{},"kernels":{},"seconds":{:.9f},"tflop_per_second":{:.1f},"failed":{}}})",
-        rows.empty() ? "" : ",", json_quoted(name_of(pass)), json_quoted(time.plan.engine),
-        json_quoted(time.plan.kernels), time.seconds,
-        time.seconds > 0 ? 2e-12 * static_cast<double>(shape.macs()) / time.seconds : 0, json_quoted(time.failed));
+        rows.empty() ? "" : ",", json_quoted(name_of(time.pass)), json_quoted(plan.engine), json_quoted(plan.kernels),
+        seconds, tflop_per_second(time), json_quoted(failed));
+  }
   return "[" + rows + "]";
 }
 

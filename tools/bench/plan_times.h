@@ -14,6 +14,7 @@ struct PlanTimes {
     kernels::ConvPass pass;
     kernels::ConvPlanTime of;
   };
+  double tflop_per_second(const Time& time) const;  // 0: it did not run
   std::vector<Time> times;
   std::string table() const;
   std::string json() const;

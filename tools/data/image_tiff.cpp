@@ -60,7 +60,7 @@ struct TiffSource {
 using TiffHandle = std::unique_ptr<TIFF, decltype(&TIFFClose)>;
 
 TiffHandle open(TiffSource& source, const ImageOptions& options) {
-  constexpr int64_t kBytesOfPixel = 8;  // four channels of 16 bits: what one strip may hold at the most
+  constexpr int64_t kBytesOfPixel = 8;  // four channels of 16 bits: what one strip may hold at most
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> opening(TIFFOpenOptionsAlloc(),
                                                                                  TIFFOpenOptionsFree);
   require(opening != nullptr, "libtiff could start");

@@ -11,6 +11,7 @@
 #include "kernels/conv.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
+#include "model/trace.h"
 #include "tools/config/config.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/device/machine.h"
@@ -73,17 +74,11 @@ struct Plan {
 Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
   Plan plan;
   const Shape shape{batch, size.height, size.width, 3};
-  context.trace = &plan.layers;
   context.memory.reset_peak();
-  context.queue.record([&] {
-    plan.layers.clear();  // a GPU's recording may run this more than once
-    Tape tape(context, /*training=*/false);
-    model.forward(tape, context.empty(shape, context.activation_dtype));
-  });
-  context.trace = &plan.training_layers;
+  plan.layers = traced_layers(context, model, shape, /*training=*/false);
   plan.forward_peak = context.memory.statistics().peak;
+  plan.training_layers = traced_layers(context, model, shape, /*training=*/true);
   plan.training_peak = training_peak(context, model, shape);
-  context.trace = nullptr;
   return plan;
 }
 
@@ -228,7 +223,7 @@ void add_info(CLI::App& app) {
       "List what computes every convolution in bf16, cuDNN's plans and cuBLASLt's products: on the GPU here, or on an "
       "H200 where there is none");
   verb->add_flag("--roofline", options->roofline,
-                 "What each layer must take at the least on an H200, in bf16: FLOP, bytes, microseconds");
+                 "What each layer must take at least on an H200, in bf16: FLOP, bytes, microseconds");
   verb->add_flag("--simulate", options->simulate,
                  "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
   verb->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");

@@ -8,6 +8,7 @@
 #include "engine/optimizer.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gpu.h"
+#include "model/trace.h"
 #include "tools/train/step.h"
 
 namespace fovea {
@@ -40,7 +41,6 @@ size_t MemoryNeeds::at_most(int images) const {
 size_t training_peak(Context& context, RetinaNet& model, const Shape& images) {
   context.memory.reset_peak();
   context.queue.record([&] {
-    if (context.trace != nullptr) context.trace->clear();  // a GPU's recording may run this more than once
     Tape tape(context, /*training=*/true);
     model.parameters().bind_gradients(tape, false);
     const Outputs outputs = model.forward(tape, context.empty(images, context.activation_dtype));
@@ -55,14 +55,10 @@ MemoryNeeds training_needs(const Config& config, DType activations, const BatchS
   Context context(DeviceKind::Cpu, activations == DType::BF16 ? Precision::BF16 : Precision::F32);
   RetinaNet model(context, config.model, config.seed);
   const size_t before = context.memory.statistics().total;
-  std::vector<ConvTrace> layers;
-  context.trace = &layers;
-  const auto peak = [&](int64_t images) {
-    return training_peak(context, model, {images, shape.height, shape.width, 3}) - before;
-  };
-  const size_t one = peak(1);
-  context.trace = nullptr;
-  const size_t an_image = peak(2) - one;
+  const auto images = [&](int64_t count) { return Shape{count, shape.height, shape.width, 3}; };
+  const auto peak = [&](int64_t count) { return training_peak(context, model, images(count)) - before; };
+  const auto layers = traced_layers(context, model, images(1), /*training=*/true);
+  const size_t one = peak(1), an_image = peak(2) - one;
   return {.an_image = an_image, .besides = kept + one - an_image, .scratch = scratch_of(layers, activations)};
 }
 
