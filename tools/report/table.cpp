@@ -1,6 +1,7 @@
 #include "tools/report/table.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/error.h"
 
