@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
-#include "engine/module.h"
 #include "engine/ops.h"
+#include "engine/parameters.h"
 
 namespace fovea {
 

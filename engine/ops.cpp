@@ -1,6 +1,6 @@
 #include "engine/ops.h"
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/group_norm.h"

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "engine/autograd.h"
-#include "engine/module.h"
+#include "engine/parameters.h"
 #include "kernels/batch_norm.h"
 
 namespace fovea::ops {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/module.h"
+#include "engine/parameters.h"
 #include "kernels/optimizer.h"
 
 namespace fovea {

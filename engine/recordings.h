@@ -1,4 +1,4 @@
-// The recordings of repeated work (engine/graph.h), kept as long as there is memory for them.
+// The recordings of repeated work (engine/repeated_work.h), kept as long as there is memory for them.
 #pragma once
 #include <functional>
 #include <memory>

@@ -1,6 +1,6 @@
 #include "engine/working_weight.h"
 
-#include "engine/module.h"
+#include "engine/parameters.h"
 #include "kernels/activation.h"
 
 namespace fovea {

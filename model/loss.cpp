@@ -1,6 +1,6 @@
 #include "model/loss.h"
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 #include "kernels/focal_loss.h"
 #include "kernels/traffic.h"
 #include "model/levels.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/module.h"
+#include "engine/parameters.h"
 #include "engine/safetensors.h"
 
 namespace fovea {

@@ -1,8 +1,8 @@
 // A whole training step on a GPU's queue: captured once and replayed; what it launches, and how much memory it takes.
 #include <fmt/format.h>
 
-#include "engine/graph.h"
 #include "engine/optimizer.h"
+#include "engine/repeated_work.h"
 #include "tests/model/golden_network.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"

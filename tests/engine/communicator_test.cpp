@@ -1,5 +1,5 @@
 // Ranks over TCP, in threads of this process. Over MPI and as programs: tests/tools/ranks_test.cpp.
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 
 #include <stdlib.h>
 

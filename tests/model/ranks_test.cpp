@@ -3,7 +3,7 @@
 // The bound is that of golden_network_test.cpp: two computations whose errors are each within kBackward of a tensor's
 // largest value.
 #include "tests/support/ranks.h"
-#include "engine/gradient_reducer.h"
+#include "engine/distributed/gradient_reducer.h"
 #include "engine/optimizer.h"
 #include "tests/model/golden_network.h"
 #include "tests/support/catch.h"

@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "engine/communicator.h"
-#include "engine/communicator_socket.h"
+#include "engine/distributed/communicator.h"
+#include "engine/distributed/socket.h"
 
 namespace fovea::test {
 

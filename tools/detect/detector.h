@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/graph.h"
+#include "engine/repeated_work.h"
 #include "model/retinanet.h"
 #include "tools/data/batch.h"
 #include "tools/data/pixels.h"

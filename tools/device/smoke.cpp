@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/graph.h"
 #include "engine/random.h"
+#include "engine/repeated_work.h"
 #include "kernels/focal_loss.h"
 #include "kernels/nms.h"
 #include "model/levels.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 #include "tools/config/config.h"
 #include "tools/data/batch.h"
 #include "tools/eval/coco_metrics.h"

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/communicator.h"
-#include "engine/gradient_reducer.h"
+#include "engine/distributed/communicator.h"
+#include "engine/distributed/gradient_reducer.h"
 
 namespace fovea {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <optional>
 
-#include "engine/graph.h"
 #include "engine/optimizer.h"
+#include "engine/repeated_work.h"
 #include "model/retinanet.h"
 #include "tools/data/batch.h"
 #include "tools/data/pixels.h"

@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 #include "engine/printable.h"
 #include "tools/data/form.h"
 #include "tools/data/loader.h"

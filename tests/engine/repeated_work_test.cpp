@@ -1,5 +1,5 @@
 // Work of recurring shapes: eager, then recorded, then replayed; and the cache that holds it.
-#include "engine/graph.h"
+#include "engine/repeated_work.h"
 
 #include "tests/support/catch.h"
 

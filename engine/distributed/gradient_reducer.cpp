@@ -1,6 +1,6 @@
-#include "engine/gradient_reducer.h"
+#include "engine/distributed/gradient_reducer.h"
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 
 namespace fovea {
 

@@ -1,4 +1,4 @@
-#include "engine/communicator_watch.h"
+#include "engine/distributed/watch.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Sums the gradients of all ranks while backward still runs: a part of the flat gradient buffer (a head, the FPN, a
 // stage of the backbone) as soon as backward has passed the mark before that part.
 #pragma once
-#include "engine/module.h"
+#include "engine/parameters.h"
 
 namespace fovea {
 

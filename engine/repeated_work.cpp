@@ -1,4 +1,4 @@
-#include "engine/graph.h"
+#include "engine/repeated_work.h"
 
 namespace fovea {
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 
 namespace fovea {
 

@@ -1,4 +1,4 @@
-#include "engine/communicator.h"
+#include "engine/distributed/communicator.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "engine/communicator_watch.h"
+#include "engine/distributed/watch.h"
 
 namespace fovea {
 

@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <thread>
 
-#include "engine/communicator_socket.h"
-#include "engine/communicator_transport.h"
+#include "engine/distributed/socket.h"
+#include "engine/distributed/transport.h"
 
 namespace fovea {
 

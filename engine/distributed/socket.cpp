@@ -1,4 +1,4 @@
-#include "engine/communicator_socket.h"
+#include "engine/distributed/socket.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/communicator_transport.h"
+#include "engine/distributed/transport.h"
 #include "kernels/queue.h"
 
 namespace fovea {

@@ -1,5 +1,5 @@
 // Collectives over NCCL, which is loaded when several ranks train on GPUs. Calls go into the queue's stream, so that a
-// CUDA graph captures them. Where one of them does not end, a Watch sees it (communicator_watch.h).
+// CUDA graph captures them. Where one of them does not end, a Watch sees it (watch.h).
 #if defined(FOVEA_HAS_NCCL)
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -9,9 +9,9 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/communicator.h"
-#include "engine/communicator_socket.h"
-#include "engine/communicator_watch.h"
+#include "engine/distributed/communicator.h"
+#include "engine/distributed/socket.h"
+#include "engine/distributed/watch.h"
 #include "kernels/cuda_device.h"
 #include "kernels/cudnn_library.h"
 

@@ -13,14 +13,14 @@
 #include <type_traits>
 #include <vector>
 
-#include "engine/communicator_transport.h"
+#include "engine/distributed/transport.h"
 #include "kernels/queue.h"
 
 namespace fovea {
 
 class Watch;
 
-// Collectives on a GPU's memory, put into the queue's stream (communicator_nccl.cpp).
+// Collectives on a GPU's memory, put into the queue's stream (nccl.cpp).
 class DeviceCollectives {
  public:
   virtual ~DeviceCollectives() = default;

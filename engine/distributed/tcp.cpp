@@ -11,8 +11,8 @@
 #include <cstring>
 #include <mutex>
 
-#include "engine/communicator_socket.h"
-#include "engine/communicator_transport.h"
+#include "engine/distributed/socket.h"
+#include "engine/distributed/transport.h"
 
 namespace fovea {
 
