@@ -6,7 +6,7 @@
 #include "benchmarks/heads.h"
 #include "kernels/anchor_match.h"
 #include "kernels/box_loss.h"
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 
 using namespace fovea;
 using namespace fovea::kernels;

@@ -4,7 +4,7 @@
 
 #include "benchmarks/bench.h"
 #include "benchmarks/heads.h"
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 
 using namespace fovea;
 using namespace fovea::kernels;

@@ -14,8 +14,8 @@
 #include <xxhash.h>
 
 #include "engine/printable.h"
-#include "kernels/bfloat16.h"
 #include "kernels/error.h"
+#include "kernels/launch/bfloat16.h"
 
 namespace fovea {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/memory.h"
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 
 namespace fovea {
 

@@ -3,8 +3,8 @@
 #include "kernels/activation.h"
 
 #include "kernels/column_reduce.h"
-#include "kernels/math.h"
-#include "kernels/pack.h"
+#include "kernels/launch/math.h"
+#include "kernels/launch/pack.h"
 #include "kernels/reduce.h"
 
 namespace fovea::kernels {

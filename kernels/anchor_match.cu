@@ -10,9 +10,9 @@
 
 #include <bit>
 
-#include "kernels/atomic.h"
 #include "kernels/box_overlap.h"
-#include "kernels/launch.h"
+#include "kernels/launch/atomic.h"
+#include "kernels/launch/launch.h"
 
 namespace fovea::kernels {
 namespace {

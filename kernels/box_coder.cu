@@ -1,7 +1,7 @@
 // Boxes and their deltas to anchors; the formulas are in box_coder.h.
 #include "kernels/box_coder.h"
 
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
 
 namespace fovea::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/function.h"
-#include "kernels/math.h"
+#include "kernels/launch/function.h"
+#include "kernels/launch/math.h"
 #include "kernels/queue.h"
 
 namespace fovea::kernels {

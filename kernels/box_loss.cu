@@ -1,10 +1,10 @@
 // Box regression losses over the positives of all levels; the formulas, with their sources, are in box_loss_terms.h.
 #include "kernels/box_loss.h"
 
-#include "kernels/atomic.h"
-#include "kernels/bits.h"
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/atomic.h"
+#include "kernels/launch/bits.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 #include "kernels/partial_sums.h"
 
 namespace fovea::kernels {

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/bfloat16.h"
 #include "kernels/box_loss_terms.h"
+#include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 

@@ -1,8 +1,8 @@
 // The first two steps of detection (kernels/nms.cu): from logits to the best candidates of each level.
 #pragma once
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 #include "kernels/level_view.h"
-#include "kernels/pack.h"
 #include "kernels/select.h"
 
 namespace fovea::kernels {

@@ -9,7 +9,7 @@
 //   finish:  finish(segment, column, const double (&sums)[kSums])
 // Call it with the workspace that Queue::with_workspace gives: kernels/activation.cu shows how.
 #pragma once
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
 #include "kernels/level_view.h"
 
 namespace fovea::kernels {

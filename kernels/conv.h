@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 #include "kernels/queue.h"
 
 namespace fovea::kernels {

@@ -2,8 +2,8 @@
 // memory-bound: 16 bytes are written at a time, and each element is read once.
 #include "kernels/conv_parts.h"
 
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

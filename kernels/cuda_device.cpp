@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "kernels/cpu_form.h"
 #include "kernels/cuda_check.h"
 #include "kernels/gpu.h"
+#include "kernels/launch/cpu_form.h"
 
 namespace fovea {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <type_traits>
 
-#include "kernels/function.h"
-#include "kernels/math.h"
+#include "kernels/launch/function.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 
-#include "kernels/atomic.h"
-#include "kernels/bits.h"
-#include "kernels/launch.h"
-#include "kernels/math.h"
-#include "kernels/pack.h"
+#include "kernels/launch/atomic.h"
+#include "kernels/launch/bits.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
+#include "kernels/launch/pack.h"
 #include "kernels/partial_sums.h"
 
 namespace fovea::kernels {

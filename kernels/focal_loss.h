@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/bfloat16.h"
+#include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/function.h"
+#include "kernels/launch/function.h"
 
 namespace fovea {
 

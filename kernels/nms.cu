@@ -14,7 +14,7 @@
 #include <cmath>
 
 #include "kernels/candidates.h"
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
 #include "kernels/scratch.h"
 #include "kernels/suppress.h"
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/bfloat16.h"
 #include "kernels/box_coder.h"
+#include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
 #include "kernels/queue.h"
 

@@ -1,8 +1,8 @@
 // What batch norm and group norm share: the terms that they add up down the columns (column_reduce.h), and the gradient
 // of their input. A segment is the rows whose values in a column were normalised alike: all of them, or an image's.
 #pragma once
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 

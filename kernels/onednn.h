@@ -2,7 +2,7 @@
 #pragma once
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 
 namespace fovea::kernels::onednn {
 

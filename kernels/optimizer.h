@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/dtype.h"
+#include "kernels/launch/dtype.h"
 #include "kernels/queue.h"
 
 namespace fovea::kernels {

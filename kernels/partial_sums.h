@@ -2,7 +2,7 @@
 // partial losses; here the columns and the losses are added up, in fp64 and in an order that depends on the shapes
 // only.
 #pragma once
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
 
 namespace fovea::kernels {
 

@@ -4,8 +4,8 @@
 // four windows a pixel. The backward pass gathers, so nothing is added atomically and every dx is written once.
 #include "kernels/pool.h"
 
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

@@ -1,8 +1,8 @@
 // A hash of the place (the finaliser of MurmurHash3, which mixes all 32 bits), scaled to [-1, 1].
 #include "kernels/random_fill.h"
 
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

@@ -2,9 +2,9 @@
 #pragma once
 #include <memory>
 
-#include "kernels/bfloat16.h"
 #include "kernels/cudnn_runtime.h"
-#include "kernels/dtype.h"
+#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/dtype.h"
 #include "kernels/random_fill.h"
 
 namespace fovea::cudnn {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "kernels/column_reduce.h"
-#include "kernels/pack.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/atomic.h"
-#include "kernels/function.h"
+#include "kernels/launch/atomic.h"
+#include "kernels/launch/function.h"
 
 namespace fovea::kernels {
 

@@ -3,8 +3,8 @@
 #pragma once
 #include <cstring>
 
-#include "kernels/bfloat16.h"
-#include "kernels/function.h"
+#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/function.h"
 
 #if defined(__AVX512F__) || defined(__FMA__)
 #include <immintrin.h>

@@ -2,9 +2,9 @@
 // is compared with the boxes kept so far and with its own tile by all threads, then one thread walks through the tile's
 // bits. So only kept boxes are ever compared with later ones, and all ends when enough are kept.
 #pragma once
-#include "kernels/atomic.h"
 #include "kernels/box_overlap.h"
-#include "kernels/launch.h"
+#include "kernels/launch/atomic.h"
+#include "kernels/launch/launch.h"
 
 namespace fovea::kernels {
 

@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "kernels/launch.h"
-#include "kernels/pack.h"
+#include "kernels/launch/launch.h"
+#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "engine/memory.h"
 #include "kernels/activation.h"
-#include "kernels/cpu_form.h"
+#include "kernels/launch/cpu_form.h"
 #include "tests/cuda/program.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"

@@ -1,5 +1,5 @@
 // The launch shapes and the fiber scheduler: every element once, and a missing barrier is seen.
-#include "kernels/launch.h"
+#include "kernels/launch/launch.h"
 
 #include <omp.h>
 

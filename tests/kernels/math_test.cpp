@@ -1,5 +1,5 @@
 // exp, log, log1p and sigmoid hold their stated relative errors over the whole range of float, against double's libm.
-#include "kernels/math.h"
+#include "kernels/launch/math.h"
 
 #include <cmath>
 #include <limits>

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/bfloat16.h"
+#include "kernels/launch/bfloat16.h"
 #include "tests/support/catch.h"
 #include "tests/support/seeded.h"
 

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "kernels/bfloat16.h"
 #include "kernels/cublaslt_runtime.h"
+#include "kernels/launch/bfloat16.h"
 #include "tests/standin/operands.h"
 
 namespace fovea::cublaslt {

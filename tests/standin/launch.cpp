@@ -6,7 +6,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "kernels/cpu_form.h"
+#include "kernels/launch/cpu_form.h"
 #include "tests/standin/state.h"
 
 extern "C" const char __executable_start, _end;  // of the program with its constants and variables, from the linker

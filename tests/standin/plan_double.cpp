@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "kernels/bfloat16.h"
 #include "kernels/conv_backend.h"
+#include "kernels/launch/bfloat16.h"
 #include "tests/standin/operands.h"
 
 namespace fovea::cudnn::test {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/bfloat16.h"
+#include "kernels/launch/bfloat16.h"
 
 namespace fovea::test {
 

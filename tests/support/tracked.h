@@ -4,7 +4,7 @@
 #pragma once
 #include <cmath>
 
-#include "kernels/math.h"
+#include "kernels/launch/math.h"
 #include "tests/support/tolerance.h"
 
 namespace fovea::test {

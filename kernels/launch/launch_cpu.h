@@ -1,13 +1,13 @@
-// The loops that launch shapes (kernels/launch.h) are on the CPU: spread over the cores, vectorised; or, in tests, the
-// GPU's threads as fibers.
+// The loops that launch shapes (kernels/launch/launch.h) are on the CPU: spread over the cores, vectorised; or, in
+// tests, the GPU's threads as fibers.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 
-#include "kernels/block.h"
-#include "kernels/fiber.h"
+#include "kernels/launch/block.h"
+#include "kernels/launch/fiber.h"
 #include "kernels/queue.h"
 
 namespace fovea {

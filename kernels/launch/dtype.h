@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/bfloat16.h"
 #include "kernels/error.h"
+#include "kernels/launch/bfloat16.h"
 
 namespace fovea {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/function.h"
+#include "kernels/launch/function.h"
 
 namespace fovea {
 

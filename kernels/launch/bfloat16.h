@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/function.h"
+#include "kernels/launch/function.h"
 
 #if defined(__CUDACC__)
 #include <cuda_bf16.h>

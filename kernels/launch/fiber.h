@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "kernels/block.h"
+#include "kernels/launch/block.h"
 #include "kernels/queue.h"
 
 namespace fovea {

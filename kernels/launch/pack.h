@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/bfloat16.h"
-#include "kernels/function.h"
+#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/function.h"
 
 namespace fovea {
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "kernels/function.h"
+#include "kernels/launch/function.h"
 
 namespace fovea::math {
 

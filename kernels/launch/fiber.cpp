@@ -1,4 +1,4 @@
-#include "kernels/fiber.h"
+#include "kernels/launch/fiber.h"
 
 #include <sys/mman.h>
 #include <ucontext.h>

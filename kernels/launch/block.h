@@ -2,7 +2,7 @@
 //   GpuBlock<N>    N threads of a GPU block;
 //   SerialBlock    the CPU's: one thread; barriers and reductions vanish, strided loops become plain vectorised loops;
 //   FiberBlock<N>  tests: the GPU's N threads as fibers on one CPU thread, in any order between barriers
-//   (kernels/fiber.h).
+//   (kernels/launch/fiber.h).
 //
 // What a kernel may use:
 //   thread(), size()           this thread's index; the block size (a constant 1 for SerialBlock)
@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/function.h"
+#include "kernels/launch/function.h"
 
 namespace fovea {
 

@@ -6,20 +6,21 @@
 //   for_row_packs<N>(queue, name, rows, columns, f, aligned)
 //                                                  f.row(row).operator()<W>(column): what f.row() works out is shared
 //                                                  by the row's columns (on the CPU; each GPU thread works it out anew)
-//   for_rows<BLOCK>(queue, name, rows, f)          f(block, row, shared): one block of threads a row (kernels/block.h);
+//   for_rows<BLOCK>(queue, name, rows, f)          f(block, row, shared): one block of threads a row
+//   (kernels/launch/block.h);
 //                                                  f declares `struct Shared` (or `using Shared = NoShared`), its
 //                                                  scratch
 //
 // n = 0 launches nothing. Elements, and rows, are independent of one another: they run in any order.
 //
 // Each __global__ function has a struct beside it that pairs it with its CPU form: launch::run() launches by it, and
-// lists the pair in kernels/cpu_form.h.
+// lists the pair in kernels/launch/cpu_form.h.
 #pragma once
-#include "kernels/launch_cpu.h"
+#include "kernels/launch/launch_cpu.h"
 
 #if defined(__CUDACC__)
-#include "kernels/cpu_form.h"
 #include "kernels/cuda_check.h"
+#include "kernels/launch/cpu_form.h"
 #endif
 
 namespace fovea {
