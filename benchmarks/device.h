@@ -5,10 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 #if defined(FOVEA_HAS_CUDA)
-#include "kernels/cuda_check.h"
+#include "kernels/device/cuda_check.h"
 #endif
 
 namespace fovea::bench {

@@ -1,6 +1,6 @@
 #include "engine/context.h"
 
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 
 namespace fovea {
 

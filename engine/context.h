@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/memory.h"
 #include "engine/recordings.h"
 #include "engine/tensor.h"
 #include "kernels/conv.h"
-#include "kernels/queue.h"
+#include "kernels/device/memory.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/memory.h"
-#include "kernels/queue.h"
+#include "kernels/device/memory.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

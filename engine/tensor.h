@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/memory.h"
+#include "kernels/device/memory.h"
 #include "kernels/launch/dtype.h"
 
 namespace fovea {

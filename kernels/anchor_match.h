@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/device/queue.h"
 #include "kernels/level_view.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

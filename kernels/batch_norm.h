@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::kernels {
 

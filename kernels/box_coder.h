@@ -3,9 +3,9 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/function.h"
 #include "kernels/launch/math.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

@@ -4,9 +4,9 @@
 #include <cstdint>
 
 #include "kernels/box_loss_terms.h"
+#include "kernels/device/queue.h"
 #include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/dtype.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "kernels/conv_form.h"
-#include "kernels/device_rates.h"
+#include "kernels/device/device_rates.h"
 
 namespace fovea::kernels {
 

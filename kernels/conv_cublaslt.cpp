@@ -10,10 +10,10 @@
 #include "kernels/cudnn_plan_file.h"
 #include "kernels/cudnn_runtime.h"
 #include "kernels/cudnn_timing.h"
+#include "kernels/device/scratch.h"
 #include "kernels/gpu_libraries.h"
 #include "kernels/random_tensor.h"
 #include "kernels/reduce.h"
-#include "kernels/scratch.h"
 
 namespace fovea::kernels {
 namespace {

@@ -12,8 +12,8 @@
 #include "kernels/conv_ways.h"
 #include "kernels/conv_work.h"
 #include "kernels/cudnn_runtime.h"
+#include "kernels/device/scratch.h"
 #include "kernels/reduce.h"
-#include "kernels/scratch.h"
 
 namespace fovea::kernels {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "kernels/conv_passes.h"
-#include "kernels/scratch.h"
+#include "kernels/device/scratch.h"
 
 namespace fovea::kernels {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
 
 namespace fovea::kernels {
 

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "kernels/conv_passes.h"
-#include "kernels/scratch.h"
+#include "kernels/device/scratch.h"
 #include "kernels/winograd_strided.h"
 #include "kernels/winograd_tiles.h"
 

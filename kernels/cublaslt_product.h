@@ -15,7 +15,7 @@
 
 #include "kernels/cublaslt_runtime.h"
 #include "kernels/cudnn_graphs.h"
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::cublaslt {
 

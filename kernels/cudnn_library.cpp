@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <sstream>
 
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
+#include "kernels/device/gpu.h"
 #include "kernels/error.h"
-#include "kernels/gpu.h"
 
 namespace fovea::cudnn {
 namespace {

@@ -3,9 +3,9 @@
 #include <cudnn.h>
 #include <dlfcn.h>
 
-#include "kernels/cuda_check.h"
 #include "kernels/cudnn_library.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/gpu.h"
 
 namespace fovea::cudnn {
 namespace {

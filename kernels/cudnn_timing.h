@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::cudnn {
 

@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

@@ -14,8 +14,8 @@
 #include <cmath>
 
 #include "kernels/candidates.h"
+#include "kernels/device/scratch.h"
 #include "kernels/launch/launch.h"
-#include "kernels/scratch.h"
 #include "kernels/suppress.h"
 
 namespace fovea::kernels {

@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "kernels/box_coder.h"
+#include "kernels/device/queue.h"
 #include "kernels/launch/bfloat16.h"
 #include "kernels/level_view.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

@@ -2,8 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/dtype.h"
-#include "kernels/queue.h"
 
 namespace fovea::kernels {
 

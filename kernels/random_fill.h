@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::kernels {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::kernels {
 

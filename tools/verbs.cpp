@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "engine/printable.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 #include "tools/data/form.h"
 #include "tools/device/gpu_trust.h"

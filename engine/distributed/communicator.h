@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "engine/distributed/transport.h"
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

@@ -12,8 +12,8 @@
 #include "engine/distributed/communicator.h"
 #include "engine/distributed/socket.h"
 #include "engine/distributed/watch.h"
-#include "kernels/cuda_device.h"
 #include "kernels/cudnn_library.h"
+#include "kernels/device/cuda_device.h"
 
 namespace fovea {
 

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "kernels/gpu.h"
+#include "kernels/device/gpu.h"
 
 namespace fovea {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/distributed/transport.h"
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

@@ -5,8 +5,8 @@
 #include <functional>
 #include <memory>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/block.h"
-#include "kernels/queue.h"
 
 namespace fovea {
 

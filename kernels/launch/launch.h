@@ -19,7 +19,7 @@
 #include "kernels/launch/launch_cpu.h"
 
 #if defined(__CUDACC__)
-#include "kernels/cuda_check.h"
+#include "kernels/device/cuda_check.h"
 #include "kernels/launch/cpu_form.h"
 #endif
 

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <memory>
 
+#include "kernels/device/queue.h"
 #include "kernels/launch/block.h"
 #include "kernels/launch/fiber.h"
-#include "kernels/queue.h"
 
 namespace fovea {
 

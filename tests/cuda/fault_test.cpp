@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/memory.h"
 #include "kernels/activation.h"
+#include "kernels/device/memory.h"
 #include "kernels/launch/cpu_form.h"
 #include "tests/cuda/program.h"
 #include "tests/standin/standin.h"

@@ -5,9 +5,9 @@
 
 #include <atomic>
 
-#include "engine/memory.h"
 #include "kernels/activation.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
+#include "kernels/device/memory.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/ranks.h"

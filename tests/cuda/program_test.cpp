@@ -2,7 +2,7 @@
 // same however the work is put to the device.
 #include "tests/cuda/program.h"
 #include "engine/context.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/training_bench.h"

@@ -1,11 +1,11 @@
 // Queues on a GPU: captured and replayed as CUDA graphs, events, branches; what a capture refuses.
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 #include <numeric>
 
-#include "engine/memory.h"
 #include "kernels/activation.h"
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
+#include "kernels/device/memory.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 

@@ -3,7 +3,7 @@
 #include <deque>
 
 #include "kernels/cudnn_runtime.h"
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/standin/operands.h"
 #include "tests/standin/plan_double.h"

@@ -5,8 +5,8 @@
 #include <cuda_runtime_api.h>
 
 #include "kernels/conv_backend.h"
-#include "kernels/cuda_check.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/gpu.h"
 #include "tests/standin/operands.h"
 #include "tests/standin/plan_double.h"
 #include "tests/standin/standin.h"

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <new>
 
-#include "kernels/cuda_check.h"
+#include "kernels/device/cuda_check.h"
 #endif
 
 namespace fovea::test {

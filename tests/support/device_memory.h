@@ -3,7 +3,7 @@
 #pragma once
 #include <memory>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::test {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_memory.h"
 

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "engine/safetensors.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 #include "tests/support/catch.h"
 #include "tests/support/training_bench.h"
 

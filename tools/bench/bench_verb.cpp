@@ -9,7 +9,7 @@
 
 #include "engine/random.h"
 #include "engine/safetensors.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 #include "model/levels.h"
 #include "model/trace.h"

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
+#include "kernels/device/scratch.h"
 #include "kernels/image.h"
-#include "kernels/scratch.h"
 #include "model/anchors.h"
 #include "model/loss.h"
 #include "tools/data/loader.h"

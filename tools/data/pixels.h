@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
 #include "tools/data/loader.h"
 
 namespace fovea {

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "kernels/conv.h"
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 #include "kernels/gpu_libraries.h"
 
 namespace fovea {

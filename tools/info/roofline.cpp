@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/device_rates.h"
+#include "kernels/device/device_rates.h"
 #include "tools/report/table.h"
 
 namespace fovea {

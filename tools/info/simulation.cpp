@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "kernels/device_rates.h"
+#include "kernels/device/device_rates.h"
 #include "tools/report/table.h"
 
 namespace fovea {

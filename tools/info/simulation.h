@@ -1,10 +1,10 @@
 // A predicted step: what a recorded training step or detection would take on a GPU that is not here, call by call, from
-// the calls that the engine really records for it (a described GPU: kernels/gpu.h) and the rates of one table.
+// the calls that the engine really records for it (a described GPU: kernels/device/gpu.h) and the rates of one table.
 #pragma once
 #include <string>
 #include <vector>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

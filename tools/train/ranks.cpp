@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <unordered_map>
 
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 
 namespace fovea {
 

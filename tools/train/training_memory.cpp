@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "engine/optimizer.h"
-#include "kernels/cuda_device.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_device.h"
+#include "kernels/device/gpu.h"
 #include "model/trace.h"
 #include "tools/train/step.h"
 

@@ -1,9 +1,9 @@
-#include "kernels/workspace.h"
+#include "kernels/device/workspace.h"
 
 #include <cstdlib>
 
-#include "kernels/gpu.h"
-#include "kernels/host_memory.h"
+#include "kernels/device/gpu.h"
+#include "kernels/device/host_memory.h"
 
 namespace fovea {
 

@@ -1,11 +1,11 @@
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 #include <chrono>
 #include <cstring>
 #include <exception>
 
-#include "kernels/gpu.h"
-#include "kernels/queue_parts.h"
+#include "kernels/device/gpu.h"
+#include "kernels/device/queue_parts.h"
 
 namespace fovea {
 

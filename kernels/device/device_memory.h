@@ -2,7 +2,7 @@
 #pragma once
 #include <cstddef>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

@@ -1,5 +1,5 @@
 // The calls on the GPU that queues, events and memory are made of: plain handles in, errors as exceptions. Behind it
-// the CUDA runtime (kernels/cuda_gpu.cpp); in a build without CUDA there is none (kernels/no_cuda.cpp).
+// the CUDA runtime (kernels/device/cuda_gpu.cpp); in a build without CUDA there is none (kernels/device/no_cuda.cpp).
 #pragma once
 #include <cstddef>
 

@@ -1,11 +1,11 @@
-#include "kernels/cuda_device.h"
+#include "kernels/device/cuda_device.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
-#include "kernels/cuda_check.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/gpu.h"
 #include "kernels/launch/cpu_form.h"
 
 namespace fovea {

@@ -1,6 +1,6 @@
 // What a build without CUDA says instead.
-#include "kernels/cuda_device.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_device.h"
+#include "kernels/device/gpu.h"
 #include "kernels/gpu_libraries.h"
 
 namespace fovea {

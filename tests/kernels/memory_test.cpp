@@ -1,4 +1,4 @@
-#include "engine/memory.h"
+#include "kernels/device/memory.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "kernels/device_rates.h"
+#include "kernels/device/device_rates.h"
 
 #include <algorithm>
 #include <iterator>

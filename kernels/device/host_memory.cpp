@@ -1,9 +1,9 @@
-#include "kernels/host_memory.h"
+#include "kernels/device/host_memory.h"
 
 #include <algorithm>
 #include <string>
 
-#include "kernels/gpu.h"
+#include "kernels/device/gpu.h"
 
 namespace fovea {
 

@@ -7,8 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernels/cuda_check.h"
-#include "kernels/gpu.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/gpu.h"
 
 namespace fovea {
 namespace {

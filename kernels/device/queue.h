@@ -29,7 +29,7 @@ struct QueueProfile;
 
 // Work recorded once, to be run again with the same addresses, on its queue (which outlives it). Copies share it.
 // What it reads or writes and was there before must live as long as it does; what was allocated while it was recorded
-// keeps its memory (engine/memory.h).
+// keeps its memory (kernels/device/memory.h).
 class Recording {
  public:
   Recording() = default;  // of nothing

@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/gpu.h"
-#include "kernels/queue.h"
-#include "kernels/workspace.h"
+#include "kernels/device/gpu.h"
+#include "kernels/device/queue.h"
+#include "kernels/device/workspace.h"
 
 namespace fovea {
 

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea {
 

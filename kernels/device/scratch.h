@@ -3,7 +3,7 @@
 #pragma once
 #include <cstddef>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::kernels {
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <type_traits>
 
-#include "kernels/queue.h"
+#include "kernels/device/queue.h"
 
 namespace fovea::kernels {
 

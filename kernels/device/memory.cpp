@@ -1,11 +1,11 @@
-#include "engine/memory.h"
+#include "kernels/device/memory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "engine/device_memory.h"
+#include "kernels/device/device_memory.h"
 
 namespace fovea {
 

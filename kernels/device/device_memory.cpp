@@ -1,8 +1,8 @@
-#include "engine/device_memory.h"
+#include "kernels/device/device_memory.h"
 
 #include <cstdlib>
 
-#include "kernels/gpu.h"
+#include "kernels/device/gpu.h"
 
 namespace fovea {
 
