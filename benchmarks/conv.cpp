@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "benchmarks/bench.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 using namespace fovea;
 using namespace fovea::kernels;

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "benchmarks/command_line.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/error.h"
-#include "kernels/gpu_libraries.h"
 #include "tools/data/batch.h"
 #include "tools/data/file.h"
 #include "tools/data/form.h"

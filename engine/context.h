@@ -5,7 +5,7 @@
 
 #include "engine/recordings.h"
 #include "engine/tensor.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/queue.h"
 

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "engine/printable.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
-#include "kernels/gpu_libraries.h"
 #include "tools/data/form.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/report/notices.h"

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/error.h"
-#include "kernels/gpu_libraries.h"
 
 namespace fovea::bench {
 

@@ -12,7 +12,7 @@
 #include "engine/distributed/communicator.h"
 #include "engine/distributed/socket.h"
 #include "engine/distributed/watch.h"
-#include "kernels/cudnn_library.h"
+#include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/device/cuda_device.h"
 
 namespace fovea {

@@ -97,7 +97,7 @@ void leave_gpu() {
 }
 
 int gpu_capability() {
-  if (Gpu::only_described()) return 90;  // an H200's (kernels/described_device.h)
+  if (Gpu::only_described()) return 90;  // an H200's (kernels/conv/cuda/described_device.h)
   const int index = gpu_in_use();
   int major = 0, minor = 0;
   cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "cudaDeviceGetAttribute");

@@ -1,7 +1,7 @@
 // What a build without CUDA says instead.
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
-#include "kernels/gpu_libraries.h"
 
 namespace fovea {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/optimizer.h"
-#include "kernels/conv_cublaslt.h"
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/conv/cuda/matmul_backend.h"
 #include "model/retinanet.h"
 #include "tests/cuda/program.h"
 #include "tests/standin/cublaslt.h"

@@ -1,7 +1,7 @@
 // What a Convolution keeps between calls, recording, and the same bits every time.
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
-#include "kernels/conv_passes.h"
+#include "kernels/conv/cpu/conv_passes_cpu.h"
 #include "tests/support/catch.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"

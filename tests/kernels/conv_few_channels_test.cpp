@@ -1,7 +1,7 @@
 // oneDNN's form for NHWC of strided 1×1 weight gradients left out pixels where there were fewer than 16 channels.
 #include <numeric>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "tests/support/catch.h"
 
 using namespace fovea;

@@ -1,5 +1,5 @@
 // Convolution against its definition in float64, over shapes, fusions, dtypes and algorithms.
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 #include <omp.h>
 
@@ -93,7 +93,7 @@ void check_forward(Convolution& convolution, const ConvShape& s, const Inputs<T>
                       {x.data(), {w.data()}, fusion.bias ? bias.data() : nullptr, added, fusion.relu, y.data()});
   auto expected = oracle::conv_forward(s, to_double(in.x), to_double(in.w), fusion.bias ? to_double(in.bias) : Values{},
                                        added ? to_double(in.add) : Values{}, fusion.relu);
-  if (test_device() == DeviceKind::Cuda) {  // the bias is rounded, or what it is added to (kernels/conv.h)
+  if (test_device() == DeviceKind::Cuda) {  // the bias is rounded, or what it is added to (kernels/conv/conv.h)
     oracle::allow_rounding_of<T>(oracle::conv_forward(s, to_double(in.x), to_double(in.w), {}, {}, false),
                                  forward_roundings(s), expected);
     if (fusion.bias)
@@ -115,7 +115,7 @@ void check_backward_data(Convolution& convolution, const ConvShape& s, const Inp
   const Values masked = mask ? to_double(in.mask) : Values{};
   auto expected = oracle::conv_backward_data(s, to_double(in.dy), to_double(in.w), masked,
                                              accumulate ? to_double(in.before) : Values{});
-  if (test_device() == DeviceKind::Cuda && accumulate)  // it is rounded before it is added (kernels/conv.h)
+  if (test_device() == DeviceKind::Cuda && accumulate)  // it is rounded before it is added (kernels/conv/conv.h)
     oracle::allow_rounding_of<T>(oracle::conv_backward_data(s, to_double(in.dy), to_double(in.w), masked, {}),
                                  data_roundings(s), expected);
   CHECK_CLOSE(dx.values(), expected, data_roundings(s));

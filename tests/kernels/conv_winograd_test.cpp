@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"

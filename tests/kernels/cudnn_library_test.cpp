@@ -1,5 +1,5 @@
 // Where NVIDIA's libraries are looked for; none of them is needed here.
-#include "kernels/cudnn_library.h"
+#include "kernels/conv/cuda/cudnn_library.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,6 @@
 // What shows within seconds whether a GPU can be used at all (scripts/gpu_check): convolution in its three directions,
 // of a layer that has the fastest kernels.
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"

@@ -2,7 +2,7 @@
 // steps of SGD.
 //
 // The bounds are of tests/support/network_bounds.h; Winograd's transforms amplify a layer's error by at most kWinograd
-// (kernels/winograd.h).
+// (kernels/conv/cpu/winograd_transforms.h).
 #include "tests/model/golden_network.h"
 #include "engine/optimizer.h"
 #include "tests/support/catch.h"

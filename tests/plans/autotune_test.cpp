@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <tuple>
 
-#include "kernels/cudnn_plans.h"
+#include "kernels/conv/cuda/cudnn_plans.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"

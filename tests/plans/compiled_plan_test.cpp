@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "kernels/cudnn_plan_file.h"
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/conv/cuda/plan_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 

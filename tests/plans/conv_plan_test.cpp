@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "kernels/conv_ways.h"
-#include "kernels/cudnn_library.h"
+#include "kernels/conv/cuda/conv_ways.h"
+#include "kernels/conv/cuda/cudnn_library.h"
 #include "tests/plans/network_layers.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"

@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <limits>
 
-#include "kernels/conv_backend.h"
-#include "kernels/conv_cublaslt.h"
-#include "kernels/cublaslt_library.h"
-#include "kernels/cudnn_plan_file.h"
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/backend.h"
+#include "kernels/conv/cuda/cublaslt_library.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/conv/cuda/matmul_backend.h"
+#include "kernels/conv/cuda/plan_file.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/plans/products.h"
 #include "tests/standin/cublaslt.h"

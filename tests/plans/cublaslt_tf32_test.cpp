@@ -1,9 +1,9 @@
 // TF32: taken by convolutions of fp32 tensors where it was asked for, and nowhere else.
 #include <limits>
 
-#include "kernels/conv_backend.h"
-#include "kernels/conv_cublaslt.h"
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/backend.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/conv/cuda/matmul_backend.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_memory.h"

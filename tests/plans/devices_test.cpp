@@ -7,7 +7,7 @@
 #include <map>
 #include <sstream>
 
-#include "kernels/conv_ways.h"
+#include "kernels/conv/cuda/conv_ways.h"
 #include "tests/plans/network_layers.h"
 #include "tests/support/catch.h"
 

@@ -38,7 +38,7 @@ std::set<std::string> defined(const std::string& file) {
 
 TEST_CASE("plan: the list of what only a GPU runs has every function of the runtimes, and no other", "[plans]") {
   const auto functions = listed();
-  for (const char* runtime : {"kernels/cudnn_runtime.cpp", "kernels/cublaslt_runtime.cpp"}) {
+  for (const char* runtime : {"kernels/conv/cuda/cudnn_runtime.cpp", "kernels/conv/cuda/cublaslt_runtime.cpp"}) {
     CAPTURE(runtime);
     REQUIRE(functions.count(runtime) == 1);
     CHECK(functions.at(runtime) == defined(runtime));

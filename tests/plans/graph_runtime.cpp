@@ -1,8 +1,8 @@
-// The runtime of cuDNN's plans (kernels/cudnn_runtime.h) for tests: plans are cuDNN's own, made for the described H200;
-// running one computes what its graph says, at once, in the host's memory.
+// The runtime of cuDNN's plans (kernels/conv/cuda/cudnn_runtime.h) for tests: plans are cuDNN's own, made for the
+// described H200; running one computes what its graph says, at once, in the host's memory.
 #include <deque>
 
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
 #include "kernels/device/host_memory.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/standin/operands.h"

@@ -3,7 +3,7 @@
 #include <deque>
 #include <vector>
 
-#include "kernels/cudnn_graphs.h"
+#include "kernels/conv/cuda/cudnn_graphs.h"
 
 namespace fovea::cudnn::test {
 

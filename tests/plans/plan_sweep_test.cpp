@@ -10,8 +10,8 @@
 #include <sstream>
 #include <vector>
 
-#include "kernels/conv_backend.h"
-#include "kernels/cudnn_library.h"
+#include "kernels/conv/backend.h"
+#include "kernels/conv/cuda/cudnn_library.h"
 #include "tests/plans/network_layers.h"
 #include "tests/support/catch.h"
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/conv_cublaslt.h"
-#include "kernels/cudnn_runtime.h"
+#include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/conv/cuda/matmul_backend.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "kernels/cublaslt_runtime.h"
+#include "kernels/conv/cuda/cublaslt_runtime.h"
 #include "kernels/launch/bfloat16.h"
 #include "tests/standin/operands.h"
 

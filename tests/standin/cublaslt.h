@@ -1,6 +1,6 @@
-// A double of the few functions of cuBLASLt that are used, in place of kernels/cublaslt_runtime.cpp: it takes products
-// as the library does, is as strict as its documentation, and computes them in float64 in the host's memory. How they
-// are counted and when they run depends on what it runs beside: the stand-in for the CUDA runtime
+// A double of the few functions of cuBLASLt that are used, in place of kernels/conv/cuda/cublaslt_runtime.cpp: it takes
+// products as the library does, is as strict as its documentation, and computes them in float64 in the host's memory.
+// How they are counted and when they run depends on what it runs beside: the stand-in for the CUDA runtime
 // (cublaslt_standin.cpp), or tests of plans in plain memory (tests/plans/cublaslt_host.cpp).
 #pragma once
 #include <cublasLt.h>

@@ -1,10 +1,10 @@
-// In place of kernels/cudnn_runtime.cpp: plans are found for the described H200, and computed by their double when the
-// stream comes to them.
-#include "kernels/cudnn_runtime.h"
+// In place of kernels/conv/cuda/cudnn_runtime.cpp: plans are found for the described H200, and computed by their double
+// when the stream comes to them.
+#include "kernels/conv/cuda/cudnn_runtime.h"
 
 #include <cuda_runtime_api.h>
 
-#include "kernels/conv_backend.h"
+#include "kernels/conv/backend.h"
 #include "kernels/device/cuda_check.h"
 #include "kernels/device/gpu.h"
 #include "tests/standin/operands.h"

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "kernels/conv_backend.h"
+#include "kernels/conv/backend.h"
 #include "kernels/launch/bfloat16.h"
 #include "tests/standin/operands.h"
 

@@ -1,7 +1,7 @@
 // What a plan of cuDNN computes, by oneDNN in the host's memory: a double of the plan's kernel. So everything around a
 // plan runs in tests as it does on a GPU: which graph is taken, layouts, padding, scratch, the passes before and after.
 #pragma once
-#include "kernels/cudnn_graphs.h"
+#include "kernels/conv/cuda/cudnn_graphs.h"
 
 namespace fovea::cudnn::test {
 

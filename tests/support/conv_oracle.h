@@ -1,9 +1,9 @@
-// Convolution and its gradients in float64, written from the definition (see kernels/conv.h): plain loops over every
-// window. An absent argument is an empty vector.
+// Convolution and its gradients in float64, written from the definition (see kernels/conv/conv.h): plain loops over
+// every window. An absent argument is an empty vector.
 #pragma once
 #include <vector>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "tests/support/tolerance.h"
 
 namespace fovea::test::oracle {

@@ -7,9 +7,9 @@
 // × 4 blocks, FPN, heads); backward runs the chain twice.
 //
 // bf16. Sums are in fp32; what is rounded to bf16 is a layer's result. On a GPU its bias is rounded too, and backwards
-// a gradient before it is added to another (kernels/conv.h): two roundings a layer there, one on the CPU. So the two
-// targets lie at most three roundings a layer apart, and two computations on a GPU of the same images, in other parts,
-// four.
+// a gradient before it is added to another (kernels/conv/conv.h): two roundings a layer there, one on the CPU. So the
+// two targets lie at most three roundings a layer apart, and two computations on a GPU of the same images, in other
+// parts, four.
 #pragma once
 #include "tests/support/tolerance.h"
 

@@ -9,8 +9,8 @@
 
 #include "engine/random.h"
 #include "engine/safetensors.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
-#include "kernels/gpu_libraries.h"
 #include "model/levels.h"
 #include "model/trace.h"
 #include "model/weights.h"

@@ -15,8 +15,8 @@
 
 #include "engine/printable.h"
 #include "engine/safetensors.h"
-#include "kernels/cudnn_plan_file.h"
-#include "kernels/gpu_libraries.h"
+#include "kernels/conv/cuda/plan_file.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "tools/device/child.h"
 #include "tools/device/machine.h"
 #include "tools/device/smoke.h"

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <thread>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
-#include "kernels/gpu_libraries.h"
 
 namespace fovea {
 namespace {

@@ -102,9 +102,9 @@ Values convolve(Context& context, const ConvShape& s, ConvPass pass, const ConvO
   return gradients.to_host<float>();
 }
 
-// One rounding to the tensors' dtype (kernels/conv.h), and fp32 sums on either side: n terms in whatever order err by
-// at most n roundings of the sum of their magnitudes, which is the convolution of the operands' magnitudes. The bias,
-// the ReLU and a pass around it add three.
+// One rounding to the tensors' dtype (kernels/conv/conv.h), and fp32 sums on either side: n terms in whatever order err
+// by at most n roundings of the sum of their magnitudes, which is the convolution of the operands' magnitudes. The
+// bias, the ReLU and a pass around it add three.
 std::string check_convolution(ConvPass pass) {
   Context on_gpu = gpu(), on_cpu(DeviceKind::Cpu, Precision::F32, kernels::ConvAlgorithm::Direct);
   const DType dtype = on_gpu.activation_dtype;
@@ -284,7 +284,7 @@ std::vector<Values> weights_by_step(SmallTraining& training, bool recorded) {
 // How far a step of the GPU may end from the CPU's, by the largest movement in a parameter: its gradient goes through
 // at most 17 layers forwards and backwards. In fp32 each adds the error of sums of at most 576 products on either side,
 // which walks at random: 24 roundings (Higham 2002, section 2.8). In bf16 results are rounded, once a layer on the CPU
-// and twice on a GPU (kernels/conv.h).
+// and twice on a GPU (kernels/conv/conv.h).
 double bound_of_step(DType dtype) {
   constexpr int kLayers = 2 * 17;
   return dtype == DType::BF16 ? kLayers * 3 * kEpsilonBf16 : kLayers * 2 * 24 * kEpsilonF32;

@@ -8,7 +8,7 @@
 #include "engine/optimizer.h"
 #include "engine/printable.h"
 #include "engine/safetensors.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
 #include "model/trace.h"

@@ -1,0 +1,145 @@
+// The CPU's convolution: bf16 on CPUs without it, and the choice of the algorithm.
+#include "kernels/conv/backend.h"
+#include "kernels/conv/cpu/conv_passes_cpu.h"
+#include "kernels/conv/cpu/direct.h"
+#include "kernels/conv/cpu/onednn.h"
+#include "kernels/conv/cpu/winograd_conv.h"
+#include "kernels/conv/packed_weights.h"
+
+namespace fovea::kernels {
+namespace {
+
+bool at_least(dnnl::cpu_isa isa) {
+  const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (has & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa);
+}
+
+bool cpu_has_avx512() {
+  static const bool has = at_least(dnnl::cpu_isa::avx512_core);
+  return has;
+}
+
+bool cpu_has_bf16() { return cpu_has_avx512(); }  // in oneDNN's primitives, maybe emulated
+
+bool cpu_has_bf16_matrices() {  // AMX: eight times the rate of fp32, which no saving of products makes up for
+  static const bool has = at_least(dnnl::cpu_isa::avx512_core_amx);
+  return has;
+}
+
+// A bf16 tensor as fp32, for CPUs without bf16.
+std::vector<float> widened(const void* data, int64_t count) {
+  std::vector<float> wide(data ? count : 0);
+  if (data) widen(static_cast<const bfloat16*>(data), wide.data(), count);
+  return wide;
+}
+
+}  // namespace
+
+bool cpu_has_fast_bf16() { return at_least(dnnl::cpu_isa::avx512_core_bf16); }
+
+std::string cpu_isa_name() {
+  const std::pair<dnnl::cpu_isa, const char*> known[] = {{dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
+                                                         {dnnl::cpu_isa::avx512_core_bf16, "AVX-512 with bf16"},
+                                                         {dnnl::cpu_isa::avx512_core, "AVX-512"},
+                                                         {dnnl::cpu_isa::avx2, "AVX2"},
+                                                         {dnnl::cpu_isa::sse41, "SSE4.1"}};
+  for (const auto& [isa, name] : known)
+    if (at_least(isa)) return name;
+  return "unknown";
+}
+
+std::string convolution_library() {
+  const dnnl_version_t* version = dnnl_version();
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch);
+}
+
+namespace {
+
+class OnednnBackend final : public ConvBackend {
+ public:
+  explicit OnednnBackend(ConvAlgorithm algorithm) : algorithm_(algorithm) {}
+
+  void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) override {
+    queue.submit("conv_forward", [=, this, &queue] { run_forward(queue, shape, dtype, args); });
+  }
+  void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) override {
+    queue.submit("conv_backward_data", [=, this, &queue] { run_backward_data(queue, shape, dtype, args); });
+  }
+  void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) override {
+    queue.submit("conv_backward_weight", [=, this, &queue] { run_backward_weight(queue, shape, dtype, args); });
+  }
+
+  void set_algorithm(ConvAlgorithm algorithm) override { algorithm_ = algorithm; }
+  void set_weight_budget(size_t bytes) override { packed_.set_budget(bytes); }
+  size_t cached_bytes() const override { return packed_.bytes(); }
+  void forget_weights() override { packed_.clear(); }
+
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
+    if (by_winograd(shape, dtype, pass)) return WinogradConvolution::describe(shape, dtype);
+    const bool wide = dtype == DType::BF16 && !cpu_has_bf16();
+    return direct_.describe(shape, wide ? DType::F32 : dtype, pass) + (wide ? " through fp32" : "");
+  }
+
+ private:
+  bool by_winograd(const ConvShape& shape, DType dtype, ConvPass pass) const {
+    if (algorithm_ == ConvAlgorithm::Winograd) return WinogradConvolution::applies(shape);
+    if (algorithm_ == ConvAlgorithm::Direct || (dtype == DType::BF16 && cpu_has_bf16_matrices())) return false;
+    if (shape.stride == 2 && cpu_has_avx512()) return false;  // whose strided forms are good ones
+    return WinogradConvolution::pays(shape, dtype, pass);
+  }
+
+  void run_forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
+    if (by_winograd(shape, dtype, ConvPass::Forward)) return winograd_.forward(queue, shape, dtype, args);
+    if (dtype == DType::BF16 && !cpu_has_bf16()) return forward_widened(queue, shape, args);
+    direct_.forward(queue, shape, dtype, args);
+  }
+
+  void run_backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) {
+    if (by_winograd(shape, dtype, ConvPass::BackwardData)) return winograd_.backward_data(queue, shape, dtype, args);
+    if (dtype == DType::BF16 && !cpu_has_bf16()) return backward_data_widened(queue, shape, args);
+    direct_.backward_data(queue, shape, dtype, args);
+  }
+
+  void run_backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) {
+    if (by_winograd(shape, dtype, ConvPass::BackwardWeight))
+      return winograd_.backward_weight(queue, shape, dtype, args);
+    if (dtype == DType::BF16 && !cpu_has_bf16()) return backward_weight_widened(queue, shape, args);
+    direct_.backward_weight(queue, shape, dtype, args);
+  }
+
+  void forward_widened(Queue& queue, const ConvShape& shape, const ConvForward& args) {
+    const auto x = widened(args.x, shape.input_count()), w = widened(args.weights.data, shape.weight_count());
+    auto y = args.add ? widened(args.add, shape.output_count()) : std::vector<float>(shape.output_count());
+    const float* add = args.add ? y.data() : nullptr;
+    run_forward(queue, shape, DType::F32, {x.data(), {w.data()}, args.bias, add, args.relu, y.data()});
+    narrow(y.data(), static_cast<bfloat16*>(args.y), shape.output_count());
+  }
+
+  void backward_data_widened(Queue& queue, const ConvShape& shape, const ConvBackwardData& args) {
+    const auto dy = widened(args.dy, shape.output_count()), w = widened(args.weights.data, shape.weight_count());
+    const auto mask = widened(args.relu_mask, shape.input_count());
+    auto dx = args.accumulate ? widened(args.dx, shape.input_count()) : std::vector<float>(shape.input_count());
+    run_backward_data(queue, shape, DType::F32,
+                      {dy.data(), {w.data()}, args.relu_mask ? mask.data() : nullptr, args.accumulate, dx.data()});
+    narrow(dx.data(), static_cast<bfloat16*>(args.dx), shape.input_count());
+  }
+
+  void backward_weight_widened(Queue& queue, const ConvShape& shape, const ConvBackwardWeight& args) {
+    const auto x = widened(args.x, shape.input_count()), dy = widened(args.dy, shape.output_count());
+    run_backward_weight(queue, shape, DType::F32, {x.data(), dy.data(), args.accumulate, args.dweight, args.dbias});
+  }
+
+  ConvAlgorithm algorithm_;
+  PackedWeights packed_;
+  DirectConvolution direct_{packed_};
+  WinogradConvolution winograd_{packed_};
+};
+
+}  // namespace
+
+std::unique_ptr<ConvBackend> make_onednn_backend(ConvAlgorithm algorithm) {
+  return std::make_unique<OnednnBackend>(algorithm);
+}
+
+}  // namespace fovea::kernels

@@ -1,0 +1,19 @@
+// Builds without cuBLASLt's header: compiled in the place of matmul_backend.cpp and cublaslt_*.cpp.
+#include "kernels/conv/cuda/matmul_backend.h"
+#include "kernels/conv/gpu_libraries.h"
+
+namespace fovea {
+
+GpuLibrary products_library() {
+  return {.name = "cuBLASLt",
+          .problem = "this build has none: its header was not found",
+          .without = kernels::kWithoutProducts};
+}
+
+namespace kernels {
+
+std::unique_ptr<ConvProducts> make_conv_products(const std::string&, PackedWeights&) { return nullptr; }
+
+}  // namespace kernels
+
+}  // namespace fovea
