@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "model/anchors.h"
-#include "model/backbone.h"
+#include "model/backbone/backbone.h"
 #include "model/detect.h"
 #include "model/fpn.h"
 #include "model/head.h"

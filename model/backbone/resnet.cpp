@@ -1,4 +1,4 @@
-#include "model/resnet.h"
+#include "model/backbone/resnet.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/layers.h"
-#include "model/backbone.h"
+#include "model/backbone/backbone.h"
 
 namespace fovea {
 
