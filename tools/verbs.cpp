@@ -10,7 +10,7 @@
 #include "engine/printable.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
-#include "tools/data/form.h"
+#include "tools/data/formats/format.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/report/notices.h"
 #include "tools/train/checkpoint.h"

@@ -6,8 +6,8 @@
 #include "tests/cuda/program.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
-#include "tools/data/file.h"
 #include "tools/device/smoke.h"
+#include "tools/text/file.h"
 #if defined(FOVEA_STANDIN_NCCL)
 #include "tests/support/training_ranks.h"
 #endif

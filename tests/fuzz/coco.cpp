@@ -1,5 +1,5 @@
 // A COCO annotation file, through all checks.
-#include "tools/data/coco.h"
+#include "tools/data/formats/coco.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/eval/truth_set.h"
 

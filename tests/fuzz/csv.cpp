@@ -1,5 +1,5 @@
 // A data set in CSV form: the input is train.csv; the images that it names are not there, so that all else is read.
-#include "tools/data/csv.h"
+#include "tools/data/formats/csv.h"
 #include "tests/fuzz/fuzz.h"
 
 FOVEA_FUZZ(bytes) {

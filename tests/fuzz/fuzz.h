@@ -9,7 +9,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/temporary_folder.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 namespace fovea::fuzz {
 

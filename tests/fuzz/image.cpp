@@ -1,7 +1,7 @@
 // An image file of any format: as it is, kept where damaged, scaled while decoding, and its size alone.
 #include "tests/fuzz/fuzz.h"
-#include "tools/data/image_file.h"
-#include "tools/data/image_size.h"
+#include "tools/image/image_file.h"
+#include "tools/image/image_size.h"
 
 FOVEA_FUZZ(bytes) {
   fovea::ImageOptions options{.pixels = 1 << 20};

@@ -2,10 +2,10 @@
 #include <algorithm>
 
 #include "tests/fuzz/fuzz.h"
-#include "tools/data/folder.h"
-#include "tools/data/image_file.h"
-#include "tools/data/yolo.h"
-#include "tools/data/yolo_yaml.h"
+#include "tools/data/formats/folder.h"
+#include "tools/data/formats/yolo.h"
+#include "tools/data/formats/yolo_yaml.h"
+#include "tools/image/image_file.h"
 
 FOVEA_FUZZ(bytes) {
   const auto split = std::find(bytes.begin(), bytes.end(), uint8_t{0});

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "tests/support/temporary_folder.h"
-#include "tools/data/form.h"
-#include "tools/data/image_file.h"
+#include "tools/data/formats/format.h"
+#include "tools/image/image_file.h"
 
 namespace fovea::test {
 

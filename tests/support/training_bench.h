@@ -5,7 +5,7 @@
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/training_data.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 namespace fovea::test {
 

@@ -12,7 +12,7 @@
 
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
-#include "tools/data/form.h"
+#include "tools/data/formats/format.h"
 
 namespace fovea::test {
 

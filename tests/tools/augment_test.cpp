@@ -1,5 +1,5 @@
 // Each augmentation against a plain one in double, written from its definition in augment.h.
-#include "tools/data/augment.h"
+#include "tools/data/loading/augment.h"
 
 #include <cmath>
 #include <numbers>

@@ -1,4 +1,4 @@
-#include "tools/data/coco.h"
+#include "tools/data/formats/coco.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 using namespace fovea;
 using Catch::Contains;

@@ -10,10 +10,10 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tests/support/threads.h"
-#include "tools/data/file.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/metrics_text.h"
 #include "tools/eval/truth_set.h"
+#include "tools/text/file.h"
 
 using namespace fovea;
 using Catch::Contains;

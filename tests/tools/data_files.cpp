@@ -8,11 +8,11 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tools/bench/process_memory.h"
-#include "tools/data/coco_json.h"
-#include "tools/data/file.h"
-#include "tools/data/image_file.h"
-#include "tools/data/image_size.h"
-#include "tools/data/json_pieces.h"
+#include "tools/data/formats/coco_json.h"
+#include "tools/image/image_file.h"
+#include "tools/image/image_size.h"
+#include "tools/text/file.h"
+#include "tools/text/json_pieces.h"
 
 using namespace fovea;
 using namespace fovea::test;

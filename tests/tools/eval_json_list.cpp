@@ -1,11 +1,11 @@
-#include "tools/eval/json_list.h"
+#include "tools/text/json_list.h"
 
 #include <fmt/format.h>
 
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/threads.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 using namespace fovea;
 using Catch::Contains;

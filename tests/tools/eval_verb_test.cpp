@@ -9,8 +9,8 @@
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
-#include "tools/data/file.h"
-#include "tools/data/image_file.h"
+#include "tools/image/image_file.h"
+#include "tools/text/file.h"
 
 using namespace fovea;
 using Catch::Contains;

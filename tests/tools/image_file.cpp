@@ -1,4 +1,4 @@
-#include "tools/data/image_file.h"
+#include "tools/image/image_file.h"
 #include "engine/printable.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 using namespace fovea;
 using namespace fovea::test;

@@ -1,4 +1,4 @@
-#include "tools/data/loader.h"
+#include "tools/data/loading/loader.h"
 
 #include <set>
 
@@ -8,8 +8,8 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
-#include "tools/data/augment.h"
-#include "tools/data/batch.h"
+#include "tools/data/loading/augment.h"
+#include "tools/data/loading/batch.h"
 
 using namespace fovea;
 

@@ -1,4 +1,4 @@
-#include "tools/data/sampler.h"
+#include "tools/data/loading/sampler.h"
 
 #include <cmath>
 #include <numeric>

@@ -4,7 +4,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/training_bench.h"
-#include "tools/data/image_file.h"
+#include "tools/image/image_file.h"
 
 using namespace fovea;
 using namespace fovea::test;

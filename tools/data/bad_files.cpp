@@ -4,7 +4,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

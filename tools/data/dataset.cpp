@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/printable.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/data/loader.h"
+#include "tools/data/loading/loader.h"
 
 namespace fovea {
 

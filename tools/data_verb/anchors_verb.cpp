@@ -8,11 +8,11 @@
 #include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data_verb/anchor_fit.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/data_verb/plot.h"
 #include "tools/report/table.h"
+#include "tools/text/file.h"
 #include "tools/verbs.h"
 
 namespace fovea {

@@ -9,10 +9,10 @@
 #include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data_verb/check_report.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/data_verb/image_scan.h"
+#include "tools/text/file.h"
 #include "tools/verbs.h"
 
 namespace fovea {

@@ -6,7 +6,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/writable_set.h"
+#include "tools/data/formats/writable_set.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/data_verb/stratify.h"
 #include "tools/report/table.h"

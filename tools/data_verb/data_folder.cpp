@@ -7,8 +7,8 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/folder.h"
-#include "tools/data/loader.h"
+#include "tools/data/formats/folder.h"
+#include "tools/data/loading/loader.h"
 #include "tools/verbs.h"
 
 namespace fovea {

@@ -8,7 +8,7 @@
 
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
-#include "tools/data/form.h"
+#include "tools/data/formats/format.h"
 
 namespace fovea {
 

@@ -10,11 +10,11 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/content_hash.h"
-#include "tools/data/file.h"
-#include "tools/data/folder.h"
-#include "tools/data/image_file.h"
-#include "tools/data/image_size.h"
+#include "tools/data/formats/folder.h"
+#include "tools/image/image_file.h"
+#include "tools/image/image_size.h"
+#include "tools/text/content_hash.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

@@ -6,10 +6,10 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/image_file.h"
-#include "tools/data/loader.h"
+#include "tools/data/loading/loader.h"
 #include "tools/data_verb/anchor_coverage.h"
 #include "tools/data_verb/data_folder.h"
+#include "tools/image/image_file.h"
 #include "tools/report/pictures.h"
 #include "tools/verbs.h"
 

@@ -10,9 +10,9 @@
 #include "engine/printable.h"
 #include "engine/safetensors.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/data_verb/data_folder.h"
 #include "tools/data_verb/plot.h"
+#include "tools/text/file.h"
 #include "tools/verbs.h"
 
 namespace fovea {

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "kernels/error.h"
-#include "tools/data/content_hash.h"
-#include "tools/data/file.h"
+#include "tools/text/content_hash.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

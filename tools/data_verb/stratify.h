@@ -1,6 +1,6 @@
 // A split into train and val that depends on the images' content and classes alone.
 #pragma once
-#include "tools/data/writable_set.h"
+#include "tools/data/formats/writable_set.h"
 
 namespace fovea {
 

@@ -7,11 +7,11 @@
 #include <map>
 
 #include "engine/printable.h"
-#include "tools/data/file.h"
-#include "tools/data/image_file.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
+#include "tools/image/image_file.h"
 #include "tools/report/pictures.h"
+#include "tools/text/file.h"
 #include "tools/verbs.h"
 
 namespace fovea {

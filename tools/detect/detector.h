@@ -9,8 +9,8 @@
 
 #include "engine/repeated_work.h"
 #include "model/retinanet.h"
-#include "tools/data/batch.h"
-#include "tools/data/pixels.h"
+#include "tools/data/loading/batch.h"
+#include "tools/data/loading/pixels.h"
 
 namespace fovea {
 

@@ -6,9 +6,9 @@
 #include <iterator>
 #include <unordered_set>
 
-#include "tools/data/file.h"
-#include "tools/data/json_input.h"
-#include "tools/eval/json_list.h"
+#include "tools/text/file.h"
+#include "tools/text/json_input.h"
+#include "tools/text/json_list.h"
 
 namespace fovea {
 namespace {

@@ -4,11 +4,11 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/data/file.h"
 #include "tools/eval/report_charts.h"
 #include "tools/eval/report_json.h"
 #include "tools/eval/report_page.h"
 #include "tools/report/html.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 namespace {

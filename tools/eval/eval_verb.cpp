@@ -4,7 +4,7 @@
 
 #include "engine/printable.h"
 #include "engine/safetensors.h"
-#include "tools/data/form.h"
+#include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/eval_report.h"
 #include "tools/eval/evaluate.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tools/data/loader.h"
+#include "tools/data/loading/loader.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/truth_set.h"
 

@@ -6,8 +6,8 @@
 #include "model/retinanet.h"
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
-#include "tools/data/coco.h"
-#include "tools/data/loader.h"
+#include "tools/data/formats/coco.h"
+#include "tools/data/loading/loader.h"
 #include "tools/eval/coco_metrics.h"
 
 namespace fovea {

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "tools/data/json_input.h"
+#include "tools/text/json_input.h"
 
 namespace fovea {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/data/image_file.h"
+#include "tools/image/image_file.h"
 
 namespace fovea {
 

@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include "engine/printable.h"
-#include "tools/data/file.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "tools/data/loader.h"
+#include "tools/data/loading/loader.h"
 
 namespace fovea {
 

@@ -6,7 +6,7 @@
 
 #include "engine/distributed/communicator.h"
 #include "tools/config/config.h"
-#include "tools/data/batch.h"
+#include "tools/data/loading/batch.h"
 #include "tools/eval/coco_metrics.h"
 
 namespace fovea {

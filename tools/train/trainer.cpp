@@ -12,8 +12,8 @@
 
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
-#include "tools/data/form.h"
-#include "tools/data/loader.h"
+#include "tools/data/formats/format.h"
+#include "tools/data/loading/loader.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/evaluate.h"
 #include "tools/report/notices.h"

@@ -5,7 +5,7 @@
 
 #include "model/retinanet.h"
 #include "tools/config/config.h"
-#include "tools/data/batch.h"
+#include "tools/data/loading/batch.h"
 
 namespace fovea {
 

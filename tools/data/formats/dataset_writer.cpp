@@ -1,0 +1,138 @@
+#include "tools/data/formats/dataset_writer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "engine/printable.h"
+#include "tools/data/formats/raw_dataset.h"
+#include "tools/text/text.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
+
+void make_folder(const fs::path& folder) {
+  std::error_code failure;
+  fs::create_directories(folder, failure);
+  if (failure)
+    throw Error(ErrorKind::Runtime,
+                fmt::format("{}: the folder cannot be made: {}", printable(folder.native()), failure.message()));
+}
+
+bool is_not_utf8(const std::string& name) { return find_invalid_utf8(name) != std::string::npos; }
+
+bool breaks_lines(const std::string& name) {
+  return name.find_first_of("\r\n") != name.npos || trimmed(name).size() != name.size();
+}
+
+std::vector<std::string> DatasetWriter::write() {
+  refuse_names();
+  for (const WritableSplit& split : set_.splits) {
+    split_ = split.name;
+    write_split(split);
+  }
+  write_classes();
+  if (renamed_ > 0)
+    note("{} images were renamed, since their names would clash; the first: {}", renamed_, first_renamed_);
+  if (crowds_ > 0) note("{} crowd or ignore regions are left out: this form cannot hold them", crowds_);
+  if (areas_ > 0) note("{} objects lose the area of their mask: this form holds boxes only", areas_);
+  if (beyond_ > 0)
+    note(
+        "{} boxes reach beyond their image and are written as they are; other programs may refuse them (--clip cuts "
+        "them)",
+        beyond_);
+  return notes_;
+}
+
+void DatasetWriter::refuse(const char* why, bool images, IsBad bad) const {
+  const auto check = [&](const char* what, const std::string& name) {
+    if (bad(name)) throw Error(ErrorKind::Data, fmt::format("the {} \"{}\" {}: rename it", what, printable(name), why));
+  };
+  for (const Category& category : set_.categories) check("class", category.name);
+  for (const WritableSplit& split : set_.splits)
+    for (const WritableImage& image : split.images)
+      if (images) check("image", image.sample.file_name);
+}
+
+void DatasetWriter::refuse_doubled_classes() const {
+  std::set<std::string> names;
+  for (const Category& category : set_.categories)
+    if (!names.insert(category.name).second)
+      throw Error(ErrorKind::Data, fmt::format("two categories are called '{}': this form tells them apart by name",
+                                               printable(category.name)));
+}
+
+std::string DatasetWriter::place(const WritableImage& image, const std::string& folder, bool by_stem) {
+  auto& taken = taken_[folder];
+  std::string name = image.sample.file_name;
+  for (int i = 2;; ++i) {
+    const std::string key = by_stem ? without_ending(name) : name;
+    const auto [found, added] = taken.emplace(key, Placed{image.source.native(), split_});
+    if (added) break;
+    // One image in two splits is one file; the same file twice in a split is two images, each with its own boxes.
+    if (found->second.source == image.source.native() && found->second.split != split_) return name;
+    const fs::path given(image.sample.file_name);
+    name =
+        (given.parent_path() / (given.stem().string() + fmt::format("_{}", i) + given.extension().string())).string();
+  }
+  if (name != image.sample.file_name && renamed_++ == 0) first_renamed_ = printable(image.sample.file_name);
+  const fs::path target = out_ / folder / name;
+  make_folder(target.parent_path());
+  put(fs::canonical(image.source), target);
+  return name;
+}
+
+std::array<double, 4> DatasetWriter::box_of(const Object& object, const Sample& sample) {
+  const auto [x, y, w, h] = object.bbox;
+  if (x >= 0 && y >= 0 && x + w <= sample.width && y + h <= sample.height) return object.bbox;
+  if (!options_.clip) {
+    ++beyond_;
+    return object.bbox;
+  }
+  const double x1 = std::max(0.0, x), y1 = std::max(0.0, y);
+  return box_of_corners(x1, y1, std::min<double>(sample.width, x + w), std::min<double>(sample.height, y + h));
+}
+
+std::array<double, 4> DatasetWriter::corners_of(const Object& object, const Sample& sample) {
+  const auto [x, y, w, h] = box_of(object, sample);
+  return {x, y, x + w, y + h};
+}
+
+bool DatasetWriter::takes(const Object& object, bool takes_crowds) {
+  if (object.crowd && !takes_crowds) {
+    ++crowds_;
+    return false;
+  }
+  areas_ += std::abs(object.area - object.bbox[2] * object.bbox[3]) > 1e-6 * object.area ? 1 : 0;
+  return true;
+}
+
+void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
+  std::error_code failure;
+  if (!options_.copy) {
+    fs::create_hard_link(source, target, failure);
+    if (!failure) return;
+  }
+  failure.clear();
+  fs::copy_file(source, target, failure);
+  if (failure)
+    throw Error(ErrorKind::Runtime, fmt::format("{}: cannot be copied to {}: {}", printable(source.native()),
+                                                printable(target.native()), failure.message()));
+}
+
+std::vector<std::string> write_dataset(const WritableSet& set, Form form, const fs::path& out,
+                                       const WriteOptions& options) {
+  if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out)))
+    throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: name a new folder", printable(out.native())));
+  make_folder(out);
+  MakeWriter* const make = form == Form::Coco  ? coco_writer
+                           : form == Form::Voc ? voc_writer
+                           : form == Form::Csv ? csv_writer
+                                               : yolo_writer;
+  return make(set, out, options)->write();
+}
+
+}  // namespace fovea

@@ -1,0 +1,46 @@
+// What lies in the folders of a data set.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "tools/data/formats/raw_dataset.h"
+
+namespace fovea {
+
+// Names of the files in `folder` (not below it), sorted by their bytes; none where there is no such folder.
+std::vector<std::string> files_in(const std::filesystem::path& folder);
+// Paths below `folder` of all files under it, however deep, sorted.
+std::vector<std::string> files_below(const std::filesystem::path& folder);
+
+// Whether a file with that ending lies in the folder, or below it.
+bool any_file_below(const std::filesystem::path& folder, std::string_view lower_case_ending, bool deep);
+
+// By the name's ending; what a file holds is decided by its bytes when it is read.
+bool is_image_name(std::string_view name);
+bool has_ending(std::string_view name, std::string_view lower_case_ending);
+
+// Where the names of all images begin with the same one of `folders` ("train/", "images/", …), that goes to the root:
+// converted to another form and back, names are what they were.
+void move_to_root(RawDataset& raw, const std::vector<std::string>& folders);
+
+// The path as one below `root`, or none where it leads out of it.
+std::optional<std::string> path_below(const std::filesystem::path& root, const std::filesystem::path& path);
+
+// Names that are said more than once.
+struct Repeats {
+  std::unordered_set<std::string> names;
+  size_t count = 0;
+  std::string first;  // that came again
+
+  // Whether the name was said before.
+  bool again(const std::string& name);
+};
+
+// Sets the image's size from the file's header. False, after adding it to the bad images, when that cannot be read.
+bool take_size_from_file(RawDataset& raw, RawImage& image);
+
+}  // namespace fovea

@@ -1,0 +1,115 @@
+#include "tools/data/formats/format.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/data/formats/coco.h"
+#include "tools/data/formats/csv.h"
+#include "tools/data/formats/voc.h"
+#include "tools/data/formats/yolo.h"
+
+namespace fovea {
+
+const std::vector<FormEntry>& forms() {
+  static const std::vector<FormEntry> all{
+      {Form::Coco, "coco",
+       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json), images in "
+       "{train,val}/ or images/",
+       open_coco},
+      {Form::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… beside each other", open_yolo},
+      {Form::Voc, "voc",
+       "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml beside the images",
+       open_voc},
+      {Form::Csv, "csv", "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id",
+       open_csv}};
+  return all;
+}
+
+const FormEntry& entry_of(Form form) {
+  return *std::find_if(forms().begin(), forms().end(), [&](const FormEntry& entry) { return entry.form == form; });
+}
+
+namespace {
+
+Error nothing_found(const std::filesystem::path& folder, std::optional<Form> form) {
+  std::string text = fmt::format("{}: ", printable(folder.native()));
+  if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
+  if (form) {
+    text += fmt::format("is no data set in the form {}; looked for ", entry_of(*form).name);
+    return {ErrorKind::Data, text + entry_of(*form).looked_for};
+  }
+  text += "no data set was found; looked for";
+  for (const FormEntry& entry : forms()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
+  return {ErrorKind::Data, text};
+}
+
+bool looks_like(const FormEntry& entry, const std::filesystem::path& folder) {
+  try {
+    return entry.open(folder) != nullptr;
+  } catch (const Error&) {
+    return true;  // a broken one
+  }
+}
+
+}  // namespace
+
+OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Form> form) {
+  OpenDataset data{};
+  std::string others;
+  for (const FormEntry& entry : forms()) {
+    if (form && entry.form != *form) continue;
+    if (data.reader) {
+      others += looks_like(entry, folder) ? fmt::format(" {}", entry.name) : "";
+    } else if (auto reader = entry.open(folder)) {
+      data.form = entry.form;
+      data.reader = std::move(reader);
+    }
+  }
+  if (!data.reader) throw nothing_found(folder, form);
+  if (!others.empty())
+    data.warnings.push_back(fmt::format("{}: is read as {}, it also looks like{} (--format says which it is)",
+                                        printable(folder.native()), entry_of(data.form).name, others));
+  return data;
+}
+
+std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted) {
+  const std::string* found = nullptr;
+  for (const std::string& split : splits) {
+    if (split == wanted) return split;
+    const bool longer = split.starts_with(wanted) && split != "trainval";
+    if (longer && found != nullptr) return std::nullopt;  // train2014, train2017: which?
+    if (longer) found = &split;
+  }
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,
+                     const LoadOptions& options) {
+  const auto splits = data.reader->splits();
+  const auto found = find_split(splits, split);
+  if (!found) {
+    std::string text =
+        fmt::format("{}: has no split '{}' (read as {}; ", printable(folder.native()), split, entry_of(data.form).name);
+    if (splits.size() == 1 && splits[0] == kWholeSet)
+      text += "it is not split)";
+    else
+      text += fmt::format("it has: {})", printable(fmt::format("{}", fmt::join(splits, ", "))));
+    throw Error(ErrorKind::Data,
+                text + "; `fovea data split DIR --val 0.2 OUT` makes a copy with the splits train and val");
+  }
+  Dataset dataset = make_dataset(data.reader->read(*found), split, options);
+  auto& warnings = dataset.report.warnings;
+  warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
+  return dataset;
+}
+
+Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options) {
+  OpenDataset data = open_dataset(folder, options.form);
+  return load_dataset(data, folder, split, options);
+}
+
+}  // namespace fovea

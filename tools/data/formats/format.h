@@ -1,0 +1,66 @@
+// The four forms of data sets, and what a folder holds.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/data/dataset.h"
+#include "tools/data/formats/raw_dataset.h"
+
+namespace fovea {
+
+// A data set in one of the forms: its splits, read one at a time.
+class DatasetReader {
+ public:
+  DatasetReader() = default;
+  virtual ~DatasetReader() = default;
+  DatasetReader(const DatasetReader&) = delete;
+  DatasetReader& operator=(const DatasetReader&) = delete;
+
+  // "train", "val", … as they are called there; a set that is not split has one, kWholeSet.
+  virtual std::vector<std::string> splits() const = 0;
+  // `split` is one of splits(). Throws ErrorKind::Data with the file and the line, byte or key.
+  virtual RawDataset read(const std::string& split) = 0;
+};
+
+inline constexpr const char* kWholeSet = "all";
+
+// What a reader answers whose splits are the keys of a map.
+template <class Value>
+std::vector<std::string> names_of(const std::map<std::string, Value>& splits) {
+  std::vector<std::string> names;
+  for (const auto& entry : splits) names.push_back(entry.first);
+  return names;
+}
+
+struct FormEntry {
+  Form form;
+  const char* name;                                                             // on the command line
+  const char* looked_for;                                                       // what a folder in this form holds
+  std::unique_ptr<DatasetReader> (*open)(const std::filesystem::path& folder);  // nullptr: it does not look like it
+};
+const std::vector<FormEntry>& forms();
+const FormEntry& entry_of(Form form);
+
+struct OpenDataset {
+  Form form;
+  std::unique_ptr<DatasetReader> reader;
+  std::vector<std::string> warnings;
+};
+// Finds the form out, or takes the one given. Throws ErrorKind::Data, saying what was looked for, when nothing fits.
+OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Form> form);
+
+// The split that "train" or "val" means among `splits`: of that name, or of one that begins with it (train2017, valid);
+// none where there is no such one.
+std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted);
+
+// One split of the data set in `folder`, checked. Throws ErrorKind::Data, besides what reading throws, when there is no
+// such split: it says which there are, and how to make one.
+Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options = {});
+Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,
+                     const LoadOptions& options);
+
+}  // namespace fovea

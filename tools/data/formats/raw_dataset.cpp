@@ -1,0 +1,235 @@
+#include "tools/data/formats/raw_dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/data/formats/folder.h"
+
+namespace fovea {
+namespace {
+
+using IndexById = std::unordered_map<int64_t, int>;
+
+class DatasetMaker {
+ public:
+  DatasetMaker(RawDataset raw, const std::string& split, const LoadOptions& options)
+      : options_(options), raw_(std::move(raw)) {
+    dataset_.split = split;
+    dataset_.image_root = raw_.image_root;
+    dataset_.report.warnings = std::move(raw_.warnings);
+    dataset_.report.bad_images = std::move(raw_.bad_images);
+  }
+
+  Dataset make() {
+    take_categories();
+    take_images();
+    renumber_annotations_if_needed();
+    for (size_t i = 0; i < raw_.objects.size(); ++i) take_object(i);
+    check_and_count();
+    return std::move(dataset_);
+  }
+
+ private:
+  template <class... Args>
+  Error fail(fmt::format_string<Args...> format, Args&&... args) const {
+    return fail_at({}, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  Error fail_at(Origin origin, const std::string& what) const {
+    return {ErrorKind::Data, fmt::format("{}: {}", origin.file < 0 ? raw_.name : place(origin), what)};
+  }
+
+  template <class... Args>
+  void warn(fmt::format_string<Args...> format, Args&&... args) {
+    dataset_.report.warnings.push_back(
+        fmt::format("{}: {}", raw_.name, fmt::format(format, std::forward<Args>(args)...)));
+  }
+
+  std::string place(Origin origin) const {
+    const std::string& file = raw_.files[static_cast<size_t>(origin.file)];
+    return origin.line > 0 ? fmt::format("{}:{}", file, origin.line) : file;
+  }
+
+  // Where each id stands. Doubled ids would make annotations ambiguous, so they are refused.
+  template <class List>
+  IndexById index_ids(const List& list, const char* list_name) {
+    const int64_t smallest_usual = raw_.own_ids ? 1 : 0;
+    IndexById index;
+    int64_t odd = 0;
+    for (size_t i = 0; i < list.size(); ++i) {
+      const auto [first, added] = index.emplace(list[i].id, static_cast<int>(i));
+      if (!added)
+        throw fail("{}[{}].id: {} is already the id of {}[{}]", list_name, i, list[i].id, list_name, first->second);
+      odd += list[i].id < smallest_usual;
+    }
+    if (list.empty()) throw fail("{}: the list is empty", list_name);
+    if (odd > 0)
+      warn("{}: {} of the ids are {}negative; they are kept as they are, some programs mistake them", list_name, odd,
+           raw_.own_ids ? "0 or " : "");
+    return index;
+  }
+
+  void take_categories() {
+    index_ids(raw_.categories, "categories");
+    dataset_.categories = std::move(raw_.categories);
+    std::sort(dataset_.categories.begin(), dataset_.categories.end(), [](auto& a, auto& b) { return a.id < b.id; });
+    for (size_t label = 0; label < dataset_.categories.size(); ++label)
+      label_[dataset_.categories[label].id] = static_cast<int>(label);
+  }
+
+  void take_images() {
+    if (raw_.images.empty() && !dataset_.report.bad_images.empty())
+      throw fail("not one of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
+                 dataset_.report.bad_images.front().why);
+    sample_ = index_ids(raw_.images, "images");
+    dataset_.samples.reserve(raw_.images.size());
+    Repeats repeats;
+    for (RawImage& image : raw_.images) {
+      check_file_name(image);
+      repeats.again(image.file_name);
+      dataset_.samples.push_back({image.id, std::move(image.file_name), image.width, image.height, {}});
+    }
+    if (repeats.count > 0)
+      warn("images: {} name a file that another one names, too, and count as images of their own; the first: {}",
+           repeats.count, printable(repeats.first));
+  }
+
+  void check_file_name(const RawImage& image) const {
+    const std::filesystem::path path(image.file_name);
+    const bool leaves = path.is_absolute() || *path.lexically_normal().begin() == "..";
+    const bool is_folder = !path.has_filename() || path.filename() == "." || path.filename() == "..";
+    if (leaves || is_folder || image.file_name.find('\0') != std::string::npos) {
+      throw fail_at(image.origin,
+                    fmt::format("image {}: the file name \"{}\" is refused: expected a path inside the image folder",
+                                image.id, printable(image.file_name)));
+    }
+  }
+
+  // Annotation ids name nothing else, so bad ones (some programs take 0 for "none") can be replaced; images keep
+  // theirs.
+  void renumber_annotations_if_needed() {
+    std::unordered_set<int64_t> seen;
+    size_t bad = 0, first_bad = 0;
+    for (size_t i = 0; i < raw_.objects.size(); ++i) {
+      const auto& id = raw_.objects[i].id;
+      if (id && *id > 0 && seen.insert(*id).second) continue;
+      if (bad++ == 0) first_bad = i;
+    }
+    if (bad == 0) return;
+    for (size_t i = 0; i < raw_.objects.size(); ++i) raw_.objects[i].id = static_cast<int64_t>(i) + 1;
+    warn(
+        "annotations: {} ids are missing, doubled, not positive, or no integers below 2^53 (the first: "
+        "annotations[{}].id): "
+        "all annotations are renumbered 1…{}",
+        bad, first_bad, raw_.objects.size());
+  }
+
+  void take_object(size_t i) {
+    const RawObject& object = raw_.objects[i];
+    const auto sample = sample_.find(object.image_id);
+    const auto label = label_.find(object.category_id);
+    if (sample == sample_.end() || label == label_.end()) {
+      if (dataset_.report.unknown_references++ < 10)
+        dataset_.report.unknown_examples.push_back(unknown_text(i, sample == sample_.end()));
+      return;
+    }
+    add_object(dataset_.samples[static_cast<size_t>(sample->second)], object, label->second);
+  }
+
+  std::string unknown_text(size_t i, bool unknown_image) const {
+    const RawObject& object = raw_.objects[i];
+    const std::string where =
+        object.origin.file < 0 ? fmt::format("annotations[{}] (id {})", i, *object.id) : place(object.origin);
+    if (unknown_image) return fmt::format("{}: unknown image {}", where, object.image_id);
+    const auto name = raw_.unknown_names.find(object.category_id);
+    return name == raw_.unknown_names.end() ? fmt::format("{}: unknown category {}", where, object.category_id)
+                                            : fmt::format("{}: unknown category '{}'", where, printable(name->second));
+  }
+
+  void add_object(Sample& sample, const RawObject& raw, int label) {
+    const auto [x, y, w, h] = raw.bbox;
+    const double x1 = std::max(0.0, x), y1 = std::max(0.0, y);
+    const double x2 = std::min<double>(sample.width, x + w), y2 = std::min<double>(sample.height, y + h);
+    const Object object{static_cast<float>(x1),
+                        static_cast<float>(y1),
+                        static_cast<float>(x2),
+                        static_cast<float>(y2),
+                        label,
+                        raw.crowd,
+                        raw.area.value_or(w * h),
+                        *raw.id,
+                        raw.bbox};
+    const std::string fault = fault_of(raw, object);
+    if (!fault.empty()) return add_bad_box(sample, raw, fault);
+    if (x < 0 || y < 0 || x + w > sample.width || y + h > sample.height) ++dataset_.report.clipped_boxes;
+    sample.objects.push_back(object);
+  }
+
+  static std::string fault_of(const RawObject& raw, const Object& clipped) {
+    if (raw.bbox_numbers != 4) return fmt::format("has {} numbers, expected 4 (x, y, width, height)", raw.bbox_numbers);
+    for (double number : raw.bbox) {
+      if (!std::isfinite(number)) return "holds something that is no finite number";
+    }
+    if (raw.bbox[2] <= 0 || raw.bbox[3] <= 0) return "has no positive width and height";
+    if (clipped.x1 >= clipped.x2 || clipped.y1 >= clipped.y2) return "lies outside the image";
+    return "";
+  }
+
+  void add_bad_box(const Sample& sample, const RawObject& raw, const std::string& fault) {
+    const auto& b = raw.bbox;
+    const std::string line =
+        fmt::format("{}annotation {} of image {} ({}, {}×{}): the box [{}, {}, {}, {}] {}",
+                    raw.origin.file < 0 ? "" : place(raw.origin) + ": ", *raw.id, sample.id,
+                    printable(sample.file_name), sample.width, sample.height, b[0], b[1], b[2], b[3], fault);
+    if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or let it be skipped (--bad-boxes skip)", line);
+    dataset_.report.bad_boxes.push_back(line);
+  }
+
+  void check_and_count() {
+    LoadReport& report = dataset_.report;
+    report.annotations = static_cast<int64_t>(raw_.objects.size());
+    for (const Sample& sample : dataset_.samples) {
+      report.objects += static_cast<int64_t>(sample.objects.size());
+      report.crowds +=
+          std::count_if(sample.objects.begin(), sample.objects.end(), [](auto& object) { return object.crowd; });
+      report.images_without_objects += sample.objects.empty();
+    }
+    if (static_cast<double>(report.unknown_references) > largest_bad_share * static_cast<double>(report.annotations)) {
+      throw fail("{} of {} annotations refer to an unknown image or category, more than {:g} %:\n  {}",
+                 report.unknown_references, report.annotations, 100 * largest_bad_share,
+                 fmt::join(report.unknown_examples, "\n  "));
+    }
+    if (report.objects == report.crowds) {
+      throw fail("there is no box to learn from or to compare with: {} annotations, {} bad boxes, {} crowd regions",
+                 report.annotations, report.bad_boxes.size(), report.crowds);
+    }
+  }
+
+  LoadOptions options_;
+  RawDataset raw_;
+  Dataset dataset_;
+  IndexById sample_, label_;
+};
+
+}  // namespace
+
+Dataset make_dataset(RawDataset raw, const std::string& split, const LoadOptions& options) {
+  return DatasetMaker(std::move(raw), split, options).make();
+}
+
+double snapped(double pixels) {
+  constexpr double grid = 1e9, exact_below = 1e6;  // pixels × grid stays below 2^53
+  return std::abs(pixels) < exact_below ? std::round(pixels * grid) / grid : pixels;
+}
+
+std::array<double, 4> box_of_corners(double x1, double y1, double x2, double y2) {
+  return {x1, y1, snapped(x2 - x1), snapped(y2 - y1)};
+}
+
+}  // namespace fovea

@@ -1,0 +1,68 @@
+#include "tools/data/formats/writable_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/image/image_size.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<Category> union_of_categories(const std::vector<Dataset>& splits) {
+  std::map<int64_t, std::string> by_id;
+  for (const Dataset& split : splits) {
+    for (const Dataset& other : splits) {
+      const auto conflict = category_conflict(other.split, other.categories, split.split, split.categories);
+      if (!conflict.empty()) throw Error(ErrorKind::Data, conflict);
+    }
+    for (const Category& category : split.categories) by_id.emplace(category.id, category.name);
+  }
+  std::vector<Category> all;
+  for (const auto& [id, name] : by_id) all.push_back({id, name});
+  return all;
+}
+
+bool is_usable(const fs::path& path, const Sample& sample, BadFiles& bad_files) {
+  try {
+    const ImageSize size = read_image_size(path);
+    if (size.width == sample.width && size.height == sample.height) return true;
+    bad_files.add(sample.file_name,
+                  fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(sample.file_name),
+                              size.width, size.height, sample.width, sample.height));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    bad_files.add(sample.file_name, error.what());
+  }
+  return false;
+}
+
+}  // namespace
+
+WritableSet gather(const std::vector<Dataset>& splits, BadFiles& bad_files) {
+  WritableSet set{.categories = union_of_categories(splits), .splits = {}};
+  std::map<int64_t, int> label_of;
+  for (const Category& category : set.categories) label_of.emplace(category.id, static_cast<int>(label_of.size()));
+  for (const Dataset& split : splits) {
+    add_bad_images(bad_files, split);
+    WritableSplit out{.name = split.split, .images = {}};
+    for (const Sample& sample : split.samples) {
+      WritableImage image{.source = split.image_root / sample.file_name, .sample = sample};
+      if (!is_usable(image.source, sample, bad_files)) continue;
+      image.sample.file_name = fs::path(sample.file_name).lexically_normal().string();
+      for (Object& object : image.sample.objects)
+        object.label = label_of.at(split.categories[static_cast<size_t>(object.label)].id);
+      out.images.push_back(std::move(image));
+    }
+    set.splits.push_back(std::move(out));
+  }
+  return set;
+}
+
+}  // namespace fovea

@@ -1,0 +1,81 @@
+// A batch on its way into the network: pixels resized, flipped, normalised and padded to one size; its boxes moved
+// alike.
+#pragma once
+#include <compare>
+#include <memory>
+#include <vector>
+
+#include "engine/context.h"
+#include "kernels/device/host_memory.h"
+#include "kernels/device/scratch.h"
+#include "kernels/image.h"
+#include "model/anchors.h"
+#include "model/loss.h"
+#include "tools/data/loading/loader.h"
+
+namespace fovea {
+
+struct DeviceBatch {
+  Tensor images;       // [N, H, W, 3] in the activation dtype
+  Truth truth;         // in pixels of the network's input
+  Tensor image_sizes;  // fp32 [N, 2] height, width of the content
+  Tensor image_scale;  // fp32 [N, 2] factors of y and x back to the image's file
+  LevelSize size;      // H, W
+};
+
+// All that the addresses and sizes of a step's tensors hang on.
+struct BatchShape {
+  int images = 0, height = 0, width = 0;
+  int max_boxes = 0;  // places for the boxes of an image; 0: they are left out
+  auto operator<=>(const BatchShape&) const = default;
+};
+// The batch's slot, or what its images fit into, padded to input.pad_to; places for boxes to a power of two: few
+// shapes.
+BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& input, bool with_boxes = true);
+
+// What a step reads, at addresses that stay: a recorded step finds each batch of its shape here.
+class BatchInput {
+ public:
+  BatchInput(Context& context, const BatchShape& shape, const InputConfig& input);
+
+  // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory, and stays there
+  // until the step has run. Places of the shape beyond these images are empty: all padding, without objects. Waits for
+  // nothing but the copy before the last.
+  void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels, double learning_rate);
+  // Enqueues the passes that make the network's input of what was loaded last.
+  DeviceBatch prepare();
+
+  Tensor learning_rate() const;  // fp32 [1], as loaded
+  const BatchShape& shape() const { return shape_; }
+
+ private:
+  template <class T>
+  using Part = kernels::Scratch::Part<T>;
+  struct Parts {
+    kernels::Scratch host, device;  // the same places in both
+    Part<kernels::SourceImage> images;
+    Part<float> boxes, sizes, scale, learning_rate;
+    Part<int32_t> labels, counts;
+    Part<uint8_t> crowd;
+  };
+  Tensor tensor(size_t offset, Shape shape, DType dtype) const;
+  void write_truth(const std::vector<LoadedImage>& loaded) const;
+
+  Context& context_;
+  BatchShape shape_;
+  InputConfig input_;
+  Parts parts_;
+  struct Staging {
+    Staging(DeviceKind device, size_t bytes) : memory(device, bytes), copied(device) {}
+    HostBuffer<std::byte> memory;
+    Event copied;
+  };
+  std::unique_ptr<Staging> staging_[2];  // one is filled while the other may be on its way
+  size_t loads_ = 0;
+  Tensor device_;
+};
+
+// One batch, at once.
+DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input);
+
+}  // namespace fovea

@@ -1,0 +1,125 @@
+#include "tools/text/json_input.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/printable.h"
+#include "tools/text/file.h"
+
+namespace fovea {
+namespace {
+
+constexpr double id_limit = 9007199254740992.0;  // 2^53, which is also what 2^53 + 1 reads as
+
+std::string shortened(std::string_view token) {
+  while (!token.empty() &&
+         (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t'))
+    token.remove_suffix(1);
+  return printable(token.size() > 40 ? std::string(token.substr(0, 40)) + "..." : std::string(token));
+}
+
+}  // namespace
+
+JsonInput::JsonInput(const std::filesystem::path& path)
+    : JsonInput(path.native(), read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING), 0) {}
+
+JsonInput::JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte)
+    : name_(printable(name)), bytes_(std::move(bytes)), size_(bytes_.size()), offset_(first_byte) {
+  bytes_.resize(size_ + simdjson::SIMDJSON_PADDING);  // zeros: at the end simdjson looks at the byte behind it
+  const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), size_);
+  if (text.find_first_not_of(" \t\r\n") == text.npos) {
+    throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, text.size()));
+  }
+  const auto error = parser_.iterate(text.data(), text.size(), bytes_.size()).get(document_);
+  if (error == simdjson::UTF8_ERROR) {
+    throw JsonSyntaxError(ErrorKind::Data, fmt::format("{}: byte {}: is not UTF-8: save the file as UTF-8", name_,
+                                                       offset_ + static_cast<int64_t>(find_invalid_utf8(text))));
+  }
+  if (error)
+    throw JsonSyntaxError(ErrorKind::Data,
+                          fmt::format("{}: byte {}: not valid JSON: {}", name_,
+                                      offset_ + static_cast<int64_t>(text.size()), simdjson::error_message(error)));
+}
+
+void JsonInput::load_piece(std::string_view entries, uint64_t offset) {
+  bytes_.clear();
+  bytes_.push_back('[');
+  bytes_.insert(bytes_.end(), entries.begin(), entries.end());
+  bytes_.push_back(']');
+  size_ = bytes_.size();
+  bytes_.resize(size_ + simdjson::SIMDJSON_PADDING);
+  offset_ = static_cast<int64_t>(offset) - 1;
+  is_piece_ = true;
+  const auto error = parser_.iterate(reinterpret_cast<const char*>(bytes_.data()), size_, bytes_.size()).get(document_);
+  if (error)
+    throw JsonSyntaxError(
+        ErrorKind::Data, fmt::format("{}: byte {}: not valid JSON: {}", name_, offset, simdjson::error_message(error)));
+}
+
+std::string JsonInput::place() const {
+  if (list_.empty()) return key_;
+  return key_.empty() ? fmt::format("{}[{}]", list_, index_) : fmt::format("{}[{}].{}", list_, index_, printable(key_));
+}
+
+Error JsonInput::fail(std::string_view why) const {
+  const std::string where = place();
+  return {ErrorKind::Data,
+          where.empty() ? fmt::format("{}: {}", name_, why) : fmt::format("{}: {}: {}", name_, where, why)};
+}
+
+void JsonInput::need(bool present, std::string_view key) {
+  key_ = "";
+  if (!present) throw fail(fmt::format("has no \"{}\"", key));
+}
+
+JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
+  const char* location = nullptr;
+  const size_t byte =
+      document_.current_location().get(location) ? size_ : location - reinterpret_cast<const char*>(bytes_.data());
+  const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= size_);
+  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
+  const auto where = offset_ + static_cast<int64_t>(byte);
+  return {ErrorKind::Data, fail(fmt::format("byte {}: {}", where, why)).what()};
+}
+
+std::optional<int64_t> JsonInput::id_if_any(Value value) {
+  if (value.type() != simdjson::ondemand::json_type::number) return std::nullopt;
+  const double number = value.get_double();
+  if (number != std::floor(number) || std::abs(number) >= id_limit) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
+int64_t JsonInput::id(Value value) {
+  const std::string_view token = value.raw_json_token();
+  if (const auto id = id_if_any(value)) return *id;
+  throw fail(fmt::format("expected an integer below 2^53, found {}", shortened(token)));
+}
+
+double JsonInput::number_or_nan(Value value) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::string_view token = value.raw_json_token();
+  if (token.starts_with("NaN") || token.starts_with("Infinity") || token.starts_with("-Infinity")) return nan;
+  return value.type() == simdjson::ondemand::json_type::number ? double(value.get_double()) : nan;
+}
+
+bool JsonInput::flag(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  using simdjson::ondemand::json_type;
+  const json_type type = value.type();
+  if (type == json_type::null) return false;
+  if (type == json_type::boolean) return value.get_bool();
+  const double number = type == json_type::number ? double(value.get_double()) : -1;
+  if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", token));
+  return number == 1;
+}
+
+std::string JsonInput::text(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::string)
+    throw fail(fmt::format("expected a string, found {}", token));
+  return std::string(std::string_view(value.get_string()));
+}
+
+}  // namespace fovea
