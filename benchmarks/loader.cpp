@@ -20,11 +20,11 @@
 #include "benchmarks/command_line.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/error.h"
+#include "tools/cli/verbs.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/batch.h"
 #include "tools/data/loading/loader.h"
 #include "tools/text/file.h"
-#include "tools/verbs.h"
 
 using namespace fovea;
 

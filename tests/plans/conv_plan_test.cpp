@@ -10,7 +10,7 @@
 #include "tests/plans/network_layers.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
-#include "tools/info/plan_table.h"
+#include "tools/analysis/plan_table.h"
 
 using namespace fovea;
 using fovea::test::network;

@@ -2,7 +2,7 @@
 #pragma once
 #include <cmath>
 
-#include "tests/support/data_verb.h"
+#include "tests/support/data_command.h"
 #include "tests/support/form_files.h"
 
 namespace fovea::test {

@@ -6,7 +6,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/data_verb.h"
+#include "tests/support/data_command.h"
 #include "tests/support/form_files.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"

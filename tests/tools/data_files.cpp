@@ -7,7 +7,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
-#include "tools/bench/process_memory.h"
+#include "tools/cli/process_memory.h"
 #include "tools/data/formats/coco_json.h"
 #include "tools/image/image_file.h"
 #include "tools/image/image_size.h"

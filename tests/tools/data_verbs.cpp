@@ -2,11 +2,11 @@
 #include <simdjson.h>
 
 #include "tests/support/catch.h"
-#include "tests/support/data_verb.h"
+#include "tests/support/data_command.h"
 #include "tests/support/form_files.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
-#include "tools/data_verb/anchor_fit.h"
+#include "tools/analysis/anchor_fit.h"
 
 using namespace fovea;
 using namespace fovea::test;

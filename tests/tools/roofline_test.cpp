@@ -1,5 +1,5 @@
 // The performance model against figures computed by hand from the paper's network.
-#include "tools/info/roofline.h"
+#include "tools/analysis/roofline.h"
 
 #include "model/trace.h"
 #include "tests/support/catch.h"

@@ -1,5 +1,5 @@
 // Predictions of recorded work: each call's time by hand, forks, and what is printed.
-#include "tools/info/simulation.h"
+#include "tools/analysis/simulation.h"
 
 #include "tests/support/catch.h"
 #include "tools/report/layer_table.h"

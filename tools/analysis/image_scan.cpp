@@ -1,0 +1,108 @@
+#include "tools/analysis/image_scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/data/formats/folder.h"
+#include "tools/image/image_file.h"
+#include "tools/image/image_size.h"
+#include "tools/text/content_hash.h"
+#include "tools/text/file.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Format {
+  const char* name;
+  std::string_view magic;
+  size_t at;
+  std::vector<std::string_view> endings;
+};
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> all{{"JPEG", "\xFF\xD8\xFF", 0, {".jpg", ".jpeg", ".jpe", ".jfif"}},
+                                       {"PNG", "\x89PNG\r\n\x1a\n", 0, {".png"}},
+                                       {"BMP", "BM", 0, {".bmp", ".dib"}},
+                                       {"WebP", "WEBP", 8, {".webp"}},
+                                       {"TIFF", std::string_view("II*\0", 4), 0, {".tif", ".tiff"}},
+                                       {"TIFF", std::string_view("MM\0*", 4), 0, {".tif", ".tiff"}}};
+  return all;
+}
+
+// The name of the format where the file's ending is not one of its own.
+std::string misnamed(const std::string& name, const std::vector<uint8_t>& bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const Format& format : formats()) {
+    if (text.size() < format.at || !text.substr(format.at).starts_with(format.magic)) continue;
+    const bool own = std::any_of(format.endings.begin(), format.endings.end(),
+                                 [&](auto ending) { return has_ending(name, ending); });
+    return own ? "" : format.name;
+  }
+  return "";
+}
+
+ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) {
+  using Fault = ImageFinding::Fault;
+  ImageFinding finding;
+  const fs::path path = dataset.image_root / sample.file_name;
+  try {
+    if (!is_there(path)) finding.fault = Fault::Missing;
+    const auto bytes = read_file(path, ImageOptions{}.file_bytes);
+    finding.content = content_hash(bytes);
+    finding.misnamed = misnamed(sample.file_name, bytes);
+    ImageSize size{};
+    if (decode) {
+      const Image image = decode_image(bytes, path.string());
+      size = {image.width, image.height};
+    } else {
+      size = read_image_size(path);
+    }
+    if (size.width != sample.width || size.height != sample.height) {
+      finding.fault = Fault::OtherSize;
+      finding.why = fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(path.native()),
+                                size.width, size.height, sample.width, sample.height);
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    if (finding.fault == Fault::None) finding.fault = Fault::Unreadable;
+    finding.why = error.what();
+  }
+  return finding;
+}
+
+}  // namespace
+
+std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode) {
+  std::vector<ImageFinding> findings(dataset.samples.size());
+  std::atomic<size_t> next = 0;
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    try {
+      for (size_t i = next++; i < findings.size(); i = next++)
+        findings[i] = look_at(dataset, dataset.samples[i], decode);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      next = findings.size();
+    }
+  };
+  std::vector<std::thread> threads;
+  const size_t cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16);
+  for (size_t i = 0; i < std::min(cores, findings.size()); ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return findings;
+}
+
+}  // namespace fovea

@@ -1,0 +1,240 @@
+// `fovea data check`: everything that is wrong with a data set, in one report.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "engine/printable.h"
+#include "engine/safetensors.h"
+#include "kernels/error.h"
+#include "tools/analysis/check_report.h"
+#include "tools/analysis/image_scan.h"
+#include "tools/cli/data_folder.h"
+#include "tools/cli/verbs.h"
+#include "tools/text/file.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct CheckOptions {
+  DataFolder data;
+  ConfigOptions config;
+  OnBad bad_images = OnBad::Skip;
+  std::string json, out;
+  bool headers_only = false;
+};
+
+class Checker {
+ public:
+  explicit Checker(const CheckOptions& options) : options_(options), config_(resolve(options.config, preset("paper"))) {
+    report_.folder = printable(options.data.path);
+  }
+
+  CheckReport check() {
+    OpenDataset data = open_dataset(options_.data.path, options_.data.form);
+    report_.form = entry_of(data.form).name;
+    for (const NamedSplit& split : named_splits(*data.reader)) check_split(*data.reader, split);
+    auto& warnings = report_.splits[0].warnings;
+    warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
+    compare_content();
+    compare_classes();
+    find_refusals();
+    return std::move(report_);
+  }
+
+ private:
+  void check_split(DatasetReader& reader, const NamedSplit& named) {
+    SplitCheck& split = report_.splits.emplace_back();
+    split.name = named.name;
+    Dataset data;
+    try {
+      data = make_dataset(reader.read(named.there), named.name, options_.data.load_options());
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data) throw;
+      split.refused = error.what();
+      return;
+    }
+    take_report(data, split);
+    look_at_boxes(data, split);
+    const auto findings = scan_images(data, !options_.headers_only);
+    for (size_t i = 0; i < findings.size(); ++i) {
+      const std::string path = (data.image_root / data.samples[i].file_name).string();
+      take_finding(findings[i], path, split);
+      if (!findings[i].content.empty())
+        content_[findings[i].content].push_back(fmt::format("{} ({})", printable(path), named.name));
+    }
+  }
+
+  static void take_report(const Dataset& data, SplitCheck& split) {
+    const LoadReport& report = data.report;
+    split.images = images_in(data);
+    split.boxes = report.objects - report.crowds;
+    split.crowds = report.crowds;
+    split.images_without_objects = report.images_without_objects;
+    split.clipped_boxes = report.clipped_boxes;
+    split.bad_boxes = report.bad_boxes;
+    split.unknown = report.unknown_examples;
+    split.unknown_references = report.unknown_references;
+    split.warnings = report.warnings;
+    for (const BadImage& image : report.bad_images) {
+      const fs::path path = data.image_root / image.file_name;
+      (is_there(path) ? split.unreadable : split.missing).push_back({path.string(), image.why});
+    }
+    for (const Category& category : data.categories) split.classes[category.id].name = category.name;
+  }
+
+  void look_at_boxes(const Dataset& data, SplitCheck& split) const {
+    for (const Sample& sample : data.samples) {
+      std::set<std::tuple<int, double, double, double, double>> seen;
+      std::set<int> labels;
+      for (const Object& object : sample.objects) {
+        const auto& box = object.bbox;
+        const auto text = [&] {
+          return fmt::format("{}: annotation {} [{}]", printable(sample.file_name), object.id, fmt::join(box, ", "));
+        };
+        if (!seen.emplace(object.label, box[0], box[1], box[2], box[3]).second) split.duplicate_boxes.push_back(text());
+        if (object.crowd) continue;
+        const BoxSides sides = sides_at_size(object, sample, config_.input);
+        if (sides.width < 1 || sides.height < 1) split.tiny_boxes.push_back(text());
+        ClassCount& count = split.classes[data.categories[static_cast<size_t>(object.label)].id];
+        ++count.boxes;
+        count.images += labels.insert(object.label).second ? 1 : 0;
+      }
+    }
+  }
+
+  static void take_finding(const ImageFinding& finding, const std::string& path, SplitCheck& split) {
+    using Fault = ImageFinding::Fault;
+    if (finding.fault == Fault::Missing) split.missing.push_back({path, finding.why});
+    if (finding.fault == Fault::Unreadable) split.unreadable.push_back({path, finding.why});
+    if (finding.fault == Fault::OtherSize) split.other_size.push_back({path, finding.why});
+    if (!finding.misnamed.empty()) split.misnamed.push_back({path, fmt::format("{}: is a {}", path, finding.misnamed)});
+  }
+
+  void compare_content() {
+    for (const auto& [hash, places] : content_)
+      if (places.size() > 1) report_.same_content.push_back(fmt::format("{}", fmt::join(places, " = ")));
+    std::sort(report_.same_content.begin(), report_.same_content.end());
+  }
+
+  void compare_classes() {
+    std::map<int64_t, std::vector<std::pair<const SplitCheck*, const ClassCount*>>> by_id;
+    size_t loaded = 0;
+    for (const SplitCheck& split : report_.splits) {
+      loaded += split.refused.empty() ? 1 : 0;
+      for (const auto& [id, count] : split.classes) by_id[id].emplace_back(&split, &count);
+    }
+    for (const auto& [id, seen] : by_id) {
+      const auto with_boxes = std::count_if(seen.begin(), seen.end(), [](auto& s) { return s.second->boxes > 0; });
+      const auto first = std::find_if(seen.begin(), seen.end(), [](auto& s) { return s.second->boxes > 0; });
+      if (with_boxes == 1 && loaded > 1)
+        report_.split_classes.push_back(
+            fmt::format("{} ({}) has boxes in {} only", id, printable(first->second->name), first->first->name));
+      if (with_boxes == 0)
+        report_.split_classes.push_back(fmt::format("{} ({}) has no boxes", id, printable(seen[0].second->name)));
+      for (const auto& [split, count] : seen)
+        if (count->name != seen[0].second->name)
+          report_.split_classes.push_back(fmt::format("{} is '{}' in {}, but '{}' in {}", id,
+                                                      printable(seen[0].second->name), seen[0].first->name,
+                                                      printable(count->name), split->name));
+    }
+  }
+
+  // Training reads the splits train and val, and bears with one bad image in a hundred of both together.
+  void find_refusals() {
+    int64_t images = 0, bad = 0;
+    std::vector<std::vector<Category>> categories;
+    for (const char* name : {"train", "val"}) {
+      const auto split =
+          std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
+      if (split == report_.splits.end()) {
+        report_.refused.push_back(fmt::format(
+            "{0}: has no split '{1}'; `fovea data split {0} --val 0.2 OUT` makes a copy with the splits train "
+            "and val",
+            report_.folder, name));
+        continue;
+      }
+      if (!split->refused.empty()) report_.refused.push_back(split->refused);
+      images += split->images;
+      bad += split->bad_images();
+      auto& of_split = categories.emplace_back();
+      for (const auto& [id, known] : split->classes) of_split.push_back({id, known.name});
+    }
+    if (categories.size() == 2) {
+      const auto conflict = category_conflict("train", categories[0], "val", categories[1]);
+      if (!conflict.empty()) report_.refused.push_back(conflict);
+    }
+    const bool too_many = static_cast<double>(bad) > largest_bad_share * static_cast<double>(images);
+    if (too_many || (bad > 0 && options_.bad_images == OnBad::Error))
+      report_.refused.push_back(
+          fmt::format("{} of {} images of train and val cannot be used{}", bad, images,
+                      too_many ? fmt::format(", more than {:g} %", 100 * largest_bad_share) : ""));
+  }
+
+  const CheckOptions& options_;
+  Config config_;
+  CheckReport report_;
+  std::map<std::string, std::vector<std::string>> content_;
+};
+
+// The lists that training writes, of all splits. Only where there is something to list.
+void write_lists(const CheckReport& report, const CheckOptions& options) {
+  std::string images, boxes;
+  for (const SplitCheck& split : report.splits) {
+    for (const auto* list : {&split.missing, &split.unreadable, &split.other_size})
+      for (const BadImage& image : *list) images += printable(image.file_name) + "\t" + image.why + "\n";
+    for (const std::string& box : split.bad_boxes) boxes += fmt::format("{}: {}\n", split.name, box);
+  }
+  if (images.empty() && boxes.empty()) return;
+  const fs::path out = options.out.empty() ? fs::path(".") : fs::path(options.out);
+  if (options.out.empty() && is_inside(out, options.data.path)) {
+    fmt::print(
+        "\nbad_images.txt and bad_boxes.txt are not written into the data set: name another folder with --out\n");
+    return;
+  }
+  require_outside(out, options.data.path);
+  fs::create_directories(out);
+  if (!images.empty()) write_file(out / "bad_images.txt", images);
+  if (!boxes.empty()) write_file(out / "bad_boxes.txt", boxes);
+  fmt::print("\nlisted in {}{}{} in {}\n", images.empty() ? "" : "bad_images.txt",
+             images.empty() || boxes.empty() ? "" : " and ", boxes.empty() ? "" : "bad_boxes.txt",
+             printable(out.native()));
+}
+
+void check(const CheckOptions& options) {
+  if (!options.json.empty()) require_outside(options.json, options.data.path);
+  const CheckReport report = Checker(options).check();
+  fmt::print("{}", text_of(report));
+  if (!options.json.empty()) write_file_atomically(options.json, json_of(report));
+  write_lists(report, options);
+  if (!report.refused.empty())
+    throw Error(ErrorKind::Data,
+                fmt::format("training would refuse this data set:\n  {}", fmt::join(report.refused, "\n  ")));
+  fmt::print("\n{}\n", options.headers_only ? "nothing in the files' heads keeps this set from training"
+                                            : "training takes this data set");
+}
+
+}  // namespace
+
+void add_data_check(CLI::App& data) {
+  auto* verb = data.add_subcommand(
+      "check", "Read and decode everything, report what is wrong; exit 3 where training would refuse");
+  const auto options = std::make_shared<CheckOptions>();
+  add_data_folder(*verb, options->data);
+  add_config_options(*verb, options->config);
+  add_on_bad(*verb, "--bad-images", options->bad_images,
+             "As in training: skip unreadable images, or error at the first");
+  verb->add_option("--json", options->json, "Write the report to this file");
+  verb->add_option("--out", options->out, "Folder for bad_images.txt and bad_boxes.txt (default: the current one)");
+  verb->add_flag("--headers-only", options->headers_only,
+                 "Look at the heads of the image files only: faster, but damage behind them is not found");
+  verb->footer("Example:\n  fovea data check DIR --preset demo --json check.json");
+  verb->callback([options] { check(*options); });
+}
+
+}  // namespace fovea

@@ -1,0 +1,122 @@
+// `fovea data convert` and `fovea data split`: the data set again, in another form or with other splits.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/analysis/stratify.h"
+#include "tools/cli/data_folder.h"
+#include "tools/cli/verbs.h"
+#include "tools/data/formats/writable_set.h"
+#include "tools/report/table.h"
+
+namespace fovea {
+
+namespace {
+
+struct ConvertOptions {
+  DataFolder data;
+  std::string out;
+  std::optional<Form> to;
+  OnBad bad_images = OnBad::Skip;
+  WriteOptions write;
+  double val = 0.2;
+};
+
+void add_options(CLI::App& verb, ConvertOptions& options) {
+  add_data_folder(verb, options.data);
+  verb.add_option("out", options.out, "Folder to write to: new or empty, outside the data set")->required();
+  std::vector<std::string> names;
+  for (const FormEntry& entry : forms()) names.emplace_back(entry.name);
+  verb.add_option_function<std::string>(
+          "--to",
+          [&options](const std::string& name) {
+            for (const FormEntry& entry : forms())
+              if (name == entry.name) options.to = entry.form;
+          },
+          "Form to write")
+      ->check(CLI::IsMember(names));
+  verb.add_flag("--copy", options.write.copy, "Copy the images; without it they are hard links where the disk allows");
+  verb.add_flag("--clip", options.write.clip, "Cut boxes to their image; without it they stay as annotated");
+  add_on_bad(verb, "--bad-images", options.bad_images,
+             "Unreadable images: leave them out (more than 1 % are an error), or error at the first");
+}
+
+std::vector<Dataset> load(const ConvertOptions& options, OpenDataset& data) {
+  require_outside(options.out, options.data.path);
+  std::vector<Dataset> splits = load_splits(data, options.data);
+  print_reports(splits);
+  return splits;
+}
+
+WritableSet gather_readable(const ConvertOptions& options, const std::vector<Dataset>& splits) {
+  int64_t images = 0;
+  for (const Dataset& split : splits) images += images_in(split);
+  BadFiles bad_files(images, options.bad_images);
+  WritableSet set = gather(splits, bad_files);
+  for (const auto& [name, why] : bad_files.reasons()) fmt::print("left out: {}\n", why);
+  return set;
+}
+
+void write(const ConvertOptions& options, const WritableSet& set, Form form) {
+  for (const std::string& note : write_dataset(set, form, options.out, options.write)) fmt::print("{}\n", note);
+  for (const WritableSplit& split : set.splits)
+    fmt::print("{}: {} images written to {} as {}\n", split.name, split.images.size(), printable(options.out),
+               entry_of(form).name);
+}
+
+void convert(const ConvertOptions& options) {
+  if (!options.to) throw Error(ErrorKind::Usage, "convert needs --to coco, voc, csv or yolo");
+  OpenDataset data = open_dataset(options.data.path, options.data.form);
+  write(options, gather_readable(options, load(options, data)), *options.to);
+}
+
+// Images with objects of each class, by split.
+std::string class_table(const WritableSet& set) {
+  std::vector<std::string> header{"images with"};
+  for (const WritableSplit& split : set.splits) header.push_back(split.name);
+  Table table(header);
+  for (size_t label = 0; label < set.categories.size(); ++label) {
+    std::vector<std::string> row{printable(set.categories[label].name)};
+    for (const WritableSplit& split : set.splits)
+      row.push_back(std::to_string(std::count_if(split.images.begin(), split.images.end(), [&](auto& image) {
+        const auto& objects = image.sample.objects;
+        return std::any_of(objects.begin(), objects.end(),
+                           [&](const Object& o) { return o.label == static_cast<int>(label); });
+      })));
+    table.add(row);
+  }
+  return table.text();
+}
+
+void split(const ConvertOptions& options) {
+  if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must lie between 0 and 1, e.g. 0.2");
+  OpenDataset data = open_dataset(options.data.path, options.data.form);
+  const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
+  write(options, set, options.to.value_or(data.form));
+  fmt::print("{}", class_table(set));
+}
+
+}  // namespace
+
+void add_data_convert(CLI::App& data) {
+  auto* verb = data.add_subcommand("convert", "Write the data set in another form");
+  const auto options = std::make_shared<ConvertOptions>();
+  add_options(*verb, *options);
+  verb->footer("Example:\n  fovea data convert DIR --to coco OUT");
+  verb->callback([options] { convert(*options); });
+}
+
+void add_data_split(CLI::App& data) {
+  auto* verb = data.add_subcommand(
+      "split", "Write the data set with new splits train and val: by the images' content, the same on every machine");
+  const auto options = std::make_shared<ConvertOptions>();
+  add_options(*verb, *options);
+  verb->add_option("--val", options->val, "Share of the images of each class that goes to val");
+  verb->footer("Example:\n  fovea data split DIR --val 0.2 OUT");
+  verb->callback([options] { split(*options); });
+}
+
+}  // namespace fovea

@@ -1,0 +1,82 @@
+#include "tools/cli/data_folder.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/cli/verbs.h"
+#include "tools/data/formats/folder.h"
+#include "tools/data/loading/loader.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+void add_data_folder(CLI::App& verb, DataFolder& folder) {
+  verb.add_option("data", folder.path, "Folder of the data set")->required()->type_name("DIR");
+  add_form(verb, folder.form);
+  add_on_bad(verb, "--bad-boxes", folder.bad_boxes, "Unusable boxes: skip and list them, or error at the first");
+}
+
+std::vector<NamedSplit> named_splits(const DatasetReader& reader) {
+  const auto there = reader.splits();
+  std::vector<NamedSplit> splits;
+  for (const char* usual : {"train", "val", "test"})
+    if (const auto found = find_split(there, usual)) splits.push_back({usual, *found});
+  for (const std::string& split : there)
+    if (std::none_of(splits.begin(), splits.end(), [&](auto& named) { return named.there == split; }))
+      splits.push_back({split, split});
+  return splits;
+}
+
+std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
+  std::vector<Dataset> splits;
+  const auto names = named_splits(*data.reader);
+  for (const NamedSplit& split : names) {
+    try {
+      splits.push_back(make_dataset(data.reader->read(split.there), split.name, folder.load_options()));
+    } catch (const Error& error) {  // test sets often come without labels, or not at all
+      const bool needed = split.name == "train" || split.name == "val" || names.size() == 1;
+      if (needed || error.kind() != ErrorKind::Data) throw;
+      data.warnings.push_back(fmt::format("the split {} is left out: {}", printable(split.name), error.what()));
+    }
+  }
+  if (splits.empty())
+    throw Error(ErrorKind::Data, fmt::format("{}: no split of it can be used\n  {}", printable(folder.path),
+                                             fmt::join(data.warnings, "\n  ")));
+  auto& warnings = splits[0].report.warnings;
+  warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
+  return splits;
+}
+
+void print_reports(const std::vector<Dataset>& splits) {
+  for (const Dataset& split : splits) {
+    fmt::print("{}: {} images, {} boxes, {} classes\n", split.split, split.samples.size(), split.report.objects,
+               split.categories.size());
+    fmt::print("{}", split.report.text());
+  }
+}
+
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  return path_below(fs::weakly_canonical(fs::absolute(folder)), fs::weakly_canonical(fs::absolute(path))).has_value();
+}
+
+void require_outside(const fs::path& out, const fs::path& data) {
+  const fs::path folder = fs::is_directory(data) ? data : fs::absolute(data).parent_path();
+  if (is_inside(out, folder))
+    throw Error(ErrorKind::Usage,
+                fmt::format("{}: lies inside the data set {}, which is never written to: name a folder "
+                            "outside of it",
+                            printable(out.native()), printable(data.native())));
+}
+
+BoxSides sides_at_size(const Object& object, const Sample& sample, const InputConfig& input) {
+  const Size size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
+  return {double{object.x2 - object.x1} * size.width / sample.width,
+          double{object.y2 - object.y1} * size.height / sample.height};
+}
+
+}  // namespace fovea

@@ -1,0 +1,181 @@
+// `fovea data show`: pictures with their boxes and names; boxes that no anchor matches in red. With --augment: as
+// training sees them.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/analysis/anchor_coverage.h"
+#include "tools/cli/data_folder.h"
+#include "tools/cli/verbs.h"
+#include "tools/data/loading/loader.h"
+#include "tools/image/image_file.h"
+#include "tools/report/pictures.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct ShowOptions {
+  DataFolder data;
+  ConfigOptions config;
+  std::string split = "train", image, out = "data_show";
+  int count = 12, augment = 0;
+};
+
+constexpr Color unmatched_color{230, 0, 0};
+
+// By id, by name, or evenly over the split.
+std::vector<size_t> chosen_samples(const Dataset& dataset, const ShowOptions& options) {
+  std::vector<size_t> chosen;
+  if (options.image.empty()) {
+    const size_t count = std::min(dataset.samples.size(), static_cast<size_t>(std::max(options.count, 1)));
+    for (size_t i = 0; i < count; ++i) chosen.push_back(i * dataset.samples.size() / count);
+    return chosen;
+  }
+  for (size_t i = 0; i < dataset.samples.size(); ++i)
+    if (std::to_string(dataset.samples[i].id) == options.image || dataset.samples[i].file_name == options.image)
+      chosen.push_back(i);
+  if (chosen.empty())
+    throw Error(ErrorKind::Data, fmt::format("--image {}: the split {} has no image of this id or name",
+                                             printable(options.image), dataset.split));
+  return chosen;
+}
+
+// Best overlap of each object with an anchor, by sample; 1 for crowd regions, which need none.
+std::vector<std::vector<double>> overlaps(const Dataset& dataset, const Config& config) {
+  std::vector<std::vector<double>> result;
+  for (const Sample& sample : dataset.samples) result.emplace_back(sample.objects.size(), 1.0);
+  const ScaledBoxes boxes = boxes_at_size(dataset, config.input);
+  const auto matches = best_anchors(boxes, config.model.anchors);
+  for (size_t i = 0; i < matches.size(); ++i) result[boxes.boxes[i].sample][boxes.boxes[i].object] = matches[i].iou;
+  return result;
+}
+
+// The label 0 would be red, which is kept for boxes without an anchor.
+Color color_of(int label) { return class_color(label + 1); }
+
+Image drawn(Image image, const Dataset& dataset, const Sample& sample, const std::vector<double>& overlap,
+            double match_low) {
+  std::vector<LabelledBox> boxes;
+  for (const bool matched : {true, false}) {  // what is missed lies on top
+    for (size_t o = 0; o < sample.objects.size(); ++o) {
+      const Object& object = sample.objects[o];
+      if ((overlap[o] >= match_low) != matched) continue;
+      const std::string& name = dataset.categories[static_cast<size_t>(object.label)].name;
+      std::string text = object.crowd ? fmt::format("{} (ignore)", name) : name;
+      if (!matched) text += fmt::format(" (IoU {:.2f})", overlap[o]);
+      boxes.push_back({.x1 = object.x1,
+                       .y1 = object.y1,
+                       .x2 = object.x2,
+                       .y2 = object.y2,
+                       .label = object.label,
+                       .text = text,
+                       .color = matched ? color_of(object.label) : unmatched_color});
+    }
+  }
+  draw_boxes(image, boxes);
+  return image;
+}
+
+std::string picture_name(const Sample& sample, const std::string& more = "") {
+  std::string stem = fs::path(sample.file_name).stem().string();
+  for (char& c : stem)
+    if (static_cast<unsigned char>(c) < ' ') c = '_';
+  return fmt::format("{}_{}{}.png", sample.id, stem, more);
+}
+
+void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>& sheet) {
+  if (sheet.size() > 1)
+    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell_width=*/400));
+  fmt::print("written: {} pictures{} in {}\n", sheet.size(), sheet.size() > 1 ? " and contact_sheet.png" : "",
+             printable(options.out));
+}
+
+// Each image as the first epochs of a training with this configuration see it, before it is resized.
+void show_augmented(const ShowOptions& options, const Config& config, const Dataset& dataset) {
+  BadFiles bad_files(images_in(dataset), OnBad::Error);
+  PictureSource pictures(dataset, config.input, bad_files, 0);
+  std::vector<CaptionedPicture> sheet;
+  for (const size_t s : chosen_samples(dataset, options))
+    for (int epoch = 0; epoch < options.augment; ++epoch) {
+      const Picture picture =
+          augmented_sample(pictures, config.input, config.seed, static_cast<uint32_t>(epoch), static_cast<uint32_t>(s));
+      std::vector<LabelledBox> boxes;
+      for (const Object& o : picture.objects)
+        boxes.push_back({.x1 = o.x1,
+                         .y1 = o.y1,
+                         .x2 = o.x2,
+                         .y2 = o.y2,
+                         .label = o.label,
+                         .text = dataset.categories[static_cast<size_t>(o.label)].name,
+                         .color = color_of(o.label)});
+      Image image = *picture.image;
+      draw_boxes(image, boxes);
+      const Sample& sample = dataset.samples[s];
+      write_png(fs::path(options.out) / picture_name(sample, fmt::format("_epoch{}", epoch)), image);
+      sheet.push_back({std::move(image), fmt::format("{}, epoch {}", printable(sample.file_name), epoch)});
+    }
+  write_sheet(options, sheet);
+}
+
+void show(const ShowOptions& options) {
+  require_outside(options.out, options.data.path);
+  const Config config = resolve(options.config, preset("paper"));
+  const double match_low = config.model.loss.match_low;
+  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
+  print_reports({dataset});
+  fs::create_directories(options.out);
+  if (options.augment > 0) return show_augmented(options, config, dataset);
+  const auto overlap = overlaps(dataset, config);
+  std::vector<CaptionedPicture> sheet;
+  for (const size_t s : chosen_samples(dataset, options)) {
+    const Sample& sample = dataset.samples[s];
+    Image image;
+    try {
+      image = read_image(dataset.image_root / sample.file_name);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data || !options.image.empty()) throw;
+      fmt::print("left out: {}\n", error.what());
+      continue;
+    }
+    image = drawn(std::move(image), dataset, sample, overlap[s], match_low);
+    write_png(fs::path(options.out) / picture_name(sample), image);
+    sheet.push_back({std::move(image), printable(sample.file_name)});
+  }
+  int64_t boxes = 0, missed = 0;
+  for (const auto& of_sample : overlap) {
+    boxes += static_cast<int64_t>(of_sample.size());
+    missed += std::count_if(of_sample.begin(), of_sample.end(), [&](double iou) { return iou < match_low; });
+  }
+  fmt::print(
+      "{} of {} boxes of {} are drawn in red: no anchor overlaps them by {:g} at short side {} (`fovea anchors` "
+      "fits anchors)\n",
+      missed, boxes, dataset.split, match_low, config.input.short_side.back());
+  write_sheet(options, sheet);
+}
+
+}  // namespace
+
+void add_data_show(CLI::App& data) {
+  auto* verb = data.add_subcommand("show", "Draw images with their boxes: a contact sheet, and each picture");
+  const auto options = std::make_shared<ShowOptions>();
+  add_data_folder(*verb, options->data);
+  add_config_options(*verb, options->config);
+  verb->add_option("--split", options->split, "Whose images")->capture_default_str();
+  verb->add_option("--image", options->image, "Only this image: its id or its file name");
+  verb->add_option("--count", options->count, "Images, evenly over the split")->capture_default_str();
+  verb->add_option("--augment", options->augment,
+                   "Each image this many times as training would augment it (docs/augmentation.md)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--out", options->out, "Folder for the pictures")->capture_default_str();
+  verb->footer(
+      "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"
+      "  fovea data show DIR --augment 8 --count 1 --set input.augment.mosaic=1 --out pictures");
+  verb->callback([options] { show(*options); });
+}
+
+}  // namespace fovea

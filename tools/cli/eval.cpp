@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/printable.h"
+#include "engine/safetensors.h"
+#include "tools/cli/verbs.h"
+#include "tools/data/formats/format.h"
+#include "tools/eval/coco_results.h"
+#include "tools/eval/eval_report.h"
+#include "tools/eval/evaluate.h"
+#include "tools/eval/metrics_text.h"
+#include "tools/report/progress.h"
+
+namespace fovea {
+
+namespace {
+
+struct EvalOptions {
+  ConfigOptions config;
+  std::string weights, data, split = "val", ground_truth, detections, images, json, report, save_detections;
+  std::vector<std::string> ious, areas;
+  std::vector<int> limits;
+  bool voc = false;
+  int batch = 0;
+  OnBad bad_images = OnBad::Skip;
+  std::optional<Form> form;
+};
+
+std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
+  ModelFile file = open_model(options.weights, options.config);
+  BadFiles bad_files(images_in(dataset), options.bad_images);
+  add_bad_images(bad_files, dataset);
+  Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});
+  const auto update = [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); };
+  auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
+                                   {.batch = options.batch, .progress = update});
+  progress.finish();
+  if (bad_files.count() > 0)
+    fmt::print(stderr, "fovea: {} images could not be read and were left out\n", bad_files.count());
+  if (const size_t kept = bad_files.kept().size(); kept > 0)
+    fmt::print(stderr, "fovea: {} damaged images were used as far as they go\n", kept);
+  return detections;
+}
+
+void check(const EvalOptions& options) {
+  const auto usage = [](const char* what) { return Error(ErrorKind::Usage, what); };
+  if (options.weights.empty() == options.detections.empty())
+    throw usage("eval needs either --weights (run the network) or --detections (a COCO results file)");
+  if (options.data.empty() == options.ground_truth.empty())
+    throw usage("eval needs either --data (the folder of a data set) or --ground-truth (a COCO annotation file)");
+  if (!options.weights.empty() && options.data.empty())
+    throw usage("--weights needs images to look at: name the folder of the data set by --data");
+  if (!options.images.empty() && options.ground_truth.empty())
+    throw usage("--images goes with --ground-truth; --data knows where its images are");
+}
+
+struct Evaluated {
+  TruthSet truth;
+  std::vector<Detection> detections;
+};
+
+Evaluated gather(const EvalOptions& options) {
+  Evaluated evaluated;
+  if (!options.data.empty()) {
+    const Dataset dataset = load_dataset(options.data, options.split, {.form = options.form});
+    if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
+    evaluated.truth = truth_of(dataset);
+    if (!options.weights.empty()) evaluated.detections = run_network(options, dataset);
+  } else {
+    evaluated.truth = read_coco_truth(options.ground_truth);
+    evaluated.truth.image_root = options.images;
+    for (const std::string& warning : evaluated.truth.warnings) fmt::print(stderr, "fovea: {}\n", warning);
+  }
+  if (!options.detections.empty()) evaluated.detections = read_coco_results(options.detections, evaluated.truth);
+  return evaluated;
+}
+
+void eval(const EvalOptions& options) {
+  check(options);
+  const EvalSettings settings = parse_settings(options.ious, options.limits, options.areas);
+  const auto [truth, detections] = gather(options);
+  if (!options.save_detections.empty()) write_coco_results(options.save_detections, detections);
+  const CocoMetrics metrics = coco_metrics(truth.categories, truth.objects, detections, settings);
+  std::optional<VocMetrics> voc;
+  if (options.voc) voc = voc_metrics(truth.categories, truth.objects, detections);
+  fmt::print("{}\n{}", table(metrics), class_table(metrics, voc));
+  if (voc)
+    fmt::print("VOC at IoU {:.2f}: AP11 {}, AP {}\n", voc->iou, value_text(voc->mean.eleven_points),
+               value_text(voc->mean.area));
+  if (!options.json.empty()) write_file_atomically(options.json, metrics_json(metrics, voc));
+  if (!options.report.empty()) {
+    write_eval_report(options.report, truth, detections, metrics);
+    fmt::print("report: {}\n", printable((std::filesystem::path(options.report) / "report.html").native()));
+  }
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto* verb = app.add_subcommand("eval", "COCO's metrics of a network, or of detections in a file");
+  const auto options = std::make_shared<EvalOptions>();
+  add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"
+      "  fovea eval --ground-truth instances.json --detections results.json --json metrics.json");
+  verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
+  verb->add_option("--detections", options->detections, "Instead of a network: a COCO results file");
+  verb->add_option("--data", options->data, "Folder of the data set");
+  verb->add_option("--split", options->split, "Which split of the data set: val, train, test …");
+  verb->add_option("--ground-truth", options->ground_truth, "Instead of a data set: a COCO annotation file");
+  verb->add_option("--images", options->images, "Folder of the images of --ground-truth, for the report's pictures");
+  verb->add_option("--json", options->json, "Write the metrics to this file");
+  verb->add_option("--report", options->report, "Write what to improve to this folder: report.html and its pictures");
+  verb->add_option("--save-detections", options->save_detections, "Write the detections to this file, as COCO results");
+  verb->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--ious", options->ious, "IoU thresholds, or first:last:step; COCO's are 0.5:0.95:0.05");
+  verb->add_option("--limits", options->limits, "Detections of a class an image that count; COCO's are 1 10 100");
+  verb->add_option("--areas", options->areas,
+                   "Sizes beside all, as name=low:high in square pixels; COCO's are small, medium, large")
+      ->type_name("NAME=LOW:HIGH");
+  verb->add_flag("--voc", options->voc,
+                 "Also Pascal VOC's AP at IoU 0.5: over 11 points, and the area under the curve");
+  add_form(*verb, options->form);
+  add_on_bad(*verb, "--bad-images", options->bad_images,
+             "Unreadable images: skip them, error at the first, or keep what a damaged one still gives",
+             /*may_keep=*/true);
+  verb->callback([options] { eval(*options); });
+}
+
+}  // namespace fovea

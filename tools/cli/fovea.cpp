@@ -1,0 +1,50 @@
+// The program: the one place where an error becomes a line on stderr and an exit code.
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "kernels/error.h"
+#include "tools/cli/verbs.h"
+
+namespace {
+
+// A program started with a closed stdin, stdout or stderr would give their numbers to the first files that it opens,
+// and print into those.
+void open_standard_streams() {
+  for (int file = 0; file < 3; ++file)
+    if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
+}
+
+// What was printed may still wait in memory: on a full disk it would be lost without a word.
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw fovea::Error(fovea::ErrorKind::Runtime,
+                       fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
+  try {
+    const int code = fovea::run_command_line(argc, argv);
+    flush_output();
+    return code;
+  } catch (const fovea::Error& error) {
+    std::fflush(stdout);
+    if (*error.what() != '\0') fmt::print(stderr, "fovea: {}\n", error.what());  // else another rank says it
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "fovea: out of memory\n");
+    return static_cast<int>(fovea::ErrorKind::OutOfMemory);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "fovea: {}\n", error.what());
+    return static_cast<int>(fovea::ErrorKind::Runtime);
+  }
+}

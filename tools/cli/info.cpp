@@ -1,0 +1,234 @@
+// `fovea info`: the build, the machine, and a network's table of layers, parameters, arithmetic and memory.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+#include "engine/optimizer.h"
+#include "engine/printable.h"
+#include "engine/safetensors.h"
+#include "kernels/conv/conv.h"
+#include "kernels/device/cuda_device.h"
+#include "kernels/device/gpu.h"
+#include "model/trace.h"
+#include "tools/analysis/plan_table.h"
+#include "tools/analysis/roofline.h"
+#include "tools/analysis/simulation.h"
+#include "tools/cli/verbs.h"
+#include "tools/config/config.h"
+#include "tools/device/gpu_trust.h"
+#include "tools/device/machine.h"
+#include "tools/device/smoke.h"
+#include "tools/report/layer_table.h"
+#include "tools/report/table.h"
+#include "tools/train/step.h"
+#include "tools/train/training_memory.h"
+
+namespace fovea {
+
+namespace {
+
+struct InfoOptions {
+  ConfigOptions config;
+  std::string weights, json;
+  std::vector<int> size;
+  int batch = 1;
+  bool show_config = false, layers = false, plans = false, roofline = false, simulate = false;
+  bool check_gpu = false, smoke = false;
+};
+
+// Of the GPU that --device auto would use.
+std::string verdict_text() {
+  const GpuStatus status = gpu_status();
+  if (!status.usable()) return "";
+  const auto verdict = remembered_verdict(gpu_check_options(status));
+  if (!verdict) return "GPU check: not yet; --device auto does it before it first uses the GPU\n";
+  return fmt::format("GPU check: {} ({})\n", text_of(*verdict), verdict->when);
+}
+
+void check_gpu_anew() {
+  const GpuStatus status = gpu_status();
+  if (!status.usable()) throw Error(status.kind, "--check-gpu: " + status.problem);
+  fmt::print("{}\n", machine_text());
+  const GpuVerdict verdict = check_gpu(gpu_check_options(status));
+  std::istringstream lines(verdict.output);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(kPassed) || line.starts_with(kFailed)) fmt::print("{}\n", printable(line));
+  const std::string text = "the GPU " + text_of(verdict);
+  if (!verdict.passed) throw Error(verdict.lasting ? ErrorKind::Runtime : ErrorKind::OutOfMemory, text);
+  fmt::print("{}\n", text);
+}
+
+void smoke() {
+  resolve_device("cuda");
+  if (!run_smoke()) throw Error(ErrorKind::Runtime, "the GPU has not passed all checks");
+}
+
+struct Plan {
+  std::vector<ConvTrace> layers, training_layers;
+  size_t forward_peak, training_peak;
+};
+
+// Recording runs the host's side of a pass and none of the arithmetic: shapes, calls and memory without the time.
+Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
+  Plan plan;
+  const Shape shape{batch, size.height, size.width, 3};
+  context.memory.reset_peak();
+  plan.layers = traced_layers(context, model, shape, /*training=*/false);
+  plan.forward_peak = context.memory.statistics().peak;
+  plan.training_layers = traced_layers(context, model, shape, /*training=*/true);
+  plan.training_peak = training_peak(context, model, shape);
+  return plan;
+}
+
+// The calls of `body` as it is recorded once it has run.
+Simulation simulation_of(Context& context, const std::function<void()>& body) {
+  context.queue.rehearse(body);
+  QueueProfile profile;
+  context.queue.set_profile(&profile);
+  context.queue.record(body);
+  context.queue.set_profile(nullptr);
+  return simulate(profile.works, simulated_h200());
+}
+
+void print_simulation(const char* what, const Simulation& simulation, int batch) {
+  fmt::print("{}, microseconds of each layer's calls alone:\n{}", what, layer_table(simulation.by_layer));
+  fmt::print("{}: {} calls, {:.2f} ms a batch of {}, {:.0f} images/s predicted\n", what, simulation.calls,
+             1e3 * simulation.seconds, batch, batch / simulation.seconds);
+  if (!simulation.undeclared.empty())
+    fmt::print("of these only the gap is counted: {}\n", fmt::join(simulation.undeclared, ", "));
+  fmt::print("\n");
+}
+
+// Nothing runs: a described GPU takes what the engine gives it.
+void simulate_network(const InfoOptions& options, const Config& config, LevelSize size) {
+  Gpu::describe();
+  Context context(DeviceKind::Cuda, Precision::BF16);
+  RetinaNet model(context, config.model, config.seed);
+  const int64_t n = options.batch;
+  constexpr int64_t kBoxes = 64;
+  const Tensor images = context.empty({n, size.height, size.width, 3}, context.activation_dtype),
+               sizes = context.empty({n, 2}, DType::F32);
+  const Truth truth{context.empty({n, kBoxes, 4}, DType::F32), context.empty({n, kBoxes}, DType::I32),
+                    context.empty({n, kBoxes}, DType::U8), context.empty({n}, DType::I32)};
+  const Simulation detection = simulation_of(context, [&] {
+    Tape tape(context, /*training=*/false);
+    model.detect(model.forward(tape, images), size, sizes, {});
+  });
+  Optimizer optimizer(context, model.parameters(), config.train.optimizer);
+  const Simulation training =
+      simulation_of(context, [&] { enqueue_step(model, optimizer, {.images = images, .truth = truth, .size = size}); });
+  const SimulatedGpu gpu = simulated_h200();
+  fmt::print("{}, bf16: predicted from the calls that are recorded; nothing here was measured\n{}\n", gpu.name,
+             gpu.constants());
+  print_simulation("detection", detection, options.batch);
+  print_simulation("training", training, options.batch);
+  if (options.json.empty()) return;
+  const auto json = [](const Simulation& simulation) {
+    return fmt::format(R"({{"seconds":{:.6f},"calls":{},"layers":{}}})", simulation.seconds, simulation.calls,
+                       layers_json(simulation.by_layer));
+  };
+  write_file_atomically(options.json,
+                        fmt::format(R"({{"gpu":{},"batch":{},"detection":{},"training":{}}})", json_quoted(gpu.name),
+                                    options.batch, json(detection), json(training)) +
+                            "\n");
+}
+
+LevelSize input_size(const InfoOptions& options, const Config& config) {
+  const int short_side = config.input.short_side.back(), pad = config.input.pad_to;
+  const auto padded = [&](int length) { return (length + pad - 1) / pad * pad; };
+  if (options.size.empty()) return {padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
+  return {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
+}
+
+void print_network(const InfoOptions& options, const Config& config, Context& context, RetinaNet& model) {
+  const LevelSize size = input_size(options, config);
+  const Plan p = plan(context, model, size, options.batch);
+  double macs = 0;
+  Table table({"layer", "input", "kernel", "output", "GMAC", "computed by"});
+  for (const ConvTrace& layer : p.layers) {
+    const auto& s = layer.shape;
+    macs += static_cast<double>(s.macs());
+    if (options.layers)
+      table.add({layer.name, fmt::format("{}x{}x{}", s.in_h, s.in_w, s.in_c),
+                 fmt::format("{}x{}/{}", s.kernel_h, s.kernel_w, s.stride),
+                 fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
+                 fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
+                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward,
+                                              context.queue.device())});
+  }
+  if (options.layers) fmt::print("{}", table.text());
+  if (options.plans) {
+    std::vector<LayerPlans> plans;
+    plan_layers(context.convolution, p.layers, DType::BF16, options.batch, plans);
+    fmt::print("{}\n", plan_table(plans));
+  }
+  if (options.roofline)
+    fmt::print("{}\n", roofline_table(layer_costs(p.training_layers, model), h200_roofline(), options.batch));
+  const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  fmt::print("network: ResNet-{}, {} classes, {} anchors a location, {}\n", config.model.backbone.depth,
+             config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
+  fmt::print("parameters: {:.2f} M, of which {:.2f} M trained\n", model.parameters().total_count() / 1e6,
+             model.parameters().trainable_count() / 1e6);
+  fmt::print(
+      "at {} x {} x {}: {:.2f} GMAC forward; memory of tensors {:.0f} MiB to detect, {:.0f} MiB to train (without "
+      "optimiser state and packed weights)\n",
+      options.batch, size.height, size.width, macs / 1e9, mib(p.forward_peak), mib(p.training_peak));
+}
+
+void info(const InfoOptions& options) {
+  if (options.smoke) return smoke();
+  if (options.check_gpu) return check_gpu_anew();
+  fmt::print("{}{}", machine_text(), verdict_text());
+  if (!options.weights.empty()) {
+    ModelFile file = open_model(options.weights, options.config);
+    std::string names;
+    for (const Category& category : file.categories)
+      names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", printable(category.name), category.id);
+    fmt::print("\n{}\nclasses: {}\n", printable(options.weights), names.empty() ? "not named" : names);
+    if (options.show_config) fmt::print("{}", to_toml(file.config));
+    return print_network(options, file.config, *file.context, *file.model);
+  }
+  const Config config = resolve(options.config, preset("paper"));
+  fmt::print("\n");
+  if (options.show_config) return fmt::print("{}", to_toml(config));
+  if (options.simulate) return simulate_network(options, config, input_size(options, config));
+  Context context(resolve_device(options.config.device), config.precision, config.convolution);
+  RetinaNet model(context, config.model, config.seed);
+  print_network(options, config, context, model);
+}
+
+}  // namespace
+
+void add_info(CLI::App& app) {
+  auto* verb = app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
+  const auto options = std::make_shared<InfoOptions>();
+  add_config_options(*verb, options->config);
+  verb->footer(
+      "Examples:\n"
+      "  fovea info --preset paper --layers\n"
+      "  fovea info --check-gpu");
+  verb->add_flag("--check-gpu", options->check_gpu,
+                 "Check the GPU anew, within a minute: convolution, losses, suppression and training steps against the "
+                 "CPU's; --device auto goes by what came of it");
+  verb->add_flag("--smoke", options->smoke,
+                 "What --check-gpu runs, in this process, which nothing limits: for debuggers and sanitizers");
+  verb->add_option("--weights", options->weights, "Describe this file");
+  verb->add_option("--size", options->size, "Input height and width")->expected(1, 2);
+  verb->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
+  verb->add_flag("--layers", options->layers, "List every convolution, and what computes it");
+  verb->add_flag(
+      "--plans", options->plans,
+      "List what computes every convolution in bf16, cuDNN's plans and cuBLASLt's products: on the GPU here, or on an "
+      "H200 where there is none");
+  verb->add_flag("--roofline", options->roofline,
+                 "What each layer must take at least on an H200, in bf16: FLOP, bytes, microseconds");
+  verb->add_flag("--simulate", options->simulate,
+                 "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
+  verb->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");
+  verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
+  verb->callback([options] { info(*options); });
+}
+
+}  // namespace fovea

@@ -1,0 +1,57 @@
+#include "tools/cli/usage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "engine/printable.h"
+#include "tools/config/config.h"
+
+namespace fovea {
+namespace {
+
+std::vector<std::string> verb_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+std::string unknown_word(const CLI::App& app, int argc, const char* const* argv) {
+  const CLI::App* verb = &app;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") break;
+    if (const auto verbs = verb_names(*verb); !word.starts_with("-") && !verbs.empty()) {
+      const std::string name(word);
+      if (!contains(verbs, name))
+        return fmt::format("there is no verb '{}'; did you mean '{}'? (there are {})", printable(name),
+                           nearest(name, verbs), CLI::detail::join(verbs));
+      verb = verb->get_subcommand(name);
+    } else if (word.starts_with("--")) {
+      const auto options = option_names(*verb);
+      const std::string name(word.substr(0, word.find('=')));
+      if (!contains(options, name))
+        return fmt::format("{} has no option {}; did you mean {}?", verb->get_name(), printable(name),
+                           nearest(name, options));
+    }
+  }
+  return "";
+}
+
+}  // namespace fovea

@@ -1,0 +1,49 @@
+#include "tools/train/print_summary.h"
+
+#include <fmt/format.h>
+
+#include "tools/data/loading/loader.h"
+
+namespace fovea {
+
+namespace {
+
+int64_t boxes_under_a_pixel(const Dataset& dataset, const InputConfig& input) {
+  int64_t count = 0;
+  for (const Sample& sample : dataset.samples) {
+    const Size size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
+    const float y = static_cast<float>(size.height) / static_cast<float>(sample.height);
+    const float x = static_cast<float>(size.width) / static_cast<float>(sample.width);
+    for (const Object& o : sample.objects) count += (o.x2 - o.x1) * x < 1 || (o.y2 - o.y1) * y < 1 ? 1 : 0;
+  }
+  return count;
+}
+
+std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
+  if (asked.reference_batch <= 0 || asked.reference_batch == batch) return fmt::format("{:g}", used.base);
+  return fmt::format("{:g} x {} / {} = {:g}", asked.base, batch, asked.reference_batch, used.base);
+}
+
+}  // namespace
+
+void announce(const Config& config, const Schedule& schedule, RetinaNet& model,
+              const std::array<const Dataset*, 2>& data, int ranks) {
+  for (const Dataset* split : data) {
+    const LoadReport& report = split->report;
+    const std::string crowds = report.crowds == 0 ? "" : fmt::format(" and {} regions to ignore", report.crowds);
+    fmt::print("{}: {} images, {} boxes{}, {} classes\n", split->split, split->samples.size(),
+               report.objects - report.crowds, crowds, split->categories.size());
+    fmt::print("{}", report.text());
+  }
+  if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
+    fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",
+               tiny);
+  const int batch = config.train.batch;
+  const std::string split = ranks == 1 ? "" : fmt::format(" ({} ranks x {})", ranks, batch / ranks);
+  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
+             model.parameters().total_count() / 1e6, model.parameters().trainable_count() / 1e6,
+             model.context().arithmetic(), rate_text(config.train.schedule, schedule, batch), config.train.steps, batch,
+             split, static_cast<double>(config.train.steps * batch) / static_cast<double>(data[0]->samples.size()));
+}
+
+}  // namespace fovea
