@@ -12,8 +12,8 @@
 #include "engine/distributed/communicator.h"
 #include "engine/distributed/socket.h"
 #include "engine/distributed/watch.h"
-#include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/device/cuda_device.h"
+#include "kernels/device/shared_library.h"
 
 namespace fovea {
 
@@ -22,7 +22,7 @@ namespace {
 // NCCL would register the buffers of recorded sums with its links, which is not measured yet: only where its user asks.
 void* load_nccl() {
   setenv("NCCL_GRAPH_REGISTER", "0", /*overwrite=*/0);
-  return cudnn::load_library({"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"}).handle;
+  return load_library({"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"}).handle;
 }
 
 struct Nccl {

@@ -9,7 +9,7 @@ namespace fovea::cublaslt {
 Library load_library() {
   const std::string major = std::to_string(CUBLAS_VER_MAJOR), soname = "libcublasLt.so." + major,
                     what = "cuBLASLt " + major;
-  const cudnn::FoundLibrary found = cudnn::find_library({soname.c_str(), "FOVEA_CUBLASLT", what.c_str()});
+  const FoundLibrary found = find_library({soname.c_str(), "FOVEA_CUBLASLT", what.c_str()});
   if (!found.problem.empty()) throw Error(ErrorKind::Runtime, found.problem);
   Library library{found.loaded};
   const auto find = [&](auto& function, const char* name) {

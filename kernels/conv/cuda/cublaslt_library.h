@@ -1,17 +1,17 @@
-// cuBLASLt found at run time by its soname, as cuDNN is (cudnn_library.h says where). Without it nothing is lost but
+// cuBLASLt found at run time by its soname, as cuDNN is (shared_library.h says where). Without it nothing is lost but
 // speed: the convolutions that are matrix products then run through cuDNN like the others.
 #pragma once
 #include <cublasLt.h>
 
 #include <string>
 
-#include "kernels/conv/cuda/cudnn_library.h"
+#include "kernels/device/shared_library.h"
 
 namespace fovea::cublaslt {
 
 // The functions that are used, by their names without "cublasLt" and "Matmul".
 struct Library {
-  cudnn::LoadedLibrary loaded;
+  LoadedLibrary loaded;
   size_t version = 0;  // 130100 for 13.1.0
   decltype(&cublasLtCreate) create = nullptr;
   decltype(&cublasLtGetStatusString) status_string = nullptr;

@@ -1,45 +1,14 @@
-// Shared libraries of NVIDIA found at run time by their sonames, so that nothing of them is needed on a machine that
-// runs on its CPU. Looked for in this order, the first that may be used is taken:
-//   an environment variable (a file, or a folder that holds it): that one or none;
-//   where the system's loader looks; the CUDA toolkit's and Debian's folders;
-//   conda: CONDA_PREFIX/lib, and lib beside the bin folder of the python3 that is first on PATH;
-//   Python's packages (nvidia/*/lib) of VIRTUAL_ENV, CONDA_PREFIX, that python3, and the system.
+// cuDNN, found when the program runs (kernels/device/shared_library.h says where).
 #pragma once
-#include <functional>
 #include <string>
-#include <vector>
+
+#include "kernels/device/shared_library.h"
 
 namespace fovea::cudnn {
 
-struct LibraryName {
-  const char* soname;    // "libcudnn.so.9"
-  const char* variable;  // the environment variable that names it, or nullptr
-  const char* what;      // "cuDNN 9", for messages
-};
-
-struct LoadedLibrary {
-  void* handle = nullptr;
-  std::string path;  // of its file
-};
-
-// Why a library may not be used, or "".
-using Refusal = std::function<std::string(const LoadedLibrary&)>;
-
-struct FoundLibrary {
-  LoadedLibrary loaded;
-  std::string problem;  // one line: where was looked, and what was refused; empty: it was found
-};
-
-// Files that may hold the library, in the order in which they are tried.
-std::vector<std::string> library_places(const LibraryName& name);
-
-FoundLibrary find_library(const LibraryName& name, const Refusal& refusal = nullptr);
-
-// Throws Error(Runtime) that says the problem.
-LoadedLibrary load_library(const LibraryName& name, const Refusal& refusal = nullptr);
-
-// cuDNN, loaded at the first call. Throws as above, and where there are only versions that are too old: before 9.0, or
-// before 9.11 where no GPU can be used, since older ones cannot plan for a description; or none with its cuBLASLt.
+// cuDNN, loaded at the first call. Throws as load_library() does, and where there are only versions that are too old:
+// before 9.0, or before 9.11 where no GPU can be used, since older ones cannot plan for a description; or none with its
+// cuBLASLt.
 struct Library {
   LoadedLibrary loaded;
   int version = 0;        // 91900 for 9.19.0

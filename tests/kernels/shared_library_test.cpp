@@ -1,5 +1,5 @@
 // Where NVIDIA's libraries are looked for; none of them is needed here.
-#include "kernels/conv/cuda/cudnn_library.h"
+#include "kernels/device/shared_library.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -10,7 +10,6 @@
 #include "tests/support/variable.h"
 
 using namespace fovea;
-using namespace fovea::cudnn;
 using Catch::Contains;
 using test::Variable;
 namespace fs = std::filesystem;
