@@ -24,14 +24,9 @@ DType resolve(DeviceKind device, Precision precision) {
 
 Context::Context(DeviceKind device, Precision precision, kernels::ConvAlgorithm algorithm)
     : queue(device),
-      memory(queue),
-      recordings(queue, memory),
       convolution(algorithm),
       activation_dtype(resolve(device, precision)),
       tf32(precision == Precision::TF32 && device == DeviceKind::Cuda && gpu_capability() >= kAmpere) {
-  memory.set_last_resort([this] {
-    if (queue.recordings() > 0) recordings.give_up();
-  });
   convolution.set_tf32(tf32);
 }
 

@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/recordings.h"
 #include "engine/tensor.h"
 #include "kernels/conv/conv.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/queue.h"
+#include "kernels/device/recordings.h"
 
 namespace fovea {
 
@@ -35,8 +35,8 @@ struct Context {
   Tensor empty(Shape shape, DType dtype) { return Tensor::empty(memory, std::move(shape), dtype); }
 
   Queue queue;
-  Allocator memory;
-  Recordings recordings;
+  Allocator& memory = queue.memory();
+  Recordings& recordings = queue.recordings();
   kernels::Convolution convolution;
   DType activation_dtype;
   bool tf32 = false;  // convolutions use it

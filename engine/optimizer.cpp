@@ -35,12 +35,12 @@ T* scalar(const Tensor& tensor) {
 }  // namespace
 
 Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerConfig& config)
-    : context_(context), store_(store), config_(config) {
+    : context_(context), store_(store), config_(config), rate_upload_(context.queue.device(), sizeof(float)) {
   std::vector<kernels::ParamSegment> segments;
   for (const Parameter& p : store.all()) {
     if (!p.trainable) continue;
     const bool decays = p.role == ParameterRole::ConvWeight || config.decay_norm_and_bias;
-    const bool backbone = p.name.rfind("backbone.body.", 0) == 0;
+    const bool backbone = p.group == ParameterGroup::Backbone;
     const int64_t begin = store.offset_of(p);
     segments.push_back({begin, begin + p.shape.count(), static_cast<float>(backbone ? config.backbone_lr_scale : 1.0),
                         static_cast<float>(decays ? config.weight_decay : 0.0)});
@@ -82,10 +82,10 @@ void Optimizer::restart_average() {
   if (average_) context_.queue.copy(average_.raw(), store_.trained_values().raw(), average_.bytes());
 }
 
-void Optimizer::set_learning_rate(double rate) { write_scalar(learning_rate_, static_cast<float>(rate)); }
-
-void Optimizer::copy_learning_rate(const Tensor& rate) {
-  context_.queue.copy(learning_rate_.raw(), rate.data<float>(), sizeof(float));
+void Optimizer::set_learning_rate(double rate) {
+  const auto value = static_cast<float>(rate);
+  std::memcpy(rate_upload_.next(), &value, sizeof value);
+  rate_upload_.send(context_.queue, learning_rate_.raw());
 }
 
 void Optimizer::set_non_finite_limit(int64_t steps) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/parameters.h"
+#include "kernels/device/host_memory.h"
 #include "kernels/optimizer.h"
 
 namespace fovea {
@@ -27,10 +28,8 @@ class Optimizer {
  public:
   Optimizer(Context& context, ParameterStore& store, const OptimizerConfig& config);
 
-  // Writes the learning rate of the coming step to the device, from the host or from device memory (fp32 [1]); the
-  // latter waits for nothing.
+  // Of the steps enqueued from now on. Waits for nothing but the upload before the last; not while the queue records.
   void set_learning_rate(double rate);
-  void copy_learning_rate(const Tensor& rate);
   // Steps that may be skipped because they are not finite (any number, if not set); after more every step is skipped.
   void set_non_finite_limit(int64_t steps);
   // Clips and steps, and moves the average. Where a gradient or one of at most two losses (fp32 [1]) is not finite
@@ -66,6 +65,7 @@ class Optimizer {
   Tensor segments_, learning_rate_, sum_of_squares_, grad_scale_, skip_, non_finite_, steps_;
   Tensor average_;  // also in state_
   std::vector<State> state_;
+  UploadBuffers rate_upload_;
 };
 
 }  // namespace fovea

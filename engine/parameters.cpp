@@ -2,17 +2,13 @@
 
 #include <cmath>
 
+#include "kernels/hash.h"
+
 namespace fovea {
 
 namespace {
 constexpr int64_t kPadding = 16;  // elements: every parameter starts on a 64-byte boundary
 int64_t padded(int64_t count) { return (count + kPadding - 1) / kPadding * kPadding; }
-
-uint32_t name_hash(const std::string& name) {  // FNV-1a
-  uint32_t hash = 2166136261u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return hash;
-}
 }  // namespace
 
 Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,
@@ -55,7 +51,7 @@ void ParameterStore::allocate(Context& context, uint64_t seed) {
 }
 
 void ParameterStore::initialise(Parameter& p, uint64_t seed) {
-  Random random(seed, stream::kInitialise, name_hash(p.name));
+  Random random(seed, stream::kInitialise, fnv1a_32(p.name));
   std::vector<float> values(static_cast<size_t>(p.shape.count()));
   double fan_in = 1, fan_out = 1;
   if (p.role == ParameterRole::ConvWeight) {

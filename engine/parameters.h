@@ -24,6 +24,9 @@ struct Initialiser {
   static Initialiser kaiming_uniform() { return {Kind::KaimingUniform, 0}; }
 };
 
+// The part of the network that a parameter belongs to; said by the model.
+enum class ParameterGroup : uint8_t { Backbone, Neck, Head };
+
 enum class ParameterRole : uint8_t { ConvWeight, Bias, NormScale, NormShift, Statistic };
 
 struct Parameter {
@@ -36,6 +39,7 @@ struct Parameter {
   Tensor gradient;                   // trainable only: fp32, a view into the flat gradient
   WorkingWeight* working = nullptr;  // of a convolution's weight
   WorkingWeight* bias_of = nullptr;  // of a convolution's bias: of its weight
+  ParameterGroup group = ParameterGroup::Head;
 };
 
 class ParameterStore {

@@ -44,16 +44,8 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes to a temporary file beside `path`, flushes it to the disk, and renames it: `path` holds the old file or the
-// new one, whole, whenever the power goes. Checksums are added. Throws Error(Runtime) with the system's reason.
+// As write_file_atomically() does (files.h), with a checksum for each tensor.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, StoredTensor>& tensors,
                        std::map<std::string, std::string> metadata);
-
-// The same for any bytes.
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
-void write_file_atomically(const std::filesystem::path& path, std::string_view text);
-
-// `text` as a JSON string with its quotes.
-std::string json_quoted(std::string_view text);
 
 }  // namespace fovea

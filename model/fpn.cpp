@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "model/names.h"
+
 namespace fovea {
 
 Fpn::Fpn(ParameterStore& store, const FpnConfig& config, const std::array<int, 3>& in_channels) : config_(config) {
   const auto conv = [&](const std::string& name, int channels, int kernel, int stride) {
-    return ConvLayerConfig{.name = "backbone.fpn." + name,
+    return ConvLayerConfig{.name = names::kFpn + name,
                            .in_channels = channels,
                            .out_channels = config.channels,
                            .kernel = kernel,

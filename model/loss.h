@@ -2,13 +2,9 @@
 #pragma once
 #include "engine/autograd.h"
 #include "model/config.h"
+#include "model/outputs.h"
 
 namespace fovea {
-
-// What the heads give, one tensor a level: logits [N, H, W, A·K], deltas [N, H, W, A·4].
-struct Outputs {
-  std::vector<Tensor> logits, deltas;
-};
 
 // The boxes of a batch, padded to G an image; x1 y1 x2 y2 in pixels of the network's input.
 struct Truth {

@@ -7,7 +7,7 @@
 #include "model/backbone/backbone.h"
 #include "model/detect.h"
 #include "model/fpn.h"
-#include "model/head.h"
+#include "model/heads.h"
 #include "model/loss.h"
 
 namespace fovea {
@@ -39,16 +39,12 @@ class RetinaNet {
   Context& context() { return context_; }
 
  private:
-  Outputs levels_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid);
-  Outputs heads_side_by_side(Tape& tape, const std::vector<Tensor>& pyramid);
-  bool heads_share_nothing() const;
-
   Context& context_;
   ModelConfig config_;
   ParameterStore parameters_;
   std::unique_ptr<Backbone> backbone_;
   Fpn fpn_;
-  Head class_head_, box_head_;
+  Heads heads_;
   std::map<std::pair<int, int>, Tensor> anchors_;
 };
 

@@ -5,12 +5,11 @@
 #include <set>
 
 #include "engine/printable.h"
+#include "model/names.h"
 
 namespace fovea {
 
 namespace {
-
-const std::string kBackbonePrefix = "backbone.body.";
 
 std::vector<int64_t> torchvision_shape(const Parameter& p) {
   if (p.role != ParameterRole::ConvWeight) return p.shape.sizes();
@@ -33,14 +32,18 @@ std::vector<float> from_torchvision(const Parameter& p, std::vector<float> value
 }
 
 std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
-  if (!file.contains(p.name) && p.name.rfind(kBackbonePrefix, 0) == 0) {
-    const std::string bare = p.name.substr(kBackbonePrefix.size());
+  if (!file.contains(p.name) && p.name.starts_with(names::kBackbone)) {
+    const std::string bare = p.name.substr(std::string_view(names::kBackbone).size());
     if (file.contains(bare)) return bare;
   }
   return p.name;
 }
 
 }  // namespace
+
+int classes_of(const SafetensorsFile& file, const ModelConfig& config) {
+  return static_cast<int>(file.at(names::logits_bias()).shape.at(0)) / config.anchors.per_location();
+}
 
 std::vector<float> to_torchvision(const Parameter& p, const std::vector<float>& values) {
   if (p.role != ParameterRole::ConvWeight) return values;

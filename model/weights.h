@@ -7,6 +7,7 @@
 
 #include "engine/parameters.h"
 #include "engine/safetensors.h"
+#include "model/config.h"
 
 namespace fovea {
 
@@ -33,6 +34,9 @@ struct WeightsReport {
 // before anything changed.
 enum class LoadMode : uint8_t { Exact, Matching };
 WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode);
+
+// By the outputs of the classification head, with the anchors of `config`.
+int classes_of(const SafetensorsFile& file, const ModelConfig& config);
 
 // The values of a parameter in torchvision's layout, from values in ours.
 std::vector<float> to_torchvision(const Parameter& parameter, const std::vector<float>& values);

@@ -22,4 +22,20 @@ PinnedMemory::~PinnedMemory() {
     std::free(data_);
 }
 
+UploadBuffers::UploadBuffers(DeviceKind device, size_t bytes) {
+  for (auto& buffer : buffers_) buffer = std::make_unique<Buffer>(device, bytes);
+}
+
+std::byte* UploadBuffers::next() {
+  current_ = 1 - current_;
+  buffers_[current_]->copied.synchronize("the copy before the last");
+  return buffers_[current_]->memory.data();
+}
+
+void UploadBuffers::send(Queue& queue, void* to) {
+  Buffer& buffer = *buffers_[current_];
+  queue.copy(to, buffer.memory.data(), buffer.memory.bytes());
+  buffer.copied.record(queue);
+}
+
 }  // namespace fovea

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <type_traits>
 
 #include "kernels/device/queue.h"
@@ -57,6 +58,24 @@ class HostBuffer {
 
  private:
   PinnedMemory memory_;
+};
+
+// Where the host writes what is copied to the device again and again: one buffer is filled while the other may still be
+// on its way.
+class UploadBuffers {
+ public:
+  UploadBuffers(DeviceKind device, size_t bytes);
+  std::byte* next();                  // to be filled; waits for the copy before the last
+  void send(Queue& queue, void* to);  // enqueues the copy of what next() gave
+
+ private:
+  struct Buffer {
+    Buffer(DeviceKind device, size_t bytes) : memory(device, bytes), copied(device) {}
+    HostBuffer<std::byte> memory;
+    Event copied;
+  };
+  std::unique_ptr<Buffer> buffers_[2];
+  size_t current_ = 0;
 };
 
 }  // namespace fovea

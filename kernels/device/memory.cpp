@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "kernels/device/device_memory.h"
+#include "kernels/device/recordings.h"
 
 namespace fovea {
 
@@ -20,15 +21,9 @@ constexpr const char* kUseNames[] = {"parameters", "gradients", "optimiser state
 
 }  // namespace
 
-Allocator::Allocator(Queue& queue) : queue_(queue), alignment_(queue.on_cuda() ? 256 : 64) {
-  queue.set_reclaim([this](bool all) {
-    reclaim(all);
-    return breakdown();
-  });
-}
+Allocator::Allocator(Queue& queue) : queue_(queue), alignment_(queue.on_cuda() ? 256 : 64) {}
 
 Allocator::~Allocator() {
-  queue_.set_reclaim({});
   for (const Pool* pool : {&eager_, &recorded_})
     for (const Block& block : pool->blocks)
       if (block.first_of_segment) device_free(queue_.device(), block.begin);
@@ -170,13 +165,13 @@ Allocator::Blocks::iterator Allocator::new_segment(Pool& pool, size_t bytes) {
 
 void Allocator::reclaim(bool all) {
   if (queue_.recording()) return;  // which must not wait, and so not free either
-  if (all && last_resort_) last_resort_();
+  if (all && queue_.recording_count() > 0) queue_.recordings().give_up();
   if (all) join_pools();
   release_cached();
 }
 
 void Allocator::join_pools() {
-  if (queue_.recordings() > 0) return;
+  if (queue_.recording_count() > 0) return;
   joined_ = true;
   give_back_of_branches();
   for (auto& [memory, used] : used_) used.pool = &eager_;
@@ -220,7 +215,7 @@ void Allocator::release_cached() {
   queue_.synchronize("releasing cached memory");
   give_back_of_branches();
   release_cached(eager_);
-  if (queue_.recordings() == 0) release_cached(recorded_);
+  if (queue_.recording_count() == 0) release_cached(recorded_);
 }
 
 void Allocator::release_cached(Pool& pool) {

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -36,7 +35,7 @@ struct MemoryStatistics {  // of both pools together
 
 class Allocator {
  public:
-  explicit Allocator(Queue& queue);
+  explicit Allocator(Queue& queue);  // made by the queue: Queue::memory()
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -54,8 +53,9 @@ class Allocator {
   // There is too little memory: what recordings had is for all work from now on, also for what rehearses. Nothing is
   // changed as long as there are recordings.
   void join_pools();
-  // Called when releasing was not enough and the queue does not record: gives up what can be done without.
-  void set_last_resort(std::function<void()> give_up) { last_resort_ = std::move(give_up); }
+  // Gives unused segments back, `all`: and recordings, for which what they had is for all work. Nothing while the queue
+  // records.
+  void reclaim(bool all);
   std::string breakdown() const;
 
  private:
@@ -76,7 +76,6 @@ class Allocator {
     Blocks::iterator block;
   };
 
-  void reclaim(bool all);
   Pool& pool_for(MemoryUse use);
   Used place_for(size_t bytes, MemoryUse use);
   Blocks::iterator free_block(Pool& pool, size_t bytes) const;
@@ -97,7 +96,6 @@ class Allocator {
   Pool eager_, recorded_;
   std::map<void*, Used> used_;
   std::vector<Used> freed_elsewhere_;  // in a branch that had not allocated them
-  std::function<void()> last_resort_;
   bool joined_ = false;
   MemoryStatistics statistics_;
 };

@@ -5,7 +5,9 @@
 #include <exception>
 
 #include "kernels/device/gpu.h"
+#include "kernels/device/memory.h"
 #include "kernels/device/queue_parts.h"
+#include "kernels/device/recordings.h"
 
 namespace fovea {
 
@@ -22,13 +24,14 @@ void Recording::add_times(QueueProfile& profile) const {
 
 size_t Recording::size() const { return graph_ ? graph_->nodes : steps_.size(); }
 
-Queue::Queue(DeviceKind device) : device_(device) {
+Queue::Queue(DeviceKind device)
+    : device_(device), recordings_(std::make_unique<Recordings>(*this)), memory_(std::make_unique<Allocator>(*this)) {
   if (on_cuda()) gpu_ = &Gpu::instance();
   lane(0);
   set_profile(nullptr);
 }
 
-Queue::~Queue() = default;
+Queue::~Queue() { memory_.reset(); }  // while there is a queue
 
 Queue::Lane& Queue::lane(size_t index) {
   while (lanes_.size() <= index) lanes_.push_back(std::make_unique<Lane>(gpu_));
@@ -132,7 +135,7 @@ void* Queue::capture_on_all_ranks(const std::function<void()>& body, const Recor
 }
 
 Recording Queue::record_graph(const std::function<void()>& body, const RecordOptions& options) {
-  if (reclaim_) reclaim_(/*all=*/false);
+  memory_->reclaim(/*all=*/false);
   Recording recording;
   recording.alive_ = alive_;
   const Restored now(recording_, &recording);
@@ -227,15 +230,14 @@ void* Queue::workspace(size_t bytes) {
     synchronize_before_freeing();
   held.reset();
   auto grown = std::make_shared<Workspace>(device_, bytes);
-  std::string in_use;
   for (const bool all : {false, true}) {
-    if (grown->data != nullptr || !reclaim_) break;
-    in_use = reclaim_(all);
+    if (grown->data != nullptr) break;
+    memory_->reclaim(all);
     grown = std::make_shared<Workspace>(device_, bytes);
   }
   if (grown->data == nullptr)
     throw Error(ErrorKind::OutOfMemory, "out of memory: a workspace of " + std::to_string(bytes) + " bytes" +
-                                            kHowToNeedLess + (in_use.empty() ? "" : ". In use:\n" + in_use));
+                                            kHowToNeedLess + ". In use:\n" + memory_->breakdown());
   held = std::move(grown);
   return held->data;
 }

@@ -21,8 +21,10 @@ enum class DeviceKind : uint8_t { Cpu, Cuda };
 // size, threads between two barriers in the given order; shows missing barriers and races (for tests; slow).
 enum class Way : uint8_t { Fast, FibersForward, FibersBackward, FibersShuffled };
 
+class Allocator;
 class Event;
 class Gpu;
+class Recordings;
 struct Workspace;
 
 struct QueueProfile;
@@ -150,7 +152,11 @@ class Queue {
   void rehearse(const std::function<void()>& body);
   // Whether memory allocated now is for a recording, and no other work may ever use it again while there are any.
   bool in_recorded_memory() const { return recording_ != nullptr || rehearsing_; }
-  int64_t recordings() const { return alive_.use_count() - 1; }  // that exist
+  int64_t recording_count() const { return alive_.use_count() - 1; }  // that exist
+
+  Allocator& memory() { return *memory_; }  // (memory.h)
+  // Those that may be given up where memory runs out (recordings.h).
+  Recordings& recordings() { return *recordings_; }
 
   // body(0) … body(branches − 1), independent of one another: at the same time where the device can (each then has a
   // stream and a workspace of its own), in order on the CPU. What is submitted afterwards runs after all of them. Works
@@ -171,11 +177,6 @@ class Queue {
   }
   size_t workspace_bytes() const;  // of all branches
 
-  // For the allocator: memory was taken from the system; and what to call when there is none left, or a recording is
-  // about to begin. That frees what it can, `all`: recordings too, and says what is in use.
-  void note_growth();
-  void set_reclaim(std::function<std::string(bool all)> reclaim) { reclaim_ = std::move(reclaim); }
-
   Way way() const { return way_; }
   void set_way(Way way, uint64_t seed = 0) {
     way_ = way;
@@ -192,6 +193,7 @@ class Queue {
   void set_profile(QueueProfile* profile);
 
  private:
+  friend class Allocator;
   struct Lane;   // a stream, its workspace
   struct Timed;  // a pair of events around one call
 
@@ -204,6 +206,7 @@ class Queue {
   void time_on_gpu(const QueueProfile::Key& key, const std::function<void()>& work);
   void collect_times();
   void synchronize_before_freeing() const;
+  void note_growth();  // memory was taken from the system
   Lane& lane(size_t index);
   void fork_streams(int branches, const std::function<void(int)>& body);
   void* capture(const std::function<void()>& body, bool strict);
@@ -224,11 +227,12 @@ class Queue {
   Recording* recording_ = nullptr;
   std::shared_ptr<const int> alive_ = std::make_shared<int>(0);
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed
-  std::function<std::string(bool)> reclaim_;
   QueueProfile* profile_ = nullptr;
   std::vector<std::unique_ptr<Timed>> timed_;
   Way way_ = Way::Fast;
   uint64_t way_seed_ = 0;
+  std::unique_ptr<Recordings> recordings_;
+  std::unique_ptr<Allocator> memory_;
 };
 
 // A point in a queue's work, which the host or another queue can wait for. On the CPU all that was submitted is done.

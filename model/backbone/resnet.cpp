@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/names.h"
+
 namespace fovea {
 
 namespace {
@@ -78,7 +80,7 @@ ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
       config.layers.empty() ? std::vector<int>(depth.layers.begin(), depth.layers.end()) : config.layers;
   if (layers.size() != 4)
     throw Error(ErrorKind::Usage, "model.backbone.layers: four numbers are needed, the blocks of each stage");
-  const std::string body = "backbone.body.";
+  const std::string body = names::kBackbone;
   stem_ = std::make_unique<ConvLayer>(
       store, conv_config(config, body + "conv1", body + "bn1", 3, config.stem_width, 7, 2, config.frozen_stages < 1));
   int channels = config.stem_width;

@@ -124,7 +124,7 @@ TEST_CASE("standin: fault: a training that does not fit says what needs the memo
 
 TEST_CASE("standin: fault: an error of a launch says the kernel, its sizes and the error", "[standin][fault]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   auto* data = static_cast<float*>(memory.allocate(4000, MemoryUse::Data));
   queue.fill_zero(data, 4000);
   standin::fail("cudaLaunchKernel", 1, cudaErrorInvalidConfiguration);

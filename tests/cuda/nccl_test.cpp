@@ -23,7 +23,7 @@ namespace {
 struct Rank {
   Communicator& ranks;
   Queue queue{DeviceKind::Cuda};
-  Allocator memory{queue};
+  Allocator& memory = queue.memory();
   std::vector<void*> held;
 
   explicit Rank(Communicator& communicator) : ranks(communicator) {}

@@ -44,7 +44,7 @@ struct Values {
 
 TEST_CASE("standin: a launch is done by the kernel's CPU form, copies go there and back", "[standin]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 1001);
   values.twice();
   CHECK(values.host() == std::vector<float>(1001, 2.f));
@@ -52,7 +52,7 @@ TEST_CASE("standin: a launch is done by the kernel's CPU form, copies go there a
 
 TEST_CASE("standin: replay of a captured graph equals eager work, and its nodes are counted", "[standin][replay]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 5000);
   const Recording recording = queue.record([&] {
     values.twice();
@@ -72,7 +72,7 @@ TEST_CASE("standin: a captured step refuses to wait on the host, by name", "[sta
   CHECK_THROWS_WITH(queue.record([&] { queue.synchronize("reading the loss"); }), Contains("reading the loss"));
   CHECK_THROWS_WITH(queue.record([&] { event.synchronize("reading the norm"); }), Contains("reading the norm"));
   std::vector<float> pageable(8);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 8);
   CHECK_THROWS_WITH(queue.record([&] { queue.copy(pageable.data(), values.data, 32); }), Contains("cudaMemcpyAsync"));
   values.twice();  // and the queue is good for other work
@@ -81,7 +81,7 @@ TEST_CASE("standin: a captured step refuses to wait on the host, by name", "[sta
 
 TEST_CASE("standin: a value is read a step late through pinned memory, while the queue goes on", "[standin][replay]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 16);
   const HostBuffer<float> host(DeviceKind::Cuda, 16);
   Event read(DeviceKind::Cuda);
@@ -99,7 +99,7 @@ TEST_CASE("standin: a value is read a step late through pinned memory, while the
 
 TEST_CASE("standin: a recording allocates nothing in its capture, and keeps its memory", "[standin][replay]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 1 << 20);
   standin::reset_report();
   const Recording recording = queue.record([&] {
@@ -125,7 +125,7 @@ TEST_CASE("standin: a recording allocates nothing in its capture, and keeps its 
 
 TEST_CASE("standin: a workspace that grows leaves those that recordings use", "[standin][replay]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 1000);
   const auto through_workspace = [&](size_t bytes) {
     queue.with_workspace(bytes, [&](void* workspace) {
@@ -144,7 +144,7 @@ TEST_CASE("standin: branches of a fork join, eagerly and in a graph", "[standin]
   const bool adverse = GENERATE(false, true);
   standin::set_adverse_order(adverse);  // a wait left out shows there
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values a(queue, memory, 100), b(queue, memory, 100), c(queue, memory, 100);
   const auto work = [&] {
     a.twice();
@@ -166,7 +166,7 @@ TEST_CASE("standin: branches of a fork join, eagerly and in a graph", "[standin]
 TEST_CASE("standin: one queue waits for another's event", "[standin]") {
   standin::set_adverse_order(true);  // a wait left out shows there
   Queue first(DeviceKind::Cuda), second(DeviceKind::Cuda);
-  Allocator memory(first);
+  Allocator& memory = first.memory();
   const Values values(first, memory, 10);
   Event done(DeviceKind::Cuda);
   values.twice();
@@ -180,7 +180,7 @@ TEST_CASE("standin: one queue waits for another's event", "[standin]") {
 
 TEST_CASE("standin: a profile of the GPU's work is measured by events", "[standin]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 1 << 20);
   QueueProfile profile;
   queue.set_profile(&profile);
@@ -195,7 +195,7 @@ TEST_CASE("standin: a profile of the GPU's work is measured by events", "[standi
 TEST_CASE("standin: a recording with times tells what each of its calls took in the last replay, by layer",
           "[standin][replay]") {
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 1 << 20);
   const std::string name = "a layer";
   const auto body = [&] {
@@ -229,7 +229,7 @@ TEST_CASE("standin: a body with collectives is recorded as often as the rank tha
           "[standin][replay]") {
   using enum RecordOutcome;
   Queue queue(DeviceKind::Cuda);
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const Values values(queue, memory, 100);
   int calls = 0;
   const auto record = [&](const std::vector<RecordOutcome>& elsewhere) {
@@ -253,7 +253,7 @@ TEST_CASE("standin: a body with collectives is recorded as often as the rank tha
   CHECK(calls == 4);
   for (const auto& elsewhere : {std::vector{OutOfMemory}, {Done, OutOfMemory}, {Done, Done, OutOfMemory}}) {
     CHECK_THROWS_WITH(record(elsewhere), Contains("another rank has none left for a recording"));
-    CHECK(queue.recordings() == 0);
+    CHECK(queue.recording_count() == 0);
     CHECK(standin::report().graphs == 0);
   }
   values.twice();

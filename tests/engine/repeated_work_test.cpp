@@ -57,7 +57,7 @@ TEST_CASE(
   context.recordings.give_up();
   context.memory.release_cached();
   CHECK_FALSE(work.recorded());
-  CHECK(context.queue.recordings() == 0);
+  CHECK(context.queue.recording_count() == 0);
   CHECK(context.memory.statistics().recorded == 0);
   bodies = 0;
   for (RepeatedWork* each : {&work, &later}) {

@@ -11,7 +11,7 @@ using namespace fovea;
 
 TEST_CASE("freed memory is reused, split and joined again", "[memory]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   void* whole = memory.allocate(4 << 20, MemoryUse::Activations);
   memory.free(whole);
   void* first = memory.allocate(1 << 20, MemoryUse::Activations);
@@ -26,7 +26,7 @@ TEST_CASE("freed memory is reused, split and joined again", "[memory]") {
 
 TEST_CASE("memory in use never overlaps, and the statistics add up", "[memory]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   std::mt19937 random(3);
   struct Held {
     unsigned char* data;
@@ -64,7 +64,7 @@ TEST_CASE("memory in use never overlaps, and the statistics add up", "[memory]")
 
 TEST_CASE("replay: memory that was freed while recording is never given to eager work", "[memory][replay]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   void* inside = nullptr;
   {
     const Recording recording = queue.record([&] {
@@ -91,7 +91,7 @@ TEST_CASE("replay: memory that was freed while recording is never given to eager
 
 TEST_CASE("replay: a rehearsal leaves the memory that its recording needs", "[memory][replay]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const auto body = [&] {
     void* a = memory.allocate(5 << 20, MemoryUse::Activations);
     void* b = memory.allocate(3 << 20, MemoryUse::Activations);
@@ -106,7 +106,7 @@ TEST_CASE("replay: a rehearsal leaves the memory that its recording needs", "[me
 
 TEST_CASE("memory freed in one branch of a fork is not reused by another before the join", "[memory]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   std::vector<void*> given;
   queue.fork(3, [&](int) {
     given.push_back(memory.allocate(1 << 20, MemoryUse::Activations));
@@ -121,7 +121,7 @@ TEST_CASE("memory freed in one branch of a fork is not reused by another before 
 
 TEST_CASE("a branch of a fork reuses what it has allocated itself, also in a fork before", "[memory]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   const size_t size = 1 << 20;
   const auto allocate = [&](size_t bytes) { return memory.allocate(bytes, MemoryUse::Activations); };
   std::vector<void*> kept(2);
@@ -155,7 +155,7 @@ TEST_CASE("a branch of a fork reuses what it has allocated itself, also in a for
 
 TEST_CASE("no branch of a fork is given memory that another has had in the same fork", "[memory]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   std::mt19937 random(5);
   struct Piece {
     std::byte* data;
@@ -210,7 +210,7 @@ TEST_CASE("no branch of a fork is given memory that another has had in the same 
 
 TEST_CASE("fault: memory that runs out ends with the breakdown and what to change", "[memory][fault]") {
   Queue queue;
-  Allocator memory(queue);
+  Allocator& memory = queue.memory();
   void* some = memory.allocate(3 << 20, MemoryUse::Activations);
   try {
     memory.allocate(size_t{1} << 55, MemoryUse::Activations);

@@ -20,10 +20,4 @@ inline int64_t count(const Image& image, Color color) {
   return n;
 }
 
-inline uint64_t fnv1a(const std::vector<uint8_t>& bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
-}
-
 }  // namespace fovea::test

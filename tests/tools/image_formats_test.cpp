@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/error.h"
+#include "kernels/hash.h"
 #include "tests/support/catch.h"
 #include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
@@ -161,7 +162,7 @@ TEST_CASE("WebP, BMP, TIFF and PNG of every colour form decode to the pixels tha
   const Image image = decode_image(bytes_of(c.name), c.name);
   CHECK(image.width == c.width);
   CHECK(image.height == c.height);
-  CHECK(fnv1a(image.rgb) == c.hash);
+  CHECK(fnv1a(image.rgb.data(), image.rgb.size()) == c.hash);
 }
 
 TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps") {

@@ -5,14 +5,13 @@
 #include <numeric>
 
 #include "model/levels.h"
+#include "model/names.h"
 
 namespace fovea {
 
 namespace {
 
 constexpr int kSample = 4;  // images that are read back
-constexpr const char *kWeight = "head.classification_head.cls_logits.weight",
-                     *kBias = "head.classification_head.cls_logits.bias";
 
 int64_t sampled(const Outputs& outputs) { return std::min<int64_t>(kSample, outputs.logits[0].batch()); }
 
@@ -75,9 +74,9 @@ void give_candidates(RetinaNet& model, const Outputs& outputs, int64_t wanted) {
   const double least = all.logits[static_cast<size_t>(passing)],
                squares = std::inner_product(all.logits.begin(), all.logits.end(), all.logits.begin(), 0.0),
                scale = 1 / std::sqrt(squares / static_cast<double>(count)), threshold = threshold_of(model);
-  change(model, kWeight, [&](float weight, size_t) { return static_cast<float>(weight * scale); });
+  change(model, names::logits_weight(), [&](float weight, size_t) { return static_cast<float>(weight * scale); });
   // logit = scale · (w x) + bias, where w x = what was there − the bias before
-  change(model, kBias, [&](float before, size_t column) {
+  change(model, names::logits_bias(), [&](float before, size_t column) {
     return static_cast<float>(threshold - scale * (least + all.means[column] - before));
   });
   model.parameters().touch();

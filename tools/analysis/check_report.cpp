@@ -4,8 +4,8 @@
 
 #include <functional>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "tools/report/table.h"
 
 namespace fovea {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "engine/safetensors.h"
+#include "engine/files.h"
 #include "tools/report/table.h"
 
 namespace fovea {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/device/device_rates.h"
+#include "model/names.h"
 #include "tools/report/table.h"
 
 namespace fovea {
@@ -25,10 +26,6 @@ LayerCost cost_of(const ConvTrace& trace) {
   // cuDNN writes bf16, a pass of ours makes it fp32.
   if (trace.weight_gradient) cost.weight_gradient = {flop, kBf16 * (x + y + 2 * w) + kFp32 * w};
   return cost;
-}
-
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 }  // namespace
@@ -58,7 +55,7 @@ std::vector<LayerCost> layer_costs(const std::vector<ConvTrace>& training, const
   double logits = 0;
   for (const ConvTrace& trace : training) {
     costs.push_back(cost_of(trace));
-    if (ends_with(trace.name, ".cls_logits.weight")) logits += static_cast<double>(trace.shape.output_count());
+    if (trace.name == names::logits_weight()) logits += static_cast<double>(trace.shape.output_count());
   }
   const double trained = static_cast<double>(model.parameters().trainable_count());
   // Training only: listed as gradients, so that detection does not count them.

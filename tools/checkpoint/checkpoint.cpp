@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 
 namespace fovea {

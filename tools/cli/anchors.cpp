@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/analysis/anchor_fit.h"
 #include "tools/analysis/plot.h"

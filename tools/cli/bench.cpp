@@ -7,6 +7,7 @@
 #include <numeric>
 #include <thread>
 
+#include "engine/files.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "kernels/conv/gpu_libraries.h"

@@ -6,8 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/analysis/check_report.h"
 #include "tools/analysis/image_scan.h"

@@ -7,8 +7,8 @@
 #include <functional>
 #include <numeric>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "kernels/error.h"
 #include "tools/analysis/plot.h"
 #include "tools/cli/data_folder.h"

@@ -159,7 +159,7 @@ void Outputs::finish(size_t images) const {
 
 void run_detect(const DetectOptions& options) {
   const auto paths = image_paths(options.images);
-  ModelFile file = open_model(options.weights, options.config);
+  ModelFile file = open_model(options.weights, model_options(options.config));
   Detector detector(*file.model, file.config.input, options.batch);
   std::error_code failure;
   fs::create_directories(options.out, failure);

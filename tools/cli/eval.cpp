@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "tools/cli/verbs.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
@@ -28,7 +28,7 @@ struct EvalOptions {
 };
 
 std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
-  ModelFile file = open_model(options.weights, options.config);
+  ModelFile file = open_model(options.weights, model_options(options.config));
   BadFiles bad_files(images_in(dataset), options.bad_images);
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});

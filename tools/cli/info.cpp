@@ -5,9 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <sstream>
 
+#include "engine/files.h"
 #include "engine/optimizer.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "kernels/conv/conv.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
@@ -182,7 +182,7 @@ void info(const InfoOptions& options) {
   if (options.check_gpu) return check_gpu_anew();
   fmt::print("{}{}", machine_text(), verdict_text());
   if (!options.weights.empty()) {
-    ModelFile file = open_model(options.weights, options.config);
+    ModelFile file = open_model(options.weights, model_options(options.config));
     std::string names;
     for (const Category& category : file.categories)
       names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", printable(category.name), category.id);

@@ -121,70 +121,9 @@ DeviceKind resolve_device(const std::string& device) {
   return DeviceKind::Cuda;
 }
 
-ModelFile open_model(const std::string& weights, const ConfigOptions& options) {
-  const SafetensorsFile file(weights);
-  const CheckpointInfo info = read_info(file);
-  ModelFile opened{.config = resolve(options, info.config ? *info.config : preset("torchvision")),
-                   .categories = info.categories};
-  if (!info.config) {
-    const std::string key = "head.classification_head.cls_logits.bias";
-    opened.config.model.classes =
-        static_cast<int>(file.at(key).shape.at(0)) / opened.config.model.anchors.per_location();
-  }
-  opened.context =
-      std::make_unique<Context>(resolve_device(options.device), opened.config.precision, opened.config.convolution);
-  opened.context->convolution.set_autotune(opened.config.autotune);
-  tell_when_recordings_go(*opened.context);
-  opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, opened.config.seed);
-  load_weights(file, opened.model->parameters(), LoadMode::Exact);
-  return opened;
-}
-
-namespace {
-
-// Those of `categories` that are like `wanted`, in its order; empty where one is missing.
-template <class Same>
-std::vector<Category> find_all(const std::vector<Category>& categories, const std::vector<Category>& wanted,
-                               Same&& same) {
-  std::vector<Category> found;
-  for (const Category& one : wanted) {
-    const auto like = std::find_if(categories.begin(), categories.end(), [&](auto& other) { return same(one, other); });
-    if (like == categories.end()) return {};
-    found.push_back(*like);
-  }
-  return found;
-}
-
-}  // namespace
-
-std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset) {
-  const auto classes = static_cast<size_t>(file.config.model.classes);
-  if (!file.categories.empty()) {
-    // By name first: the forms number the same classes differently.
-    const auto by_name = find_all(dataset.categories, file.categories, [](const Category& a, const Category& b) {
-      return !a.name.empty() && a.name == b.name;
-    });
-    if (!by_name.empty()) return by_name;
-    const auto same_id = [](const Category& a, const Category& b) { return a.id == b.id; };
-    const auto by_id = find_all(dataset.categories, file.categories, same_id);
-    if (!by_id.empty()) return by_id;
-    for (const Category& category : file.categories)
-      if (find_all(dataset.categories, {category}, same_id).empty())
-        throw Error(
-            ErrorKind::Data,
-            fmt::format("the weights know the category {} ('{}'), the data set does not: are they of another data set?",
-                        category.id, printable(category.name)));
-  }
-  if (classes == dataset.categories.size()) return dataset.categories;
-  if (static_cast<int64_t>(classes) == dataset.categories.back().id + 1) {
-    std::vector<Category> by_id(classes);
-    for (size_t label = 0; label < classes; ++label) by_id[label] = {static_cast<int64_t>(label), ""};
-    for (const Category& category : dataset.categories) by_id[static_cast<size_t>(category.id)] = category;
-    return by_id;
-  }
-  throw Error(ErrorKind::Data,
-              fmt::format("the weights have {} classes, the data set {}: which label is which cannot be told", classes,
-                          dataset.categories.size()));
+ModelOptions model_options(const ConfigOptions& options) {
+  return {.device = resolve_device(options.device),
+          .adjust = [options](Config& config) { config = resolve(options, config); }};
 }
 
 }  // namespace fovea

@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/context.h"
-#include "model/retinanet.h"
+#include "tools/checkpoint/model_file.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
 
@@ -48,21 +47,7 @@ Config resolve(const ConfigOptions& options, Config config);
 // yet. cuda: the GPU, unchecked, or an Error that says why it is not usable (Usage where the build has no CUDA).
 DeviceKind resolve_device(const std::string& device);
 
-// ---- a network from a file of weights
-
-struct ModelFile {
-  Config config;
-  std::vector<Category> categories;  // empty: the file does not say
-  std::unique_ptr<Context> context;
-  std::unique_ptr<RetinaNet> model;
-};
-// The configuration is the file's own; for weights without one (torchvision's), the preset "torchvision" or the one
-// named.
-ModelFile open_model(const std::string& weights, const ConfigOptions& options);
-
-// What the network's labels mean on this data set: the file's categories, found there by name or else by id; where the
-// file names none, the data set's if there are as many, or ids as labels (torchvision's 91 outputs for COCO).
-// Error(Data) where they do not go together.
-std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset);
+// What open_model() takes of the options: the device, and the configuration as resolve() changes it.
+ModelOptions model_options(const ConfigOptions& options);
 
 }  // namespace fovea

@@ -106,7 +106,7 @@ int Detector::places_for(size_t images, BatchShape shape) const {
 Detector::Report* Detector::enqueue(const BatchShape& shape, const std::vector<LoadedImage>& images) {
   Context& context = model_.context();
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
-  step.input.load(images, pixels_.upload(images), 0);
+  step.input.load(images, pixels_.upload(images));
   const auto body = [&] {
     Tape tape(context, /*training=*/false);
     const DeviceBatch batch = step.input.prepare();

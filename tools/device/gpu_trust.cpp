@@ -13,8 +13,8 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/files.h"
 #include "engine/printable.h"
-#include "engine/safetensors.h"
 #include "kernels/conv/cuda/plan_file.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "tools/device/child.h"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/safetensors.h"
+#include "engine/files.h"
 #include "tools/report/table.h"
 
 namespace fovea {

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "engine/safetensors.h"
+#include "engine/files.h"
 
 namespace fovea {
 namespace {

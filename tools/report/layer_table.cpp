@@ -6,7 +6,7 @@
 #include <array>
 #include <map>
 
-#include "engine/safetensors.h"
+#include "engine/files.h"
 #include "tools/report/table.h"
 
 namespace fovea {

@@ -9,17 +9,15 @@
 #include <unordered_map>
 
 #include "kernels/device/cuda_device.h"
+#include "kernels/hash.h"
 
 namespace fovea {
 
 namespace {
 
-// FNV-1a, 64 bits.
 class Hash {
  public:
-  void add(const void* data, size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) value_ = (value_ ^ static_cast<const unsigned char*>(data)[i]) * 1099511628211u;
-  }
+  void add(const void* data, size_t bytes) { value_ = fnv1a(data, bytes, value_); }
   template <class T>
   void add(const T& value) {
     static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
@@ -32,7 +30,7 @@ class Hash {
   uint64_t value() const { return value_; }
 
  private:
-  uint64_t value_ = 14695981039346656037u;
+  uint64_t value_ = fnv1a(nullptr, 0);
 };
 
 uint64_t hash_of(const Dataset& dataset) {

@@ -57,11 +57,9 @@ void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& sh
   Context& context = model_.context();
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
   const RepeatedWork::Next next = step.work.next(context);
-  step.input.load(batch, pixels_.upload(batch), learning_rate);
-  const auto body = [&] {
-    optimizer_.copy_learning_rate(step.input.learning_rate());
-    step.losses = enqueue_step(model_, optimizer_, step.input.prepare());
-  };
+  step.input.load(batch, pixels_.upload(batch));
+  optimizer_.set_learning_rate(learning_rate);
+  const auto body = [&] { step.losses = enqueue_step(model_, optimizer_, step.input.prepare()); };
   model_.parameters().before_step(context);
   RecordOptions options;
   if (context.ranks != nullptr)

@@ -10,15 +10,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "kernels/device/shared_library.h"
+#include "kernels/hash.h"
+
 namespace fovea::cudnn {
 namespace {
 
 constexpr const char* kFormat = "fovea plans 1";  // its number is the version of this file's form and of the graphs
-
-const char* variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
 
 [[noreturn]] void damaged(const std::string& what) {
   throw Error(ErrorKind::Data, "the file of plans is damaged: " + what);
@@ -46,7 +44,7 @@ std::string to_text(double value) {
 
 // What the checksum of a plan covers: its line as well as its bytes.
 uint64_t checksum_of(const std::string& line, const std::vector<uint8_t>& bytes) {
-  return checksum(line.data(), line.size()) ^ checksum(bytes.data(), bytes.size());
+  return fnv1a(line.data(), line.size()) ^ fnv1a(bytes.data(), bytes.size());
 }
 
 std::string line_of(const std::string& key, const StoredPlan& plan) {
@@ -60,15 +58,9 @@ void warn(const std::string& what) { std::fprintf(stderr, "warning: %s\n", what.
 }  // namespace
 
 std::string plan_folder() {
-  if (const char* cache = variable("XDG_CACHE_HOME")) return std::string(cache) + "/fovea";
-  if (const char* home = variable("HOME")) return std::string(home) + "/.cache/fovea";
+  if (const char* cache = environment("XDG_CACHE_HOME")) return std::string(cache) + "/fovea";
+  if (const char* home = environment("HOME")) return std::string(home) + "/.cache/fovea";
   return "";
-}
-
-uint64_t checksum(const void* data, size_t bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
-  return hash;
 }
 
 std::string pack_plans(const std::string& purpose, const StoredPlans& plans) {
@@ -140,7 +132,7 @@ std::string read_plan_file(const std::string& path) {
 PlanFile::PlanFile(const std::string& folder, const std::string& stem, std::string purpose)
     : purpose_(std::move(purpose)) {
   if (folder.empty()) return;
-  file_ = folder + "/" + stem + "-" + std::to_string(checksum(purpose_.data(), purpose_.size()));
+  file_ = folder + "/" + stem + "-" + std::to_string(fnv1a(purpose_.data(), purpose_.size()));
   try {
     if (const std::string content = read_plan_file(file_); !content.empty()) plans = unpack_plans(purpose_, content);
   } catch (const Error& error) {

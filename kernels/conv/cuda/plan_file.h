@@ -45,6 +45,4 @@ class PlanFile {
   std::string purpose_, file_;
 };
 
-uint64_t checksum(const void* data, size_t bytes);  // FNV-1a
-
 }  // namespace fovea::cudnn

@@ -1,7 +1,7 @@
 #include <iterator>
 #include <set>
 
-#include "engine/safetensors.h"
+#include "engine/files.h"
 #include "tools/data/formats/dataset_writer.h"
 
 namespace fovea {

@@ -33,20 +33,16 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
   parts_.counts = places.add<int32_t>(images);
   parts_.sizes = places.add<float>(2 * images);
   parts_.scale = places.add<float>(2 * images);
-  parts_.learning_rate = places.add<float>(1);
   parts_.device = places;
-  for (auto& staging : staging_) staging = std::make_unique<Staging>(context.queue.device(), places.bytes());
+  staging_ = std::make_unique<UploadBuffers>(context.queue.device(), places.bytes());
   device_ = Tensor::empty(context.memory, {static_cast<int64_t>(places.bytes())}, DType::U8, MemoryUse::Data);
   parts_.device.place(device_.raw());
 }
 
-void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels,
-                      double learning_rate) {
+void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels) {
   const auto places = static_cast<size_t>(shape_.images);
   require(!loaded.empty() && loaded.size() <= places, "a batch that fits the shape that its input was made for");
-  Staging& staging = *staging_[loads_++ % 2];
-  staging.copied.synchronize("the copy of a batch two before");
-  parts_.host.place(staging.memory.data());
+  parts_.host.place(staging_->next());
   for (size_t n = 0; n < loaded.size(); ++n) {
     const LoadedImage& item = loaded[n];
     const kernels::SourceImage source{.pixels = pixels[n],
@@ -70,9 +66,7 @@ void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<
     std::fill_n(parts_.scale(parts_.host) + 2 * n, 2, 1.f);
   }
   write_truth(loaded);
-  *parts_.learning_rate(parts_.host) = static_cast<float>(learning_rate);
-  context_.queue.copy(device_.raw(), staging.memory.data(), parts_.host.bytes());
-  staging.copied.record(context_.queue);
+  staging_->send(context_.queue, device_.raw());
 }
 
 void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
@@ -95,8 +89,6 @@ void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
 Tensor BatchInput::tensor(size_t offset, Shape shape, DType dtype) const {
   return device_.reinterpreted(std::move(shape), dtype, offset);
 }
-
-Tensor BatchInput::learning_rate() const { return tensor(parts_.learning_rate.offset, {1}, DType::F32); }
 
 DeviceBatch BatchInput::prepare() {
   const int64_t images = shape_.images, most = shape_.max_boxes;
@@ -135,7 +127,7 @@ DeviceBatch BatchInput::prepare() {
 DeviceBatch stage(Context& context, const std::vector<LoadedImage>& loaded, const InputConfig& input) {
   PixelStaging pixels(context);
   BatchInput batch(context, shape_of(loaded, input), input);
-  batch.load(loaded, pixels.upload(loaded), 0);
+  batch.load(loaded, pixels.upload(loaded));
   const DeviceBatch staged = batch.prepare();
   context.queue.synchronize("staging a batch");
   return staged;

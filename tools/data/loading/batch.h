@@ -41,11 +41,10 @@ class BatchInput {
   // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory, and stays there
   // until the step has run. Places of the shape beyond these images are empty: all padding, without objects. Waits for
   // nothing but the copy before the last.
-  void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels, double learning_rate);
+  void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels);
   // Enqueues the passes that make the network's input of what was loaded last.
   DeviceBatch prepare();
 
-  Tensor learning_rate() const;  // fp32 [1], as loaded
   const BatchShape& shape() const { return shape_; }
 
  private:
@@ -54,7 +53,7 @@ class BatchInput {
   struct Parts {
     kernels::Scratch host, device;  // the same places in both
     Part<kernels::SourceImage> images;
-    Part<float> boxes, sizes, scale, learning_rate;
+    Part<float> boxes, sizes, scale;
     Part<int32_t> labels, counts;
     Part<uint8_t> crowd;
   };
@@ -65,13 +64,7 @@ class BatchInput {
   BatchShape shape_;
   InputConfig input_;
   Parts parts_;
-  struct Staging {
-    Staging(DeviceKind device, size_t bytes) : memory(device, bytes), copied(device) {}
-    HostBuffer<std::byte> memory;
-    Event copied;
-  };
-  std::unique_ptr<Staging> staging_[2];  // one is filled while the other may be on its way
-  size_t loads_ = 0;
+  std::unique_ptr<UploadBuffers> staging_;
   Tensor device_;
 };
 

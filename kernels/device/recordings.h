@@ -1,4 +1,4 @@
-// The recordings of repeated work (engine/repeated_work.h), kept as long as there is memory for them.
+// The recordings of repeated work (engine/repeated_work.h) of one queue, kept as long as there is memory for them.
 #pragma once
 #include <functional>
 #include <memory>
@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/device/memory.h"
 #include "kernels/device/queue.h"
 
 namespace fovea {
@@ -15,7 +14,7 @@ class Recordings {
  public:
   using Held = std::shared_ptr<std::optional<Recording>>;  // empty once it was given up
 
-  Recordings(Queue& queue, Allocator& memory) : queue_(queue), memory_(memory) {}
+  explicit Recordings(Queue& queue) : queue_(queue) {}  // made by the queue
 
   void add(const Held& recording);
   // There is too little memory: those that are there are freed, and none should be made from now on; all work may have
@@ -27,7 +26,6 @@ class Recordings {
 
  private:
   Queue& queue_;
-  Allocator& memory_;
   std::vector<std::weak_ptr<std::optional<Recording>>> held_;
   std::function<void()> notice_;
   bool given_up_ = false;

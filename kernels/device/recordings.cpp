@@ -1,4 +1,6 @@
-#include "engine/recordings.h"
+#include "kernels/device/recordings.h"
+
+#include "kernels/device/memory.h"
 
 namespace fovea {
 
@@ -13,7 +15,7 @@ void Recordings::give_up() {
   for (const auto& held : held_)
     if (const Held recording = held.lock()) recording->reset();
   held_.clear();
-  memory_.join_pools();
+  queue_.memory().join_pools();
 }
 
 }  // namespace fovea

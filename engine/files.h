@@ -1,0 +1,22 @@
+// Files that are whole or not there, and text for them.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace fovea {
+
+// Writes to a temporary file beside `path`, flushes it to the disk, and renames it: `path` holds the old file or the
+// new one, whole, whenever the power goes. Throws Error(Runtime) with the system's reason.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
+void write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+// Throws Error(Runtime): "PATH: WHAT failed: " and errno's reason.
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* what);
+
+// `text` as a JSON string with its quotes.
+std::string json_quoted(std::string_view text);
+
+}  // namespace fovea

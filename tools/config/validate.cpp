@@ -1,0 +1,58 @@
+// Which configurations are refused.
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "tools/config/config.h"
+
+namespace fovea {
+
+void validate(const Config& c) {
+  const auto need = [](bool holds, const char* what) {
+    if (!holds) throw Error(ErrorKind::Usage, std::string("configuration: ") + what);
+  };
+  const auto& b = c.model.backbone;
+  need(c.model.classes >= 1, "model.classes must be at least 1");
+  need(b.width_divisor >= 1 && 64 % b.width_divisor == 0, "model.backbone.width_divisor must divide 64");
+  need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
+  need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
+       "model.backbone.frozen_stages must be 0 (none) to 5 (stem and all four stages)");
+  need(b.norm != Norm::Group || (b.stem_width % b.norm_groups == 0 && 64 / b.width_divisor % b.norm_groups == 0),
+       "model.backbone.norm_groups must divide the stem's and the first stage's width");
+  need(c.model.fpn.channels >= 1, "model.fpn.channels must be at least 1");
+  need(c.model.head.norm == Norm::None || c.model.head.norm == Norm::Group, "model.head.norm must be none or group");
+  need(c.model.head.norm == Norm::None || c.model.fpn.channels % c.model.head.norm_groups == 0,
+       "model.head.norm_groups must divide model.fpn.channels");
+  need(c.model.head.prior > 0 && c.model.head.prior < 1, "model.head.prior must lie between 0 and 1");
+  need(!c.model.anchors.octaves.empty() && !c.model.anchors.ratios.empty(),
+       "model.anchors needs at least one octave and one ratio");
+  need(std::all_of(c.model.anchors.ratios.begin(), c.model.anchors.ratios.end(), [](double r) { return r > 0; }),
+       "model.anchors.ratios must be positive");
+  need(c.model.loss.gamma >= 0, "model.loss.gamma must not be negative");
+  need(c.model.loss.beta > 0, "model.loss.beta must be positive");
+  need(c.model.loss.match_low <= c.model.loss.match_high, "model.loss.match_low must not exceed match_high");
+  need(c.model.detect.per_image >= 1 && c.model.detect.candidates_per_level >= 1,
+       "model.detect.per_image and candidates_per_level must be at least 1");
+  need(!c.input.short_side.empty() && *std::min_element(c.input.short_side.begin(), c.input.short_side.end()) >= 1,
+       "input.short_side needs at least one positive size");
+  need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
+  need(c.input.mean.size() == 3 && c.input.deviation.size() == 3, "input.mean and deviation need three values");
+  need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
+  need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.prefetch_mb >= 0 && c.input.cache_mb >= 0,
+       "input.workers, prefetch_mb and cache_mb must not be negative, prefetch at least 1");
+  need(c.input.max_pixels >= 1 && c.input.shape_buckets >= 0,
+       "input.max_pixels must be at least 1, shape_buckets not negative");
+  const AugmentConfig& a = c.input.augment;
+  for (const double probability : {a.vertical_flip, a.crop, a.mosaic, a.mixup})
+    need(probability >= 0 && probability <= 1,
+         "input.augment.vertical_flip, crop, mosaic and mixup must lie between 0 and 1");
+  need(a.smallest_crop > 0 && a.smallest_crop <= 1, "input.augment.smallest_crop must be above 0, at most 1");
+  need(a.photometric >= 0 && a.photometric <= 1, "input.augment.photometric must lie between 0 and 1");
+  need(a.rotation >= 0 && a.rotation <= 45, "input.augment.rotation must lie between 0 and 45 degrees");
+  need(c.train.steps >= 0 && c.train.batch >= 1, "train.steps must not be negative, train.batch at least 1");
+  need(c.train.log_every >= 1 && c.train.checkpoint_every >= 1 && c.train.eval_every >= 0 && c.train.eval_batch >= 0,
+       "train.log_every and checkpoint_every must be at least 1, eval_every and eval_batch at least 0");
+  need(c.train.schedule.base > 0 && c.train.schedule.reference_batch >= 0,
+       "train.schedule.base must be positive, reference_batch at least 0");
+}
+
+}  // namespace fovea
