@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
+#include "kernels/device/environment.h"
 #include "kernels/error.h"
 
 namespace fovea {
@@ -73,11 +73,6 @@ std::string file_of(void* handle, const std::string& place) {
 }
 
 }  // namespace
-
-const char* environment(const char* name) {
-  const char* value = name == nullptr ? nullptr : std::getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
 
 std::string as_file(const std::string& place, const char* soname) {
   std::error_code none;

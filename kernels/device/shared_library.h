@@ -30,9 +30,6 @@ struct FoundLibrary {
   std::string problem;  // one line: where was looked, and what was refused; empty: it was found
 };
 
-// What an environment variable says; nullptr: nothing, or the name is nullptr.
-const char* environment(const char* name);
-
 // The place itself, or the library in it where it is a folder.
 std::string as_file(const std::string& place, const char* soname);
 

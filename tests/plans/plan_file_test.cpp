@@ -6,11 +6,9 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
-#include "tests/support/variable.h"
 
 using namespace fovea;
 using namespace fovea::cudnn;
-using test::Variable;
 
 namespace {
 
@@ -67,14 +65,4 @@ TEST_CASE("a file of plans is replaced whole, and its folder is made", "[cudnn]"
   CHECK(read_plan_file(path) == "two");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path() / "a"), {}) == 1);
   CHECK_THROWS_AS(write_plan_file(path + "/below/a/file", "three"), Error);
-}
-
-TEST_CASE("plans are kept below XDG_CACHE_HOME, else in the home folder", "[cudnn]") {
-  const Variable home("HOME", "/home/x");
-  {
-    const Variable cache("XDG_CACHE_HOME", "/cache");
-    CHECK(plan_folder() == "/cache/fovea");
-  }
-  const Variable cache("XDG_CACHE_HOME", "");
-  CHECK(plan_folder() == "/home/x/.cache/fovea");
 }

@@ -9,7 +9,7 @@
 #include "model/retinanet.h"
 #include "model/weights.h"
 #include "tools/config/config.h"
-#include "tools/data/formats/coco.h"
+#include "tools/data/dataset.h"
 
 namespace fovea {
 

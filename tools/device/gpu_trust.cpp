@@ -15,8 +15,9 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
-#include "kernels/conv/cuda/plan_file.h"
 #include "kernels/conv/gpu_libraries.h"
+#include "kernels/device/environment.h"
+#include "kernels/hash.h"
 #include "tools/device/child.h"
 #include "tools/device/machine.h"
 #include "tools/device/smoke.h"
@@ -53,8 +54,7 @@ std::string build_stamp() {
 
 std::string file_of(const GpuCheckOptions& options) {
   if (options.folder.empty()) return "";
-  return fmt::format("{}/gpu_check-{:016x}.txt", options.folder,
-                     cudnn::checksum(options.key.data(), options.key.size()));
+  return fmt::format("{}/gpu_check-{:016x}.txt", options.folder, fnv1a(options.key.data(), options.key.size()));
 }
 
 // What comes behind `begin` in the first line that has it there.
@@ -144,7 +144,7 @@ std::string key_of(const GpuDescription& gpu, const GpuStatus& status) {
 
 GpuCheckOptions gpu_check_options(const GpuStatus& status) {
   const GpuDescription& gpu = status.devices.at(static_cast<size_t>(gpu_in_use()));
-  return {gpu.name, key_of(gpu, status), cudnn::plan_folder(), {"/proc/self/exe", "info", "--smoke"}, kLimit};
+  return {gpu.name, key_of(gpu, status), cache_folder(), {"/proc/self/exe", "info", "--smoke"}, kLimit};
 }
 
 std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options) {

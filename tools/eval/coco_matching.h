@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "tools/data/formats/coco.h"
+#include "tools/data/dataset.h"
 #include "tools/eval/boxes.h"
 #include "tools/eval/settings.h"
 

@@ -6,7 +6,7 @@
 #include "model/retinanet.h"
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
-#include "tools/data/formats/coco.h"
+#include "tools/data/dataset.h"
 #include "tools/data/loading/loader.h"
 #include "tools/eval/coco_metrics.h"
 

@@ -22,9 +22,6 @@ std::string shortened(std::string_view token) {
 
 }  // namespace
 
-JsonInput::JsonInput(const std::filesystem::path& path)
-    : JsonInput(path.native(), read_file(path, UINT64_MAX, simdjson::SIMDJSON_PADDING), 0) {}
-
 JsonInput::JsonInput(const std::string& name, std::vector<uint8_t> bytes, int64_t first_byte)
     : name_(printable(name)), bytes_(std::move(bytes)), size_(bytes_.size()), offset_(first_byte) {
   bytes_.resize(size_ + simdjson::SIMDJSON_PADDING);  // zeros: at the end simdjson looks at the byte behind it

@@ -23,8 +23,6 @@ class JsonInput {
  public:
   using Value = simdjson::ondemand::value;
 
-  // Throws ErrorKind::Data when the file is missing, empty, not UTF-8, or ends inside a string.
-  explicit JsonInput(const std::filesystem::path& path);
   // A document that comes in pieces (json_pieces.h); `name` is the file's, fit to print.
   explicit JsonInput(std::string name) : name_(std::move(name)) {}
 

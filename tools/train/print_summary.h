@@ -6,7 +6,7 @@
 #include "engine/schedule.h"
 #include "model/retinanet.h"
 #include "tools/config/config.h"
-#include "tools/data/formats/coco.h"
+#include "tools/data/dataset.h"
 
 namespace fovea {
 

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
 

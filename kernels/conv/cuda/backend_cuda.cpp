@@ -12,6 +12,7 @@
 #include "kernels/conv/cuda/cudnn_runtime.h"
 #include "kernels/conv/cuda/matmul_backend.h"
 #include "kernels/conv/work.h"
+#include "kernels/device/environment.h"
 #include "kernels/device/scratch.h"
 #include "kernels/reduce.h"
 
@@ -276,10 +277,10 @@ class CudnnBackend final : public ConvBackend {
   std::vector<ConvPlan> rows_of(const GraphKey& call, bool bits = false);
   ConvPlan row(const ConvWay& way, const GraphKey& call);
 
-  cudnn::Plans plans_{cudnn::device(), cudnn::plan_folder()};
+  cudnn::Plans plans_{cudnn::device(), cache_folder()};
   ConvWays ways_;
   PackedWeights packed_{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<ConvProducts> products_ = make_conv_products(cudnn::plan_folder(), packed_);  // or nullptr
+  std::unique_ptr<ConvProducts> products_ = make_conv_products(cache_folder(), packed_);  // or nullptr
 };
 
 // Of a way that is taken in parts the first one's plan.

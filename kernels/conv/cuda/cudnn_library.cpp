@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "kernels/device/cuda_device.h"
+#include "kernels/device/environment.h"
 #include "kernels/device/gpu.h"
 #include "kernels/error.h"
 

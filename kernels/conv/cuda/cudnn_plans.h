@@ -1,7 +1,7 @@
 // The plan of each graph, found once: kept in memory by the graph's key, and on disk for the next process. Picked by
 // cuDNN's heuristics, or by timing its candidates.
 //
-// On disk: one file for each device and version of cuDNN in plan_folder(). One that is damaged is ignored, one that
+// On disk: one file for each device and version of cuDNN in cache_folder(). One that is damaged is ignored, one that
 // cannot be written costs the next process's time only; both with a warning.
 #pragma once
 #include <map>

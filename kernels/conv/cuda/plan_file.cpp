@@ -10,7 +10,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "kernels/device/shared_library.h"
 #include "kernels/hash.h"
 
 namespace fovea::cudnn {
@@ -56,12 +55,6 @@ std::string line_of(const std::string& key, const StoredPlan& plan) {
 void warn(const std::string& what) { std::fprintf(stderr, "warning: %s\n", what.c_str()); }
 
 }  // namespace
-
-std::string plan_folder() {
-  if (const char* cache = environment("XDG_CACHE_HOME")) return std::string(cache) + "/fovea";
-  if (const char* home = environment("HOME")) return std::string(home) + "/.cache/fovea";
-  return "";
-}
 
 std::string pack_plans(const std::string& purpose, const StoredPlans& plans) {
   std::string content = std::string(kFormat) + "\n" + purpose + "\n";

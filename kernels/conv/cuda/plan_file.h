@@ -20,9 +20,6 @@ struct StoredPlan {
 };
 using StoredPlans = std::map<std::string, StoredPlan>;  // by text_of(key)
 
-// $XDG_CACHE_HOME/fovea, ~/.cache/fovea, or nowhere (empty) where neither variable is set.
-std::string plan_folder();
-
 std::string pack_plans(const std::string& purpose, const StoredPlans& plans);
 // Throws Error(Data) that says what is damaged, or that the plans are for something else.
 StoredPlans unpack_plans(const std::string& purpose, const std::string& content);

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "tools/data/formats/coco.h"
+#include "tools/data/dataset.h"
 #include "tools/image/image_file.h"
 
 namespace fovea {
