@@ -3,12 +3,13 @@
 #include <cmath>
 
 #include "kernels/hash.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
 namespace {
 constexpr int64_t kPadding = 16;  // elements: every parameter starts on a 64-byte boundary
-int64_t padded(int64_t count) { return (count + kPadding - 1) / kPadding * kPadding; }
+int64_t padded(int64_t count) { return round_up(count, kPadding); }
 }  // namespace
 
 Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,

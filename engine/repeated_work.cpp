@@ -13,7 +13,7 @@ bool RepeatedWork::run(Context& context, const std::function<void()>& body, cons
   if (replays)
     (*recording_)->replay();
   else
-    context.queue.rehearse(body);
+    context.queue.warm_up(body);
   return replays;
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/parameters.h"
 #include "kernels/activation.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
@@ -14,7 +15,7 @@ void WorkingWeight::allocate(Context& context) {
   if (!own_) {
     const bool pads = context.queue.on_cuda() && context.activation_dtype == DType::BF16;
     constexpr int kMultiple = kernels::kChannelMultiple;
-    rows_ = pads ? (out_channels + kMultiple - 1) / kMultiple * kMultiple : out_channels;
+    rows_ = pads ? round_up(out_channels, kMultiple) : out_channels;
     const int64_t per_row = weight_->shape.count() / out_channels;
     own_ = Tensor::zeros(context.memory, {rows_ * per_row}, context.activation_dtype, MemoryUse::Parameters)
                .view(weight_->shape, 0);

@@ -10,29 +10,29 @@
 namespace fovea::kernels {
 namespace {
 
-FN float relu(float x) { return x < 0 ? 0.f : x; }
-FN float masked(float y, float dy) { return y <= 0 ? 0.f : dy; }
+FOVEA_HD float relu(float x) { return x < 0 ? 0.f : x; }
+FOVEA_HD float masked(float y, float dy) { return y <= 0 ? 0.f : dy; }
 
 struct Relu {
-  FN float operator()(float x) const { return relu(x); }
+  FOVEA_HD float operator()(float x) const { return relu(x); }
 };
 struct Sigmoid {
-  FN float operator()(float x) const { return math::sigmoid(x); }
+  FOVEA_HD float operator()(float x) const { return math::sigmoid(x); }
 };
 struct Identity {
-  FN float operator()(float x) const { return x; }
+  FOVEA_HD float operator()(float x) const { return x; }
 };
 struct Add {
-  FN float operator()(float a, float b) const { return a + b; }
+  FOVEA_HD float operator()(float a, float b) const { return a + b; }
 };
 struct AddRelu {
-  FN float operator()(float a, float b) const { return relu(a + b); }
+  FOVEA_HD float operator()(float a, float b) const { return relu(a + b); }
 };
 struct ReluBackward {
-  FN float operator()(float y, float dy) const { return masked(y, dy); }
+  FOVEA_HD float operator()(float y, float dy) const { return masked(y, dy); }
 };
 struct ReluBackwardInto {
-  FN float operator()(float y, float dy, float dx) const { return dx + masked(y, dy); }
+  FOVEA_HD float operator()(float y, float dy, float dx) const { return dx + masked(y, dy); }
 };
 
 template <class Op, class From, class To>
@@ -40,7 +40,7 @@ struct Map {
   const From* x;
   To* y;
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const auto in = load_pack<W>(x + i);
     Pack<To, W> out;
     for (int k = 0; k < W; ++k) out[k] = static_cast<To>(Op{}(static_cast<float>(in[k])));
@@ -53,7 +53,7 @@ struct Map2 {
   const T *a, *b;
   T* y;
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const auto in_a = load_pack<W>(a + i), in_b = load_pack<W>(b + i);
     Pack<T, W> out;
     for (int k = 0; k < W; ++k) out[k] = static_cast<T>(Op{}(in_a[k], in_b[k]));
@@ -66,7 +66,7 @@ struct Map3 {
   const T *a, *b, *c;
   T* y;
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const auto in_a = load_pack<W>(a + i), in_b = load_pack<W>(b + i), in_c = load_pack<W>(c + i);
     Pack<T, W> out;
     for (int k = 0; k < W; ++k) out[k] = static_cast<T>(Op{}(in_a[k], in_b[k], in_c[k]));
@@ -86,7 +86,7 @@ struct BiasForward {
     const float* bias;
     T* y;
     template <int W>
-    FN void operator()(int64_t column) const {
+    FOVEA_HD void operator()(int64_t column) const {
       const auto in = load_pack<W>(x + column);
       const auto add = load_pack<W>(bias + column);
       Pack<T, W> out;
@@ -94,7 +94,7 @@ struct BiasForward {
       store_pack(y + column, out);
     }
   };
-  FN AtRow row(int64_t row) const { return {x + row * columns, bias, y + row * columns}; }
+  FOVEA_HD AtRow row(int64_t row) const { return {x + row * columns, bias, y + row * columns}; }
 };
 
 // Zeroes dy where y <= 0 on the way.
@@ -106,7 +106,7 @@ struct ReluBiasTerms {
   T* dy;
   int64_t columns;
   template <int W>
-  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
+  FOVEA_HD void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
     auto gradient = load_pack<W>(dy + i);
     const auto output = load_pack<W>(y + i);

@@ -13,6 +13,7 @@
 #include "kernels/box_overlap.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 namespace {
@@ -22,7 +23,7 @@ constexpr float kSmallest = 1.f;  // pixels: thinner boxes are not matched
 
 struct AnchorChunk {
   float x1[kChunk], y1[kChunk], x2[kChunk], y2[kChunk];
-  FN Box box(int i) const { return {x1[i], y1[i], x2[i], y2[i]}; }
+  FOVEA_HD Box box(int i) const { return {x1[i], y1[i], x2[i], y2[i]}; }
 };
 
 // What both passes share. Anchor i of a chunk belongs to one thread throughout.
@@ -35,19 +36,19 @@ struct MatchPass {
     int image, first, count;  // anchors of the chunk
     int64_t boxes;            // of the image's first box
   };
-  FN Place place(int64_t row) const {
+  FOVEA_HD Place place(int64_t row) const {
     const int image = static_cast<int>(row / chunks), first = static_cast<int>(row % chunks) * kChunk;
     const int left = args.anchor_count - first;
     return {image, first, left < kChunk ? left : kChunk, int64_t{image} * args.max_boxes};
   }
-  FN bool is_crowd(int64_t box) const { return args.crowd != nullptr && args.crowd[box] != 0; }
-  FN bool is_matchable(int64_t index, const Box& box) const {
+  FOVEA_HD bool is_crowd(int64_t box) const { return args.crowd != nullptr && args.crowd[box] != 0; }
+  FOVEA_HD bool is_matchable(int64_t index, const Box& box) const {
     return !is_crowd(index) && box.x2 - box.x1 >= kSmallest && box.y2 - box.y1 >= kSmallest;
   }
 
   // Copies the chunk's anchors; returns the smallest box around all of them.
   template <class Block>
-  FN Box load(Block& block, const Place& at, AnchorChunk& anchors) const {
+  FOVEA_HD Box load(Block& block, const Place& at, AnchorChunk& anchors) const {
     Box bounds = load_box(args.anchors, at.first);
     for (int i = block.thread(); i < at.count; i += block.size()) {
       const Box a = load_box(args.anchors, at.first + i);
@@ -67,7 +68,7 @@ struct FindBestBoxes : MatchPass {
     int32_t index[kChunk];
   };
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t row, Shared& shared) const {
     const Place at = place(row);
     const Box bounds = load(block, at, shared.anchors);
     block.loop(at.count, [&](int i) {
@@ -113,7 +114,7 @@ struct FinishMatches : MatchPass {
     int32_t restored[kChunk], covered[kChunk];
   };
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t row, Shared& shared) const {
     const Place at = place(row);
     const Box bounds = load(block, at, shared.anchors);
     block.loop(at.count, [&](int i) { shared.restored[i] = shared.covered[i] = 0; });
@@ -142,7 +143,7 @@ struct FinishMatches : MatchPass {
 
  private:
   template <class Block>
-  FN void restore(Block& block, const Place& at, const Box& box, float highest_of_box, Shared& shared) const {
+  FOVEA_HD void restore(Block& block, const Place& at, const Box& box, float highest_of_box, Shared& shared) const {
     if (!(highest_of_box > 0.f && highest_of_box < args.high)) return;  // at `high` and above they are positive anyway
     const float box_area = area(box);
     block.loop(at.count, [&](int i) {
@@ -151,7 +152,7 @@ struct FinishMatches : MatchPass {
     });
   }
   template <class Block>
-  FN void cover(Block& block, const Place& at, const Box& crowd, Shared& shared) const {
+  FOVEA_HD void cover(Block& block, const Place& at, const Box& crowd, Shared& shared) const {
     block.loop(at.count, [&](int i) {
       const Box anchor = shared.anchors.box(i);
       shared.covered[i] |= intersection(crowd, anchor) / area(anchor) >= args.low;
@@ -164,7 +165,7 @@ struct LossScale {
   int images;
   const int32_t* positives;
   float* scale;
-  FN void operator()(int64_t image) const {
+  FOVEA_HD void operator()(int64_t image) const {
     int64_t count = 0;
     if (normaliser == LossNormaliser::PerImage)
       count = positives[image];
@@ -183,7 +184,7 @@ size_t anchor_match_workspace(const AnchorMatchArgs& args) {
 
 void anchor_match(Queue& queue, const AnchorMatchArgs& args) {
   require(0.f < args.low && args.low <= args.high, "anchor matching takes 0 < low <= high");
-  const int chunks = (args.anchor_count + kChunk - 1) / kChunk;
+  const int chunks = ceil_div(args.anchor_count, kChunk);
   const MatchPass pass{args, chunks, static_cast<int32_t*>(args.workspace)};
   queue.fill_zero(args.workspace, anchor_match_workspace(args));
   queue.fill_zero(args.positives, args.images * sizeof(int32_t));

@@ -14,7 +14,9 @@
 namespace fovea::kernels {
 namespace {
 
-FN float fold_scale(const BatchNormFold& fold, int64_t o) { return fold.gamma[o] / std::sqrt(fold.var[o] + fold.eps); }
+FOVEA_HD float fold_scale(const BatchNormFold& fold, int64_t o) {
+  return fold.gamma[o] / std::sqrt(fold.var[o] + fold.eps);
+}
 
 template <class T>
 struct FoldWeight {
@@ -27,14 +29,14 @@ struct FoldWeight {
     T* folded;
     float scale;
     template <int W>
-    FN void operator()(int64_t i) const {
+    FOVEA_HD void operator()(int64_t i) const {
       const auto in = load_pack<W>(weight + i);
       Pack<T, W> out;
       for (int k = 0; k < W; ++k) out[k] = static_cast<T>(in[k] * scale);
       store_pack(folded + i, out);
     }
   };
-  FN AtRow row(int64_t o) const {
+  FOVEA_HD AtRow row(int64_t o) const {
     const int64_t first = o * fold.weights_per_channel;
     return {weight + first, folded_weight + first, fold_scale(fold, o)};
   }
@@ -43,7 +45,7 @@ struct FoldWeight {
 struct FoldBias {
   BatchNormFold fold;
   float *folded_bias, *s;
-  FN void operator()(int64_t o) const {
+  FOVEA_HD void operator()(int64_t o) const {
     const float scale = fold_scale(fold, o);
     folded_bias[o] = fold.beta[o] - fold.mean[o] * scale;
     if (s != nullptr) s[o] = scale;
@@ -62,7 +64,7 @@ struct FoldBackward {
     float scale;
     bool accumulate;
     template <int W>
-    FN void operator()(int64_t i) const {
+    FOVEA_HD void operator()(int64_t i) const {
       const auto in = load_pack<W>(folded + i);
       Pack<float, W> out{};
       if (accumulate) out = load_pack<W>(dweight + i);
@@ -70,7 +72,7 @@ struct FoldBackward {
       store_pack(dweight + i, out);
     }
   };
-  FN AtRow row(int64_t o) const {
+  FOVEA_HD AtRow row(int64_t o) const {
     const int64_t first = o * fold.weights_per_channel;
     return {folded_dweight + first, dweight + first, fold_scale(fold, o), accumulate};
   }
@@ -80,7 +82,7 @@ struct Statistics {
   float *running_mean, *running_var, *saved_mean, *saved_invstd;
   double rows;
   float momentum, eps;
-  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+  FOVEA_HD void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     const double mean = sums[0] / rows, square = sums[1] / rows - mean * mean;
     const double var = square < 0 ? 0 : square;  // NaN stays
     saved_mean[c] = static_cast<float>(mean);
@@ -94,7 +96,7 @@ struct Statistics {
 struct KeepSums {
   double* kept;
   int64_t columns;
-  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+  FOVEA_HD void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     kept[c] = sums[0];
     kept[columns + c] = sums[1];
   }
@@ -106,7 +108,7 @@ struct FinishKept {
   Finish finish;
   const double* kept;
   int64_t columns;
-  FN void operator()(int64_t c) const {
+  FOVEA_HD void operator()(int64_t c) const {
     const double sums[2] = {kept[c], kept[columns + c]};
     finish(0, c, sums);
   }
@@ -116,14 +118,14 @@ template <class First, class Second>
 struct FinishBoth {
   First first;
   Second second;
-  FN void operator()(int64_t segment, int64_t c, const double (&sums)[2]) const {
+  FOVEA_HD void operator()(int64_t segment, int64_t c, const double (&sums)[2]) const {
     first(segment, c, sums);
     second(segment, c, sums);
   }
 };
 
 struct FinishNothing {
-  FN void operator()(int64_t, int64_t, const double (&)[2]) const {}
+  FOVEA_HD void operator()(int64_t, int64_t, const double (&)[2]) const {}
 };
 
 // The sums over this rank's rows, given to `of_rank`, and those over the rows of all ranks, given to `of_all`.
@@ -157,7 +159,7 @@ struct Normalise {
     float eps;
     bool relu;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
       Pack<T, W> residual, out;
       if constexpr (ADD) residual = load_pack<W>(add + c);
@@ -172,7 +174,7 @@ struct Normalise {
       store_pack(y + c, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int64_t first = row * args.channels;
     return {
         args.x + first, ADD ? args.add + first : nullptr, args.y + first, mean, spread, args.gamma, args.beta, args.eps,
@@ -195,7 +197,7 @@ void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, 
 struct ParameterGradients {
   float *dgamma, *dbeta;
   bool accumulate;
-  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+  FOVEA_HD void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     dbeta[c] = static_cast<float>(accumulate ? dbeta[c] + sums[0] : sums[0]);
     dgamma[c] = static_cast<float>(accumulate ? dgamma[c] + sums[1] : sums[1]);
   }
@@ -206,7 +208,7 @@ struct InputGradientMeans {
   float* means;  // [2, columns]: mean(h) and mean(h·x̂)
   int64_t columns;
   double rows;
-  FN void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
+  FOVEA_HD void operator()(int64_t, int64_t c, const double (&sums)[2]) const {
     means[c] = static_cast<float>(gamma[c] * sums[0] / rows);
     means[columns + c] = static_cast<float>(gamma[c] * sums[1] / rows);
   }

@@ -10,7 +10,7 @@ struct EncodeBoxes {
   BoxCoder coder;
   const float *anchors, *boxes;
   float* deltas;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const Deltas d = coder.encode(load_box(anchors, i), load_box(boxes, i));
     store_box(deltas, i, {d.dx, d.dy, d.dw, d.dh});
   }
@@ -20,7 +20,7 @@ struct DecodeBoxes {
   BoxCoder coder;
   const float *anchors, *deltas;
   float* boxes;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const Box d = load_box(deltas, i);
     store_box(boxes, i, coder.decode(load_box(anchors, i), Deltas{d.x1, d.y1, d.x2, d.y2}));
   }

@@ -28,7 +28,7 @@ struct BoxCoder {
   float wx = 1.f, wy = 1.f, ww = 1.f, wh = 1.f;
 
   template <class Number>
-  FN DeltasOf<Number> encode(const BoxOf<Number>& anchor, const BoxOf<Number>& box) const {
+  FOVEA_HD DeltasOf<Number> encode(const BoxOf<Number>& anchor, const BoxOf<Number>& box) const {
     using math::log;
     const Number wa = anchor.x2 - anchor.x1, ha = anchor.y2 - anchor.y1;
     const Number w = box.x2 - box.x1, h = box.y2 - box.y1;
@@ -39,7 +39,7 @@ struct BoxCoder {
 
   // The same bits on every device.
   template <class Number, class Constant>
-  FN BoxOf<Number> decode(const BoxOf<Constant>& anchor, const DeltasOf<Number>& deltas) const {
+  FOVEA_HD BoxOf<Number> decode(const BoxOf<Constant>& anchor, const DeltasOf<Number>& deltas) const {
     using math::exp;
     const Constant wa = anchor.x2 - anchor.x1, ha = anchor.y2 - anchor.y1;
     const Number cx = deltas.dx / wx * wa + (anchor.x1 + 0.5f * wa);
@@ -51,15 +51,15 @@ struct BoxCoder {
 
  private:
   template <class Number>
-  FN static Number clamped(const Number& log_scale) {
+  FOVEA_HD static Number clamped(const Number& log_scale) {
     return log_scale > kMaxLogScale ? Number(kMaxLogScale) : log_scale;
   }
 };
 
-FN Box load_box(const float* boxes, int64_t i) {
+FOVEA_HD Box load_box(const float* boxes, int64_t i) {
   return {boxes[i * 4], boxes[i * 4 + 1], boxes[i * 4 + 2], boxes[i * 4 + 3]};
 }
-FN void store_box(float* boxes, int64_t i, const Box& box) {
+FOVEA_HD void store_box(float* boxes, int64_t i, const Box& box) {
   boxes[i * 4] = box.x1;
   boxes[i * 4 + 1] = box.y1;
   boxes[i * 4 + 2] = box.x2;

@@ -27,7 +27,7 @@ struct BoxLossKernel {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t index, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t index, Shared& shared) const {
     const LocationChunk chunk = args.deltas.chunk(index, kLocations);
     const int per_location = args.deltas.anchors_per_location, columns = per_location * 4;
     const int stride = args.gradient.pixel_stride, first_anchor = args.deltas.anchor(chunk);
@@ -39,15 +39,15 @@ struct BoxLossKernel {
     float loss = 0;
     for (int i = block.thread(); i < chunk.count * per_location; i += block.size()) {
       const int location = i / per_location, at = location * stride + (i - location * per_location) * 4;
-      Pack<T, 4> slope{};
+      Pack<T, 4> derivative{};
       if (match[i] >= 0) {
-        loss += positive(chunk.image, first_anchor + i, match[i], deltas + at, slope);
+        loss += positive(chunk.image, first_anchor + i, match[i], deltas + at, derivative);
         atomic_or(&shared.rows, uint64_t{1} << location);
       }
       if (packs)
-        store_pack(gradient + at, slope);
+        store_pack(gradient + at, derivative);
       else
-        for (int k = 0; k < 4; ++k) gradient[at + k] = slope[k];
+        for (int k = 0; k < 4; ++k) gradient[at + k] = derivative[k];
     }
     const int padding = stride - columns;
     for (int i = block.thread(); i < chunk.count * padding; i += block.size())
@@ -63,13 +63,13 @@ struct BoxLossKernel {
   }
 
  private:
-  FN float positive(int image, int anchor, int match, const T* deltas, Pack<T, 4>& gradient) const {
+  FOVEA_HD float positive(int image, int anchor, int match, const T* deltas, Pack<T, 4>& gradient) const {
     const float scale = args.scale[image];
     const Dual<float> term =
         box_loss_term<float>(args.kind, args.beta, args.coder, load_box(args.anchors, anchor),
                              {float(deltas[0]), float(deltas[1]), float(deltas[2]), float(deltas[3])},
                              load_box(args.truth, int64_t{image} * args.max_boxes + match));
-    for (int k = 0; k < 4; ++k) gradient[k] = T(scale * term.slope[k]);
+    for (int k = 0; k < 4; ++k) gradient[k] = T(scale * term.derivative[k]);
     return scale * term.value;
   }
 };

@@ -18,14 +18,14 @@ namespace fovea::kernels {
 enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };
 
 template <class Number, class Constant>
-FN Number absolute_loss(const Number& delta, const Constant& truth, bool smooth, float beta) {
+FOVEA_HD Number absolute_loss(const Number& delta, const Constant& truth, bool smooth, float beta) {
   const Number difference = delta - truth, absolute = difference < 0.f ? 0.f - difference : difference;
   if (!smooth) return difference < 0.f || difference > 0.f ? absolute : difference * 0.f;
   return absolute < beta ? 0.5f * difference * difference / beta : absolute - 0.5f * beta;
 }
 
 template <class Number, class Constant>
-FN Number iou_loss(BoxLoss kind, const BoxOf<Number>& p, const BoxOf<Constant>& truth) {
+FOVEA_HD Number iou_loss(BoxLoss kind, const BoxOf<Number>& p, const BoxOf<Constant>& truth) {
   constexpr float kEpsilon = 1e-7f;  // torchvision's, in every denominator
   const BoxOf<Number> g{truth.x1, truth.y1, truth.x2, truth.y2};
   const Number w = min(p.x2, g.x2) - max(p.x1, g.x1), h = min(p.y2, g.y2) - max(p.y1, g.y1);
@@ -48,8 +48,8 @@ FN Number iou_loss(BoxLoss kind, const BoxOf<Number>& p, const BoxOf<Constant>& 
 
 // Loss and gradient by the deltas of one anchor matched to `truth`.
 template <class S>
-FN Dual<S> box_loss_term(BoxLoss kind, float beta, const BoxCoder& coder, const BoxOf<S>& anchor,
-                         const DeltasOf<S>& deltas, const BoxOf<S>& truth) {
+FOVEA_HD Dual<S> box_loss_term(BoxLoss kind, float beta, const BoxCoder& coder, const BoxOf<S>& anchor,
+                               const DeltasOf<S>& deltas, const BoxOf<S>& truth) {
   using Number = Dual<S>;
   const DeltasOf<Number> d{Number::input(deltas.dx, 0), Number::input(deltas.dy, 1), Number::input(deltas.dw, 2),
                            Number::input(deltas.dh, 3)};

@@ -1,6 +1,7 @@
 // The first two steps of detection (kernels/nms.cu): from logits to the best candidates of each level.
 #pragma once
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 #include "kernels/level_view.h"
 #include "kernels/select.h"
@@ -20,12 +21,12 @@ struct CandidateLists {
   int levels = 0, capacity = 0, per_level = 0;
 
   // The scanned list of a level. (`first` is indexed by constants: nvcc would keep a copy of it in local memory.)
-  FN uint64_t* scanned_of(int64_t image, int level) const {
+  FOVEA_HD uint64_t* scanned_of(int64_t image, int level) const {
     return scanned + image * first_of(levels) + first_of(level);
   }
 
  private:
-  FN int64_t first_of(int level) const {
+  FOVEA_HD int64_t first_of(int level) const {
     int64_t value = 0;
 #pragma unroll
     for (int l = 0; l <= kMaxLevels; ++l) value = l == level ? first[l] : value;
@@ -44,8 +45,8 @@ struct ScanShared : ListShared {
 
 // Appends the `wanted` best of the keys that `visit` shows (`total` of them) to a list that blocks share.
 template <class Block, class Visit>
-FN void append_best(Block& block, ListShared& shared, int total, int wanted, const Visit& visit, uint64_t* list,
-                    int32_t* count) {
+FOVEA_HD void append_best(Block& block, ListShared& shared, int total, int wanted, const Visit& visit, uint64_t* list,
+                          int32_t* count) {
   if (total == 0) return;
   const uint64_t bound = total > wanted ? bound_of_best(block, shared.select, wanted, visit) : 0;
   if (block.thread() == 0) {
@@ -71,7 +72,7 @@ struct ScanLogits {
 
   using Shared = ScanShared;
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t row, Shared& shared) const {
     const LocationChunk chunk = logits.chunk(row, kScanLocations);
     uint64_t* list = lists.scanned_of(chunk.image, chunk.level);
     int32_t* count = lists.scanned_counts + chunk.image * lists.levels + chunk.level;
@@ -101,14 +102,14 @@ struct ScanLogits {
  private:
   // The logit at `at`, the chunk's location and column.
   template <class F>
-  FN void if_candidate(const LocationChunk& chunk, int location, int column, const T& at, const F& f) const {
+  FOVEA_HD void if_candidate(const LocationChunk& chunk, int location, int column, const T& at, const F& f) const {
     if (!(float(at) > threshold) || column >= logits.row_columns() || column % logits.columns < first_class) return;
     const uint32_t first = uint32_t(logits.anchor(chunk) + location * logits.anchors_per_location) * logits.columns;
     f(candidate_key(float(at), first + column));
   }
 
   template <class Block, class F>
-  FN void each_above(Block& block, const LocationChunk& chunk, const F& f) const {
+  FOVEA_HD void each_above(Block& block, const LocationChunk& chunk, const F& f) const {
     if constexpr (Block::size() > 1)
       each_above_in_packs(block, chunk, f);
     else
@@ -117,8 +118,8 @@ struct ScanLogits {
 
   // GPU: the chunk's packs in turns, several of a thread on their way at a time.
   template <class Block, class F>
-  FN void each_above_in_packs(Block& block, const LocationChunk& chunk, const F& f) const {
-    const int packs = (logits.row_columns() + W - 1) / W, step = block.size() / packs, rest = block.size() % packs;
+  FOVEA_HD void each_above_in_packs(Block& block, const LocationChunk& chunk, const F& f) const {
+    const int packs = ceil_div(logits.row_columns(), W), step = block.size() / packs, rest = block.size() % packs;
     const T* x = logits.row(chunk);
     int location = block.thread() / packs, pack = block.thread() % packs;
     while (location < chunk.count) {
@@ -150,7 +151,7 @@ struct ScanLogits {
 
   // CPU: most groups of columns are passed over by one vector test.
   template <class F>
-  FN void each_above_in_rows(const LocationChunk& chunk, const F& f) const {
+  FOVEA_HD void each_above_in_rows(const LocationChunk& chunk, const F& f) const {
     constexpr int kGroup = 64;
     const int columns = logits.row_columns();
     for (int location = 0; location < chunk.count; ++location) {
@@ -172,7 +173,7 @@ struct TopOfLevel {
 
   using Shared = ListShared;
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t row, Shared& shared) const {
     const int64_t image = row / lists.levels;
     const uint64_t* list = lists.scanned_of(image, static_cast<int>(row % lists.levels));
     const int total = lists.scanned_counts[row];

@@ -10,6 +10,7 @@
 // Call it with the workspace that Queue::with_workspace gives: kernels/activation.cu shows how.
 #pragma once
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/level_view.h"
 
 namespace fovea::kernels {
@@ -42,7 +43,7 @@ struct SumChunk {
   }
 
   template <class Block>
-  FN void operator()(Block& block, int64_t task, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t task, Shared& shared) const {
     const int64_t tile = task % tiles, chunk = task / tiles % chunks, segment = task / tiles / chunks;
     const int64_t first = segment * rows + chunk * kChunkRows;
     const int64_t left = rows - chunk * kChunkRows, count = left < kChunkRows ? left : kChunkRows;
@@ -73,8 +74,8 @@ struct SumChunk {
 
   // A function of its own, or the compiler takes two rows at a time: half as fast, for the hardware prefetches one
   // stream well and not two.
-  FN_APART static void add_row(const Terms& terms, int64_t row, int64_t column, int64_t width,
-                               Sum (*sums)[kSerialTile]) {
+  FOVEA_HD_NOINLINE static void add_row(const Terms& terms, int64_t row, int64_t column, int64_t width,
+                                        Sum (*sums)[kSerialTile]) {
     const Terms own = terms;  // a copy whose members no store can change
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) {
@@ -86,7 +87,7 @@ struct SumChunk {
   }
 
   // Row after row, as memory lies; the accumulators stay in the L1 cache.
-  FN void add_tile(int64_t first, int64_t count, int64_t column, int64_t width, double* out) const {
+  FOVEA_HD void add_tile(int64_t first, int64_t count, int64_t column, int64_t width, double* out) const {
     Sum sums[kSums][kSerialTile];
     for (int q = 0; q < kSums; ++q)
       for (int64_t c = 0; c < width; ++c) out[q * columns + c] = 0;
@@ -105,7 +106,7 @@ struct SumChunk {
 struct OneMatrix {
   const double* partial;
   int64_t chunks;
-  FN const double* at(int64_t segment, int64_t chunk, int64_t row) const {
+  FOVEA_HD const double* at(int64_t segment, int64_t chunk, int64_t row) const {
     return partial + (segment * chunks + chunk) * row;
   }
 };
@@ -113,7 +114,7 @@ struct Matrices {
   const double* partial[kMaxLevels];
   int64_t chunks_of[kMaxLevels];
   int64_t chunks;  // of all
-  FN const double* at(int64_t, int64_t chunk, int64_t row) const {
+  FOVEA_HD const double* at(int64_t, int64_t chunk, int64_t row) const {
     int matrix = 0;
     for (; chunk >= chunks_of[matrix]; ++matrix) chunk -= chunks_of[matrix];
     return partial[matrix] + chunk * row;
@@ -121,7 +122,7 @@ struct Matrices {
 };
 
 template <int SUMS, class Finish, class Partials>
-struct FoldChunks {
+struct ReduceChunks {
   static constexpr int kPhases = kFoldBlock / kFoldTile;
   Finish finish;
   int64_t columns, tiles;
@@ -132,7 +133,7 @@ struct FoldChunks {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t task, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t task, Shared& shared) const {
     constexpr int kLanes = Block::size() == 1 ? 1 : kFoldTile, kUsed = Block::size() / kLanes;
     const int64_t segment = task / tiles, first = task % tiles * kFoldTile;
     const int lane = block.thread() % kLanes, phase = block.thread() / kLanes;
@@ -160,14 +161,12 @@ struct FoldChunks {
 struct StoreColumn {
   float* out;
   bool accumulate;
-  FN void operator()(int64_t, int64_t column, const double (&sums)[1]) const {
+  FOVEA_HD void operator()(int64_t, int64_t column, const double (&sums)[1]) const {
     out[column] = static_cast<float>(accumulate ? out[column] + sums[0] : sums[0]);
   }
 };
 
-inline int64_t column_reduce_chunks(int64_t rows) {
-  return (rows + column_reduce_detail::kChunkRows - 1) / column_reduce_detail::kChunkRows;
-}
+inline int64_t column_reduce_chunks(int64_t rows) { return ceil_div(rows, column_reduce_detail::kChunkRows); }
 // Bytes of workspace that column_reduce takes for `sums` sums.
 inline size_t column_reduce_bytes(int64_t segments, int64_t rows, int64_t columns, int sums) {
   return sizeof(double) * static_cast<size_t>(segments * column_reduce_chunks(rows) * columns * sums);
@@ -179,7 +178,7 @@ template <int N, class Terms>
 void column_sums(Queue& queue, const char* name, int64_t segments, int64_t rows, int64_t columns, const Terms& terms,
                  bool aligned, double* partial) {
   using namespace column_reduce_detail;
-  const int64_t chunks = column_reduce_chunks(rows), tiles = (columns + kTile - 1) / kTile;
+  const int64_t chunks = column_reduce_chunks(rows), tiles = ceil_div(columns, kTile);
   if (aligned && columns % N == 0)
     for_rows<kBlock>(queue, name, segments * chunks * tiles,
                      SumChunk<N, Terms>{terms, rows, columns, chunks, tiles, partial});
@@ -192,9 +191,9 @@ template <int SUMS, class Finish, class Partials>
 void fold_columns(Queue& queue, const char* name, int64_t segments, int64_t columns, const Finish& finish,
                   const Partials& partial) {
   using namespace column_reduce_detail;
-  const int64_t tiles = (columns + kFoldTile - 1) / kFoldTile;
+  const int64_t tiles = ceil_div(columns, kFoldTile);
   for_rows<kFoldBlock>(queue, name, segments * tiles,
-                       FoldChunks<SUMS, Finish, Partials>{finish, columns, tiles, partial});
+                       ReduceChunks<SUMS, Finish, Partials>{finish, columns, tiles, partial});
 }
 
 template <int N, class Terms, class Finish>

@@ -29,44 +29,44 @@ enum class Gamma { Zero, Two, Any };
 // Loss and gradient by z of one element, without αt and scale, in factors.
 struct FocalTerm {
   float power, softplus, inner;
-  FN float loss() const { return power * softplus; }
-  FN float slope() const { return power * inner; }
+  FOVEA_HD float loss() const { return power * softplus; }
+  FOVEA_HD float derivative() const { return power * inner; }
 };
 
 constexpr float kNoLogit = -1e4f;  // stands for padding: its loss and its gradient are 0
 
 template <Gamma GAMMA>
-FN FocalTerm focal_term(float z, float gamma) {
-  const float e = math::hardware_exp(-fabsf(z));
+FOVEA_HD FocalTerm focal_term(float z, float gamma) {
+  const float e = math::approx_exp(-fabsf(z));
   const float larger = math::hardware_reciprocal(1.f + e);  // σ(|z|)
   const float p = z < 0.f ? e * larger : larger, pt = z < 0.f ? larger : e * larger;
   const float softplus = math::hardware_log1p(e, z > 0.f ? z : 0.f);
   if constexpr (GAMMA == Gamma::Zero) {
     return {1.f, softplus, p};
   } else if constexpr (GAMMA == Gamma::Two) {
-    return {p * p, softplus, math::fused(2.f * pt, softplus, p)};
+    return {p * p, softplus, math::fma(2.f * pt, softplus, p)};
   } else {
     const float log_p = -math::hardware_log1p(e, z < 0.f ? -z : 0.f);  // log p = −softplus(−z)
-    const float power = math::hardware_exp(gamma * log_p);
-    return {power, softplus, math::fused(gamma * pt, softplus, p)};
+    const float power = math::approx_exp(gamma * log_p);
+    return {power, softplus, math::fma(gamma * pt, softplus, p)};
   }
 }
 
 // Loss of the element at x, its gradient into g and added to `bias`.
 template <Gamma GAMMA, class T>
-FN float focal_element(const T& x, T& g, float* bias, bool is_target, float weight, float gamma) {
+FOVEA_HD float focal_element(const T& x, T& g, float* bias, bool is_target, float weight, float gamma) {
   const float sign = is_target ? -1.f : 1.f;
   const FocalTerm term = focal_term<GAMMA>(sign * float(x), gamma);
-  const float slope = sign * weight * term.slope();
-  g = T(slope);
-  *bias += slope;
+  const float d_loss_d_logit = sign * weight * term.derivative();
+  g = T(d_loss_d_logit);
+  *bias += d_loss_d_logit;
   return weight * term.loss();
 }
 
 // The same of columns that are background, on the CPU: one function for all widths of a pack. sums: of the columns, or
 // nullptr.
 template <Gamma GAMMA, class T>
-FN_APART float focal_background(const T* x, T* g, float* sums, int count, float weight, float gamma) {
+FOVEA_HD_NOINLINE float focal_background(const T* x, T* g, float* sums, int count, float weight, float gamma) {
   float loss = 0;
   if (sums != nullptr) {
 #pragma omp simd reduction(+ : loss)
@@ -83,23 +83,23 @@ FN_APART float focal_background(const T* x, T* g, float* sums, int count, float 
 
 // How the work is cut, by shapes only. A row of a location's columns is cut into tiles of packs, the locations into
 // chunks and those into groups; one block takes a tile of a group and leaves one partial loss and its columns' sums.
-struct FocalPlan {
+struct FocalTiling {
   int locations;  // of a chunk
   int chunks, groups, chunks_per_group;
   int packs, tiles, tile_packs;  // packs of a location with its padding
 
   template <class T>
-  static FocalPlan make(const LevelView<const T>& logits, int pack) {
-    FocalPlan plan;
-    plan.packs = (logits.pixel_stride + pack - 1) / pack;
-    plan.tiles = (plan.packs + kTilePacks - 1) / kTilePacks;
-    plan.tile_packs = (plan.packs + plan.tiles - 1) / plan.tiles;
+  static FocalTiling make(const LevelView<const T>& logits, int pack) {
+    FocalTiling plan;
+    plan.packs = ceil_div(logits.pixel_stride, pack);
+    plan.tiles = ceil_div(plan.packs, kTilePacks);
+    plan.tile_packs = ceil_div(plan.packs, plan.tiles);
     const int64_t images = logits.images;
     plan.locations = images * logits.chunks(kLocations) * plan.tiles >= kEnoughBlocks ? kLocations : kFewLocations;
     plan.chunks = logits.images * logits.chunks(plan.locations);
     plan.chunks_per_group =
         static_cast<int>(std::clamp<int64_t>(plan.chunks * int64_t{plan.tiles} / kEnoughBlocks, 1, kMostChunks));
-    plan.groups = (plan.chunks + plan.chunks_per_group - 1) / plan.chunks_per_group;
+    plan.groups = ceil_div(plan.chunks, plan.chunks_per_group);
     return plan;
   }
 };
@@ -112,7 +112,7 @@ struct FocalLoss {
   const int32_t* targets;
   const float* scale;
   float target_weight, other_weight, gamma;
-  FocalPlan plan;
+  FocalTiling plan;
   float* bias;    // [groups, row columns] sums of the gradient, or nullptr
   float* losses;  // [groups, tiles]
 
@@ -126,7 +126,7 @@ struct FocalLoss {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t task, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t task, Shared& shared) const {
     const int group = static_cast<int>(task / plan.tiles), tile = static_cast<int>(task % plan.tiles);
     if constexpr (Block::size() > 1) {
       const float loss = block.sum(tile_of_group(block, group, tile, shared));
@@ -140,11 +140,11 @@ struct FocalLoss {
   struct Weights {
     float target, other;
   };
-  FN Weights weights_of(int image) const { return {target_weight * scale[image], other_weight * scale[image]}; }
-  FN const int32_t* targets_of(const LocationChunk& chunk) const {
+  FOVEA_HD Weights weights_of(int image) const { return {target_weight * scale[image], other_weight * scale[image]}; }
+  FOVEA_HD const int32_t* targets_of(const LocationChunk& chunk) const {
     return targets + int64_t{chunk.image} * logits.anchors() + logits.anchor(chunk);
   }
-  FN int last_chunk(int group) const {
+  FOVEA_HD int last_chunk(int group) const {
     const int last = (group + 1) * plan.chunks_per_group;
     return last < plan.chunks ? last : plan.chunks;
   }
@@ -154,7 +154,7 @@ struct FocalLoss {
   // A thread owns one pack of columns and walks down the locations. Packs with special anchors, which are few, are
   // left out and done afterwards column by column, so that the main loop knows background only and moves packs only.
   template <class Block>
-  FN float tile_of_group(Block& block, int group, int tile, Shared& shared) const {
+  FOVEA_HD float tile_of_group(Block& block, int group, int tile, Shared& shared) const {
     const int first_pack = tile * plan.tile_packs, rest = plan.packs - first_pack;
     const int width = rest < plan.tile_packs ? rest : plan.tile_packs, row_lanes = block.size() / width;
     const int row = block.thread() / width, columns = logits.row_columns();
@@ -197,7 +197,7 @@ struct FocalLoss {
   }
 
   // Bits, as in Shared::special, of the anchors that the pack at `column` touches.
-  FN uint32_t anchors_of_pack(int column) const {
+  FOVEA_HD uint32_t anchors_of_pack(int column) const {
     uint32_t bits = 0;
     for (int anchor = column / logits.columns; anchor * logits.columns < column + W; ++anchor)
       bits |= 1u << anchor % 32;
@@ -205,7 +205,7 @@ struct FocalLoss {
   }
 
   template <class Block>
-  FN void find_special(Block& block, int index, Shared& shared) const {
+  FOVEA_HD void find_special(Block& block, int index, Shared& shared) const {
     if (block.thread() < kLocations) shared.special[block.thread()] = 0;
     if (block.thread() == 0) {
       shared.chunk = logits.chunk(index, plan.locations);
@@ -233,7 +233,7 @@ struct FocalLoss {
   };
   // The main loop. The next pack is on its way while one is worked on. PADDED: some columns of the tile are padding.
   template <bool PADDED>
-  FN float background_packs(const Walk& walk, const uint32_t* special, float weight, float (&sums)[W]) const {
+  FOVEA_HD float background_packs(const Walk& walk, const uint32_t* special, float weight, float (&sums)[W]) const {
     using Words = std::conditional_t<W == 1, Pack<T, 1>, PackWords<T, W>>;
     const auto load = [](const T* from) {
       if constexpr (W == 1)
@@ -257,10 +257,10 @@ struct FocalLoss {
 #pragma unroll
       for (int k = 0; k < W; ++k) {
         const FocalTerm term = focal_term<GAMMA>(PADDED && k >= walk.real ? kNoLogit : float(x[k]), gamma);
-        const float weighted = weight * term.power, slope = weighted * term.inner;
-        loss = math::fused(weighted, term.softplus, loss);
-        sums[k] += slope;
-        g[k] = T(slope);
+        const float weighted = weight * term.power, d_loss_d_logit = weighted * term.inner;
+        loss = math::fma(weighted, term.softplus, loss);
+        sums[k] += d_loss_d_logit;
+        g[k] = T(d_loss_d_logit);
       }
       store_pack(to, g);
     }
@@ -268,7 +268,7 @@ struct FocalLoss {
   }
 
   // A thread owns one column of the tile.
-  FN float special_columns(int thread, Shared& shared) const {
+  FOVEA_HD float special_columns(int thread, Shared& shared) const {
     if (thread >= shared.width) return 0;
     const LocationChunk chunk = shared.chunk;
     const int column = shared.first + thread;
@@ -295,7 +295,7 @@ struct FocalLoss {
 
   // ---- CPU ----
 
-  FN void rows_of_group(int group) const {
+  FOVEA_HD void rows_of_group(int group) const {
     float* sums = bias == nullptr ? nullptr : bias + int64_t{group} * logits.row_columns();
     if (sums != nullptr)
       for (int c = 0; c < logits.row_columns(); ++c) sums[c] = 0;
@@ -312,7 +312,8 @@ struct FocalLoss {
   }
 
   // Location after location, the columns between two special ones vectorised.
-  FN double by_location(const LocationChunk& chunk, const int32_t* target, float* sums, const Weights& weights) const {
+  FOVEA_HD double by_location(const LocationChunk& chunk, const int32_t* target, float* sums,
+                              const Weights& weights) const {
     const int anchors = logits.anchors_per_location, columns = logits.columns;
     double loss = 0;
     for (int i = 0; i < chunk.count; ++i, target += anchors) {
@@ -335,7 +336,7 @@ struct FocalLoss {
     }
     return loss;
   }
-  FN float background(const T* x, T* g, float* sums, int first, int last, float weight) const {
+  FOVEA_HD float background(const T* x, T* g, float* sums, int first, int last, float weight) const {
     return focal_background<GAMMA>(x + first, g + first, sums != nullptr ? sums + first : nullptr, last - first, weight,
                                    gamma);
   }
@@ -344,7 +345,7 @@ struct FocalLoss {
 template <Gamma GAMMA, int W, class T>
 void run(Queue& queue, const FocalLossArgs<T>& args) {
   const bool balanced = args.alpha >= 0.f;
-  const FocalPlan plan = FocalPlan::make(args.logits, W);
+  const FocalTiling plan = FocalTiling::make(args.logits, W);
   const int64_t groups = plan.groups, blocks = groups * plan.tiles;
   const int columns = args.bias_gradient != nullptr ? args.logits.row_columns() : 0;
   float *losses = static_cast<float*>(args.workspace), *bias = columns > 0 ? losses + blocks : nullptr;
@@ -374,11 +375,11 @@ void run(Queue& queue, const FocalLossArgs<T>& args) {
 
 template <class T>
 size_t focal_loss_workspace(const FocalLossArgs<T>& args) {
-  const auto floats = [&](const FocalPlan& plan) {
+  const auto floats = [&](const FocalTiling& plan) {
     return size_t(plan.groups) * (plan.tiles + args.logits.row_columns());
   };
   return sizeof(float) *
-         std::max(floats(FocalPlan::make(args.logits, kPackWidth<T>)), floats(FocalPlan::make(args.logits, 1)));
+         std::max(floats(FocalTiling::make(args.logits, kPackWidth<T>)), floats(FocalTiling::make(args.logits, 1)));
 }
 
 template <class T>

@@ -17,7 +17,7 @@ namespace {
 struct StoreSums {
   double* sums;
   int64_t channels;
-  FN void operator()(int64_t image, int64_t c, const double (&value)[2]) const {
+  FOVEA_HD void operator()(int64_t image, int64_t c, const double (&value)[2]) const {
     sums[(image * 2) * channels + c] = value[0];
     sums[(image * 2 + 1) * channels + c] = value[1];
   }
@@ -28,7 +28,7 @@ struct GroupStatistics {
   const double* sums;
   float *mean, *invstd;
   float eps;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const int64_t image = i / shape.groups, group = i % shape.groups, width = shape.channels / shape.groups;
     const double* x = sums + image * 2 * shape.channels + group * width;
     double sum = 0, squares = 0;
@@ -48,7 +48,7 @@ struct SpreadOverChannels {
   GroupNormShape shape;
   const float *mean, *invstd;  // [images, groups]
   float *mean_of, *invstd_of;  // [images, channels]
-  FN void operator()(int64_t image, int64_t c) const {
+  FOVEA_HD void operator()(int64_t image, int64_t c) const {
     const int64_t set = image * shape.groups + c / (shape.channels / shape.groups);
     mean_of[image * shape.channels + c] = mean[set];
     invstd_of[image * shape.channels + c] = invstd[set];
@@ -66,7 +66,7 @@ struct Normalise {
     const float *mean, *invstd, *gamma, *beta;
     bool relu;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
       const auto centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c), weight = load_pack<W>(gamma + c),
                  shift = load_pack<W>(beta + c);
@@ -78,7 +78,7 @@ struct Normalise {
       store_pack(y + c, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int64_t first = row * args.shape.channels, image = segment_of(row, args.shape.pixels) * args.shape.channels;
     return {args.x + first, args.y + first, mean + image, invstd + image, args.gamma, args.beta, args.relu};
   }
@@ -90,7 +90,7 @@ struct ParameterGradients {
   const double* sums;
   float *dgamma, *dbeta;
   bool accumulate;
-  FN void operator()(int64_t c) const {
+  FOVEA_HD void operator()(int64_t c) const {
     double beta = accumulate ? dbeta[c] : 0, gamma = accumulate ? dgamma[c] : 0;
     for (int64_t image = 0; image < shape.images; ++image) {
       beta += sums[image * 2 * shape.channels + c];
@@ -107,7 +107,7 @@ struct GroupMeans {
   const double* sums;
   const float* gamma;
   float *mean_h, *mean_hx;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     const int64_t image = i / shape.groups, group = i % shape.groups, width = shape.channels / shape.groups;
     const double* g = sums + image * 2 * shape.channels;
     double h = 0, hx = 0;

@@ -13,7 +13,7 @@
 namespace fovea::kernels {
 namespace {
 
-FN int floor_div(int64_t a, int64_t b) { return static_cast<int>(a >= 0 ? a / b : -((b - 1 - a) / b)); }  // b > 0
+FOVEA_HD int floor_div(int64_t a, int64_t b) { return static_cast<int>(a >= 0 ? a / b : -((b - 1 - a) / b)); }  // b > 0
 
 // The pixels first … last of one axis that an output pixel is made of.
 struct alignas(16) Taps {
@@ -21,26 +21,26 @@ struct alignas(16) Taps {
   float start;  // 2·out·(first's centre − the output pixel's), in pixels of the input
   float inv_sum;
 
-  FN int count() const { return last - first + 1; }
-  FN int pixel(int i) const { return first + i <= last ? first + i : last; }
+  FOVEA_HD int count() const { return last - first + 1; }
+  FOVEA_HD int pixel(int i) const { return first + i <= last ? first + i : last; }
 };
 
 struct Resampling {
   int in, out;
   int64_t reach;  // 2·out·width
 
-  FN static Resampling make(int in, int out, bool antialias) {
+  FOVEA_HD static Resampling make(int in, int out, bool antialias) {
     return {in, out, 2 * int64_t{antialias && in > out ? in : out}};
   }
 
   // How many neighbouring outputs are sure to be made of no more than `pixels`: the first and last pixel of k outputs
   // are less than ((k − 1)·in + reach)/out + 1 apart.
-  FN int outputs_of(int pixels) const {
+  FOVEA_HD int outputs_of(int pixels) const {
     const int64_t between = (int64_t{pixels} - 1) * out - reach;
     return between < 0 ? 0 : static_cast<int>(between / in) + 1;
   }
 
-  FN Taps taps(int o) const {
+  FOVEA_HD Taps taps(int o) const {
     const int64_t centre = (2 * int64_t{o} + 1) * in, step = 2 * int64_t{out};
     const int first = floor_div(centre - reach - out, step) + 1, last = -floor_div(-(centre + reach - out), step) - 1;
     Taps taps{first > 0 ? first : 0, last < in ? last : in - 1, 0, 0};
@@ -55,9 +55,9 @@ struct Resampling {
 
 struct Triangle {
   float step, reach;
-  FN explicit Triangle(const Resampling& r)
+  FOVEA_HD explicit Triangle(const Resampling& r)
       : step(2.f * static_cast<float>(r.out)), reach(static_cast<float>(r.reach)) {}
-  FN float weight(const Taps& taps, int i) const {  // of first + i
+  FOVEA_HD float weight(const Taps& taps, int i) const {  // of first + i
     const float whole = reach - std::abs(static_cast<float>(i) * step + taps.start);
     return taps.first + i <= taps.last ? whole * taps.inv_sum : 0.f;
   }
@@ -70,7 +70,7 @@ struct FindTaps {
   int slot_h, slot_w;
   bool antialias;
 
-  FN void operator()(int64_t n, int64_t line) const {
+  FOVEA_HD void operator()(int64_t n, int64_t line) const {
     const SourceImage& image = images[n];
     const bool is_row = line < slot_h;
     const int o = static_cast<int>(is_row ? line : line - slot_h), out = is_row ? image.out_h : image.out_w;
@@ -94,7 +94,7 @@ struct Preprocess {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t index, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t index, Shared& shared) const {
     const int64_t n = index / args.slot_h;
     const int y = static_cast<int>(index % args.slot_h);
     const SourceImage& image = args.images[n];
@@ -114,14 +114,14 @@ struct Preprocess {
     Taps down;
     const Taps* columns;
     T* slot;
-    FN const uint8_t* source(int j, int x) const {
+    FOVEA_HD const uint8_t* source(int j, int x) const {
       return image.pixels + (int64_t{down.pixel(j)} * image.width + x) * 3;
     }
   };
 
   template <class Block>
-  FN void make_content(Block& block, const SourceImage& image, const Taps& down, const Taps* columns, T* slot,
-                       float* line) const {
+  FOVEA_HD void make_content(Block& block, const SourceImage& image, const Taps& down, const Taps* columns, T* slot,
+                             float* line) const {
     const auto vertical = Resampling::make(image.height, image.out_h, args.antialias);
     const auto horizontal = Resampling::make(image.width, image.out_w, args.antialias);
     const Row row{image, Triangle(vertical), Triangle(horizontal), down, columns, slot};
@@ -139,7 +139,7 @@ struct Preprocess {
   // The outputs first … last. TAPS: of each axis, or 0 for any number. Two are taken also where the border leaves one:
   // the other weighs nothing.
   template <int TAPS, class Block>
-  FN void stretch(Block& block, const Row& row, int first, int last, float* line) const {
+  FOVEA_HD void stretch(Block& block, const Row& row, int first, int last, float* line) const {
     const bool flip = row.image.flip != 0;
     const int begin = row.columns[flip ? last : first].first, end = row.columns[flip ? first : last].last + 1;
     down_columns<TAPS>(block, row, begin, end - begin, line);
@@ -158,7 +158,7 @@ struct Preprocess {
   }
 
   template <int TAPS, class Block>
-  FN void down_columns(Block& block, const Row& row, int begin, int pixels, float* line) const {
+  FOVEA_HD void down_columns(Block& block, const Row& row, int begin, int pixels, float* line) const {
     if constexpr (TAPS == 2) {
       const float w0 = row.vertical.weight(row.down, 0), w1 = row.vertical.weight(row.down, 1);
       const uint8_t *in0 = row.source(0, begin), *in1 = row.source(1, begin);
@@ -175,7 +175,7 @@ struct Preprocess {
 
   // An output of more pixels than a line holds.
   template <class Block>
-  FN void wide(Block& block, const Row& row, int o) const {
+  FOVEA_HD void wide(Block& block, const Row& row, int o) const {
     const Taps& across = row.columns[o];
     float pixel[3];
     for (int c = 0; c < 3; ++c)
@@ -188,7 +188,7 @@ struct Preprocess {
     if (block.thread() == 0) write(row, o, pixel);
   }
 
-  FN void write(const Row& row, int o, const float (&pixel)[3]) const {
+  FOVEA_HD void write(const Row& row, int o, const float (&pixel)[3]) const {
     T* out = row.slot + o * args.slot_channels;
     for (int c = 0; c < 3; ++c) out[c] = static_cast<T>(pixel[c] * scale[c] + offset[c]);
     for (int c = 3; c < args.slot_channels; ++c) out[c] = static_cast<T>(0.f);
@@ -197,7 +197,7 @@ struct Preprocess {
 
 struct TransformBox {
   TransformBoxesArgs args;
-  FN void operator()(int64_t image, int64_t index) const {
+  FOVEA_HD void operator()(int64_t image, int64_t index) const {
     if (index >= args.counts[image]) return;
     const SourceImage& source = args.images[image];
     const float scale_x = static_cast<float>(source.out_w) / static_cast<float>(source.width);

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/launch/function.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
@@ -33,7 +34,7 @@ struct LevelView {
 
   // A view that only reads: U = const T. (A template, since nvcc warns of a conversion to the class's own type.)
   template <class U, class = std::enable_if_t<std::is_same_v<U, const T> && !std::is_const_v<T>>>
-  FN operator LevelView<U>() const {  // NOLINT(google-explicit-constructor): as T* is a const T*
+  FOVEA_HD operator LevelView<U>() const {  // NOLINT(google-explicit-constructor): as T* is a const T*
     LevelView<U> same;
     for (int l = 0; l < kMaxLevels; ++l) same.data[l] = data[l];
     for (int l = 0; l <= kMaxLevels; ++l) same.first_anchor[l] = first_anchor[l];
@@ -45,37 +46,39 @@ struct LevelView {
     return same;
   }
 
-  FN int anchors() const { return first_anchor[levels]; }
-  FN int locations(int level) const { return (first_anchor[level + 1] - first_anchor[level]) / anchors_per_location; }
-  FN int row_columns() const { return anchors_per_location * columns; }  // of a location, without padding
+  FOVEA_HD int anchors() const { return first_anchor[levels]; }
+  FOVEA_HD int locations(int level) const {
+    return (first_anchor[level + 1] - first_anchor[level]) / anchors_per_location;
+  }
+  FOVEA_HD int row_columns() const { return anchors_per_location * columns; }  // of a location, without padding
 
   // An image's locations in chunks of `size`, none across levels, so that work is shared out alike on every device.
-  FN int chunks(int size) const {
+  FOVEA_HD int chunks(int size) const {
     int count = 0;
-    for (int level = 0; level < levels; ++level) count += (locations(level) + size - 1) / size;
+    for (int level = 0; level < levels; ++level) count += ceil_div(locations(level), size);
     return count;
   }
   // The `index`-th of images · chunks(size).
-  FN LocationChunk chunk(int64_t index, int size) const {
+  FOVEA_HD LocationChunk chunk(int64_t index, int size) const {
     const int per_image = chunks(size);
     int rest = static_cast<int>(index % per_image), level = 0;
-    for (; rest >= (locations(level) + size - 1) / size; ++level) rest -= (locations(level) + size - 1) / size;
+    for (; rest >= ceil_div(locations(level), size); ++level) rest -= ceil_div(locations(level), size);
     const int first = rest * size, left = locations(level) - first;
     return {static_cast<int>(index / per_image), level, first, left < size ? left : size};
   }
   // The elements of a chunk's first location; the following ones lie pixel_stride apart.
-  FN T* row(const LocationChunk& c) const {
+  FOVEA_HD T* row(const LocationChunk& c) const {
     return data[c.level] + (int64_t{c.image} * locations(c.level) + c.first) * pixel_stride;
   }
   // The number, within an image, of the first anchor of a chunk.
-  FN int anchor(const LocationChunk& c) const { return first_anchor[c.level] + c.first * anchors_per_location; }
-  FN int level_of(int anchor) const {
+  FOVEA_HD int anchor(const LocationChunk& c) const { return first_anchor[c.level] + c.first * anchors_per_location; }
+  FOVEA_HD int level_of(int anchor) const {
     int level = 0;
     while (level + 1 < levels && anchor >= first_anchor[level + 1]) ++level;
     return level;
   }
   // The `columns` neighbouring elements of one anchor of one image.
-  FN T* row(int image, int anchor) const {
+  FOVEA_HD T* row(int image, int anchor) const {
     const int level = level_of(anchor);
     const int local = anchor - first_anchor[level];
     const int location = local / anchors_per_location;

@@ -16,6 +16,7 @@
 #include "kernels/candidates.h"
 #include "kernels/device/scratch.h"
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/suppress.h"
 
 namespace fovea::kernels {
@@ -44,7 +45,7 @@ struct SortByRank {
     uint64_t keys[kRankBlock];
   };
   template <class Block>
-  FN void operator()(Block& block, int64_t row, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t row, Shared& shared) const {
     const int64_t image = row / groups, list = image * capacity;
     const int first = static_cast<int>(row % groups) * kRankBlock, count = counts[image];
     if (first >= count) return;
@@ -71,7 +72,7 @@ struct SortByRank {
   }
 
  private:
-  FN void place(int64_t image, uint64_t key, int rank) const {
+  FOVEA_HD void place(int64_t image, uint64_t key, int rank) const {
     const int64_t to = image * capacity + rank;
     sorted.keys[to] = key;
     sorted.labels[to] = source.label(index_of(key));
@@ -82,7 +83,7 @@ struct SortByRank {
 template <class Source>
 void sort_by_rank(Queue& queue, int64_t images, int capacity, const Source& source, const uint64_t* keys,
                   const int32_t* counts, const SortedBoxes& sorted) {
-  const int groups = (capacity + kRankBlock - 1) / kRankBlock;
+  const int groups = ceil_div(capacity, kRankBlock);
   for_rows<kRankBlock>(queue, "sort_by_rank", images * groups,
                        SortByRank<Source>{source, keys, counts, capacity, groups, sorted});
 }
@@ -94,8 +95,8 @@ struct HeadSource {
   BoxCoder coder;
   int classes;
 
-  FN int32_t label(uint32_t index) const { return static_cast<int32_t>(index % classes); }
-  FN Box box(int image, uint32_t index) const {
+  FOVEA_HD int32_t label(uint32_t index) const { return static_cast<int32_t>(index % classes); }
+  FOVEA_HD Box box(int image, uint32_t index) const {
     const int anchor = static_cast<int>(index / classes);
     const T* d = deltas.row(image, anchor);
     const Box b = coder.decode(load_box(anchors, anchor), Deltas{float(d[0]), float(d[1]), float(d[2]), float(d[3])});
@@ -104,7 +105,7 @@ struct HeadSource {
   }
 
  private:
-  FN static float clipped(float x, float limit) { return x < 0.f ? 0.f : x > limit ? limit : x; }
+  FOVEA_HD static float clipped(float x, float limit) { return x < 0.f ? 0.f : x > limit ? limit : x; }
 };
 
 template <class T>
@@ -114,7 +115,7 @@ struct WriteDetections {
   int capacity;
   const int32_t* keep;
 
-  FN void operator()(int64_t image, int64_t slot) const {
+  FOVEA_HD void operator()(int64_t image, int64_t slot) const {
     const int64_t out = image * args.detections_per_image + slot;
     const bool filled = slot < args.counts[image];
     Box box{0.f, 0.f, 0.f, 0.f};
@@ -157,7 +158,7 @@ struct DetectBuffers {
     lists.per_level = args.candidates_per_level;
     for (int l = 0; l < logits.levels; ++l) {
       const int64_t elements = int64_t{logits.locations(l)} * logits.row_columns(), k = args.candidates_per_level;
-      const int64_t chunks = (logits.locations(l) + kScanLocations - 1) / kScanLocations;
+      const int64_t chunks = ceil_div(logits.locations(l), kScanLocations);
       lists.first[l + 1] = lists.first[l] + std::min(elements, chunks * k);
       lists.capacity += static_cast<int>(std::min(elements, k));
     }
@@ -224,15 +225,15 @@ namespace {
 struct PlainSource {
   const float* boxes;
   const int32_t* classes;
-  FN int32_t label(uint32_t index) const { return classes != nullptr ? classes[index] : 0; }
-  FN Box box(int, uint32_t index) const { return load_box(boxes, index); }
+  FOVEA_HD int32_t label(uint32_t index) const { return classes != nullptr ? classes[index] : 0; }
+  FOVEA_HD Box box(int, uint32_t index) const { return load_box(boxes, index); }
 };
 
 struct KeysOfScores {
   const float* scores;
   uint64_t* keys;
   int32_t *count, n;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     keys[i] = candidate_key(scores[i], static_cast<uint32_t>(i));
     if (i == 0) *count = n;
   }
@@ -242,7 +243,7 @@ struct IndicesOfKept {
   const uint64_t* sorted_keys;
   const int32_t *count, *places;
   int32_t* keep;
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     if (i < *count) keep[i] = static_cast<int32_t>(index_of(sorted_keys[places[i]]));
   }
 };

@@ -14,7 +14,7 @@ struct Moments {
   const T* x;
   int64_t columns;
   template <int W>
-  FN void operator()(int64_t row, int64_t column, double (&sums)[kSums][W]) const {
+  FOVEA_HD void operator()(int64_t row, int64_t column, double (&sums)[kSums][W]) const {
     const auto in = load_pack<W>(x + row * columns + column);
     for (int k = 0; k < W; ++k) {
       const double value = static_cast<float>(in[k]);
@@ -25,13 +25,13 @@ struct Moments {
 };
 
 // Divided in 32 bits: a 64-bit division costs more than a row's other work.
-FN int64_t segment_of(int64_t row, int64_t segment_rows) {
+FOVEA_HD int64_t segment_of(int64_t row, int64_t segment_rows) {
   return static_cast<uint32_t>(row) / static_cast<uint32_t>(segment_rows);
 }
 
 // The gradient of element i of y before the ReLU.
 template <bool MASK, int W, class T>
-FN Pack<float, W> masked_gradient(const T* y, const T* dy, int64_t i) {
+FOVEA_HD Pack<float, W> masked_gradient(const T* y, const T* dy, int64_t i) {
   const auto gradient = load_pack<W>(dy + i);
   Pack<float, W> out;
   if constexpr (MASK) {
@@ -52,7 +52,7 @@ struct GradientMoments {
   const float *mean, *invstd;  // [segments, columns]
   int64_t columns, rows;       // rows: a segment
   template <int W>
-  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
+  FOVEA_HD void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const int64_t i = row * columns + column;
     const int64_t first = segment_of(row, rows) * columns + column;
     const auto in = load_pack<W>(x + i);
@@ -85,7 +85,7 @@ struct NormInputGradientForm {
     T* dx;
     const float *gamma, *mean, *invstd, *mean_h, *mean_hx;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
       const auto g = masked_gradient<MASK, W>(y, dy, c);
       const auto weight = load_pack<W>(gamma + c), centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c),
@@ -100,7 +100,7 @@ struct NormInputGradientForm {
       store_pack(dx + c, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int64_t at = row * args.columns, segment = segment_of(row, args.segment_rows) * args.columns;
     return {args.x + at,         MASK ? args.y + at : nullptr, args.dy + at,          args.dx + at,          args.gamma,
             args.mean + segment, args.invstd + segment,        args.mean_h + segment, args.mean_hx + segment};

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
@@ -27,7 +28,7 @@ struct OverSegments {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t chunk, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t chunk, Shared& shared) const {
     if (step.skip != nullptr && *step.skip != 0) return;
     if (block.thread() == 0) shared.constants = update.constants();
     block.sync();
@@ -47,7 +48,7 @@ struct OverSegments {
         continue;
       }
       // Packs start at multiples of their width; the few elements before and after them go singly.
-      const int64_t up = packs ? (from + kWidth - 1) / kWidth * kWidth : to, first = up < to ? up : to;
+      const int64_t up = packs ? round_up(from, kWidth) : to, first = up < to ? up : to;
       const int64_t last = first + (to - first) / kWidth * kWidth;
       for (int64_t i = first + block.thread() * kWidth; i < last; i += block.size() * kWidth)
         write_working(segment, i, update.template apply<kWidth>(i, constants, lr, decay, scale));
@@ -65,7 +66,7 @@ struct OverSegments {
 
   // Parameters p of element i on.
   template <int W>
-  FN static void write_working(const ParamSegment& segment, int64_t i, const Pack<float, W>& p) {
+  FOVEA_HD static void write_working(const ParamSegment& segment, int64_t i, const Pack<float, W>& p) {
     if (segment.working == nullptr) return;
     const auto at = static_cast<uint32_t>(i - segment.begin);
     Pack<T, W> out;
@@ -88,7 +89,7 @@ struct OverSegments {
 
   // The same of elements [from, to), a channel at a time.
   template <class Block>
-  FN void write_channels(Block& block, const ParamSegment& segment, int64_t from, int64_t to) const {
+  FOVEA_HD void write_channels(Block& block, const ParamSegment& segment, int64_t from, int64_t to) const {
     const int64_t per_channel = segment.scale == nullptr ? segment.end - segment.begin : segment.per_channel;
     for (int64_t first = from; first < to;) {
       const int64_t channel = (first - segment.begin) / per_channel, next = segment.begin + (channel + 1) * per_channel;
@@ -102,7 +103,7 @@ struct OverSegments {
   }
 
   // The first segment that ends after element i.
-  FN int first_after(int64_t i) const {
+  FOVEA_HD int first_after(int64_t i) const {
     int low = 0, high = step.segment_count;
     while (low < high) {
       const int middle = (low + high) / 2;
@@ -124,9 +125,9 @@ struct Sgd {
   bool nesterov;
 
   struct Constants {};
-  FN Constants constants() const { return {}; }
+  FOVEA_HD Constants constants() const { return {}; }
   template <int W>
-  FN Pack<float, W> apply(int64_t i, const Constants&, float lr, float decay, float scale) const {
+  FOVEA_HD Pack<float, W> apply(int64_t i, const Constants&, float lr, float decay, float scale) const {
     const auto grad = load_pack<W>(grads + i);
     auto p = load_pack<W>(params + i);
     Pack<float, W> sum;
@@ -157,7 +158,7 @@ struct AdamW {
     float rate1, beta2, rate2, eps;               // 1 − beta1, beta2, 1 − beta2
     float inv_correction1, inv_root_correction2;  // 1 / (1 − beta1^t), 1 / sqrt(1 − beta2^t)
   };
-  FN Constants constants() const {
+  FOVEA_HD Constants constants() const {
     const double t = static_cast<double>(*steps_done + 1);
     return {static_cast<float>(1 - settings.beta1),
             static_cast<float>(settings.beta2),
@@ -167,7 +168,7 @@ struct AdamW {
             static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t)))};
   }
   template <int W>
-  FN Pack<float, W> apply(int64_t i, const Constants& c, float lr, float decay, float scale) const {
+  FOVEA_HD Pack<float, W> apply(int64_t i, const Constants& c, float lr, float decay, float scale) const {
     const auto grad = load_pack<W>(grads + i);
     auto p = load_pack<W>(params + i), mean = load_pack<W>(m + i), square = load_pack<W>(v + i);
     for (int k = 0; k < W; ++k) {
@@ -187,14 +188,14 @@ struct AdamW {
 struct CountStep {
   const int32_t* skip;
   int64_t* steps_done;
-  FN void operator()(int64_t) const {
+  FOVEA_HD void operator()(int64_t) const {
     if (skip == nullptr || *skip == 0) ++*steps_done;
   }
 };
 
 struct Guard {
   StepGuard guard;
-  FN void operator()(int64_t) const {
+  FOVEA_HD void operator()(int64_t) const {
     const double factor = guard.max_norm / (std::sqrt(*guard.sum_of_squares) + 1e-6);
     *guard.scale = static_cast<float>(guard.max_norm > 0 && factor < 1 ? factor : 1);
     bool finite = *guard.sum_of_squares <= std::numeric_limits<double>::max();
@@ -215,7 +216,7 @@ struct Ema {
   const int32_t* skip;
   float* average;
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     if (skip != nullptr && *skip != 0) return;
     const auto in = load_pack<W>(params + i);
     auto out = load_pack<W>(average + i);
@@ -227,7 +228,7 @@ struct Ema {
 template <class Update>
 void over_segments(Queue& queue, const char* name, const OptimizerStep& step, const Update& update, bool aligned) {
   dispatch(step.working_type, [&]<class T> {
-    for_rows<256>(queue, name, (step.n + kChunk - 1) / kChunk, OverSegments<Update, T>{step, update, aligned});
+    for_rows<256>(queue, name, ceil_div(step.n, kChunk), OverSegments<Update, T>{step, update, aligned});
   });
 }
 

@@ -3,6 +3,7 @@
 // only.
 #pragma once
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 
@@ -22,7 +23,7 @@ struct SumPartials {
     double part[kMaxWarps][kTile];
   };
   template <class Block>
-  FN void operator()(Block& block, int64_t tile, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t tile, Shared& shared) const {
     const int first = static_cast<int>(tile) * kTile;
     if (first >= bias_columns) {  // the last block
       const double sum = block.sum(static_cast<int>(loss_count), [&](int i) { return double{losses[i]}; });
@@ -46,13 +47,13 @@ struct SumPartials {
 
  private:
   // CPU: row after row, as memory lies.
-  FN void add_rows(int width, int first, double* part) const {
+  FOVEA_HD void add_rows(int width, int first, double* part) const {
     for (int c = 0; c < width; ++c) part[c] = 0;
     for (int64_t row = 0; row < rows; ++row)
       for (int c = 0; c < width; ++c) part[c] += double{bias[row * bias_columns + first + c]};
   }
   // GPU: a warp's threads take neighbouring columns of one row; eight rows are on their way at a time.
-  FN double column_sum(int column, int first_row, int step) const {
+  FOVEA_HD double column_sum(int column, int first_row, int step) const {
     double sum = 0;
 #pragma unroll 8
     for (int64_t row = first_row; row < rows; row += step) sum += double{bias[row * bias_columns + column]};
@@ -61,7 +62,7 @@ struct SumPartials {
 };
 
 inline void sum_partials(Queue& queue, const SumPartials& sums) {
-  const int tiles = (sums.bias_columns + SumPartials::kTile - 1) / SumPartials::kTile;
+  const int tiles = ceil_div(sums.bias_columns, SumPartials::kTile);
   for_rows<512>(queue, "sum_partials", tiles + 1, sums);
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/pool.h"
 
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
@@ -25,7 +26,7 @@ struct MaxPoolForward {
     T* y;
     uint8_t* argmax;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       Pack<T, W> best = load_pack<W>(tap[0] + c);
       Pack<uint8_t, W> where;
       for (int k = 0; k < W; ++k) where[k] = code[0];
@@ -43,7 +44,7 @@ struct MaxPoolForward {
     }
   };
 
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int i = static_cast<int>(row), q = i % shape.out_w(), p = i / shape.out_w() % shape.out_h();
     const int64_t image = i / shape.out_w() / shape.out_h();
     const int top = p * kStride - shape.pad(), left = q * kStride - shape.pad();
@@ -58,12 +59,12 @@ struct MaxPoolForward {
       }
     return at;
   }
-  FN static int clamp(int i, int size) { return i < 0 ? 0 : i < size ? i : size - 1; }
+  FOVEA_HD static int clamp(int i, int size) { return i < 0 ? 0 : i < size ? i : size - 1; }
 };
 
 template <class T, int K, bool ACCUMULATE>
 struct MaxPoolBackward {
-  static constexpr int kSide = (K + kStride - 1) / kStride;  // windows that hold a pixel, a side
+  static constexpr int kSide = ceil_div(K, kStride);  // windows that hold a pixel, a side
   static constexpr uint8_t kNone = 255;
   static constexpr int kCpuPack = 64;
   PoolShape shape;
@@ -77,7 +78,7 @@ struct MaxPoolBackward {
     uint8_t code[kSide * kSide];  // the tap that this pixel is of the window; kNone: not in it
     T* dx;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       float sum[W];
       for (int k = 0; k < W; ++k) sum[k] = 0;
       for (int t = 0; t < kSide * kSide; ++t) {
@@ -92,7 +93,7 @@ struct MaxPoolBackward {
     }
   };
 
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int pixel = static_cast<int>(row), w = pixel % shape.in_w, h = pixel / shape.in_w % shape.in_h;
     const int64_t image = pixel / shape.in_w / shape.in_h;
     AtRow at{};

@@ -7,7 +7,7 @@
 namespace fovea::kernels {
 namespace {
 
-FN uint32_t mix(uint32_t h) {
+FOVEA_HD uint32_t mix(uint32_t h) {
   h = (h ^ (h >> 16)) * 0x85ebca6bu;
   h = (h ^ (h >> 13)) * 0xc2b2ae35u;
   return h ^ (h >> 16);
@@ -19,7 +19,7 @@ struct FillRandom {
   uint32_t seed;
 
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     Pack<T, W> out;
     for (int k = 0; k < W; ++k) {
       const uint32_t bits = mix(static_cast<uint32_t>(i + k) ^ seed);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/column_reduce.h"
+#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
@@ -15,15 +16,15 @@ constexpr int kBlock = 256;
 
 struct Value {
   using Sum = double;
-  FN double operator()(float x) const { return x; }
+  FOVEA_HD double operator()(float x) const { return x; }
 };
 struct Square {
   using Sum = double;
-  FN double operator()(float x) const { return double{x} * x; }
+  FOVEA_HD double operator()(float x) const { return double{x} * x; }
 };
 struct Nonfinite {
   using Sum = int64_t;
-  FN int64_t operator()(float x) const { return (x < 0 ? -x : x) <= std::numeric_limits<float>::max() ? 0 : 1; }
+  FOVEA_HD int64_t operator()(float x) const { return (x < 0 ? -x : x) <= std::numeric_limits<float>::max() ? 0 : 1; }
 };
 
 template <class Op>
@@ -34,7 +35,7 @@ struct SumChunk {
   bool packs;  // x is aligned to 16 bytes
   using Shared = NoShared;
   template <class Block>
-  FN void operator()(Block& block, int64_t chunk, Shared&) const {
+  FOVEA_HD void operator()(Block& block, int64_t chunk, Shared&) const {
     const float* from = x + chunk * kChunk;
     const int64_t left = n - chunk * kChunk;
     const int count = static_cast<int>(left < kChunk ? left : kChunk);
@@ -48,7 +49,7 @@ struct SumChunk {
 
  private:
   // GPU: one thread's share; several packs are on their way at a time.
-  FN typename Op::Sum of_packs(const float* from, int count, int thread, int threads) const {
+  FOVEA_HD typename Op::Sum of_packs(const float* from, int count, int thread, int threads) const {
     constexpr int kWidth = kPackWidth<float>;
     typename Op::Sum total = 0;
 #pragma unroll 4
@@ -68,7 +69,7 @@ struct SumPartials {
   Sum* total;
   using Shared = NoShared;
   template <class Block>
-  FN void operator()(Block& block, int64_t, Shared&) const {
+  FOVEA_HD void operator()(Block& block, int64_t, Shared&) const {
     const Sum sum = block.sum(count, [this](int i) { return partial[i]; });
     if (block.thread() == 0) *total = sum;
   }
@@ -77,7 +78,7 @@ struct SumPartials {
 template <class Op>
 void reduce(Queue& queue, const char* name, int64_t n, const float* x, typename Op::Sum* total) {
   using Sum = typename Op::Sum;
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  const int64_t chunks = ceil_div(n, kChunk);
   queue.with_workspace(chunks * sizeof(Sum), [=, &queue](void* workspace) {
     Sum* partial = static_cast<Sum*>(workspace);
     for_rows<kBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial, all_aligned(16, x)});
@@ -92,7 +93,7 @@ struct ColumnTerms {
   const T* x;
   int64_t columns;
   template <int W>
-  FN void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
+  FOVEA_HD void operator()(int64_t row, int64_t column, float (&sums)[kSums][W]) const {
     const auto in = load_pack<W>(x + row * columns + column);
     for (int k = 0; k < W; ++k) sums[0][k] += static_cast<float>(in[k]);
   }

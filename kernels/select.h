@@ -10,16 +10,16 @@ namespace fovea::kernels {
 
 // Greater = better: a higher score or, of equal scores, the lower index. All keys of one list differ, so that neither
 // the order in which a list was filled nor that in which it is read matters. 0 is no key.
-FN uint64_t candidate_key(float score, uint32_t index) {
+FOVEA_HD uint64_t candidate_key(float score, uint32_t index) {
   const uint32_t bits = std::bit_cast<uint32_t>(score + 0.f);  // −0 is 0
   const uint32_t ordered = bits ^ ((bits >> 31) != 0 ? 0xffffffffu : 0x80000000u);
   return uint64_t{ordered} << 32 | (0xffffffffu - index);
 }
-FN float score_of(uint64_t key) {
+FOVEA_HD float score_of(uint64_t key) {
   const uint32_t ordered = static_cast<uint32_t>(key >> 32);
   return std::bit_cast<float>(ordered ^ ((ordered >> 31) != 0 ? 0x80000000u : 0xffffffffu));
 }
-FN uint32_t index_of(uint64_t key) { return 0xffffffffu - static_cast<uint32_t>(key); }
+FOVEA_HD uint32_t index_of(uint64_t key) { return 0xffffffffu - static_cast<uint32_t>(key); }
 
 struct SelectShared {
   int32_t count[256];
@@ -30,7 +30,7 @@ struct SelectShared {
 // A bound that exactly `wanted` of a list's keys reach (>=): radix selection, a byte a pass from the top, most often
 // two to four passes. `visit(f)` calls f(key) for this thread's share of the list; there are more than `wanted` keys.
 template <class Block, class Visit>
-FN uint64_t bound_of_best(Block& block, SelectShared& shared, int wanted, const Visit& visit) {
+FOVEA_HD uint64_t bound_of_best(Block& block, SelectShared& shared, int wanted, const Visit& visit) {
   uint64_t prefix = 0;
   int rest = wanted;  // to be found among the keys that begin with `prefix`
   for (int shift = 56;; shift -= 8) {

@@ -31,7 +31,7 @@ struct Suppress {
   };
 
   template <class Block>
-  FN void operator()(Block& block, int64_t image, Shared& shared) const {
+  FOVEA_HD void operator()(Block& block, int64_t image, Shared& shared) const {
     const int n = counts[image];
     float* kept_here = kept + image * 6 * limit;
     int count = 0;
@@ -58,11 +58,11 @@ struct Suppress {
   }
 
  private:
-  FN bool suppresses(const Box& a, float area_a, float label_a, const Box& b, float area_b, float label_b) const {
+  FOVEA_HD bool suppresses(const Box& a, float area_a, float label_a, const Box& b, float area_b, float label_b) const {
     return (class_agnostic | (label_a == label_b)) & (iou(a, area_a, b, area_b) > threshold);
   }
   template <class Block>
-  FN void compare_with_kept(Block& block, int i, const float* kept_here, int count, Shared& shared) const {
+  FOVEA_HD void compare_with_kept(Block& block, int i, const float* kept_here, int count, Shared& shared) const {
     const Box box = shared.box[i];
     const float box_area = shared.area[i], label = shared.label[i];
     const float *x1 = kept_here, *y1 = x1 + limit, *x2 = y1 + limit, *y2 = x2 + limit, *areas = y2 + limit;
@@ -74,7 +74,7 @@ struct Suppress {
     if (hit != 0) atomic_or(&shared.suppressed, uint64_t{1} << i);
   }
   template <class Block>
-  FN void compare_with_tile(Block& block, int i, int width, Shared& shared) const {
+  FOVEA_HD void compare_with_tile(Block& block, int i, int width, Shared& shared) const {
     uint64_t bits = 0;
     for (int j = i + 1 + block.lane(); j < width; j += block.warp_size())
       bits |= uint64_t{suppresses(shared.box[i], shared.area[i], shared.label[i], shared.box[j], shared.area[j],
@@ -83,7 +83,7 @@ struct Suppress {
     if (bits != 0) atomic_or(&shared.suppressed_by[i], bits);
   }
   // By one thread: the greedy walk. Returns how many are kept in all.
-  FN int keep_of_tile(int64_t image, int first, int width, int count, float* kept_here, Shared& shared) const {
+  FOVEA_HD int keep_of_tile(int64_t image, int first, int width, int count, float* kept_here, Shared& shared) const {
     uint64_t suppressed = shared.suppressed;
     for (int i = 0; i < width && count < limit; ++i) {
       if ((suppressed >> i & 1) != 0) continue;

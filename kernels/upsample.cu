@@ -11,13 +11,13 @@
 namespace fovea::kernels {
 namespace {
 
-FN int source(int d, int in, int out) {
+FOVEA_HD int source(int d, int in, int out) {
   const int s = static_cast<int>(std::floor(d * (static_cast<float>(in) / static_cast<float>(out))));
   return s < in ? s : in - 1;
 }
 
 // The least d whose source is >= s; `out` if there is none.
-FN int first_destination(int s, int in, int out) {
+FOVEA_HD int first_destination(int s, int in, int out) {
   int d = static_cast<int>(int64_t{s} * out / in) - 1;  // rounding in source() never takes more than one from it
   d = d < 0 ? 0 : d;
   while (d < out && source(d, in, out) < s) ++d;
@@ -34,7 +34,7 @@ struct UpsampleAdd {
     const T *coarse, *lateral;
     T* y;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       auto value = load_pack<W>(coarse + c);
       if constexpr (LATERAL) {
         const auto add = load_pack<W>(lateral + c);
@@ -44,7 +44,7 @@ struct UpsampleAdd {
       store_pack(y + c, value);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int pixel = static_cast<int>(row), w = pixel % shape.out_w, h = pixel / shape.out_w % shape.out_h;
     const int64_t image = pixel / shape.out_w / shape.out_h;
     const int64_t from =
@@ -67,7 +67,7 @@ struct UpsampleBackward {
     int height, width;  // of the run
     int64_t pixel_stride, row_stride;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       float sum[W];
       for (int k = 0; k < W; ++k) sum[k] = 0;
       for (int h = 0; h < height; ++h)
@@ -81,7 +81,7 @@ struct UpsampleBackward {
       store_pack(dcoarse + c, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int pixel = static_cast<int>(row), w = pixel % shape.in_w, h = pixel / shape.in_w % shape.in_h;
     const int64_t image = pixel / shape.in_w / shape.in_h;
     const int top = first_destination(h, shape.in_h, shape.out_h);

@@ -23,7 +23,7 @@ std::vector<float> anchor_cells(const AnchorConfig& config, size_t level) {
   return cells;
 }
 
-std::vector<float> make_anchors(const AnchorConfig& config, LevelSize image, const std::vector<LevelSize>& levels) {
+std::vector<float> make_anchors(const AnchorConfig& config, Size2d image, const std::vector<Size2d>& levels) {
   std::vector<float> anchors;
   for (size_t level = 0; level < levels.size(); ++level) {
     const std::vector<float> cells = anchor_cells(config, level);

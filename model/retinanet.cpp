@@ -27,24 +27,24 @@ Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
   return heads_.forward(tape, pyramid);
 }
 
-Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth) {
+Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, Size2d image, const Truth& truth) {
   return detection_loss(tape, outputs, config_, anchors_for(outputs, image), truth, heads_.classes().output_bias(),
                         heads_.boxes().output_bias());
 }
 
-std::vector<LevelLosses> RetinaNet::losses_by_level(const Outputs& outputs, LevelSize image, const Truth& truth) {
+std::vector<LevelLosses> RetinaNet::losses_by_level(const Outputs& outputs, Size2d image, const Truth& truth) {
   return fovea::losses_by_level(context_, outputs, config_, anchors_for(outputs, image), truth);
 }
 
-DeviceDetections RetinaNet::detect(const Outputs& outputs, LevelSize image, const Tensor& image_sizes,
+DeviceDetections RetinaNet::detect(const Outputs& outputs, Size2d image, const Tensor& image_sizes,
                                    const Tensor& image_scale) {
   return fovea::detect(context_, outputs, config_, anchors_for(outputs, image), image_sizes, image_scale);
 }
 
-const Tensor& RetinaNet::anchors_for(const Outputs& outputs, LevelSize image) {
+const Tensor& RetinaNet::anchors_for(const Outputs& outputs, Size2d image) {
   Tensor& anchors = anchors_[{image.height, image.width}];
   if (!anchors) {
-    std::vector<LevelSize> levels;
+    std::vector<Size2d> levels;
     for (const Tensor& logits : outputs.logits) levels.push_back({logits.height(), logits.width()});
     const std::vector<float> values = make_anchors(config_.anchors, image, levels);
     anchors = Tensor::from(context_.memory, {static_cast<int64_t>(values.size() / 4), 4}, values);

@@ -25,12 +25,11 @@ class RetinaNet {
 
   // Losses, and the gradients of all parameters but for the backward pass: tape.backward() runs that. Overwrites the
   // outputs.
-  Losses loss(Tape& tape, const Outputs& outputs, LevelSize image, const Truth& truth);
-  std::vector<LevelLosses> losses_by_level(const Outputs& outputs, LevelSize image, const Truth& truth);
-  DeviceDetections detect(const Outputs& outputs, LevelSize image, const Tensor& image_sizes,
-                          const Tensor& image_scale);
+  Losses loss(Tape& tape, const Outputs& outputs, Size2d image, const Truth& truth);
+  std::vector<LevelLosses> losses_by_level(const Outputs& outputs, Size2d image, const Truth& truth);
+  DeviceDetections detect(const Outputs& outputs, Size2d image, const Tensor& image_sizes, const Tensor& image_scale);
 
-  const Tensor& anchors_for(const Outputs& outputs, LevelSize image);  // made once for each size
+  const Tensor& anchors_for(const Outputs& outputs, Size2d image);  // made once for each size
 
   ParameterStore& parameters() { return parameters_; }
   const ParameterStore& parameters() const { return parameters_; }

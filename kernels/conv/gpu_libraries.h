@@ -16,7 +16,7 @@ struct GpuLibrary {
 std::vector<GpuLibrary> gpu_libraries();
 
 // Of cuBLASLt, in the file that convolutions as matrix products are in, or in the one that says that there are none.
-GpuLibrary products_library();
+GpuLibrary cublaslt_library();
 
 std::string text_of(const GpuLibrary& library);  // "cuDNN: 9.19.0, /usr/lib/x86_64-linux-gnu/libcudnn.so.9"
 // {"cuDNN":{"version":"9.19.0","path":"/usr/lib/x86_64-linux-gnu/libcudnn.so.9"},…}, null for one that is not there.

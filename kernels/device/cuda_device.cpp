@@ -6,7 +6,7 @@
 
 #include "kernels/device/cuda_check.h"
 #include "kernels/device/gpu.h"
-#include "kernels/launch/cpu_form.h"
+#include "kernels/launch/cpu_kernel.h"
 
 namespace fovea {
 namespace {
@@ -38,7 +38,7 @@ std::string why_no_gpu() {
 // Whether the current GPU can run this build's kernels, any of which is compiled as all are.
 bool has_kernels() {
   cudaFuncAttributes attributes{};
-  const cudaError_t status = cudaFuncGetAttributes(&attributes, launch::CpuForm::first()->kernel);
+  const cudaError_t status = cudaFuncGetAttributes(&attributes, launch::CpuKernel::first()->kernel);
   if (status != cudaErrorNoKernelImageForDevice && status != cudaErrorInvalidDeviceFunction)
     cuda_check(status, "cudaFuncGetAttributes");
   cudaGetLastError();

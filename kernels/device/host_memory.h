@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "kernels/device/queue.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 
@@ -18,7 +19,7 @@ inline void* allocate_host(size_t bytes) {
   constexpr size_t huge_page = size_t{2} << 20;
   const size_t alignment = bytes >= 2 * huge_page ? huge_page : 4096;
   const size_t rounded = (bytes + 4095) / 4096 * 4096;
-  void* memory = std::aligned_alloc(alignment, (rounded + alignment - 1) / alignment * alignment);
+  void* memory = std::aligned_alloc(alignment, round_up(rounded, alignment));
   if (memory != nullptr && alignment == huge_page) madvise(memory, rounded, MADV_HUGEPAGE);  // a hint: refusal is fine
   return memory;
 }

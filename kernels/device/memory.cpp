@@ -7,6 +7,7 @@
 
 #include "kernels/device/device_memory.h"
 #include "kernels/device/recordings.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr size_t kSegment = size_t{2} << 20;  // the least taken from the system at once
 
-size_t rounded_up(size_t bytes, size_t unit) { return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit; }
+size_t rounded_up(size_t bytes, size_t unit) { return round_up(std::max<size_t>(bytes, 1), unit); }
 double mib(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 constexpr const char* kUseNames[] = {"parameters", "gradients", "optimiser state", "activations", "data"};

@@ -78,13 +78,13 @@ Recording Queue::record(const std::function<void()>& body, const RecordOptions& 
   if (on_cuda()) return record_graph(body, options);
   Recording recording;
   recording.alive_ = alive_;
-  const Restored now(recording_, &recording);
+  const ScopedValue now(recording_, &recording);
   body();
   return recording;
 }
 
-void Queue::rehearse(const std::function<void()>& body) {
-  const Restored now(rehearsing_, true);
+void Queue::warm_up(const std::function<void()>& body) {
+  const ScopedValue now(warming_up_, true);
   body();
 }
 
@@ -138,8 +138,8 @@ Recording Queue::record_graph(const std::function<void()>& body, const RecordOpt
   memory_->reclaim(/*all=*/false);
   Recording recording;
   recording.alive_ = alive_;
-  const Restored now(recording_, &recording);
-  const Restored with_times(times_capture_, options.times);
+  const ScopedValue now(recording_, &recording);
+  const ScopedValue with_times(times_capture_, options.times);
   void* graph = capture_on_all_ranks(body, options);
   std::shared_ptr<Recording::Graph> made;
   attempt(options, [&] {
@@ -159,7 +159,7 @@ Recording Queue::record_graph(const std::function<void()>& body, const RecordOpt
 // A graph of what `body` submits.
 void* Queue::capture(const std::function<void()>& body, bool strict) {
   void* stream = lanes_[0]->stream;
-  const Restored now(strict_, strict);
+  const ScopedValue now(strict_, strict);
   ++captures_;
   if (times_capture_) timed_.clear();
   gpu_->begin_capture(stream, strict);
@@ -184,7 +184,7 @@ void Queue::note_growth() {
 
 void Queue::fork(int branches, const std::function<void(int branch)>& body) {
   require(!forked(), "fork() within fork()");
-  const Restored now(branch_, 0);
+  const ScopedValue now(branch_, 0);
   ++forks_;
   if (on_cuda()) return fork_streams(branches, body);
   for (branch_ = 0; branch_ < branches; ++branch_) body(branch_);
@@ -194,7 +194,7 @@ void Queue::fork_streams(int branches, const std::function<void(int)>& body) {
   for (int branch = 0; branch < branches; ++branch) lane(static_cast<size_t>(branch));
   const Lane& own = *lanes_[0];
   gpu_->record(own.reached, own.stream);
-  const Restored now(lane_, size_t{0});
+  const ScopedValue now(lane_, size_t{0});
   const auto join = [&] {
     for (int branch = 1; branch < branches; ++branch) {
       const Lane& other = *lanes_[static_cast<size_t>(branch)];
@@ -279,7 +279,7 @@ void Queue::run_profiled(const char* name, const std::function<void()>& work) {
 void Queue::time_on_gpu(const QueueProfile::Key& key, const std::function<void()>& work) {
   // Only the outermost of nested calls; and of a recording with times what is recorded for good.
   if (timing_ || (recording() && !(times_capture_ && strict_))) return work();
-  const Restored now(timing_, true);
+  const ScopedValue now(timing_, true);
   timed_.push_back(std::make_unique<Timed>(*gpu_, key));
   const auto record = [&](void* event) {
     recording() ? gpu_->record_in_graph(event, stream()) : gpu_->record(event, stream());

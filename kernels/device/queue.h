@@ -17,9 +17,9 @@ namespace fovea {
 
 enum class DeviceKind : uint8_t { Cpu, Cuda };
 
-// How kernels run on the CPU. Fast: one thread a block, vectorised, blocks over the cores. Fibers: the GPU's block
+// How kernels run on the CPU. Vectorized: one thread a block, blocks over the cores. Fibers: the GPU's block
 // size, threads between two barriers in the given order; shows missing barriers and races (for tests; slow).
-enum class Way : uint8_t { Fast, FibersForward, FibersBackward, FibersShuffled };
+enum class ExecutionMode : uint8_t { Vectorized, FibersInOrder, FibersReversed, FibersShuffled };
 
 class Allocator;
 class Event;
@@ -149,9 +149,9 @@ class Queue {
   uint64_t capture_number() const { return recording_ != nullptr ? captures_ : 0; }
   // Runs `body` now, with activations in the memory of recordings: the warm-up of what will be recorded then costs no
   // memory beyond the recording's own.
-  void rehearse(const std::function<void()>& body);
+  void warm_up(const std::function<void()>& body);
   // Whether memory allocated now is for a recording, and no other work may ever use it again while there are any.
-  bool in_recorded_memory() const { return recording_ != nullptr || rehearsing_; }
+  bool in_recorded_memory() const { return recording_ != nullptr || warming_up_; }
   int64_t recording_count() const { return alive_.use_count() - 1; }  // that exist
 
   Allocator& memory() { return *memory_; }  // (memory.h)
@@ -177,12 +177,12 @@ class Queue {
   }
   size_t workspace_bytes() const;  // of all branches
 
-  Way way() const { return way_; }
-  void set_way(Way way, uint64_t seed = 0) {
-    way_ = way;
-    way_seed_ = seed;
+  ExecutionMode execution_mode() const { return mode_; }
+  void set_execution_mode(ExecutionMode way, uint64_t seed = 0) {
+    mode_ = way;
+    mode_seed_ = seed;
   }
-  uint64_t way_seed() const { return way_seed_; }
+  uint64_t mode_seed() const { return mode_seed_; }
 
   // On a GPU each call is then done when it returns, and its error is its own: for tests, whose buffers the host reads
   // at once, and to find what failed. Not what is recorded.
@@ -219,7 +219,7 @@ class Queue {
   std::vector<std::unique_ptr<Lane>> lanes_;  // the queue's own, and those of branches
   size_t lane_ = 0;
   int branch_ = kNoBranch;
-  bool rehearsing_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false, times_capture_ = false;
+  bool warming_up_ = false, strict_ = false, grown_ = false, timing_ = false, blocking_ = false, times_capture_ = false;
   uint64_t captures_ = 0;
   const std::string* layer_ = nullptr;
   std::optional<WorkCost> declared_;
@@ -229,8 +229,8 @@ class Queue {
   std::vector<std::shared_ptr<Workspace>> outgrown_;  // while recording, when nothing may be freed
   QueueProfile* profile_ = nullptr;
   std::vector<std::unique_ptr<Timed>> timed_;
-  Way way_ = Way::Fast;
-  uint64_t way_seed_ = 0;
+  ExecutionMode mode_ = ExecutionMode::Vectorized;
+  uint64_t mode_seed_ = 0;
   std::unique_ptr<Recordings> recordings_;
   std::unique_ptr<Allocator> memory_;
 };

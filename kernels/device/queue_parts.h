@@ -13,13 +13,13 @@ namespace fovea {
 
 // Gives a variable another value as long as this lives.
 template <class T>
-class Restored {
+class ScopedValue {
  public:
   template <class V>
-  Restored(T& variable, V value) : variable_(variable), before_(std::exchange(variable, value)) {}
-  ~Restored() { variable_ = before_; }
-  Restored(const Restored&) = delete;
-  Restored& operator=(const Restored&) = delete;
+  ScopedValue(T& variable, V value) : variable_(variable), before_(std::exchange(variable, value)) {}
+  ~ScopedValue() { variable_ = before_; }
+  ScopedValue(const ScopedValue&) = delete;
+  ScopedValue& operator=(const ScopedValue&) = delete;
 
  private:
   T& variable_;

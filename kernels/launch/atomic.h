@@ -8,7 +8,7 @@
 namespace fovea {
 
 // Returns what was there before.
-FN int32_t atomic_add(int32_t* to, int32_t value) {
+FOVEA_HD int32_t atomic_add(int32_t* to, int32_t value) {
 #if defined(__CUDA_ARCH__)
   return atomicAdd(to, value);
 #else
@@ -16,7 +16,7 @@ FN int32_t atomic_add(int32_t* to, int32_t value) {
 #endif
 }
 
-FN void atomic_max(int32_t* to, int32_t value) {
+FOVEA_HD void atomic_max(int32_t* to, int32_t value) {
 #if defined(__CUDA_ARCH__)
   atomicMax(to, value);
 #else
@@ -26,7 +26,7 @@ FN void atomic_max(int32_t* to, int32_t value) {
 #endif
 }
 
-FN void atomic_or(uint32_t* to, uint32_t bits) {
+FOVEA_HD void atomic_or(uint32_t* to, uint32_t bits) {
 #if defined(__CUDA_ARCH__)
   atomicOr(to, bits);
 #else
@@ -34,7 +34,7 @@ FN void atomic_or(uint32_t* to, uint32_t bits) {
 #endif
 }
 
-FN void atomic_or(uint64_t* to, uint64_t bits) {
+FOVEA_HD void atomic_or(uint64_t* to, uint64_t bits) {
 #if defined(__CUDA_ARCH__)
   atomicOr(reinterpret_cast<unsigned long long*>(to), static_cast<unsigned long long>(bits));
 #else

@@ -15,7 +15,7 @@ struct bfloat16 {
   uint16_t bits = 0;
 
   bfloat16() = default;
-  FN bfloat16(float value) {  // NOLINT(google-explicit-constructor): behaves as an arithmetic type
+  FOVEA_HD bfloat16(float value) {  // NOLINT(google-explicit-constructor): behaves as an arithmetic type
 #if defined(__CUDA_ARCH__)
     bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));
 #else
@@ -26,7 +26,7 @@ struct bfloat16 {
     bits = static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? quiet_nan : rounded);
 #endif
   }
-  FN operator float() const {  // NOLINT(google-explicit-constructor)
+  FOVEA_HD operator float() const {  // NOLINT(google-explicit-constructor)
     const uint32_t u = static_cast<uint32_t>(bits) << 16;
     float value;
     memcpy(&value, &u, 4);

@@ -7,7 +7,7 @@
 namespace fovea {
 
 // The place of the lowest bit that is set; bits != 0.
-FN int lowest_bit(uint64_t bits) {
+FOVEA_HD int lowest_bit(uint64_t bits) {
 #if defined(__CUDA_ARCH__)
   return __ffsll(static_cast<long long>(bits)) - 1;
 #else

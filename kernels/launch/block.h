@@ -29,20 +29,20 @@ inline constexpr int kMaxWarps = 1024 / kWarpSize;
 struct NoShared {};
 
 struct SerialBlock {
-  FN static constexpr int thread() { return 0; }
-  FN static constexpr int size() { return 1; }
-  FN static constexpr int lane() { return 0; }
-  FN static constexpr int warp() { return 0; }
-  FN static constexpr int warp_size() { return 1; }
-  FN void sync() const {}
+  FOVEA_HD static constexpr int thread() { return 0; }
+  FOVEA_HD static constexpr int size() { return 1; }
+  FOVEA_HD static constexpr int lane() { return 0; }
+  FOVEA_HD static constexpr int warp() { return 0; }
+  FOVEA_HD static constexpr int warp_size() { return 1; }
+  FOVEA_HD void sync() const {}
 
   template <class Body>
-  FN void loop(int n, Body body) const {
+  FOVEA_HD void loop(int n, Body body) const {
 #pragma omp simd
     for (int i = 0; i < n; ++i) body(i);
   }
   template <class Body>
-  FN auto sum(int n, Body body) const {
+  FOVEA_HD auto sum(int n, Body body) const {
     decltype(body(0)) total = 0;
 #pragma omp simd reduction(+ : total)
     for (int i = 0; i < n; ++i) total += body(i);
@@ -50,7 +50,7 @@ struct SerialBlock {
   }
   // `n` >= 1
   template <class Body>
-  FN auto max(int n, Body body) const {
+  FOVEA_HD auto max(int n, Body body) const {
     auto best = body(0);
 #pragma omp simd reduction(max : best)
     for (int i = 1; i < n; ++i) {
@@ -60,32 +60,32 @@ struct SerialBlock {
     return best;
   }
   template <class T>
-  FN T sum(T value) const {
+  FOVEA_HD T sum(T value) const {
     return value;
   }
   template <class T>
-  FN T max(T value) const {
+  FOVEA_HD T max(T value) const {
     return value;
   }
   template <class T>
-  FN T min(T value) const {
+  FOVEA_HD T min(T value) const {
     return value;
   }
   template <class T>
-  FN T exclusive_scan(T value, T& total) const {
+  FOVEA_HD T exclusive_scan(T value, T& total) const {
     total = value;
     return T(0);
   }
   template <class T>
-  FN T shuffle_xor(T value, int) const {
+  FOVEA_HD T shuffle_xor(T value, int) const {
     return value;
   }
   template <class T>
-  FN T shuffle_up(T value, int) const {
+  FOVEA_HD T shuffle_up(T value, int) const {
     return value;
   }
   template <class T>
-  FN T shuffle(T value, int) const {
+  FOVEA_HD T shuffle(T value, int) const {
     return value;
   }
 };
@@ -93,20 +93,20 @@ struct SerialBlock {
 // Reductions over threads, written once on top of sync() and the shuffles of `Derived`; same order on GPU and fibers.
 template <class Derived>
 struct BlockCollectives {
-  FN Derived& self() { return static_cast<Derived&>(*this); }
+  FOVEA_HD Derived& self() { return static_cast<Derived&>(*this); }
 
   template <class Body>
-  FN void loop(int n, Body body) {
+  FOVEA_HD void loop(int n, Body body) {
     for (int i = self().thread(); i < n; i += self().size()) body(i);
   }
   template <class Body>
-  FN auto sum(int n, Body body) {
+  FOVEA_HD auto sum(int n, Body body) {
     decltype(body(0)) total = 0;
     for (int i = self().thread(); i < n; i += self().size()) total += body(i);
     return sum(total);
   }
   template <class Body>
-  FN auto max(int n, Body body) {  // n >= 1
+  FOVEA_HD auto max(int n, Body body) {  // n >= 1
     auto best = body(0);
     for (int i = self().thread(); i < n; i += self().size()) {
       const auto value = body(i);
@@ -115,20 +115,20 @@ struct BlockCollectives {
     return max(best);
   }
   template <class T>
-  FN T sum(T value) {
+  FOVEA_HD T sum(T value) {
     return reduce(value, [](T a, T b) { return a + b; });
   }
   template <class T>
-  FN T max(T value) {
+  FOVEA_HD T max(T value) {
     return reduce(value, [](T a, T b) { return b > a ? b : a; });
   }
   template <class T>
-  FN T min(T value) {
+  FOVEA_HD T min(T value) {
     return reduce(value, [](T a, T b) { return b < a ? b : a; });
   }
 
   template <class T>
-  FN T exclusive_scan(T value, T& total) {
+  FOVEA_HD T exclusive_scan(T value, T& total) {
     T inclusive = value;
     for (int delta = 1; delta < kWarpSize; delta *= 2) {
       const T lower = self().shuffle_up(inclusive, delta);
@@ -149,7 +149,7 @@ struct BlockCollectives {
 
  private:
   template <class T, class Combine>
-  FN T reduce(T value, Combine combine) {
+  FOVEA_HD T reduce(T value, Combine combine) {
     for (int mask = kWarpSize / 2; mask > 0; mask /= 2) value = combine(value, self().shuffle_xor(value, mask));
     T* warp_values = self().template scratch<T>();
     if (self().lane() == 0) warp_values[self().warp()] = value;

@@ -163,7 +163,7 @@ FiberScheduler& FiberScheduler::of_this_thread(int threads) {
   return schedulers.try_emplace(threads, threads).first->second;
 }
 
-void FiberScheduler::run(Way order, uint64_t seed, const std::function<void(int)>& body) {
+void FiberScheduler::run(ExecutionMode order, uint64_t seed, const std::function<void(int)>& body) {
   Impl& impl = *impl_;
   impl.body = &body;
   impl.failure = nullptr;
@@ -171,10 +171,10 @@ void FiberScheduler::run(Way order, uint64_t seed, const std::function<void(int)
   for (auto& fiber : impl.fibers) fiber.state = State::Ready;
   std::vector<int> turn(impl.fibers.size());
   std::iota(turn.begin(), turn.end(), 0);
-  if (order == Way::FibersBackward) std::reverse(turn.begin(), turn.end());
+  if (order == ExecutionMode::FibersReversed) std::reverse(turn.begin(), turn.end());
   std::mt19937_64 random(seed);
   do {
-    if (order == Way::FibersShuffled) std::shuffle(turn.begin(), turn.end(), random);
+    if (order == ExecutionMode::FibersShuffled) std::shuffle(turn.begin(), turn.end(), random);
     for (const int thread : turn)
       if (impl.fibers[thread].state == State::Ready) impl.enter(thread);
   } while (impl.release_barriers());

@@ -19,7 +19,7 @@ class FiberScheduler {
 
   // Runs body(thread) for every thread of one block. Throws what a body throws, and when threads wait at different
   // barriers or one ends while others wait (a barrier in divergent code).
-  void run(Way order, uint64_t seed, const std::function<void(int)>& body);
+  void run(ExecutionMode order, uint64_t seed, const std::function<void(int)>& body);
 
   void sync_block();
   void sync_warp();
@@ -31,8 +31,8 @@ class FiberScheduler {
   std::unique_ptr<uint64_t[]> exchange_;
 };
 
-// Its members are FN, though fibers never run on the GPU: nvcc's check that a kernel calls nothing of the host alone,
-// which would silently empty the kernel, stays on for everything else.
+// Its members are FOVEA_HD, though fibers never run on the GPU: nvcc's check that a kernel calls nothing of the host
+// alone, which would silently empty the kernel, stays on for everything else.
 template <int N>
 struct FiberBlock : BlockCollectives<FiberBlock<N>> {
   using BlockCollectives<FiberBlock<N>>::sum;
@@ -42,36 +42,36 @@ struct FiberBlock : BlockCollectives<FiberBlock<N>> {
   int index;
 
   FiberBlock(FiberScheduler& s, void* scratch, int thread) : scheduler(&s), scratch_memory(scratch), index(thread) {}
-  FN int thread() const { return index; }
+  FOVEA_HD int thread() const { return index; }
   static constexpr int size() { return N; }
-  FN int lane() const { return index % kWarpSize; }
-  FN int warp() const { return index / kWarpSize; }
+  FOVEA_HD int lane() const { return index % kWarpSize; }
+  FOVEA_HD int warp() const { return index / kWarpSize; }
   static constexpr int warp_size() { return kWarpSize; }
-  FN void sync() {
+  FOVEA_HD void sync() {
 #if !defined(__CUDA_ARCH__)
     scheduler->sync_block();
 #endif
   }
   template <class T>
-  FN T shuffle_xor(T value, int mask) {
+  FOVEA_HD T shuffle_xor(T value, int mask) {
     return exchange_with(value, lane() ^ mask);
   }
   template <class T>
-  FN T shuffle_up(T value, int delta) {
+  FOVEA_HD T shuffle_up(T value, int delta) {
     return exchange_with(value, lane() < delta ? lane() : lane() - delta);
   }
   template <class T>
-  FN T shuffle(T value, int lane) {
+  FOVEA_HD T shuffle(T value, int lane) {
     return exchange_with(value, lane);
   }
   template <class T>
-  FN T* scratch() {
+  FOVEA_HD T* scratch() {
     return static_cast<T*>(scratch_memory);
   }
 
  private:
   template <class T>
-  FN T exchange_with(T value, int lane) {
+  FOVEA_HD T exchange_with(T value, int lane) {
     static_assert(sizeof(T) <= 8);
 #if defined(__CUDA_ARCH__)
     return value;

@@ -14,13 +14,14 @@
 // n = 0 launches nothing. Elements, and rows, are independent of one another: they run in any order.
 //
 // Each __global__ function has a struct beside it that pairs it with its CPU form: launch::run() launches by it, and
-// lists the pair in kernels/launch/cpu_form.h.
+// lists the pair in kernels/launch/cpu_kernel.h.
 #pragma once
 #include "kernels/launch/launch_cpu.h"
+#include "kernels/launch/math.h"
 
 #if defined(__CUDACC__)
 #include "kernels/device/cuda_check.h"
-#include "kernels/launch/cpu_form.h"
+#include "kernels/launch/cpu_kernel.h"
 #endif
 
 namespace fovea {
@@ -36,13 +37,13 @@ namespace launch {
 template <class F>
 struct ScalarPack {  // the tail's form for every element: what the CPU vectorises best
   F f;
-  FN void operator()(int64_t i) const { f.template operator()<1>(i); }
+  FOVEA_HD void operator()(int64_t i) const { f.template operator()<1>(i); }
 };
 
 template <int W, class F>
 struct PackAtRow {
   F f;
-  FN void operator()(int64_t row, int64_t pack) const { f.row(row).template operator()<W>(pack * W); }
+  FOVEA_HD void operator()(int64_t row, int64_t pack) const { f.row(row).template operator()<W>(pack * W); }
 };
 
 #if defined(__CUDACC__)
@@ -70,7 +71,7 @@ __global__ void __launch_bounds__(kThreads, kResidentThreads / kThreads) each_ke
 template <class F>
 struct Each {
   static auto global() { return &each_kernel<F>; }
-  static void on_cpu(const F& f, int64_t n) { each_on_cpu(Way::Fast, n, f); }
+  static void on_cpu(const F& f, int64_t n) { each_on_cpu(ExecutionMode::Vectorized, n, f); }
 };
 
 template <class F>
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(kThreads, kResidentThreads / kThreads) pack_ke
 template <int N, class F>
 struct EachPack {
   static auto global() { return &pack_kernel<N, F>; }
-  static void on_cpu(const F& f, int64_t n) { each_on_cpu(Way::Fast, n, ScalarPack<F>{f}); }
+  static void on_cpu(const F& f, int64_t n) { each_on_cpu(ExecutionMode::Vectorized, n, ScalarPack<F>{f}); }
 };
 
 template <int BLOCK, class F, int BLOCKS = resident_threads<F>() / BLOCK>
@@ -153,10 +154,10 @@ void for_each(Queue& queue, const char* name, int64_t n, const F& f) {
   if (n <= 0) return;
 #if defined(__CUDACC__)
   if (queue.on_cuda())
-    return launch::run<launch::Each<F>>(queue, name, launch::grid_for((n + launch::kThreads - 1) / launch::kThreads),
-                                        launch::kThreads, f, n);
+    return launch::run<launch::Each<F>>(queue, name, launch::grid_for(ceil_div(n, launch::kThreads)), launch::kThreads,
+                                        f, n);
 #endif
-  queue.submit(name, [f, n, way = queue.way()] { launch::each_on_cpu(way, n, f); });
+  queue.submit(name, [f, n, way = queue.execution_mode()] { launch::each_on_cpu(way, n, f); });
 }
 
 template <class F>
@@ -167,8 +168,7 @@ void for_each_2d(Queue& queue, const char* name, int64_t rows, int64_t columns, 
     unsigned wide = 8;  // threads along a row: no more than it needs, the others take further rows
     while (wide < columns && wide < launch::kThreads) wide *= 2;
     const dim3 block(wide, launch::kThreads / wide);
-    const dim3 grid(static_cast<unsigned>((columns + wide - 1) / wide),
-                    launch::grid_for((rows + block.y - 1) / block.y));
+    const dim3 grid(static_cast<unsigned>(ceil_div(columns, wide)), launch::grid_for(ceil_div(rows, block.y)));
     return launch::run<launch::Each2d<F>>(queue, name, grid, block, f, rows, columns);
   }
 #endif
@@ -184,7 +184,7 @@ void for_each_pack(Queue& queue, const char* name, int64_t n, const F& f, bool a
     return launch::run<launch::EachPack<N, F>>(
         queue, name, launch::grid_for((n / N + launch::kThreads) / launch::kThreads), launch::kThreads, f, n);
 #endif
-  if (queue.way() != Way::Fast && aligned) {
+  if (queue.execution_mode() != ExecutionMode::Vectorized && aligned) {
     queue.submit(name, [f, n] {
       for (int64_t i = 0; i + N <= n; i += N) f.template operator()<N>(i);
       for (int64_t i = n / N * N; i < n; ++i) f.template operator()<1>(i);
@@ -207,7 +207,7 @@ void for_row_packs(Queue& queue, const char* name, int64_t rows, int64_t columns
 #endif
   if (!packs)
     queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<1>(rows, columns, f); });
-  else if (queue.way() == Way::Fast)
+  else if (queue.execution_mode() == ExecutionMode::Vectorized)
     queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<launch::cpu_pack<F>()>(rows, columns, f); });
   else
     queue.submit(name, [f, rows, columns] { launch::row_packs_on_cpu<N>(rows, columns, f); });
@@ -219,8 +219,8 @@ void for_rows(Queue& queue, const char* name, int64_t rows, const F& f) {
 #if defined(__CUDACC__)
   if (queue.on_cuda()) return launch::run<launch::Rows<BLOCK, F>>(queue, name, launch::grid_for(rows), BLOCK, f, rows);
 #endif
-  queue.submit(name, [f, rows, way = queue.way(), seed = queue.way_seed()] {
-    if (way == Way::Fast)
+  queue.submit(name, [f, rows, way = queue.execution_mode(), seed = queue.mode_seed()] {
+    if (way == ExecutionMode::Vectorized)
       launch::rows_on_cpu(rows, f);
     else
       launch::rows_on_fibers<BLOCK>(way, seed, rows, f);

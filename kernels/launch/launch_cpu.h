@@ -9,6 +9,7 @@
 #include "kernels/device/queue.h"
 #include "kernels/launch/block.h"
 #include "kernels/launch/fiber.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
@@ -19,12 +20,12 @@ inline constexpr int64_t kColumnChunk = 4096;
 inline constexpr int64_t kDynamicBelow = 1024;  // rows under which uneven ones are handed out one by one
 
 template <class F>
-void each_on_cpu(Way way, int64_t n, const F& f) {
-  if (way == Way::FibersBackward) {
+void each_on_cpu(ExecutionMode way, int64_t n, const F& f) {
+  if (way == ExecutionMode::FibersReversed) {
     for (int64_t i = n - 1; i >= 0; --i) f(i);
     return;
   }
-  const int64_t chunks = (n + kColumnChunk - 1) / kColumnChunk;
+  const int64_t chunks = ceil_div(n, kColumnChunk);
 #pragma omp parallel for schedule(static) if (n >= kSerialBelow)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const int64_t first = chunk * kColumnChunk, last = std::min(n, first + kColumnChunk);
@@ -36,7 +37,7 @@ void each_on_cpu(Way way, int64_t n, const F& f) {
 
 template <class F>
 void each_2d_on_cpu(int64_t rows, int64_t columns, const F& f) {
-  const int64_t chunks = (columns + kColumnChunk - 1) / kColumnChunk;
+  const int64_t chunks = ceil_div(columns, kColumnChunk);
 #pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
   for (int64_t task = 0; task < rows * chunks; ++task) {
     const int64_t row = task / chunks, first = task % chunks * kColumnChunk;
@@ -50,7 +51,7 @@ void each_2d_on_cpu(int64_t rows, int64_t columns, const F& f) {
 template <int W, class F>
 void row_packs_on_cpu(int64_t rows, int64_t columns, const F& f) {
   static_assert(kColumnChunk % W == 0);
-  const int64_t chunks = (columns + kColumnChunk - 1) / kColumnChunk;
+  const int64_t chunks = ceil_div(columns, kColumnChunk);
 #pragma omp parallel for schedule(static) if (rows * columns >= kSerialBelow)
   for (int64_t task = 0; task < rows * chunks; ++task) {
     const int64_t first = task % chunks * kColumnChunk, last = std::min(columns, first + kColumnChunk);
@@ -97,7 +98,7 @@ void rows_on_cpu(int64_t rows, const F& given) {
 }
 
 template <int BLOCK, class F>
-void rows_on_fibers(Way way, uint64_t seed, int64_t rows, const F& f) {
+void rows_on_fibers(ExecutionMode way, uint64_t seed, int64_t rows, const F& f) {
   FiberScheduler& scheduler = FiberScheduler::of_this_thread(BLOCK);
   uint64_t scratch[kMaxWarps];
   auto shared = std::make_unique<typename F::Shared>();

@@ -15,6 +15,20 @@
 
 #include "kernels/launch/function.h"
 
+namespace fovea {
+
+// a / b rounded up, and the multiple of b that is next from a; a >= 0, b > 0.
+template <class A, class B>
+FOVEA_HD constexpr auto ceil_div(A a, B b) {
+  return (a + b - 1) / b;
+}
+template <class A, class B>
+FOVEA_HD constexpr auto round_up(A a, B b) {
+  return ceil_div(a, b) * b;
+}
+
+}  // namespace fovea
+
 namespace fovea::math {
 
 inline constexpr double kExpError = 1e-7;
@@ -23,7 +37,7 @@ inline constexpr double kLog1pError = 1.3e-7;
 inline constexpr double kSigmoidError = 1.6e-7;
 
 // a·b + c with one rounding where the target has it (all GPUs; x86-64-v3 and up), else with two.
-FN float fused(float a, float b, float c) {
+FOVEA_HD float fma(float a, float b, float c) {
 #if defined(__CUDA_ARCH__) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return ::fmaf(a, b, c);
 #else
@@ -38,15 +52,15 @@ struct ExpParts {
   float r;
   uint32_t n;  // modulo 2^9
 };
-FN ExpParts split_for_exp(float x) {
+FOVEA_HD ExpParts split_for_exp(float x) {
   constexpr float kRound = 12582912.f;  // 1.5·2^23
-  const float shifted = fused(x, 1.44269504f, kRound);
+  const float shifted = fma(x, 1.44269504f, kRound);
   const float n = shifted - kRound;
-  const float r = fused(n, -1.42860677e-6f, fused(n, -0.693145752f, x));  // ln 2 in two parts: n·(the first) is exact
+  const float r = fma(n, -1.42860677e-6f, fma(n, -0.693145752f, x));  // ln 2 in two parts: n·(the first) is exact
   return {r, std::bit_cast<uint32_t>(shifted)};
 }
 // 2·value·2^(n−1): in two steps, since 2^128 is no float. `x` decides where the result is infinite or too small.
-FN float scale_exp(float x, float value, uint32_t n) {
+FOVEA_HD float scale_exp(float x, float value, uint32_t n) {
   const float result = (value + value) * std::bit_cast<float>((n + 126u) << 23);
   if (x > 88.7228394f) return std::numeric_limits<float>::infinity();
   return x < -86.6433945f ? 0.f : result;
@@ -54,18 +68,18 @@ FN float scale_exp(float x, float value, uint32_t n) {
 
 }  // namespace detail
 
-FN float exp(float x) {
+FOVEA_HD float exp(float x) {
   const auto [r, n] = detail::split_for_exp(x);
   float p = 1.3814599e-3f;
-  p = fused(p, r, 8.368717e-3f);
-  p = fused(p, r, 4.166839e-2f);
-  p = fused(p, r, 0.16666521f);
-  p = fused(p, r, 0.49999994f);
-  p = fused(p, r * r, r) + 1.f;
+  p = fma(p, r, 8.368717e-3f);
+  p = fma(p, r, 4.166839e-2f);
+  p = fma(p, r, 0.16666521f);
+  p = fma(p, r, 0.49999994f);
+  p = fma(p, r * r, r) + 1.f;
   return detail::scale_exp(x, p, n);
 }
 
-FN float log(float x) {
+FOVEA_HD float log(float x) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const bool denormal = x < 1.17549435e-38f;
   const uint32_t bits = std::bit_cast<uint32_t>(denormal ? x * 8388608.f : x);
@@ -73,36 +87,36 @@ FN float log(float x) {
   const int32_t n = static_cast<int32_t>(bits - 0x3f3504f3u) >> 23;
   const float f = std::bit_cast<float>(bits - (static_cast<uint32_t>(n) << 23)) - 1.f;
   float p = -7.634503e-2f;
-  p = fused(p, f, 0.12761578f);
-  p = fused(p, f, -0.13160181f);
-  p = fused(p, f, 0.14201757f);
-  p = fused(p, f, -0.16623357f);
-  p = fused(p, f, 0.20001227f);
-  p = fused(p, f, -0.2500082f);
-  p = fused(p, f, 0.3333333f);
+  p = fma(p, f, 0.12761578f);
+  p = fma(p, f, -0.13160181f);
+  p = fma(p, f, 0.14201757f);
+  p = fma(p, f, -0.16623357f);
+  p = fma(p, f, 0.20001227f);
+  p = fma(p, f, -0.2500082f);
+  p = fma(p, f, 0.3333333f);
   const float exponent = static_cast<float>(denormal ? n - 23 : n);
   const float square = f * f;
-  float tail = fused(p * f, square, exponent * 1.42860677e-6f);
-  tail = fused(-0.5f, square, tail);
-  const float result = fused(exponent, 0.693145752f, f + tail);
+  float tail = fma(p * f, square, exponent * 1.42860677e-6f);
+  tail = fma(-0.5f, square, tail);
+  const float result = fma(exponent, 0.693145752f, f + tail);
   if (x == 0.f) return -kInfinity;
   return x < kInfinity ? (x < 0.f ? std::numeric_limits<float>::quiet_NaN() : result) : x;  // NaN and +inf as they are
 }
 
-FN float log1p(float x) {
+FOVEA_HD float log1p(float x) {
   float p = -3.318474e-3f;
-  p = fused(p, x, 2.0204589e-2f);
-  p = fused(p, x, -5.7664447e-2f);
-  p = fused(p, x, 0.106805556f);
-  p = fused(p, x, -0.15355396f);
-  p = fused(p, x, 0.196954f);
-  p = fused(p, x, -0.24958587f);
-  p = fused(p, x, 0.33330512f);
-  p = fused(p, x, -0.4999993f);
-  return fused(p, x * x, x);
+  p = fma(p, x, 2.0204589e-2f);
+  p = fma(p, x, -5.7664447e-2f);
+  p = fma(p, x, 0.106805556f);
+  p = fma(p, x, -0.15355396f);
+  p = fma(p, x, 0.196954f);
+  p = fma(p, x, -0.24958587f);
+  p = fma(p, x, 0.33330512f);
+  p = fma(p, x, -0.4999993f);
+  return fma(p, x * x, x);
 }
 
-FN float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
+FOVEA_HD float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
 
 // One instruction of the GPU's special-function units each (and a product), where a loss or a gradient, and no
 // decision, hangs on the result; the CPU's forms are exp(x) and 1 / x. The rounding of x · log2 e grows with |x|:
@@ -110,7 +124,7 @@ FN float sigmoid(float x) { return 1.f / (1.f + exp(-x)); }
 // <= kHardwareExpError + |x| · kHardwareExpSlope.
 inline constexpr double kHardwareExpError = 0x1p-22;
 inline constexpr double kHardwareExpSlope = 7.3e-8;  // 2^−24 of the product, 1.3e-8 of the constant
-FN float hardware_exp(float x) {                     // under 2^−126 the result is 0
+FOVEA_HD float approx_exp(float x) {                 // under 2^−126 the result is 0
 #if defined(__CUDA_ARCH__)
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x * 1.44269504f));
@@ -119,7 +133,7 @@ FN float hardware_exp(float x) {                     // under 2^−126 the resul
   return exp(x);
 #endif
 }
-FN float hardware_reciprocal(float x) {  // 1 <= x < 2^126
+FOVEA_HD float hardware_reciprocal(float x) {  // 1 <= x < 2^126
 #if defined(__CUDA_ARCH__)
   float result;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
@@ -132,14 +146,14 @@ FN float hardware_reciprocal(float x) {  // 1 <= x < 2^126
 // log1p(x) + plus, x in [0, 1]: 2 atanh(t) with t = x / (2 + x), on the GPU as t · (a polynomial in t²). Relative error
 // of log1p <= kHardwareLog1pError, then the sum's rounding.
 inline constexpr double kHardwareLog1pError = 6e-7;  // 1.65e-7 of the polynomial, seven roundings
-FN float hardware_log1p(float x, float plus) {
+FOVEA_HD float hardware_log1p(float x, float plus) {
 #if defined(__CUDA_ARCH__)
   const float t = x * hardware_reciprocal(x + 2.f), square = t * t;
   float p = 0.3422605f;
-  p = fused(p, square, 0.39589461f);
-  p = fused(p, square, 0.66676003f);
-  p = fused(p, square, 1.9999997f);
-  return fused(p, t, plus);
+  p = fma(p, square, 0.39589461f);
+  p = fma(p, square, 0.66676003f);
+  p = fma(p, square, 1.9999997f);
+  return fma(p, t, plus);
 #else
   return log1p(x) + plus;
 #endif

@@ -16,13 +16,13 @@ inline constexpr int kPackWidth = 16 / static_cast<int>(sizeof(T));
 template <class T, int N>
 struct alignas(sizeof(T) * N <= 16 ? sizeof(T) * N : alignof(T)) Pack {
   T value[N];
-  FN T& operator[](int i) { return value[i]; }
-  FN const T& operator[](int i) const { return value[i]; }
+  FOVEA_HD T& operator[](int i) { return value[i]; }
+  FOVEA_HD const T& operator[](int i) const { return value[i]; }
 };
 
 // `from` and `to` are aligned to the pack on the GPU; there a pack of more than 16 bytes takes several accesses of 16.
 template <int N, class T>
-FN Pack<T, N> load_pack(const T* from) {
+FOVEA_HD Pack<T, N> load_pack(const T* from) {
 #if defined(__CUDA_ARCH__)
   if constexpr (N > kPackWidth<T>) {
     static_assert(N % kPackWidth<T> == 0);
@@ -37,7 +37,7 @@ FN Pack<T, N> load_pack(const T* from) {
   return *reinterpret_cast<const Pack<T, N>*>(from);
 }
 template <int N, class T>
-FN void store_pack(T* to, const Pack<T, N>& pack) {
+FOVEA_HD void store_pack(T* to, const Pack<T, N>& pack) {
 #if defined(__CUDA_ARCH__)
   if constexpr (N > kPackWidth<T>) {
     static_assert(N % kPackWidth<T> == 0);
@@ -58,7 +58,7 @@ struct PackWords {
   static_assert(sizeof(T) * N % 4 == 0 && (sizeof(T) == 4 || sizeof(T) == 2));
   uint32_t word[sizeof(T) * N / 4];
 
-  FN static PackWords load(const T* from) {
+  FOVEA_HD static PackWords load(const T* from) {
 #if defined(__CUDA_ARCH__)
     static_assert(sizeof(PackWords) == 16);
     return std::bit_cast<PackWords>(*reinterpret_cast<const uint4*>(from));
@@ -68,7 +68,7 @@ struct PackWords {
     return pack;
 #endif
   }
-  FN float operator[](int k) const {
+  FOVEA_HD float operator[](int k) const {
     if constexpr (sizeof(T) == 4) return std::bit_cast<float>(word[k]);
     return std::bit_cast<float>(k % 2 == 0 ? word[k / 2] << 16 : word[k / 2] & 0xffff0000u);
   }

@@ -5,7 +5,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/device/memory.h"
-#include "kernels/launch/cpu_form.h"
+#include "kernels/launch/cpu_kernel.h"
 #include "tests/cuda/program.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
@@ -137,8 +137,8 @@ TEST_CASE("standin: fault: an error of a launch says the kernel, its sizes and t
 
 TEST_CASE("standin: launches beyond the device's limits are refused", "[standin][fault]") {
   Queue queue(DeviceKind::Cuda);
-  REQUIRE(launch::CpuForm::first() != nullptr);
-  const void* kernel = launch::CpuForm::first()->kernel;
+  REQUIRE(launch::CpuKernel::first() != nullptr);
+  const void* kernel = launch::CpuKernel::first()->kernel;
   const auto stream = static_cast<cudaStream_t>(queue.stream());
   CHECK(cudaLaunchKernel(kernel, 1, 2048, nullptr, 0, stream) == cudaErrorInvalidConfiguration);
   CHECK(cudaLaunchKernel(kernel, dim3(1, 65536), 256, nullptr, 0, stream) == cudaErrorInvalidConfiguration);

@@ -204,7 +204,7 @@ TEST_CASE("standin: a recording with times tells what each of its calls took in 
     values.twice();
     values.twice();
   };
-  queue.rehearse(body);
+  queue.warm_up(body);
   const Recording recording = queue.record(body, {.times = true});
   QueueProfile profile;
   for (int replays = 1; replays <= 2; ++replays) {

@@ -36,7 +36,7 @@ Trained values_after(int steps, How how, const std::string& name, Precision prec
   if (how != How::Replayed) {
     for (int i = 0; i < steps; ++i) step(net, optimizer);
   } else {
-    net.context.queue.rehearse([&] { step(net, optimizer); });
+    net.context.queue.warm_up([&] { step(net, optimizer); });
     standin::reset_report();
     parameters.before_step(net.context);
     const Recording recording = net.context.queue.record([&] { step(net, optimizer); });
@@ -201,7 +201,7 @@ Needs needs_of(int batch, Precision precision) {
   const Tensor images = context.empty({n, 800, 800, 3}, context.activation_dtype);
   const Truth truth{context.empty({n, 64, 4}, DType::F32), context.empty({n, 64}, DType::I32),
                     context.empty({n, 64}, DType::U8), context.empty({n}, DType::I32)};
-  const LevelSize size{800, 800};
+  const Size2d size{800, 800};
   {
     Tape tape(context, false);
     model.anchors_for(model.forward(tape, context.empty({1, 800, 800, 3}, context.activation_dtype)), size);
@@ -216,7 +216,7 @@ Needs needs_of(int batch, Precision precision) {
   context.memory.release_cached();
   context.memory.reset_peak();
   standin::reset_report();
-  context.queue.rehearse(run);
+  context.queue.warm_up(run);
   model.parameters().before_step(context);
   const Recording recording = context.queue.record(run);
   const auto report = standin::report();

@@ -92,10 +92,10 @@ TEST_CASE("what a rehearsal makes to be kept is out of the reach of recordings m
     const Tensor passing = context.empty({64}, DType::F32);
     context.queue.copy(passing.raw(), ones.raw(), ones.bytes());
   };
-  context.queue.rehearse(body);
+  context.queue.warm_up(body);
   const Recording recording = context.queue.record(body);
   Tensor table;
-  context.queue.rehearse([&] { table = Tensor::from<float>(context.memory, {64}, std::vector<float>(64, 2.f)); });
+  context.queue.warm_up([&] { table = Tensor::from<float>(context.memory, {64}, std::vector<float>(64, 2.f)); });
   recording.replay();
   CHECK(table.to_host<float>() == std::vector<float>(64, 2.f));
 }

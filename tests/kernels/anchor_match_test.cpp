@@ -156,8 +156,8 @@ TEST_CASE("anchor matching golden values", "[anchor_match]") {
     images[0].push_back({{flat_boxes[i], flat_boxes[i + 1], flat_boxes[i + 2], flat_boxes[i + 3]}, 0});
   TestQueue queue;
   CHECK(run(queue, anchors, images, {0.5f, 0.4f, false}).front().matches == file.read<int32_t>("matches"));
-  for (const Way way : {Way::Fast, Way::FibersShuffled}) {
-    queue.set_way(way);
+  for (const ExecutionMode way : {ExecutionMode::Vectorized, ExecutionMode::FibersShuffled}) {
+    queue.set_execution_mode(way);
     CHECK(run(queue, anchors, images, {}).front().matches == file.read<int32_t>("matches_low_quality"));
   }
 }

@@ -86,7 +86,7 @@ struct BoxProblem {
       loss.mag[0] += factor * (error.value.error + (64. * shape.anchors_per_location + 16) * loss_at(d));
       for (int k = 0; k < 4; ++k) {
         gradient.ref[i * 4 + k] = factor * slopes[k];
-        gradient.mag[i * 4 + k] = factor * (error.slope[k].error + std::abs(slopes[k]) + kStepError * loss_at(d));
+        gradient.mag[i * 4 + k] = factor * (error.derivative[k].error + std::abs(slopes[k]) + kStepError * loss_at(d));
         const size_t column = i % anchor_count % shape.anchors_per_location * 4 + k;
         bias.ref[column] += gradient.ref[i * 4 + k];
         // The sum is of gradients as stored in T, 64 at a time.
@@ -171,13 +171,13 @@ TEST_CASE("box losses of a perfect prediction and of boxes apart", "[box_loss]")
   for (const BoxLoss kind : {BoxLoss::L1, BoxLoss::SmoothL1, BoxLoss::GIoU, BoxLoss::DIoU, BoxLoss::CIoU}) {
     const auto term = kernels::box_loss_term<float>(kind, 1.f, {}, anchor, {0, 0, 0, 0}, anchor);
     CHECK(term.value == Approx(0).margin(1e-6));
-    for (const float slope : term.slope) CHECK(slope == Approx(0).margin(1e-6));
+    for (const float derivative : term.derivative) CHECK(derivative == Approx(0).margin(1e-6));
   }
   // Apart, the IoU says nothing; the gradient must still point to the truth.
   for (const BoxLoss kind : {BoxLoss::GIoU, BoxLoss::DIoU, BoxLoss::CIoU}) {
     const auto term = kernels::box_loss_term<float>(kind, 1.f, {}, anchor, {0, 0, 0, 0}, {200, 20, 250, 90});
     CHECK(term.value > 1.f);
-    CHECK(term.slope[0] < 0.f);
+    CHECK(term.derivative[0] < 0.f);
   }
 }
 
@@ -198,8 +198,8 @@ TEST_CASE("box losses golden values", "[box_loss]") {
       expected_loss.ref.push_back(0);
       for (int k = 0; k < (elementwise ? 4 : 1); ++k) expected_loss.ref.back() += loss[elementwise ? row * 4 + k : row];
       for (int k = 0; k < 4; ++k) {
-        slopes.push_back(term.slope[k]);
-        expected_slope.mag.push_back(error.slope[k].error);
+        slopes.push_back(term.derivative[k]);
+        expected_slope.mag.push_back(error.derivative[k].error);
       }
     }
     CHECK_CLOSE(losses, expected_loss, kTrackedRoundings);

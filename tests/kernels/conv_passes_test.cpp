@@ -27,7 +27,7 @@ std::vector<T> with_zeros(std::vector<T> values) {  // as a ReLU leaves them
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("padding channels copies what is there and is zero beyond it", "[conv_parts]", float, bfloat16) {
+TEMPLATE_TEST_CASE("padding channels copies what is there and is zero beyond it", "[conv_passes]", float, bfloat16) {
   struct Case {
     int64_t from_rows, rows;
     int from_channels, channels;
@@ -51,7 +51,7 @@ TEMPLATE_TEST_CASE("padding channels copies what is there and is zero beyond it"
   }
 }
 
-TEST_CASE("padding a bias rounds it to bf16", "[conv_parts]") {
+TEST_CASE("padding a bias rounds it to bf16", "[conv_passes]") {
   const auto bias = seeded_uniform<float>(36, 2);
   for_each_way_to_run([&](Queue& queue) {
     Guarded<float> from(bias);
@@ -62,7 +62,7 @@ TEST_CASE("padding a bias rounds it to bf16", "[conv_parts]") {
   });
 }
 
-TEMPLATE_TEST_CASE("finishing a forward pass crops it, adds, and is a ReLU", "[conv_parts]", float, bfloat16) {
+TEMPLATE_TEST_CASE("finishing a forward pass crops it, adds, and is a ReLU", "[conv_passes]", float, bfloat16) {
   for (const RowCase c : kCrops)
     for (const bool has_add : {false, true})
       for (const bool has_bias : {false, true})
@@ -118,46 +118,46 @@ void check_finish_gradient() {
 
 }  // namespace
 
-TEST_CASE("finishing a gradient crops it, adds it to what is there, and masks the sum", "[conv_parts]") {
+TEST_CASE("finishing a gradient crops it, adds it to what is there, and masks the sum", "[conv_passes]") {
   check_finish_gradient<float, float>();
   check_finish_gradient<bfloat16, bfloat16>();
   check_finish_gradient<bfloat16, float>();
 }
 
-// The folded convolution has to be the same convolution: its terms are those of the definition, in the same dtype.
-TEMPLATE_TEST_CASE("a strided convolution of few channels, folded, is the same convolution", "[conv_parts]", float,
-                   bfloat16) {
+// Space to depth has to be the same convolution: its terms are those of the definition, in the same dtype.
+TEMPLATE_TEST_CASE("a strided convolution of few channels as space to depth is the same convolution", "[conv_passes]",
+                   float, bfloat16) {
   for (const ConvShape s : {ConvShape{2, 12, 14, 3, 4, 7, 7, 2, 3, 1},  // the stem
                             ConvShape{1, 11, 9, 3, 5, 7, 7, 2, 3, 1},   // odd images
                             ConvShape{1, 8, 8, 4, 3, 3, 3, 2, 1, 1}, ConvShape{1, 6, 7, 1, 2, 2, 4, 2, 0, 1},
                             ConvShape{1, 1, 1, 2, 2, 3, 3, 2, 1, 1}}) {
     CAPTURE(s.in_h, s.in_w, s.in_c, s.kernel_h, s.kernel_w, s.pad);
-    REQUIRE(kernels::folds(s));
-    const ConvShape fold = kernels::folded(s);
-    REQUIRE(fold.in_c % 8 == 0);
-    REQUIRE(fold.out_h() == s.out_h());
-    REQUIRE(fold.out_w() == s.out_w());
+    REQUIRE(kernels::uses_space_to_depth(s));
+    const ConvShape deep = kernels::space_to_depth_shape(s);
+    REQUIRE(deep.in_c % 8 == 0);
+    REQUIRE(deep.out_h() == s.out_h());
+    REQUIRE(deep.out_w() == s.out_w());
     const auto x = seeded_uniform<TestType>(s.input_count(), 1), w = seeded_uniform<TestType>(s.weight_count(), 2),
                dy = seeded_uniform<TestType>(s.output_count(), 3);
     const auto before = seeded_uniform<float>(s.weight_count(), 4);
     const auto doubles = [](const auto& v) { return oracle::Values(v.begin(), v.end()); };
     for_each_way_to_run([&](Queue& queue) {
-      Guarded<TestType> image(x), weights(w), folded_image(fold.input_count()), folded_weights(fold.weight_count());
-      kernels::fold_pixels(queue, s, image.data(), folded_image.data());
-      kernels::fold_weights(queue, s, weights.data(), folded_weights.data());
+      Guarded<TestType> image(x), weights(w), folded_image(deep.input_count()), folded_weights(deep.weight_count());
+      kernels::space_to_depth(queue, s, image.data(), folded_image.data());
+      kernels::space_to_depth_weights(queue, s, weights.data(), folded_weights.data());
       const auto y =
-          oracle::conv_forward(fold, doubles(folded_image.values()), doubles(folded_weights.values()), {}, {}, false);
+          oracle::conv_forward(deep, doubles(folded_image.values()), doubles(folded_weights.values()), {}, {}, false);
       const auto expected = oracle::conv_forward(s, doubles(x), doubles(w), {}, {}, false);
       // The sums are in fp64 on both sides, in another order.
-      CHECK(disagreement<double>(y.ref, expected, double(fold.weight_count()), epsilon_of<double>()) == "");
+      CHECK(disagreement<double>(y.ref, expected, double(deep.weight_count()), epsilon_of<double>()) == "");
 
-      const auto gradient = oracle::conv_backward_weight(fold, doubles(folded_image.values()), doubles(dy), {});
+      const auto gradient = oracle::conv_backward_weight(deep, doubles(folded_image.values()), doubles(dy), {});
       std::vector<float> folded_gradient(gradient.ref.begin(), gradient.ref.end());
       Guarded<float> from(folded_gradient), dweight(before);
-      kernels::unfold_weight_gradient(queue, s, from.data(), true, dweight.data());
+      kernels::depth_to_space_weight_gradient(queue, s, from.data(), true, dweight.data());
       // fp32: the gradient rounded once, and one addition.
       CHECK_CLOSE(dweight.values(), oracle::conv_backward_weight(s, doubles(x), doubles(dy), doubles(before)), 2);
-      kernels::unfold_weight_gradient(queue, s, from.data(), false, dweight.data());
+      kernels::depth_to_space_weight_gradient(queue, s, from.data(), false, dweight.data());
       CHECK_CLOSE(dweight.values(), oracle::conv_backward_weight(s, doubles(x), doubles(dy), {}), 2);
     });
   }
@@ -179,7 +179,7 @@ int64_t looked_at(const ConvShape& s, int n, int p, int q) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("gathering takes the pixels that a strided 1x1 convolution looks at", "[conv_parts]", float,
+TEMPLATE_TEST_CASE("gathering takes the pixels that a strided 1x1 convolution looks at", "[conv_passes]", float,
                    bfloat16) {
   for (const ConvShape& s : kStrided) {
     CAPTURE(s.in_h, s.in_w, s.in_c, s.stride);
@@ -206,8 +206,8 @@ TEMPLATE_TEST_CASE("gathering takes the pixels that a strided 1x1 convolution lo
   CHECK_FALSE(kernels::gathers({1, 8, 8, 16, 16, 1, 1, 2, 0, 2}));
 }
 
-TEMPLATE_TEST_CASE("scattering puts or adds a gradient where the convolution looked, and masks the sum", "[conv_parts]",
-                   float, bfloat16) {
+TEMPLATE_TEST_CASE("scattering puts or adds a gradient where the convolution looked, and masks the sum",
+                   "[conv_passes]", float, bfloat16) {
   for (const ConvShape& s : kStrided)
     for (const bool accumulate : {false, true})
       for (const bool has_mask : {false, true}) {

@@ -136,9 +136,9 @@ TEMPLATE_TEST_CASE("focal loss and gradients agree with the paper", "[focal_loss
 TEST_CASE("focal loss of so many locations that a block takes several chunks", "[focal_loss]") {
   // 4166 chunks of 64 locations and one tile of columns: groups of two chunks, some of them of two images.
   const FocalProblem<bfloat16> problem({{{{367, 363}, {11, 5}}, 2, 1, 5, 3}, 0.25f, 2.f});
-  for (const Way way : {Way::Fast, Way::FibersShuffled}) {
+  for (const ExecutionMode way : {ExecutionMode::Vectorized, ExecutionMode::FibersShuffled}) {
     TestQueue queue;
-    queue.set_way(way, 3);
+    queue.set_execution_mode(way, 3);
     const auto result = run(queue, problem, true);
     CHECK_CLOSE(result.gradient, problem.gradient, kElementRoundings);
     CHECK_CLOSE(result.loss, problem.loss, problem.sum_roundings(queue, 2));

@@ -98,7 +98,7 @@ TEST_CASE("replay: a rehearsal leaves the memory that its recording needs", "[me
     memory.free(a);
     memory.free(b);
   };
-  queue.rehearse(body);
+  queue.warm_up(body);
   const auto before = memory.statistics().from_system;
   queue.record(body);
   CHECK(memory.statistics().from_system == before);

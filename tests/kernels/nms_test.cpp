@@ -139,7 +139,7 @@ TEMPLATE_TEST_CASE("detection takes the boxes that its definition takes", "[nms]
   double closest = 1;
   for_each_way_to_run([&](Queue& queue) {
     // Sorting 1,000 candidates a level on fibers takes long and shows no more than 25 do.
-    if (queue.way() != Way::Fast && settings.candidates_per_level == 1000) return;
+    if (queue.execution_mode() != ExecutionMode::Vectorized && settings.candidates_per_level == 1000) return;
     check<TestType>(run<TestType>(queue, problem), problem, closest);
   });
   CHECK(closest > 1e-5);  // no decision of the oracle hung on rounding

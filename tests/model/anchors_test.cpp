@@ -9,7 +9,7 @@ TEST_CASE("golden: anchors equal torchvision's exactly", "[anchors]") {
   const auto golden = test::golden("anchors");
   AnchorConfig config;
   config.rounded = true;
-  const std::vector<LevelSize> levels{{20, 28}, {10, 14}, {5, 7}, {3, 4}, {2, 2}};
+  const std::vector<Size2d> levels{{20, 28}, {10, 14}, {5, 7}, {3, 4}, {2, 2}};
   const auto expected_cells = golden.read<float>("cells");
   std::vector<float> cells;
   for (size_t level = 0; level < 5; ++level) {

@@ -114,7 +114,7 @@ struct GoldenNetwork {
   RetinaNet model;
   Tensor images;
   Truth truth;
-  LevelSize size{};
+  Size2d size{};
 };
 
 // One step of training on the golden batch.

@@ -1,7 +1,7 @@
 // The GPU's convolution against its definition, with plans of the described H200 whose graphs run on the CPU
 // (graph_runtime.cpp): all of it but cuDNN's own kernels.
 #include "kernels/conv/backend.h"
-#include "kernels/conv/cuda/conv_form.h"
+#include "kernels/conv/cuda/padded_shape.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"

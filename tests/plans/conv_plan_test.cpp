@@ -21,7 +21,7 @@ using kernels::ConvShape;
 namespace {
 
 struct Input {
-  LevelSize size;
+  Size2d size;
   int batch;
 };
 const Input kInputs[] = {{{800, 800}, 16}, {{512, 512}, 32}, {{800, 1344}, 1}};

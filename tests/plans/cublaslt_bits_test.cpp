@@ -1,7 +1,7 @@
 // The bits that a product's ReLU leaves (kernels/conv/conv.h: relu_bits), and the data gradients that they mask.
 #include "kernels/conv/backend.h"
 #include "tests/plans/graph_runtime.h"
-#include "tests/plans/products.h"
+#include "tests/plans/matmuls.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
 

@@ -12,7 +12,7 @@
 #include "kernels/conv/cuda/matmul_backend.h"
 #include "kernels/conv/cuda/plan_file.h"
 #include "tests/plans/graph_runtime.h"
-#include "tests/plans/products.h"
+#include "tests/plans/matmuls.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
@@ -31,7 +31,7 @@ using cudnn::test::seconds_to_come;
 using kernels::ConvPass;
 using kernels::ConvPlan;
 using kernels::ConvShape;
-using kernels::Rival;
+using kernels::CudnnEstimate;
 using oracle::Values;
 
 TEMPLATE_TEST_CASE("by plan: a 1x1 convolution forward as a product agrees with its definition", "[plans][cublaslt]",
@@ -147,7 +147,7 @@ TEST_CASE("plan: an algorithm that fails where it is timed is passed over, which
     CAPTURE(failing);
     const TemporaryFolder folder;
     const auto left = failing == 0 ? cublaslt::test::kPlain : cublaslt::test::kSumInParts;
-    const auto algorithm = [&](const Products& products, const Rival& rival) {
+    const auto algorithm = [&](const Products& products, const CudnnEstimate& rival) {
       REQUIRE(products->backward_weight(queue, s, DType::BF16, {x.data(), dy.data(), false, dweight.data()}, rival));
       return executed_products.back().algorithm;
     };
@@ -256,7 +256,7 @@ TEST_CASE("plan: where product and cuDNN were timed the times decide, also while
   Queue queue;
   Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), dy(seeded_uniform<bfloat16>(s.output_count(), 2));
   Guarded<float> dweight(s.weight_count());
-  const auto takes = [&](const Rival& rival) {
+  const auto takes = [&](const CudnnEstimate& rival) {
     return products->backward_weight(queue, s, DType::BF16, {x.data(), dy.data(), false, dweight.data()}, rival);
   };
   CHECK_FALSE(takes(kFast));
@@ -277,7 +277,7 @@ TEST_CASE("plan: timed products are kept in their file for the next process", "[
   Queue queue;
   Guarded<bfloat16> x(seeded_uniform<bfloat16>(s.input_count(), 1)), dy(seeded_uniform<bfloat16>(s.output_count(), 2));
   Guarded<float> dweight(s.weight_count());
-  const auto algorithm = [&](const Rival& rival) {
+  const auto algorithm = [&](const CudnnEstimate& rival) {
     const Products products(folder.path().string());
     const bool taken =
         products->backward_weight(queue, s, DType::BF16, {x.data(), dy.data(), false, dweight.data()}, rival);

@@ -16,14 +16,14 @@ using kernels::ConvPass;
 using kernels::ConvShape;
 
 namespace {
-constexpr kernels::Rival kSlow{.modelled = std::numeric_limits<double>::infinity()};
+constexpr kernels::CudnnEstimate kSlow{.modelled = std::numeric_limits<double>::infinity()};
 }
 
 TEMPLATE_TEST_CASE("plan: products of fp32 tensors use TF32 where it is asked for", "[plans][cublaslt]", float,
                    bfloat16) {
   constexpr DType dtype = dtype_of<TestType>();
   kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  const auto products = kernels::make_conv_products("", packed);
+  const auto products = kernels::make_conv_matmuls("", packed);
   REQUIRE(products != nullptr);
   const ConvShape s{1, 20, 20, 8, 8};
   Queue queue;

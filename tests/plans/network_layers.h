@@ -7,7 +7,7 @@
 namespace fovea::test {
 
 // Of a training step's forward pass at a size, one image.
-inline std::vector<ConvTrace> layers_at(RetinaNet& model, Context& context, LevelSize size) {
+inline std::vector<ConvTrace> layers_at(RetinaNet& model, Context& context, Size2d size) {
   return traced_layers(context, model, {1, size.height, size.width, 3}, /*training=*/true);
 }
 

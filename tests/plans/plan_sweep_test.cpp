@@ -25,7 +25,7 @@ using kernels::ConvShape;
 namespace {
 
 constexpr int kDepths[] = {18, 50, 101};
-constexpr LevelSize kSizes[] = {{640, 640}, {800, 800}, {1024, 1024}, {800, 1344}};
+constexpr Size2d kSizes[] = {{640, 640}, {800, 800}, {1024, 1024}, {800, 1344}};
 const std::vector<int> kBatches{1, 2, 4, 8, 16, 24, 32, 48, 64}, kHeld{1, 32};
 constexpr const char* kTable = FOVEA_TEST_DATA "/plan_kinds_h200.txt";
 
@@ -45,7 +45,7 @@ std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> distinct_layers() {
     config.backbone.frozen_stages = 0;
     Context context(DeviceKind::Cpu, Precision::F32);
     RetinaNet model(context, config, 1);
-    for (const LevelSize size : kSizes)
+    for (const Size2d size : kSizes)
       for (const ConvTrace& layer : test::layers_at(model, context, size))
         merge(layer, layers[{layer.shape, layer.fusion}]);
   }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <sstream>
 
-#include "kernels/launch/cpu_form.h"
+#include "kernels/launch/cpu_kernel.h"
 #include "tests/standin/state.h"
 
 extern "C" const char __executable_start, _end;  // of the program with its constants and variables, from the linker
@@ -74,7 +74,7 @@ cudaError_t launch(const void* kernel, const dim3& grid, const dim3& block, void
                    cudaStream_t stream) {
   State& s = state();
   const auto known = s.kernels.find(kernel);
-  const fovea::launch::CpuForm* form = fovea::launch::CpuForm::find(kernel);
+  const fovea::launch::CpuKernel* form = fovea::launch::CpuKernel::find(kernel);
   if (known == s.kernels.end() || form == nullptr) return cudaErrorInvalidDeviceFunction;
   if (!within_limits(grid, block, shared)) return cudaErrorInvalidConfiguration;
   if (has_host_address(form->functor_bytes(arguments))) return cudaErrorIllegalAddress;

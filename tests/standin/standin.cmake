@@ -43,7 +43,7 @@ fovea_use_standin(fovea_standin)
 
 file(GLOB sources CONFIGURE_DEPENDS cuda/*.cpp)
 if(NOT FOVEA_HAS_CUBLASLT)
-  list(FILTER sources EXCLUDE REGEX "products_test")
+  list(FILTER sources EXCLUDE REGEX "matmul_test")
 endif()
 add_executable(test_cuda ${sources})
 target_link_libraries(test_cuda PRIVATE fovea_test_support fovea_cli)

@@ -1,7 +1,7 @@
 // A stand-in for the CUDA runtime: a test double of cudart, linked in its place (CMake property FOVEA_STANDIN), with
 // which the objects compiled for the GPU run where there is none. Memory is the host's, bounded and checked; a launch
-// does what the kernel's CPU form does (kernels/launch/cpu_form.h); streams, events, captures and graphs behave as the
-// real ones, errors included. Its device is an H200.
+// does what the kernel's CPU form does (kernels/launch/cpu_kernel.h); streams, events, captures and graphs behave as
+// the real ones, errors included. Its device is an H200.
 //
 // Environment:
 //   FOVEA_STANDIN_REPORT=FILE          at exit, what was called, launched, held (JSON)

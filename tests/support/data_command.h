@@ -1,4 +1,4 @@
-// The program run with a note of what it said, and annotations in COCO form written by hand.
+// The program run with a note of what it said, and annotations in COCO format written by hand.
 #pragma once
 #include <fmt/format.h>
 #include <fmt/ranges.h>

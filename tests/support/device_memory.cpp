@@ -104,7 +104,7 @@ void use_device_memory() { test_device(); }
 }  // namespace fovea::test
 
 #if FOVEA_HAS_CUDA
-// The other forms call these.
+// The other formats call these.
 void* operator new(size_t bytes) { return fovea::test::take(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
   return fovea::test::take(bytes, static_cast<size_t>(alignment));

@@ -10,7 +10,7 @@ namespace fovea::test {
 
 inline std::ptrdiff_t lines_in(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
 
-inline std::string name_of(Form form) { return entry_of(form).name; }
+inline std::string name_of(DatasetFormat format) { return entry_of(format).name; }
 
 struct FaultBench : TrainingBench {
   explicit FaultBench(const Files& files, const std::string& name = "data") {

@@ -1,9 +1,9 @@
-// One small data set written in any of the four forms, to be broken in each alike.
+// One small data set written in any of the four formats, to be broken in each alike.
 #pragma once
 #include <cmath>
 
 #include "tests/support/data_command.h"
-#include "tests/support/form_files.h"
+#include "tests/support/format_files.h"
 
 namespace fovea::test {
 
@@ -12,7 +12,7 @@ using Files = std::map<std::string, std::string>;
 struct MadeBox {
   std::array<double, 4> corners{3, 4, 33, 34};
   std::string label = "cat";  // the only class that the set knows
-  bool ignored = false;       // a crowd; in VOC's form a difficult object
+  bool ignored = false;       // a crowd; in VOC's format a difficult object
 };
 
 struct MadeImage {
@@ -93,28 +93,28 @@ inline std::string yolo_text(const MadeImage& image) {
 struct MadePlaces {
   std::string images, first_annotation;
 };
-inline MadePlaces places(Form form, const std::string& split, const MadeImages& set) {
+inline MadePlaces places(DatasetFormat format, const std::string& split, const MadeImages& set) {
   const std::string stem = made_set::stem(set.at(0).name);
-  if (form == Form::Coco) return {split + "/", "annotations/instances_" + split + ".json"};
-  if (form == Form::Voc) return {"JPEGImages/", "Annotations/" + stem + ".xml"};
-  if (form == Form::Csv) return {split + "/", split + ".csv"};
+  if (format == DatasetFormat::Coco) return {split + "/", "annotations/instances_" + split + ".json"};
+  if (format == DatasetFormat::Voc) return {"JPEGImages/", "Annotations/" + stem + ".xml"};
+  if (format == DatasetFormat::Csv) return {split + "/", split + ".csv"};
   return {"images/" + split + "/", "labels/" + split + "/" + stem + ".txt"};
 }
 
-// No two images of a set have the same name, as VOC's form asks for.
-inline Files made_files(Form form, const MadeImages& train, const MadeImages& val) {
+// No two images of a set have the same name, as VOC's format asks for.
+inline Files made_files(DatasetFormat format, const MadeImages& train, const MadeImages& val) {
   Files files;
-  if (form == Form::Csv) files["classes.csv"] = "cat,0\n";
-  if (form == Form::Voc) files["classes.txt"] = "cat\n";
-  if (form == Form::Yolo) files["data.yaml"] = "train: images/train\nval: images/val\nnames: [cat]\n";
+  if (format == DatasetFormat::Csv) files["classes.csv"] = "cat,0\n";
+  if (format == DatasetFormat::Voc) files["classes.txt"] = "cat\n";
+  if (format == DatasetFormat::Yolo) files["data.yaml"] = "train: images/train\nval: images/val\nnames: [cat]\n";
   for (const auto& [split, set] : {std::pair<std::string, const MadeImages&>{"train", train}, {"val", val}}) {
-    if (form == Form::Coco) files["annotations/instances_" + split + ".json"] = made_set::coco_text(set);
-    if (form == Form::Voc) made_set::add_voc(files, split, set);
-    if (form == Form::Csv) files[split + ".csv"] = made_set::csv_text(split, set);
+    if (format == DatasetFormat::Coco) files["annotations/instances_" + split + ".json"] = made_set::coco_text(set);
+    if (format == DatasetFormat::Voc) made_set::add_voc(files, split, set);
+    if (format == DatasetFormat::Csv) files[split + ".csv"] = made_set::csv_text(split, set);
     for (const MadeImage& image : set) {
-      if (form == Form::Yolo)
+      if (format == DatasetFormat::Yolo)
         files["labels/" + split + "/" + made_set::stem(image.name) + ".txt"] = made_set::yolo_text(image);
-      if (form != Form::Voc) files[places(form, split, set).images + image.name] = image.content;
+      if (format != DatasetFormat::Voc) files[places(format, split, set).images + image.name] = image.content;
     }
   }
   return files;

@@ -61,11 +61,12 @@ void for_each_way_to_run(const Body& body) {
     TestQueue queue;
     return body(queue);
   }
-  for (const Way way : {Way::Fast, Way::FibersForward, Way::FibersBackward, Way::FibersShuffled}) {
+  for (const ExecutionMode way : {ExecutionMode::Vectorized, ExecutionMode::FibersInOrder,
+                                  ExecutionMode::FibersReversed, ExecutionMode::FibersShuffled}) {
     const int way_to_run = static_cast<int>(way);
     CAPTURE(way_to_run);
     Queue queue;
-    queue.set_way(way, 17);
+    queue.set_execution_mode(way, 17);
     body(queue);
   }
 }

@@ -1,4 +1,4 @@
-// The rows on annotation files and their ids of the table of faults, for what the forms have of their own.
+// The rows on annotation files and their ids of the table of faults, for what the formats have of their own.
 #include "tests/support/catch.h"
 #include "tests/support/fault_bench.h"
 
@@ -11,14 +11,14 @@ namespace {
 const MadeImages kTrain{{"a.png", {{}}}, {"b.png", {{}}}}, kVal{{"v.png", {{}}}};
 
 // The good set, but for one file that holds this.
-Files with(Form form, const std::string& file, const std::string& text) {
-  Files files = made_files(form, kTrain, kVal);
+Files with(DatasetFormat format, const std::string& file, const std::string& text) {
+  Files files = made_files(format, kTrain, kVal);
   files[file] = text;
   return files;
 }
 
-Files without(Form form, const std::string& file) {
-  Files files = made_files(form, kTrain, kVal);
+Files without(DatasetFormat format, const std::string& file) {
+  Files files = made_files(format, kTrain, kVal);
   REQUIRE(files.erase(file) == 1);
   return files;
 }
@@ -40,68 +40,76 @@ struct Case {
 std::vector<Case> unusable_files() {
   const std::string json = made_set::coco_text(kTrain);
   return {
-      {"no JSON", without(Form::Coco, kJson), "has no split 'train'"},
-      {"empty JSON", with(Form::Coco, kJson, ""), "instances_train.json: is empty (0 bytes)"},
-      {"half a JSON", with(Form::Coco, kJson, json.substr(0, json.size() / 2)), "the file may be truncated"},
-      {"JSON of a list", with(Form::Coco, kJson, "[1, 2]"), "instances_train.json: byte 0: expected an object"},
-      {"no images in the JSON", with(Form::Coco, kJson, R"({"annotations": [], "categories": []})"), "no \"images\""},
-      {"images no list", with(Form::Coco, kJson, R"({"images": {}})"), "images: byte 11: expected a list"},
-      {"bytes that are no text", with(Form::Coco, kJson, coco_with("a.png", "\xff.png")), "is not UTF-8"},
-      {"a size in words", with(Form::Coco, kJson, coco_with("64", "\"big\"")), "images[0].width: expected an integer"},
-      {"a size of nothing", with(Form::Coco, kJson, coco_with("64", "0")), "images[0].width: expected a positive size"},
-      {"an id of an image in words", with(Form::Coco, kJson, coco_with("\"id\": 1", "\"id\": \"one\"")),
+      {"no JSON", without(DatasetFormat::Coco, kJson), "has no split 'train'"},
+      {"empty JSON", with(DatasetFormat::Coco, kJson, ""), "instances_train.json: is empty (0 bytes)"},
+      {"half a JSON", with(DatasetFormat::Coco, kJson, json.substr(0, json.size() / 2)), "the file may be truncated"},
+      {"JSON of a list", with(DatasetFormat::Coco, kJson, "[1, 2]"),
+       "instances_train.json: byte 0: expected an object"},
+      {"no images in the JSON", with(DatasetFormat::Coco, kJson, R"({"annotations": [], "categories": []})"),
+       "no \"images\""},
+      {"images no list", with(DatasetFormat::Coco, kJson, R"({"images": {}})"), "images: byte 11: expected a list"},
+      {"bytes that are no text", with(DatasetFormat::Coco, kJson, coco_with("a.png", "\xff.png")), "is not UTF-8"},
+      {"a size in words", with(DatasetFormat::Coco, kJson, coco_with("64", "\"big\"")),
+       "images[0].width: expected an integer"},
+      {"a size of nothing", with(DatasetFormat::Coco, kJson, coco_with("64", "0")),
+       "images[0].width: expected a positive size"},
+      {"an id of an image in words", with(DatasetFormat::Coco, kJson, coco_with("\"id\": 1", "\"id\": \"one\"")),
        "images[0].id: expected an integer below 2^53, found \"one\""},
-      {"an id of an image beyond 2^53", with(Form::Coco, kJson, coco_with("\"id\": 1", "\"id\": 9007199254740993")),
+      {"an id of an image beyond 2^53",
+       with(DatasetFormat::Coco, kJson, coco_with("\"id\": 1", "\"id\": 9007199254740993")),
        "images[0].id: expected an integer below 2^53"},
-      {"an unknown image", with(Form::Coco, kJson, coco_with("\"image_id\": 1", "\"image_id\": 5")),
+      {"an unknown image", with(DatasetFormat::Coco, kJson, coco_with("\"image_id\": 1", "\"image_id\": 5")),
        "annotations[0] (id 1): unknown image 5"},
-      {"an image's id twice", with(Form::Coco, kJson, coco_with("{\"id\": 2", "{\"id\": 1")),
+      {"an image's id twice", with(DatasetFormat::Coco, kJson, coco_with("{\"id\": 2", "{\"id\": 1")),
        "images[1].id: 1 is already the id of images[0]"},
 
-      {"empty XML", with(Form::Voc, "Annotations/a.xml", ""), "a.xml:1: not valid XML"},
-      {"half an XML", with(Form::Voc, "Annotations/a.xml", "<annotation>\n<object>\n<na"), "a.xml:3: not valid XML"},
+      {"empty XML", with(DatasetFormat::Voc, "Annotations/a.xml", ""), "a.xml:1: not valid XML"},
+      {"half an XML", with(DatasetFormat::Voc, "Annotations/a.xml", "<annotation>\n<object>\n<na"),
+       "a.xml:3: not valid XML"},
       {"a corner in words",
-       with(Form::Voc, "Annotations/a.xml", voc_annotation("a.png", "", voc_object("cat", "1 2 x 4"))),
+       with(DatasetFormat::Voc, "Annotations/a.xml", voc_annotation("a.png", "", voc_object("cat", "1 2 x 4"))),
        "a.xml:7: xmax: expected a number, found \"x\""},
-      {"no XML", without(Form::Voc, "Annotations/a.xml"), "train.txt:1: there is no annotation"},
-      {"no list of the split", without(Form::Voc, "ImageSets/Main/train.txt"), "has no split 'train'"},
-      {"a class twice in VOC's form", with(Form::Voc, "classes.txt", "cat\ncat\n"),
+      {"no XML", without(DatasetFormat::Voc, "Annotations/a.xml"), "train.txt:1: there is no annotation"},
+      {"no list of the split", without(DatasetFormat::Voc, "ImageSets/Main/train.txt"), "has no split 'train'"},
+      {"a class twice in VOC's format", with(DatasetFormat::Voc, "classes.txt", "cat\ncat\n"),
        "classes.txt: the class 'cat' stands there twice"},
 
-      {"no CSV", without(Form::Csv, "train.csv"), "has no split 'train'"},
-      {"empty CSV", with(Form::Csv, "train.csv", ""), "has no split 'train'"},
-      {"CSV of a heading", with(Form::Csv, "train.csv", "path,x1,y1,x2,y2,class\n"), "images: the list is empty"},
-      {"half a CSV line", with(Form::Csv, "train.csv", "train/a.png,3,4,33,34,cat\ntrain/b.png,3,4"),
+      {"no CSV", without(DatasetFormat::Csv, "train.csv"), "has no split 'train'"},
+      {"empty CSV", with(DatasetFormat::Csv, "train.csv", ""), "has no split 'train'"},
+      {"CSV of a heading", with(DatasetFormat::Csv, "train.csv", "path,x1,y1,x2,y2,class\n"),
+       "images: the list is empty"},
+      {"half a CSV line", with(DatasetFormat::Csv, "train.csv", "train/a.png,3,4,33,34,cat\ntrain/b.png,3,4"),
        "train.csv:2: has 3 fields, expected 6"},
-      {"a corner in words in CSV", with(Form::Csv, "train.csv", "train/a.png,3,x,33,34,cat\n"),
+      {"a corner in words in CSV", with(DatasetFormat::Csv, "train.csv", "train/a.png,3,x,33,34,cat\n"),
        "train.csv:1: y1: expected a number, found \"x\""},
-      {"a class twice in CSV", with(Form::Csv, "classes.csv", "cat,0\ncat,1\n"),
+      {"a class twice in CSV", with(DatasetFormat::Csv, "classes.csv", "cat,0\ncat,1\n"),
        "classes.csv:2: the class 'cat' stands there twice"},
-      {"a class id twice", with(Form::Csv, "classes.csv", "cat,0\ndog,0\n"), "categories[1].id: 0 is already the id"},
-      {"a class id in words", with(Form::Csv, "classes.csv", "cat,zero\n"), "classes.csv:1: expected name,id"},
-      {"a class id beyond 2^53", with(Form::Csv, "classes.csv", "cat,9007199254740993\n"),
+      {"a class id twice", with(DatasetFormat::Csv, "classes.csv", "cat,0\ndog,0\n"),
+       "categories[1].id: 0 is already the id"},
+      {"a class id in words", with(DatasetFormat::Csv, "classes.csv", "cat,zero\n"), "classes.csv:1: expected name,id"},
+      {"a class id beyond 2^53", with(DatasetFormat::Csv, "classes.csv", "cat,9007199254740993\n"),
        "classes.csv:1: expected name,id with a whole number below 2^53"},
 
-      {"YAML without names", with(Form::Yolo, "data.yaml", kYaml), "data.yaml:1: has no names"},
-      {"half a YAML", with(Form::Yolo, "data.yaml", kYaml + "names: [cat"), "data.yaml:"},
-      {"a class twice in YAML", with(Form::Yolo, "data.yaml", kYaml + "names: [cat, cat]\n"),
+      {"YAML without names", with(DatasetFormat::Yolo, "data.yaml", kYaml), "data.yaml:1: has no names"},
+      {"half a YAML", with(DatasetFormat::Yolo, "data.yaml", kYaml + "names: [cat"), "data.yaml:"},
+      {"a class twice in YAML", with(DatasetFormat::Yolo, "data.yaml", kYaml + "names: [cat, cat]\n"),
        "data.yaml:3: names: 'cat' stands there twice"},
-      {"a class number beyond 2^53", with(Form::Yolo, "data.yaml", kYaml + "names: {9007199254740993: cat}\n"),
+      {"a class number beyond 2^53", with(DatasetFormat::Yolo, "data.yaml", kYaml + "names: {9007199254740993: cat}\n"),
        "data.yaml:3: names: expected a class number"},
-      {"a negative class number", with(Form::Yolo, "data.yaml", kYaml + "names: {-1: cat}\n"),
+      {"a negative class number", with(DatasetFormat::Yolo, "data.yaml", kYaml + "names: {-1: cat}\n"),
        "data.yaml:3: names: expected a class number"},
-      {"half a line of labels", with(Form::Yolo, "labels/train/a.txt", "0 0.5 0.5 0.4 0.4\n0 0.5"),
+      {"half a line of labels", with(DatasetFormat::Yolo, "labels/train/a.txt", "0 0.5 0.5 0.4 0.4\n0 0.5"),
        "a.txt:2: has 2 numbers, expected 5"},
-      {"a label in words", with(Form::Yolo, "labels/train/a.txt", "cat 0.5 0.5 0.4 0.4\n"),
+      {"a label in words", with(DatasetFormat::Yolo, "labels/train/a.txt", "cat 0.5 0.5 0.4 0.4\n"),
        "a.txt:1: expected a class number, found \"cat\""},
-      {"no images", with(Form::Yolo, "data.yaml", "train: labels\nval: images/val\nnames: [cat]\n"),
+      {"no images", with(DatasetFormat::Yolo, "data.yaml", "train: labels\nval: images/val\nnames: [cat]\n"),
        "there are no images in labels"},
   };
 }
 
 }  // namespace
 
-TEST_CASE("fault: unusable annotation files of each form are refused with file and byte, key or line",
+TEST_CASE("fault: unusable annotation files of each format are refused with file and byte, key or line",
           "[fault][annotations]") {
   for (const Case& one : unusable_files()) {
     CAPTURE(one.name);
@@ -119,9 +127,10 @@ TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and
            {"\"id\": 1, \"image_id\"", "\"id\": 9007199254740993, \"image_id\""},
            {"\"id\": 1, \"image_id\"", "\"image_id\""}}) {
     CAPTURE(to);
-    FaultBench(with(Form::Coco, kJson, coco_with(from, to))).check_taken({"all annotations are renumbered 1…2"});
+    FaultBench(with(DatasetFormat::Coco, kJson, coco_with(from, to)))
+        .check_taken({"all annotations are renumbered 1…2"});
   }
-  Files negative = with(Form::Coco, kJson, "");
+  Files negative = with(DatasetFormat::Coco, kJson, "");
   for (const char* split : {"train", "val"}) {
     std::string text = made_set::coco_text(split == std::string("train") ? kTrain : kVal);
     for (const char* key : {"\"category_id\": ", "\"categories\": [{\"id\": "})
@@ -130,6 +139,6 @@ TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and
     negative[std::string("annotations/instances_") + split + ".json"] = text;
   }
   FaultBench(negative).check_taken({"categories: 1 of the ids are 0 or negative; they are kept as they are"});
-  FaultBench(with(Form::Csv, "classes.csv", "cat,-1\n"))
+  FaultBench(with(DatasetFormat::Csv, "classes.csv", "cat,-1\n"))
       .check_taken({"categories: 1 of the ids are negative; they are kept as they are"});
 }

@@ -21,7 +21,7 @@ Object object(float x1, float y1, float x2, float y2, int label = 0, bool crowd 
   return o;
 }
 
-Picture noise(int width, int height, uint32_t seed, std::vector<Object> objects = {}) {
+LabeledImage noise(int width, int height, uint32_t seed, std::vector<Object> objects = {}) {
   Image image{width, height, std::vector<uint8_t>(size_t{3} * width * height)};
   Random random(seed, stream::kBenchmark);
   for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(random.next());
@@ -66,8 +66,8 @@ constexpr double kResampled = 0.5 + 0x1p-7 + 2 * 16 * 0x1p-14 * 255;
 }  // namespace
 
 TEST_CASE("flips mirror pixels and boxes, and twice is nothing (augment)") {
-  const Picture picture = noise(7, 5, 1, {object(1, 0, 3, 2, 4), object(0, 1, 7, 5, 2)});
-  const Picture across = flipped_horizontally(picture), down = flipped_vertically(picture);
+  const LabeledImage picture = noise(7, 5, 1, {object(1, 0, 3, 2, 4), object(0, 1, 7, 5, 2)});
+  const LabeledImage across = flipped_horizontally(picture), down = flipped_vertically(picture);
   for (int y = 0; y < 5; ++y)
     for (int x = 0; x < 7; ++x)
       for (int c = 0; c < 3; ++c) {
@@ -80,25 +80,25 @@ TEST_CASE("flips mirror pixels and boxes, and twice is nothing (augment)") {
 }
 
 TEST_CASE("a crop keeps the boxes whose centre it holds, clipped (augment)") {
-  const Picture picture = noise(20, 10, 2,
-                                {object(4, 2, 8, 6, 1),            // inside
-                                 object(1, 1, 6, 5, 2),            // centre (3.5, 3): left of it
-                                 object(8, 4, 19, 9, 3),           // centre (13.5, 6.5) outside
-                                 object(9, 3, 13, 9, 4),           // centre (11, 6): clipped
-                                 object(11.5f, 1, 12.5f, 9, 5),    // half a pixel of its width is left
-                                 object(0, 0, 20, 10, 6, true)});  // a region to ignore, seen in part
-  const Picture out = cropped(picture, {4, 2, 8, 6});
+  const LabeledImage picture = noise(20, 10, 2,
+                                     {object(4, 2, 8, 6, 1),            // inside
+                                      object(1, 1, 6, 5, 2),            // centre (3.5, 3): left of it
+                                      object(8, 4, 19, 9, 3),           // centre (13.5, 6.5) outside
+                                      object(9, 3, 13, 9, 4),           // centre (11, 6): clipped
+                                      object(11.5f, 1, 12.5f, 9, 5),    // half a pixel of its width is left
+                                      object(0, 0, 20, 10, 6, true)});  // a region to ignore, seen in part
+  const LabeledImage out = cropped(picture, {4, 2, 8, 6});
   REQUIRE(out.image->width == 8);
   REQUIRE(out.image->height == 6);
   for (int y = 0; y < 6; ++y)
     for (int x = 0; x < 8; ++x)
       for (int c = 0; c < 3; ++c) REQUIRE(at(*out.image, x, y, c) == at(*picture.image, x + 4, y + 2, c));
   check_boxes(out.objects, {{0, 0, 4, 4, 1}, {5, 1, 8, 6, 4}, {0, 0, 8, 6, 6}});
-  CHECK(out.full == Size{6, 8});
+  CHECK(out.full == Size2d{6, 8});
 }
 
 TEST_CASE("a drawn crop holds an object's centre and overlaps with it as much as one of SSD's levels (augment)") {
-  const Picture picture = noise(100, 60, 3, {object(10, 10, 30, 30, 0), object(50, 20, 95, 55, 1)});
+  const LabeledImage picture = noise(100, 60, 3, {object(10, 10, 30, 30, 0), object(50, 20, 95, 55, 1)});
   Random random(7, stream::kAugment);
   int drawn = 0;
   double least = 1;
@@ -133,9 +133,9 @@ TEST_CASE("a drawn crop holds an object's centre and overlaps with it as much as
 
 TEST_CASE("a rotation takes each pixel from where it was, and boxes go around their turned corners (augment)") {
   const double degrees = GENERATE(0.0, 7.0, -15.0, 90.0);
-  const Picture picture = noise(24, 17, 4, {object(8, 5, 16, 12, 1), object(0, 0, 3, 3, 2)});
+  const LabeledImage picture = noise(24, 17, 4, {object(8, 5, 16, 12, 1), object(0, 0, 3, 3, 2)});
   const Rgb fill{10, 200, 60};
-  const Picture out = rotated(picture, degrees, fill);
+  const LabeledImage out = rotated(picture, degrees, fill);
   const double angle = degrees * std::numbers::pi / 180;
   const double weight_error = 2 * 255 * 0x1p-11;  // two weights, cut to 2^-11
   for (int y = 0; y < 17; ++y)
@@ -187,8 +187,8 @@ TEST_CASE("colours change as defined, step by step (augment)") {
                                     {.saturation = 0.5},
                                     {.hue = 18},
                                     {.brightness = -0.1, .contrast = 0.7, .saturation = 1.4, .hue = -11}}));
-  const Picture picture = noise(31, 9, 5, {object(1, 2, 3, 4, 1)});
-  const Picture out = recolored(picture, change);
+  const LabeledImage picture = noise(31, 9, 5, {object(1, 2, 3, 4, 1)});
+  const LabeledImage out = recolored(picture, change);
   for (size_t i = 0; i < picture.image->rgb.size(); i += 3) {
     double color[3];
     for (size_t c = 0; c < 3; ++c)
@@ -230,7 +230,7 @@ TEST_CASE("resampling is a triangle along each axis (augment)") {
   };
   const auto c = GENERATE(values<Case>({{9, 7, 18, 14}, {20, 15, 7, 5}, {8, 8, 8, 8}, {5, 9, 13, 2}, {1, 1, 4, 3}}));
   CAPTURE(c.in_w, c.in_h, c.out_w, c.out_h);
-  const Picture picture = noise(c.in_w, c.in_h, 6);
+  const LabeledImage picture = noise(c.in_w, c.in_h, 6);
   const Image out = resampled(*picture.image, c.out_w, c.out_h);
   for (int y = 0; y < c.out_h; ++y)
     for (int x = 0; x < c.out_w; ++x)
@@ -240,11 +240,11 @@ TEST_CASE("resampling is a triangle along each axis (augment)") {
 }
 
 TEST_CASE("a mosaic holds four pictures, each covering its part from the common point (augment)") {
-  const std::array<Picture, 4> pictures{
+  const std::array<LabeledImage, 4> pictures{
       noise(20, 16, 1, {object(2, 2, 18, 14, 0)}), noise(10, 10, 2, {object(0, 0, 5, 5, 1)}),
       noise(30, 8, 3, {object(20, 2, 29, 7, 2)}), noise(6, 20, 4, {object(1, 1, 5, 9, 3)})};
   const int x = 8, y = 10;
-  const Picture out = mosaic(pictures, x, y);
+  const LabeledImage out = mosaic(pictures, x, y);
   REQUIRE(out.image->width == 20);
   REQUIRE(out.image->height == 16);
   std::vector<std::array<double, 5>> boxes;
@@ -276,9 +276,9 @@ TEST_CASE("a mosaic holds four pictures, each covering its part from the common 
 }
 
 TEST_CASE("mixup lets another picture shine through, with its boxes (augment)") {
-  const Picture a = noise(16, 12, 1, {object(1, 1, 4, 4, 0)}), b = noise(8, 10, 2, {object(2, 2, 6, 8, 1)});
+  const LabeledImage a = noise(16, 12, 1, {object(1, 1, 4, 4, 0)}), b = noise(8, 10, 2, {object(2, 2, 6, 8, 1)});
   const double share = 0.45;
-  const Picture out = mixed(a, b, share);
+  const LabeledImage out = mixed(a, b, share);
   // 8 × 10 fits into 16 × 12 as 9.6 × 12, rounded to 10 × 12.
   for (int y = 0; y < 12; ++y)
     for (int x = 0; x < 16; ++x)
@@ -291,9 +291,10 @@ TEST_CASE("mixup lets another picture shine through, with its boxes (augment)") 
 }
 
 TEST_CASE("augmentations of strength 0 draw nothing and copy nothing (augment)") {
-  const Picture picture = noise(16, 12, 1, {object(1, 1, 4, 4, 0)});
+  const LabeledImage picture = noise(16, 12, 1, {object(1, 1, 4, 4, 0)});
   Random random(1, stream::kAugment), untouched = random;
-  const Picture out = augmented(picture, {}, {}, random, [&]() -> Picture { throw std::logic_error("not asked for"); });
+  const LabeledImage out =
+      augmented(picture, {}, {}, random, [&]() -> LabeledImage { throw std::logic_error("not asked for"); });
   CHECK(out.image == picture.image);
   CHECK(random.next() == untouched.next());
 }
@@ -311,10 +312,10 @@ TEST_CASE("all augmentations together leave boxes inside the picture, of a pixel
   size_t kept = 0;
   for (uint32_t i = 0; i < 300; ++i) {
     const int width = 1 + static_cast<int>(i * 7 % 90), height = 1 + static_cast<int>(i * 11 % 70);
-    Picture picture = noise(width, height, i, objects);
+    LabeledImage picture = noise(width, height, i, objects);
     keep_visible(picture.objects, width, height);
     Random random(5, stream::kAugment, 0, i);
-    const Picture out =
+    const LabeledImage out =
         augmented(picture, all, {124, 116, 104}, random, [&] { return noise(40, 30, i + 1, {object(5, 5, 20, 20)}); });
     CHECK(out.image->rgb.size() == size_t{3} * out.image->width * out.image->height);
     for (const Object& o : out.objects) {

@@ -1,4 +1,4 @@
-// The rows on annotations and boxes of the table of faults, in each of the four forms, as a user meets them: the
+// The rows on annotations and boxes of the table of faults, in each of the four formats, as a user meets them: the
 // program, its exit code, message and files.
 #include "tests/support/catch.h"
 #include "tests/support/fault_bench.h"
@@ -11,17 +11,21 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-Form any_form() { return GENERATE(Form::Coco, Form::Voc, Form::Csv, Form::Yolo); }
+DatasetFormat any_form() {
+  return GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
+}
 
 const MadeImages kVal{{"v.png", {{}}}};
 
-Files set_of(Form form, const std::vector<MadeBox>& boxes) { return made_files(form, {{"a.png", boxes}}, kVal); }
+Files set_of(DatasetFormat format, const std::vector<MadeBox>& boxes) {
+  return made_files(format, {{"a.png", boxes}}, kVal);
+}
 
 // Where a message says that the box of the image a.png stands, from 0.
-std::string place_of(Form form, int box) {
-  if (form == Form::Coco) return fmt::format("annotations[{}] (id {})", box, box + 1);
-  if (form == Form::Voc) return fmt::format("Annotations/a.xml:{}", 4 + 5 * box);
-  if (form == Form::Csv) return fmt::format("train.csv:{}", box + 1);
+std::string place_of(DatasetFormat format, int box) {
+  if (format == DatasetFormat::Coco) return fmt::format("annotations[{}] (id {})", box, box + 1);
+  if (format == DatasetFormat::Voc) return fmt::format("Annotations/a.xml:{}", 4 + 5 * box);
+  if (format == DatasetFormat::Csv) return fmt::format("train.csv:{}", box + 1);
   return fmt::format("labels/train/a.txt:{}", box + 1);
 }
 
@@ -42,36 +46,36 @@ size_t count_of(const std::string& text, const std::string& word) {
 
 }  // namespace
 
-TEST_CASE("fault: an unknown class is refused with its place, in every form", "[fault][boxes]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: an unknown class is refused with its place, in every format", "[fault][boxes]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeBox cow;
   cow.label = "cow";
-  FaultBench(set_of(form, {{}, cow}))
-      .check_refused(
-          {"1 of 2 annotations refer to an unknown image or category, more than 1 %",
-           place_of(form, 1) + ": unknown category " + (form == Form::Coco || form == Form::Yolo ? "7" : "'cow'")},
-          {}, 2);
+  FaultBench(set_of(format, {{}, cow}))
+      .check_refused({"1 of 2 annotations refer to an unknown image or category, more than 1 %",
+                      place_of(format, 1) + ": unknown category " +
+                          (format == DatasetFormat::Coco || format == DatasetFormat::Yolo ? "7" : "'cow'")},
+                     {}, 2);
 }
 
-TEST_CASE("fault: few unknown classes are dropped, counted, and the first ten listed, in every form",
+TEST_CASE("fault: few unknown classes are dropped, counted, and the first ten listed, in every format",
           "[fault][boxes]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   auto boxes = many(2000);
   for (size_t i = 100; i < 120; ++i) boxes[i].label = "cow";
-  FaultBench bench(set_of(form, boxes));
+  FaultBench bench(set_of(format, boxes));
   bench.check_taken({"20 annotations refer to an unknown image or category and are left out:",
-                     place_of(form, 100) + ": unknown category", place_of(form, 109) + ": unknown category",
+                     place_of(format, 100) + ": unknown category", place_of(format, 109) + ": unknown category",
                      "… and 10 more", "1980 boxes"});
   CHECK(count_of(bench.said, ": unknown category") == 10);
 }
 
-TEST_CASE("fault: bad boxes are dropped and listed with their places, or an error, in every form", "[fault][boxes]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: bad boxes are dropped and listed with their places, or an error, in every format", "[fault][boxes]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   FaultBench bench(
-      set_of(form, {{}, {{5, 5, 5, 9}}, {{9, 9, 2, 3}}, {{kNan, 2, 9, 9}}, {{70, 2, 80, 9}}, {{60, 40, 90, 90}}}));
+      set_of(format, {{}, {{5, 5, 5, 9}}, {{9, 9, 2, 3}}, {{kNan, 2, 9, 9}}, {{70, 2, 80, 9}}, {{60, 40, 90, 90}}}));
   bench.check_taken({"4 bad boxes are left out; the first: ", "1 boxes reach beyond their image and are clipped"});
   std::istringstream list(bench.listed("bad_boxes.txt"));
   int box = 1;
@@ -81,47 +85,47 @@ TEST_CASE("fault: bad boxes are dropped and listed with their places, or an erro
     REQUIRE(std::getline(list, line));
     CHECK_THAT(line, Contains(fmt::format("annotation {} of image 1 (a.png, 64×48): the box [", box + 1)) &&
                          Catch::EndsWith(why));
-    if (form != Form::Coco) CHECK_THAT(line, Contains(place_of(form, box) + ": "));
+    if (format != DatasetFormat::Coco) CHECK_THAT(line, Contains(place_of(format, box) + ": "));
     ++box;
   }
   CHECK(list.peek() == EOF);
   bench.check_refused({"annotation 2 of image", "has no positive width", "--bad-boxes skip"}, {"--bad-boxes", "error"});
 }
 
-TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in every form", "[fault][boxes]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
-  FaultBench tiny(set_of(form, {{{20, 20, 20.2, 40}}}));
+TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in every format", "[fault][boxes]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
+  FaultBench tiny(set_of(format, {{{20, 20, 20.2, 40}}}));
   tiny.check_taken({"1 boxes are narrower or lower than one pixel"}, {"--set", "train.batch=1"});
   CHECK_THAT(tiny.log(), Contains("\"positives_per_image\":0.00"));
-  FaultBench large(set_of(form, {{}}));
+  FaultBench large(set_of(format, {{}}));
   large.check_taken({}, {"--set", "train.batch=1"});
   CHECK_THAT(large.log(), !Contains("\"positives_per_image\":0.00"));
   CHECK(large.said.find("narrower") == std::string::npos);
 }
 
-TEST_CASE("fault: images without boxes train, batches of them too, a set of them does not, in every form",
+TEST_CASE("fault: images without boxes train, batches of them too, a set of them does not, in every format",
           "[fault][boxes]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
-  FaultBench some(made_files(form, {{"a.png", {{}}}, {"b.png", {}}, {"c.png", {}}}, kVal));
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
+  FaultBench some(made_files(format, {{"a.png", {{}}}, {"b.png", {}}, {"c.png", {}}}, kVal));
   some.check_taken({"3 images, 1 boxes"}, {"--set", "train.batch=1", "--set", "train.steps=3"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 2);
   CHECK(count_of(some.log(), "\"loss\":") == 3);
   CHECK(count_of(some.log(), "null") == 0);
-  FaultBench(made_files(form, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
+  FaultBench(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
 }
 
 TEST_CASE("fault: regions to ignore alone train in an image, and are refused as a set", "[fault][boxes]") {
-  const Form form = GENERATE(Form::Coco, Form::Voc);
-  CAPTURE(name_of(form));
+  const DatasetFormat format = GENERATE(DatasetFormat::Coco, DatasetFormat::Voc);
+  CAPTURE(name_of(format));
   MadeBox crowd;
   crowd.ignored = true;
-  FaultBench some(made_files(form, {{"a.png", {{}}}, {"b.png", {crowd, crowd}}}, kVal));
+  FaultBench some(made_files(format, {{"a.png", {{}}}, {"b.png", {crowd, crowd}}}, kVal));
   some.check_taken({"2 images, 1 boxes and 2 regions to ignore, 1 classes"},
                    {"--set", "train.batch=1", "--set", "train.steps=2"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 1);
-  FaultBench(set_of(form, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
+  FaultBench(set_of(format, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
 }
 
 TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of a box and an anchor",
@@ -131,7 +135,7 @@ TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of
   // The address sanitizer, where it is there, keeps no freed memory.
   const std::string keeping_nothing = R"(export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1; exec "$0" "$@")";
   const auto memory_with = [&](size_t boxes) {
-    FaultBench bench(set_of(Form::Coco, many(boxes)));
+    FaultBench bench(set_of(DatasetFormat::Coco, many(boxes)));
     const auto trained = run_fovea(bench.arguments("run", joined({"--set", "train.steps=1"}, large)), keeping_nothing);
     CAPTURE(trained.err);
     CHECK(trained.exit_code == 0);

@@ -80,15 +80,15 @@ TEST_CASE("the example data set loads whole") {
   for (const Sample& sample : val.samples) CHECK(std::filesystem::exists(val.image_root / sample.file_name));
 }
 
-TEST_CASE("a folder that is no data set is refused, saying what was looked for in each form (fault)") {
+TEST_CASE("a folder that is no data set is refused, saying what was looked for in each format (fault)") {
   CHECK_THROWS_WITH(load_dataset("/nowhere", "train"), Contains("/nowhere: does not exist"));
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
                     Contains("no data set was found") && Contains("coco: annotations/instances_{train,val}.json") &&
                         Contains("voc: Annotations/*.xml") && Contains("csv: {train,val}.csv") &&
                         Contains("yolo: data.yaml"));
-  CHECK_THROWS_WITH(load_dataset(folder.path(), "train", {.form = Form::Yolo}),
-                    Contains("is no data set in the form yolo; looked for data.yaml"));
+  CHECK_THROWS_WITH(load_dataset(folder.path(), "train", {.format = DatasetFormat::Yolo}),
+                    Contains("is no data set in the format yolo; looked for data.yaml"));
 }
 
 TEST_CASE("malformed annotation files are refused with the byte or the key (fault)") {

@@ -7,7 +7,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/data_command.h"
-#include "tests/support/form_files.h"
+#include "tests/support/format_files.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
 
@@ -77,7 +77,7 @@ void write_odd_set(const fs::path& folder) {
 
 }  // namespace
 
-TEST_CASE("every form converts to every form and back: boxes to 1e-6 pixels, names and order unchanged") {
+TEST_CASE("every format converts to every format and back: boxes to 1e-6 pixels, names and order unchanged") {
   const TemporaryFolder folder;
   write_odd_set(folder.path() / "odd");
   const bool real = GENERATE(true, false);
@@ -113,7 +113,7 @@ TEST_CASE("conversion hard-links images, copies them when asked, and changes not
   CHECK(read_text(image) == read_text(copied / "JPEGImages" / image.filename()));
 }
 
-TEST_CASE("what a form cannot hold is said: crowds, areas of masks, names that clash") {
+TEST_CASE("what a format cannot hold is said: crowds, areas of masks, names that clash") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source";
   write_files(source, {{"train.json",
@@ -122,16 +122,16 @@ TEST_CASE("what a form cannot hold is said: crowds, areas of masks, names that c
                               coco_box(2, 1, 2, "5, 5, 9, 9", R"(, "iscrowd": 1)"), coco_box(3, 2, 2, "5, 5, 9, 2")})},
                        {"images/a.png", "image 30x20"},
                        {"images/a.jpg", "image 9x9"}});
-  for (const std::string& form : kForms) {
-    CAPTURE(form);
-    const fs::path out = folder.path() / form;
-    const auto result = run({"data", "convert", source.string(), "--to", form, out.string()});
+  for (const std::string& format : kForms) {
+    CAPTURE(format);
+    const fs::path out = folder.path() / format;
+    const auto result = run({"data", "convert", source.string(), "--to", format, out.string()});
     REQUIRE(result.exit_code == 0);
     const Dataset data = load_dataset(out, "train");
-    const bool keeps_crowds = form == "coco" || form == "voc", by_stem = form == "voc" || form == "yolo";
+    const bool keeps_crowds = format == "coco" || format == "voc", by_stem = format == "voc" || format == "yolo";
     CHECK(data.report.crowds == (keeps_crowds ? 1 : 0));
     CHECK((result.out.find("1 crowd or ignore regions are left out") == std::string::npos) == keeps_crowds);
-    CHECK((result.out.find("1 objects lose the area") == std::string::npos) == (form == "coco"));
+    CHECK((result.out.find("1 objects lose the area") == std::string::npos) == (format == "coco"));
     CHECK((result.out.find("1 images were renamed") != std::string::npos) == by_stem);
     CHECK_THAT(result.out, Contains("1 boxes reach beyond their image and are written as they are"));
     CHECK(data.samples.size() == 2);

@@ -1,10 +1,10 @@
-// The same detector from each of the four forms; and what training, evaluation and check do with every fault of a data
-// set: the same.
+// The same detector from each of the four formats; and what training, evaluation and check do with every fault of a
+// data set: the same.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "tests/support/catch.h"
-#include "tests/support/form_files.h"
+#include "tests/support/format_files.h"
 #include "tests/support/process.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
@@ -22,7 +22,7 @@ ProcessResult train(const fs::path& data, const fs::path& out, const std::vector
   return run_fovea(arguments);
 }
 
-// A small set in COCO form as text, to be broken.
+// A small set in COCO format as text, to be broken.
 struct Json {
   std::string images = R"({"id": 1, "file_name": "a.png", "width": 64, "height": 48},
                           {"id": 2, "file_name": "b.png", "width": 64, "height": 48})";
@@ -166,7 +166,7 @@ std::vector<Fault> faults() {
       {"malformed YOLO line", yolo_set("0 0.5 0.5\n"), "a.txt:2: has 3 numbers", ""},
       {"good YOLO", yolo_set("0 0.5 0.5 0.3 0.3\n"), "", "2 boxes"},
       {"nothing there", {{"readme.txt", "hello"}}, "no data set was found", ""},
-      {"another form asked for", good_set(), "is no data set in the form yolo", "", {"--format", "yolo"}},
+      {"another format asked for", good_set(), "is no data set in the format yolo", "", {"--format", "yolo"}},
   };
 }
 
@@ -202,34 +202,34 @@ TEST_CASE("training and check agree on every fault of a data set: exit code, mes
   }
 }
 
-TEST_CASE("the same detector trains and evaluates from each of the four forms of one set, with the same AP") {
+TEST_CASE("the same detector trains and evaluates from each of the four formats of one set, with the same AP") {
   const TemporaryFolder folder;
   const fs::path coco = folder.path() / "coco";
   make_data(coco, 12, 4);
   std::string metrics_of_coco;
-  for (const std::string form : {"coco", "voc", "csv", "yolo"}) {
-    CAPTURE(form);
-    const fs::path data = folder.path() / (form + "_data"), run = folder.path() / (form + "_run");
-    REQUIRE(run_fovea({"data", "convert", coco.string(), "--to", form, data.string()}).exit_code == 0);
+  for (const std::string format : {"coco", "voc", "csv", "yolo"}) {
+    CAPTURE(format);
+    const fs::path data = folder.path() / (format + "_data"), run = folder.path() / (format + "_run");
+    REQUIRE(run_fovea({"data", "convert", coco.string(), "--to", format, data.string()}).exit_code == 0);
     const auto trained = train(
-        data, run, {"--set", "train.steps=60", "--set", "model.anchors.sizes=[8,16,32,64,128]", "--format", form});
+        data, run, {"--set", "train.steps=60", "--set", "model.anchors.sizes=[8,16,32,64,128]", "--format", format});
     CAPTURE(trained.out, trained.err);
     REQUIRE(trained.exit_code == 0);
-    const fs::path json = folder.path() / (form + ".json");
+    const fs::path json = folder.path() / (format + ".json");
     const auto evaluated = run_fovea(
         {"eval", "--weights", (run / "last.safetensors").string(), "--data", data.string(), "--json", json.string()});
     CAPTURE(evaluated.out, evaluated.err);
     REQUIRE(evaluated.exit_code == 0);
     check_same_tensors(folder.path() / "coco_run/last.safetensors", run / "last.safetensors");
-    // Ids are each form's own; what the metrics say is not.
+    // Ids are each format's own; what the metrics say is not.
     std::string metrics = read_text(json);
     metrics = metrics.substr(0, metrics.find("per_class"));
-    if (form == "coco") metrics_of_coco = metrics;
+    if (format == "coco") metrics_of_coco = metrics;
     CHECK(metrics == metrics_of_coco);
     CHECK(metrics.find("\"AP\": 0,") == std::string::npos);  // there is something to compare
 
-    if (form != "yolo") continue;
-    // A network trained from one form evaluates on another: classes are found by their names.
+    if (format != "yolo") continue;
+    // A network trained from one format evaluates on another: classes are found by their names.
     const auto across = run_fovea({"eval", "--weights", (run / "last.safetensors").string(), "--data", coco.string()});
     CAPTURE(across.err);
     CHECK(across.exit_code == 0);
@@ -238,7 +238,7 @@ TEST_CASE("the same detector trains and evaluates from each of the four forms of
   }
 }
 
-TEST_CASE("images that cannot be read are skipped and listed in the run's folder, whatever the form (fault)") {
+TEST_CASE("images that cannot be read are skipped and listed in the run's folder, whatever the format (fault)") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", out = folder.path() / "run";
   Files files{{"classes.csv", "cat,0\n"}};

@@ -3,7 +3,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/data_command.h"
-#include "tests/support/form_files.h"
+#include "tests/support/format_files.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_data.h"
 #include "tools/analysis/anchor_fit.h"

@@ -50,8 +50,8 @@ TEST_CASE("each wrong detection and each missed object has the cause that TIDE g
   CHECK(split.counts == std::array<int64_t, fault_count>{1, 1, 1, 1, 1, 1});  // the third cat is missed
   CHECK(split.class_counts[0] == std::array<int64_t, fault_count>{1, 1, 1, 0, 0, 1});
   CHECK(split.class_counts[1] == std::array<int64_t, fault_count>{0, 0, 0, 1, 1, 0});
-  CHECK(split.gains[ClassFault] > 0);
-  CHECK(split.gains[MissedFault] > 0);
+  CHECK(split.gains[ClassError] > 0);
+  CHECK(split.gains[MissedError] > 0);
 }
 
 TEST_CASE("the split of errors agrees with its definition on random scenes") {
@@ -99,7 +99,7 @@ TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") 
   CHECK(split.ap == Approx(half / 2));
   CHECK(split.false_positives_gain == Approx(half / 2));  // AP is then 51/101
   CHECK(split.false_negatives_gain == Approx(0.5 - half / 2));
-  CHECK(split.gains[BackgroundFault] == Approx(half / 2));
+  CHECK(split.gains[BackgroundError] == Approx(half / 2));
 }
 
 TEST_CASE("a class that is missed whole is found whole when that is mended") {
@@ -109,9 +109,9 @@ TEST_CASE("a class that is missed whole is found whole when that is mended") {
   bench.detection(1, 0, 0.9);
   const ErrorSplit split = bench.report().errors;
   CHECK(split.ap == Approx(0.5));
-  CHECK(split.gains[MissedFault] == Approx(0.5));
+  CHECK(split.gains[MissedError] == Approx(0.5));
   bench.found.clear();
-  CHECK(bench.report().errors.gains[MissedFault] == 1);
+  CHECK(bench.report().errors.gains[MissedError] == 1);
 }
 
 TEST_CASE("the best score of a class has the highest F1, and equal scores go together") {

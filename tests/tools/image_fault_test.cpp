@@ -61,7 +61,7 @@ std::vector<ListedImage> many_and(const ListedImage& one) {
 
 }  // namespace
 
-TEST_CASE("every form of image trains, from 1×1 to 100:1, and no file is changed (image fault)") {
+TEST_CASE("every format of image trains, from 1×1 to 100:1, and no file is changed (image fault)") {
   const Bench bench({{"baseline_rgb.jpg", 378, 504},
                      {"trailing_garbage.jpg", 378, 504},
                      {"png_named.jpg", 189, 252},

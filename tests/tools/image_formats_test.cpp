@@ -72,42 +72,42 @@ struct TiffForm {
   bool planes = false;
   int extra = -1;  // what the last channel is
 };
-Bytes made_tiff(const TiffForm& form, int width, int height, const std::vector<uint16_t>& samples) {
+Bytes made_tiff(const TiffForm& format, int width, int height, const std::vector<uint16_t>& samples) {
   const test::TemporaryFolder folder;
   const std::string path = (folder.path() / "a.tiff").string();
   TIFF* out = TIFFOpen(path.c_str(), "w");
   REQUIRE(out);
   TIFFSetField(out, TIFFTAG_IMAGEWIDTH, width);
   TIFFSetField(out, TIFFTAG_IMAGELENGTH, height);
-  TIFFSetField(out, TIFFTAG_SAMPLESPERPIXEL, form.channels);
-  TIFFSetField(out, TIFFTAG_BITSPERSAMPLE, form.bits);
-  TIFFSetField(out, TIFFTAG_PHOTOMETRIC, form.photometric);
-  TIFFSetField(out, TIFFTAG_PLANARCONFIG, form.planes ? PLANARCONFIG_SEPARATE : PLANARCONFIG_CONTIG);
-  if (form.extra >= 0) {
-    const uint16_t kind[] = {static_cast<uint16_t>(form.extra)};
+  TIFFSetField(out, TIFFTAG_SAMPLESPERPIXEL, format.channels);
+  TIFFSetField(out, TIFFTAG_BITSPERSAMPLE, format.bits);
+  TIFFSetField(out, TIFFTAG_PHOTOMETRIC, format.photometric);
+  TIFFSetField(out, TIFFTAG_PLANARCONFIG, format.planes ? PLANARCONFIG_SEPARATE : PLANARCONFIG_CONTIG);
+  if (format.extra >= 0) {
+    const uint16_t kind[] = {static_cast<uint16_t>(format.extra)};
     TIFFSetField(out, TIFFTAG_EXTRASAMPLES, 1, kind);
   }
-  if (form.tile > 0) {
-    TIFFSetField(out, TIFFTAG_TILEWIDTH, form.tile);
-    TIFFSetField(out, TIFFTAG_TILELENGTH, form.tile);
+  if (format.tile > 0) {
+    TIFFSetField(out, TIFFTAG_TILEWIDTH, format.tile);
+    TIFFSetField(out, TIFFTAG_TILELENGTH, format.tile);
   } else {
-    TIFFSetField(out, TIFFTAG_ROWSPERSTRIP, form.rows_per_strip);
+    TIFFSetField(out, TIFFTAG_ROWSPERSTRIP, format.rows_per_strip);
   }
   const auto area = [&](int x, int y, int w, int h, int channel) {  // -1: all
     Bytes bytes;
     for (int row = y; row < y + h; ++row)
       for (int column = x; column < x + w; ++column)
-        for (int c = 0; c < form.channels; ++c)
+        for (int c = 0; c < format.channels; ++c)
           if (channel < 0 || channel == c)
-            append(bytes, row < height && column < width ? samples[(row * width + column) * form.channels + c] : 0,
-                   form.bits / 8);
+            append(bytes, row < height && column < width ? samples[(row * width + column) * format.channels + c] : 0,
+                   format.bits / 8);
     return bytes;
   };
-  for (int channel = form.planes ? 0 : -1; channel < (form.planes ? form.channels : 0); ++channel) {
-    if (form.tile > 0) {
-      for (int y = 0; y < height; y += form.tile)
-        for (int x = 0; x < width; x += form.tile) {
-          Bytes bytes = area(x, y, form.tile, form.tile, channel);
+  for (int channel = format.planes ? 0 : -1; channel < (format.planes ? format.channels : 0); ++channel) {
+    if (format.tile > 0) {
+      for (int y = 0; y < height; y += format.tile)
+        for (int x = 0; x < width; x += format.tile) {
+          Bytes bytes = area(x, y, format.tile, format.tile, channel);
           REQUIRE(TIFFWriteTile(out, bytes.data(), x, y, 0, std::max(channel, 0)) > 0);
         }
     } else {
@@ -123,7 +123,7 @@ Bytes made_tiff(const TiffForm& form, int width, int height, const std::vector<u
 
 }  // namespace
 
-TEST_CASE("WebP, BMP, TIFF and PNG of every colour form decode to the pixels that another reader gives") {
+TEST_CASE("WebP, BMP, TIFF and PNG of every colour format decode to the pixels that another reader gives") {
   struct Case {
     const char* name;
     int width, height;
@@ -167,28 +167,28 @@ TEST_CASE("WebP, BMP, TIFF and PNG of every colour form decode to the pixels tha
 
 TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps") {
   constexpr int kWidth = 19, kHeight = 37;
-  const auto form = GENERATE(values<TiffForm>({{1, 16, PHOTOMETRIC_MINISBLACK, 0, 5},
-                                               {1, 8, PHOTOMETRIC_MINISWHITE, 0, 5},
-                                               {3, 16, PHOTOMETRIC_RGB, 0, 37},
-                                               {3, 16, PHOTOMETRIC_RGB, 0, 4, true},
-                                               {3, 8, PHOTOMETRIC_RGB, 16, 0},
-                                               {3, 16, PHOTOMETRIC_RGB, 16, 0, true},
-                                               {4, 8, PHOTOMETRIC_RGB, 16, 0, false, EXTRASAMPLE_UNSPECIFIED},
-                                               {4, 8, PHOTOMETRIC_SEPARATED, 16, 0}}));
-  CAPTURE(form.channels, form.bits, form.photometric, form.tile, form.planes);
-  std::vector<uint16_t> samples(size_t{kWidth} * kHeight * form.channels);
+  const auto format = GENERATE(values<TiffForm>({{1, 16, PHOTOMETRIC_MINISBLACK, 0, 5},
+                                                 {1, 8, PHOTOMETRIC_MINISWHITE, 0, 5},
+                                                 {3, 16, PHOTOMETRIC_RGB, 0, 37},
+                                                 {3, 16, PHOTOMETRIC_RGB, 0, 4, true},
+                                                 {3, 8, PHOTOMETRIC_RGB, 16, 0},
+                                                 {3, 16, PHOTOMETRIC_RGB, 16, 0, true},
+                                                 {4, 8, PHOTOMETRIC_RGB, 16, 0, false, EXTRASAMPLE_UNSPECIFIED},
+                                                 {4, 8, PHOTOMETRIC_SEPARATED, 16, 0}}));
+  CAPTURE(format.channels, format.bits, format.photometric, format.tile, format.planes);
+  std::vector<uint16_t> samples(size_t{kWidth} * kHeight * format.channels);
   uint32_t state = 1;
-  for (uint16_t& sample : samples) sample = (state = state * 1664525 + 1013904223) >> (32 - form.bits);
-  const Image image = decode_image(made_tiff(form, kWidth, kHeight, samples), "made.tiff");
+  for (uint16_t& sample : samples) sample = (state = state * 1664525 + 1013904223) >> (32 - format.bits);
+  const Image image = decode_image(made_tiff(format, kWidth, kHeight, samples), "made.tiff");
   REQUIRE(image.width == kWidth);
   REQUIRE(image.height == kHeight);
   for (size_t i = 0; i < size_t{kWidth} * kHeight; ++i)
     for (size_t c = 0; c < 3; ++c) {
-      const double unit = form.bits == 16 ? 257 : 1;
-      const auto channel = [&](size_t n) { return samples[i * form.channels + n] / unit; };
-      double expected = channel(form.channels == 1 ? 0 : c);
-      if (form.photometric == PHOTOMETRIC_MINISWHITE) expected = 255 - expected;
-      if (form.photometric == PHOTOMETRIC_SEPARATED) expected = (255 - expected) * (255 - channel(3)) / 255;
+      const double unit = format.bits == 16 ? 257 : 1;
+      const auto channel = [&](size_t n) { return samples[i * format.channels + n] / unit; };
+      double expected = channel(format.channels == 1 ? 0 : c);
+      if (format.photometric == PHOTOMETRIC_MINISWHITE) expected = 255 - expected;
+      if (format.photometric == PHOTOMETRIC_SEPARATED) expected = (255 - expected) * (255 - channel(3)) / 255;
       // A grey TIFF of 16 bits keeps its high byte, as does a CMYK product: up to one step less than the nearest.
       CHECK(std::abs(image.rgb[3 * i + c] - expected) <= 1.0);
     }
@@ -245,7 +245,7 @@ TEST_CASE("what a BMP may not be is refused, and says why (fault)") {
   says(few, "a pixel of colour 3 in a palette of 3");
 }
 
-TEST_CASE("formats and forms that are not read are refused by name (fault)") {
+TEST_CASE("formats and formats that are not read are refused by name (fault)") {
   const auto head = [](std::string text) {
     text.resize(32, ' ');
     return refusal(Bytes(text.begin(), text.end()));

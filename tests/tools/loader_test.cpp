@@ -55,7 +55,7 @@ struct Seen {  // all that a training step can see of an image
   int64_t id;
   std::vector<uint8_t> rgb;
   int width, height, divisor;
-  Size size, slot;
+  Size2d size, slot;
   bool flip;
   std::vector<std::array<float, 4>> boxes;
   bool operator==(const Seen&) const = default;
@@ -236,14 +236,14 @@ TEST_CASE("shape buckets part the images so that the fewest pixels are padded (l
     const auto size = [&](const Sample& s) { return padded(resized({s.height, s.width}, 64, 160), 8); };
     int64_t given = 0;
     for (size_t i = 0; i < 9; ++i) {
-      const Size slot = buckets.slot(buckets.of_samples()[i], 0), own = size(data.samples[i]);
+      const Size2d slot = buckets.slot(buckets.of_samples()[i], 0), own = size(data.samples[i]);
       CHECK((slot.height >= own.height && slot.width >= own.width));
       given += int64_t{slot.height} * slot.width;
     }
     // Every way to part the images, sorted by aspect ratio, in three runs.
-    std::vector<Size> sorted;
+    std::vector<Size2d> sorted;
     for (const Sample& s : data.samples) sorted.push_back(size(s));
-    std::sort(sorted.begin(), sorted.end(), [](Size a, Size b) {
+    std::sort(sorted.begin(), sorted.end(), [](Size2d a, Size2d b) {
       const int left = a.width * b.height, right = b.width * a.height;
       return left != right ? left < right : a.height < b.height;
     });
@@ -251,7 +251,7 @@ TEST_CASE("shape buckets part the images so that the fewest pixels are padded (l
     for (size_t first = 0; first <= 9; ++first)
       for (size_t second = first; second <= 9; ++second) {
         const auto cost = [&](size_t from, size_t to) {
-          Size common{};
+          Size2d common{};
           for (size_t i = from; i < to; ++i) common = around(common, sorted[i]);
           return static_cast<int64_t>(to - from) * common.height * common.width;
         };
@@ -287,12 +287,12 @@ TEST_CASE("a sample is shown as training would see it (loader)") {
   InputConfig input{.short_side = {64}, .long_side = 96, .flip = 0.5, .workers = 1};
   input.augment = kEverything;
   BadFiles bad_files(1000);
-  PictureSource pictures(data, input, bad_files, 0);
+  ImageSource pictures(data, input, bad_files, 0);
   const int count = static_cast<int>(data.samples.size());
   const auto loaded = load(data, input, {.batch = count, .seed = 8, .batches = 1}, 1);
   int flipped = 0;
   for (const Seen& image : loaded) {
-    const Picture shown = augmented_sample(pictures, input, 8, 0, static_cast<uint32_t>(image.id - 1));
+    const LabeledImage shown = augmented_sample(pictures, input, 8, 0, static_cast<uint32_t>(image.id - 1));
     flipped += image.flip;
     if (image.flip)
       CHECK(flipped_horizontally(shown).image->rgb == image.rgb);

@@ -97,7 +97,7 @@ TEST_CASE("fault: output that a full disk does not take is said, with code 1", "
 
 TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[fault][output]") {
   const TrainingBench bench;
-  write_files(bench.data, made_files(Form::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
+  write_files(bench.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
   const std::string term = GENERATE("TERM=xterm-256color", "TERM=dumb", "TERM=");
   const auto trained =
       run_fovea(bench.arguments("run", {"--set", "train.steps=3"}), "export " + term + R"(; "$0" "$@")");
@@ -108,17 +108,18 @@ TEST_CASE("fault: away from a terminal there are plain lines and no bar, whateve
                               Contains("step 3/3  loss ") && Catch::EndsWith("\n"));
 }
 
-TEST_CASE("fault: a locale with decimal commas changes neither what is read nor what is written, in every form",
+TEST_CASE("fault: a locale with decimal commas changes neither what is read nor what is written, in every format",
           "[fault][output]") {
-  const Form form = GENERATE(Form::Coco, Form::Voc, Form::Csv, Form::Yolo);
-  CAPTURE(name_of(form));
+  const DatasetFormat format =
+      GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
+  CAPTURE(name_of(format));
   TrainingBench bench;
   if (!make_german_locale(bench.folder.path() / "locale")) {
     WARN("localedef makes no German locale here: the locale is not tested");
     return;
   }
-  write_files(bench.data,
-              made_files(form, {{"a.png", {{{3.25, 4.5, 33.75, 34.125}}}}}, {{"v.png", {{{1.5, 2.5, 20.25, 30.5}}}}}));
+  write_files(bench.data, made_files(format, {{"a.png", {{{3.25, 4.5, 33.75, 34.125}}}}},
+                                     {{"v.png", {{{1.5, 2.5, 20.25, 30.5}}}}}));
   const std::string german = fmt::format(
       R"sh(export LOCPATH={} LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8; test "$(locale decimal_point)" = , && exec "$0" "$@")sh",
       (bench.folder.path() / "locale").string());

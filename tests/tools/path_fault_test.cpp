@@ -10,7 +10,9 @@ using Catch::Contains;
 
 namespace {
 
-Form any_form() { return GENERATE(Form::Coco, Form::Voc, Form::Csv, Form::Yolo); }
+DatasetFormat any_form() {
+  return GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
+}
 
 const MadeImages kTrain{{"a.png", {{}}}}, kVal{{"v.png", {{}}}};
 
@@ -20,15 +22,15 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 }
 
 // The set, whose annotations name the image of training as `path`.
-Files naming(Form form, const std::string& path) {
-  Files files = made_files(form, kTrain, kVal);
-  if (form == Form::Coco) replace(files["annotations/instances_train.json"], "a.png", path);
-  if (form == Form::Csv) replace(files["train.csv"], "train/a.png", path);
-  if (form == Form::Voc) {
+Files naming(DatasetFormat format, const std::string& path) {
+  Files files = made_files(format, kTrain, kVal);
+  if (format == DatasetFormat::Coco) replace(files["annotations/instances_train.json"], "a.png", path);
+  if (format == DatasetFormat::Csv) replace(files["train.csv"], "train/a.png", path);
+  if (format == DatasetFormat::Voc) {
     replace(files["Annotations/a.xml"], "a.png", path);
     files.erase("JPEGImages/a.png");  // where it lies is taken, whatever the annotation says
   }
-  if (form == Form::Yolo) {
+  if (format == DatasetFormat::Yolo) {
     replace(files["data.yaml"], "images/train", "train.txt");
     files["train.txt"] = path + "\n";
   }
@@ -45,60 +47,60 @@ const std::string kSpaces = "two  spaces.png", kShell = "$(touch shell_ran);`tou
                   kOption = "-rf.png", kUnicode = "Käfer 🐞.png", kLine = "line\nend\ttab\x1b[31m.png",
                   kBytes = "\xff\xfe\x80.png";
 
-// Those that a form can name: JSON is UTF-8, a line of a list has no line end, XML no control character.
-std::vector<std::string> odd_names(Form form) {
+// Those that a format can name: JSON is UTF-8, a line of a list has no line end, XML no control character.
+std::vector<std::string> odd_names(DatasetFormat format) {
   std::vector<std::string> names{kSpaces, kShell, kOption, kUnicode};
-  if (form == Form::Voc) names[1] = "$(touch shell_ran);`touch shell_ran`'|.png";
-  if (form != Form::Voc) names.push_back(kLine);
-  if (form != Form::Coco) names.push_back(kBytes);
+  if (format == DatasetFormat::Voc) names[1] = "$(touch shell_ran);`touch shell_ran`'|.png";
+  if (format != DatasetFormat::Voc) names.push_back(kLine);
+  if (format != DatasetFormat::Coco) names.push_back(kBytes);
   return names;
 }
 
 }  // namespace
 
-TEST_CASE("fault: a path that leads out of the data set is refused by name and never opened, in every form",
+TEST_CASE("fault: a path that leads out of the data set is refused by name and never opened, in every format",
           "[fault][paths]") {
-  const Form form = any_form();
+  const DatasetFormat format = any_form();
   const bool absolute = GENERATE(false, true);
-  CAPTURE(name_of(form), absolute);
+  CAPTURE(name_of(format), absolute);
   const TemporaryFolder elsewhere;
   write_files(elsewhere.path(), {{"b.png", "image 64x48"}});
   const std::string path =
       absolute ? (elsewhere.path() / "b.png").string() : std::string("../../../beside/images/b.png");
-  FaultBench bench(naming(form, path), "one/two/data");  // images are one folder deeper in COCO's and VOC's form
+  FaultBench bench(naming(format, path), "one/two/data");  // images are one folder deeper in COCO's and VOC's format
   add_beside(bench);
   write_files(bench.folder.path() / "one/beside", {{"images/b.png", "image 64x48"}});
   write_files(bench.folder.path() / "one/two/beside", {{"images/b.png", "image 64x48"}});
   bench.check_refused({"\"" + path + "\" is refused", "inside"});
 }
 
-TEST_CASE("fault: a name longer than any file's is that of a missing image, in every form", "[fault][paths]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: a name longer than any file's is that of a missing image, in every format", "[fault][paths]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   const std::string name = std::string(300, 'x') + ".png";
-  FaultBench(naming(form, name)).check_refused({"xxx.png: "});
-  if (form == Form::Yolo) {
-    Files files = made_files(form, kTrain, kVal);
+  FaultBench(naming(format, name)).check_refused({"xxx.png: "});
+  if (format == DatasetFormat::Yolo) {
+    Files files = made_files(format, kTrain, kVal);
     replace(files["data.yaml"], "images/train", name);
     FaultBench(files).check_refused({"data.yaml: train: there is no ", "xxx.png"});
   }
 }
 
 TEST_CASE("fault: a path out of the data set is answered with what to do instead", "[fault][paths]") {
-  FaultBench csv(naming(Form::Csv, "/elsewhere/b.png"));
+  FaultBench csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
   csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),
                      "give the folder that holds all images, with the CSV files put into it"});
-  FaultBench list(naming(Form::Yolo, "/elsewhere/b.png"));
+  FaultBench list(naming(DatasetFormat::Yolo, "/elsewhere/b.png"));
   list.check_refused({"train.txt:1: \"/elsewhere/b.png\" is refused: expected a place inside " + list.data.string(),
                       "set `path:` to a folder that holds all images"});
   for (const char* beside : {"../beside/images", "../beside/labels/b.txt"}) {
-    Files files = made_files(Form::Yolo, kTrain, kVal);
+    Files files = made_files(DatasetFormat::Yolo, kTrain, kVal);
     replace(files["data.yaml"], "images/train", beside);
     FaultBench folder(files);
     add_beside(folder);
     folder.check_refused({fmt::format("data.yaml: \"{}\" is refused: expected a place inside", beside), "set `path:`"});
   }
-  Files gone = made_files(Form::Yolo, kTrain, kVal);
+  Files gone = made_files(DatasetFormat::Yolo, kTrain, kVal);
   replace(gone["data.yaml"], "images/train", "/gone/images/train");
   FaultBench(gone).check_refused({"data.yaml: train: there is no /gone/images/train", "expected a folder of images"});
 }
@@ -107,13 +109,13 @@ TEST_CASE("fault: an absolute path into the data set is taken, by the folder's o
           "[fault][paths]") {
   const bool by_link = GENERATE(false, true), list = GENERATE(false, true);
   CAPTURE(by_link, list);
-  for (const Form form : {Form::Csv, Form::Yolo}) {
-    CAPTURE(name_of(form));
-    FaultBench bench(made_files(form, kTrain, kVal));
+  for (const DatasetFormat format : {DatasetFormat::Csv, DatasetFormat::Yolo}) {
+    CAPTURE(name_of(format));
+    FaultBench bench(made_files(format, kTrain, kVal));
     const fs::path link = bench.folder.path() / "link";
     fs::create_directory_symlink(bench.data, link);
     const std::string data = bench.data.string();
-    if (form == Form::Csv) {
+    if (format == DatasetFormat::Csv) {
       write_text(bench.data / "train.csv", data + "/train/a.png,3,4,33,34,cat\n");
     } else {
       write_text(bench.data / "train.txt", data + "/images/train/a.png\n");
@@ -127,36 +129,36 @@ TEST_CASE("fault: an absolute path into the data set is taken, by the folder's o
   }
 }
 
-TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names are read, in every form",
+TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names are read, in every format",
           "[fault][paths]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeImages images;
-  for (const std::string& name : odd_names(form)) images.push_back({name, {{}}});
-  FaultBench bench(made_files(form, images, kVal), "a data set\nof \xff bytes");
+  for (const std::string& name : odd_names(format)) images.push_back({name, {{}}});
+  FaultBench bench(made_files(format, images, kVal), "a data set\nof \xff bytes");
   bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
                     {"--bad-images", "error", "--set", fmt::format("train.batch={}", images.size())});
   const auto found =
-      run_fovea({"detect", (bench.data / places(form, "train", images).images).string(), "--weights",
+      run_fovea({"detect", (bench.data / places(format, "train", images).images).string(), "--weights",
                  (bench.run("run") / "last.safetensors").string(), "--out", bench.run("found").string()});
   CAPTURE(found.out, found.err);
   CHECK(found.exit_code == 0);
   CHECK(found.err.empty());
   CHECK(find_invalid_utf8(found.out) == found.out.npos);
   CHECK_THAT(found.out, !Contains("\x1b"));
-  for (const std::string& name : odd_names(form)) CHECK_THAT(found.out, Contains(printable(name) + ": "));
+  for (const std::string& name : odd_names(format)) CHECK_THAT(found.out, Contains(printable(name) + ": "));
   CHECK_FALSE(fs::exists("shell_ran"));
   CHECK_FALSE(fs::exists(bench.data / "shell_ran"));
 }
 
-TEST_CASE("fault: odd names are shown escaped, on a line each, in every form", "[fault][paths]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: odd names are shown escaped, on a line each, in every format", "[fault][paths]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeImages images;
   for (int i = 0; i < 600; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
-  const auto names = odd_names(form);
+  const auto names = odd_names(format);
   for (const std::string& name : names) images.push_back({name, {{}}, "no image"});
-  FaultBench bench(made_files(form, images, kVal), "a data set\nof \xff bytes");
+  FaultBench bench(made_files(format, images, kVal), "a data set\nof \xff bytes");
   bench.check_taken({}, {"--set", fmt::format("train.batch={}", images.size()), "--set", "input.short_side=16"});
   const std::string list = bench.listed("bad_images.txt");
   CAPTURE(list);
@@ -168,17 +170,18 @@ TEST_CASE("fault: odd names are shown escaped, on a line each, in every form", "
   for (const std::string& name : names) {
     const std::string shown = printable(name);
     CHECK_THAT(list, Contains(shown + "\t"));
-    CHECK_THAT(list, Contains("a data set\\x0aof \\xff bytes/" + places(form, "train", images).images + shown + ": "));
+    CHECK_THAT(list,
+               Contains("a data set\\x0aof \\xff bytes/" + places(format, "train", images).images + shown + ": "));
   }
 }
 
 TEST_CASE("fault: messages about a folder with an odd name stay on one line of text", "[fault][paths]") {
   const std::string odd = "line\nend \xff\x1b[31m", shown = "line\\x0aend \\xff\\x1b[31m";
-  Files differ = made_files(Form::Coco, kTrain, kVal);
+  Files differ = made_files(DatasetFormat::Coco, kTrain, kVal);
   replace(differ["annotations/instances_val.json"], "\"cat\"", "\"dog\"");
   FaultBench classes(differ, odd);
   classes.check_refused({"category 1 is 'cat' in train, but 'dog' in val"});
-  FaultBench images(made_files(Form::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
+  FaultBench images(made_files(DatasetFormat::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
   images.check_refused({shown + "/train/a.png: is empty"}, {"--bad-images", "error"});
   const TemporaryFolder folder;
   write_files(folder.path() / "run" / odd, {{"last.safetensors", "no weights"}});

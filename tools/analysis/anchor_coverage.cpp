@@ -3,19 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/launch/math.h"
 #include "tools/data/loading/loader.h"
 
 namespace fovea {
 
 AnchorGrid grid_of(int width, int height, const InputConfig& input) {
   const Size size = resized({height, width}, input.short_side.back(), input.long_side);
-  const auto padded = [&](int side) { return (side + input.pad_to - 1) / input.pad_to * input.pad_to; };
+  const auto padded = [&](int side) { return round_up(side, input.pad_to); };
   AnchorGrid grid{.image = {padded(size.height), padded(size.width)}, .levels = {}};
-  LevelSize level = grid.image;
+  Size2d level = grid.image;
   const auto halve = [&] { level = {(level.height + 1) / 2, (level.width + 1) / 2}; };
   halve();  // the stem's two
   halve();
-  for (LevelSize& of_level : grid.levels) {
+  for (Size2d& of_level : grid.levels) {
     halve();
     of_level = level;
   }

@@ -15,8 +15,8 @@ constexpr size_t kLevels = 5;  // P3 … P7
 
 // The levels of one size of image.
 struct AnchorGrid {
-  LevelSize image;  // padded
-  std::array<LevelSize, kLevels> levels;
+  Size2d image;  // padded
+  std::array<Size2d, kLevels> levels;
   bool operator==(const AnchorGrid& other) const {
     return image.height == other.image.height && image.width == other.image.width;
   }

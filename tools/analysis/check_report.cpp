@@ -124,7 +124,7 @@ std::string json_of(const SplitCheck& split) {
 }  // namespace
 
 std::string text_of(const CheckReport& report) {
-  std::string text = fmt::format("{}: a data set in the form {}\n\n", report.folder, report.form);
+  std::string text = fmt::format("{}: a data set in the format {}\n\n", report.folder, report.format);
   text += counts_table(report) + classes_table(report);
   for (const SplitCheck& split : report.splits) {
     const std::string of = printable(split.name) + ": ";
@@ -148,9 +148,9 @@ std::string json_of(const CheckReport& report) {
   std::string splits;
   for (const SplitCheck& split : report.splits) splits.append(splits.empty() ? "\n" : ",\n").append(json_of(split));
   return fmt::format(
-      "{{\"folder\": {}, \"form\": {},\n \"refused\": {},\n \"same_content\": {},\n \"classes_that_differ\": {},\n "
+      "{{\"folder\": {}, \"format\": {},\n \"refused\": {},\n \"same_content\": {},\n \"classes_that_differ\": {},\n "
       "\"splits\": [{}]}}\n",
-      json_quoted(report.folder), json_quoted(report.form), list(report.refused), list(report.same_content),
+      json_quoted(report.folder), json_quoted(report.format), list(report.refused), list(report.same_content),
       list(report.split_classes), splits);
 }
 

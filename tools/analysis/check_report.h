@@ -29,7 +29,7 @@ struct SplitCheck {
 };
 
 struct CheckReport {
-  std::string folder, form;
+  std::string folder, format;
   std::vector<SplitCheck> splits;
   std::vector<std::string> refused;        // what training would end with
   std::vector<std::string> same_content;   // images that are in two splits, or twice in one

@@ -52,11 +52,11 @@ std::string misnamed(const std::string& name, const std::vector<uint8_t>& bytes)
 }
 
 ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) {
-  using Fault = ImageFinding::Fault;
+  using ImageProblem = ImageFinding::ImageProblem;
   ImageFinding finding;
   const fs::path path = dataset.image_root / sample.file_name;
   try {
-    if (!is_there(path)) finding.fault = Fault::Missing;
+    if (!is_there(path)) finding.problem = ImageProblem::Missing;
     const auto bytes = read_file(path, ImageOptions{}.file_bytes);
     finding.content = content_hash(bytes);
     finding.misnamed = misnamed(sample.file_name, bytes);
@@ -68,13 +68,13 @@ ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) 
       size = read_image_size(path);
     }
     if (size.width != sample.width || size.height != sample.height) {
-      finding.fault = Fault::OtherSize;
+      finding.problem = ImageProblem::OtherSize;
       finding.why = fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(path.native()),
                                 size.width, size.height, sample.width, sample.height);
     }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
-    if (finding.fault == Fault::None) finding.fault = Fault::Unreadable;
+    if (finding.problem == ImageProblem::None) finding.problem = ImageProblem::Unreadable;
     finding.why = error.what();
   }
   return finding;

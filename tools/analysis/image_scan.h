@@ -9,7 +9,7 @@ namespace fovea {
 
 struct ImageFinding {
   std::string content;  // hash of the file's bytes; empty: missing
-  enum class Fault { None, Missing, Unreadable, OtherSize } fault = Fault::None;
+  enum class ImageProblem { None, Missing, Unreadable, OtherSize } problem = ImageProblem::None;
   std::string why;       // of the fault
   std::string misnamed;  // what the file is, where its name's ending says otherwise; training takes it all the same
 };

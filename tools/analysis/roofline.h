@@ -33,7 +33,7 @@ struct LayerCost {
 };
 
 // `training`: the trace of a training pass's forward (Context::trace). Behind the layers come the losses and the
-// optimiser, which writes the weights' bf16 form too. Left out: pooling, upsampling, norms that are not frozen,
+// optimiser, which writes the bf16 copy of the weights too. Left out: pooling, upsampling, norms that are not frozen,
 // matching, NMS: a few per cent.
 std::vector<LayerCost> layer_costs(const std::vector<ConvTrace>& training, const RetinaNet& model);
 

@@ -46,7 +46,7 @@ std::vector<Category> find_all(const std::vector<Category>& categories, const st
 std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset) {
   const auto classes = static_cast<size_t>(file.config.model.classes);
   if (!file.categories.empty()) {
-    // By name first: the forms number the same classes differently.
+    // By name first: the formats number the same classes differently.
     const auto by_name = find_all(dataset.categories, file.categories, [](const Category& a, const Category& b) {
       return !a.name.empty() && a.name == b.name;
     });

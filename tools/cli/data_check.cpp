@@ -36,8 +36,8 @@ class Checker {
   }
 
   CheckReport check() {
-    OpenDataset data = open_dataset(options_.data.path, options_.data.form);
-    report_.form = entry_of(data.form).name;
+    OpenDataset data = open_dataset(options_.data.path, options_.data.format);
+    report_.format = entry_of(data.format).name;
     for (const NamedSplit& split : named_splits(*data.reader)) check_split(*data.reader, split);
     auto& warnings = report_.splits[0].warnings;
     warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
@@ -109,10 +109,10 @@ class Checker {
   }
 
   static void take_finding(const ImageFinding& finding, const std::string& path, SplitCheck& split) {
-    using Fault = ImageFinding::Fault;
-    if (finding.fault == Fault::Missing) split.missing.push_back({path, finding.why});
-    if (finding.fault == Fault::Unreadable) split.unreadable.push_back({path, finding.why});
-    if (finding.fault == Fault::OtherSize) split.other_size.push_back({path, finding.why});
+    using ImageProblem = ImageFinding::ImageProblem;
+    if (finding.problem == ImageProblem::Missing) split.missing.push_back({path, finding.why});
+    if (finding.problem == ImageProblem::Unreadable) split.unreadable.push_back({path, finding.why});
+    if (finding.problem == ImageProblem::OtherSize) split.other_size.push_back({path, finding.why});
     if (!finding.misnamed.empty()) split.misnamed.push_back({path, fmt::format("{}: is a {}", path, finding.misnamed)});
   }
 

@@ -1,4 +1,4 @@
-// `fovea data convert` and `fovea data split`: the data set again, in another form or with other splits.
+// `fovea data convert` and `fovea data split`: the data set again, in another format or with other splits.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace {
 struct ConvertOptions {
   DataFolder data;
   std::string out;
-  std::optional<Form> to;
+  std::optional<DatasetFormat> to;
   OnBad bad_images = OnBad::Skip;
   WriteOptions write;
   double val = 0.2;
@@ -29,14 +29,14 @@ void add_options(CLI::App& verb, ConvertOptions& options) {
   add_data_folder(verb, options.data);
   verb.add_option("out", options.out, "Folder to write to: new or empty, outside the data set")->required();
   std::vector<std::string> names;
-  for (const FormEntry& entry : forms()) names.emplace_back(entry.name);
+  for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
   verb.add_option_function<std::string>(
           "--to",
           [&options](const std::string& name) {
-            for (const FormEntry& entry : forms())
-              if (name == entry.name) options.to = entry.form;
+            for (const FormatEntry& entry : formats())
+              if (name == entry.name) options.to = entry.format;
           },
-          "Form to write")
+          "Format to write")
       ->check(CLI::IsMember(names));
   verb.add_flag("--copy", options.write.copy, "Copy the images; without it they are hard links where the disk allows");
   verb.add_flag("--clip", options.write.clip, "Cut boxes to their image; without it they stay as annotated");
@@ -60,16 +60,16 @@ WritableSet gather_readable(const ConvertOptions& options, const std::vector<Dat
   return set;
 }
 
-void write(const ConvertOptions& options, const WritableSet& set, Form form) {
-  for (const std::string& note : write_dataset(set, form, options.out, options.write)) fmt::print("{}\n", note);
+void write(const ConvertOptions& options, const WritableSet& set, DatasetFormat format) {
+  for (const std::string& note : write_dataset(set, format, options.out, options.write)) fmt::print("{}\n", note);
   for (const WritableSplit& split : set.splits)
     fmt::print("{}: {} images written to {} as {}\n", split.name, split.images.size(), printable(options.out),
-               entry_of(form).name);
+               entry_of(format).name);
 }
 
 void convert(const ConvertOptions& options) {
   if (!options.to) throw Error(ErrorKind::Usage, "convert needs --to coco, voc, csv or yolo");
-  OpenDataset data = open_dataset(options.data.path, options.data.form);
+  OpenDataset data = open_dataset(options.data.path, options.data.format);
   write(options, gather_readable(options, load(options, data)), *options.to);
 }
 
@@ -93,16 +93,16 @@ std::string class_table(const WritableSet& set) {
 
 void split(const ConvertOptions& options) {
   if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must lie between 0 and 1, e.g. 0.2");
-  OpenDataset data = open_dataset(options.data.path, options.data.form);
+  OpenDataset data = open_dataset(options.data.path, options.data.format);
   const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
-  write(options, set, options.to.value_or(data.form));
+  write(options, set, options.to.value_or(data.format));
   fmt::print("{}", class_table(set));
 }
 
 }  // namespace
 
 void add_data_convert(CLI::App& data) {
-  auto* verb = data.add_subcommand("convert", "Write the data set in another form");
+  auto* verb = data.add_subcommand("convert", "Write the data set in another format");
   const auto options = std::make_shared<ConvertOptions>();
   add_options(*verb, *options);
   verb->footer("Example:\n  fovea data convert DIR --to coco OUT");

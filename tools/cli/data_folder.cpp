@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 void add_data_folder(CLI::App& verb, DataFolder& folder) {
   verb.add_option("data", folder.path, "Folder of the data set")->required()->type_name("DIR");
-  add_form(verb, folder.form);
+  add_format(verb, folder.format);
   add_on_bad(verb, "--bad-boxes", folder.bad_boxes, "Unusable boxes: skip and list them, or error at the first");
 }
 

@@ -14,10 +14,10 @@ namespace fovea {
 
 struct DataFolder {
   std::string path;
-  std::optional<Form> form;
+  std::optional<DatasetFormat> format;
   OnBad bad_boxes = OnBad::Skip;
 
-  LoadOptions load_options() const { return {.bad_boxes = bad_boxes, .form = form}; }
+  LoadOptions load_options() const { return {.bad_boxes = bad_boxes, .format = format}; }
 };
 // The folder as first argument, --format, --bad-boxes.
 void add_data_folder(CLI::App& verb, DataFolder& folder);

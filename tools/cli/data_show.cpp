@@ -98,11 +98,11 @@ void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>
 // Each image as the first epochs of a training with this configuration see it, before it is resized.
 void show_augmented(const ShowOptions& options, const Config& config, const Dataset& dataset) {
   BadFiles bad_files(images_in(dataset), OnBad::Error);
-  PictureSource pictures(dataset, config.input, bad_files, 0);
+  ImageSource pictures(dataset, config.input, bad_files, 0);
   std::vector<CaptionedPicture> sheet;
   for (const size_t s : chosen_samples(dataset, options))
     for (int epoch = 0; epoch < options.augment; ++epoch) {
-      const Picture picture =
+      const LabeledImage picture =
           augmented_sample(pictures, config.input, config.seed, static_cast<uint32_t>(epoch), static_cast<uint32_t>(s));
       std::vector<LabelledBox> boxes;
       for (const Object& o : picture.objects)

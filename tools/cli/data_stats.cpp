@@ -208,7 +208,7 @@ std::string json_of(const Stats& stats) {
 void stats(const StatsOptions& options) {
   require_outside(options.out, options.data.path);
   const Config config = resolve(options.config, preset("paper"));
-  OpenDataset data = open_dataset(options.data.path, options.data.form);
+  OpenDataset data = open_dataset(options.data.path, options.data.format);
   const std::vector<Dataset> splits = load_splits(data, options.data);
   print_reports(splits);
   const Stats found = stats_of(splits, config.input);

@@ -1,4 +1,4 @@
-// `fovea detect`: pictures with boxes, names and scores; JSON in COCO's results form; a contact sheet.
+// `fovea detect`: pictures with boxes, names and scores; JSON in COCO's results format; a contact sheet.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -191,7 +191,7 @@ void run_detect(const DetectOptions& options) {
 
 void add_detect(CLI::App& app) {
   auto* verb =
-      app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results form");
+      app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results format");
   const auto options = std::make_shared<DetectOptions>();
   add_config_options(*verb, options->config);
   verb->footer(

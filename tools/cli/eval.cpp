@@ -24,7 +24,7 @@ struct EvalOptions {
   bool voc = false;
   int batch = 0;
   OnBad bad_images = OnBad::Skip;
-  std::optional<Form> form;
+  std::optional<DatasetFormat> format;
 };
 
 std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
@@ -63,7 +63,7 @@ struct Evaluated {
 Evaluated gather(const EvalOptions& options) {
   Evaluated evaluated;
   if (!options.data.empty()) {
-    const Dataset dataset = load_dataset(options.data, options.split, {.form = options.form});
+    const Dataset dataset = load_dataset(options.data, options.split, {.format = options.format});
     if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
     evaluated.truth = truth_of(dataset);
     if (!options.weights.empty()) evaluated.detections = run_network(options, dataset);
@@ -123,7 +123,7 @@ void add_eval(CLI::App& app) {
       ->type_name("NAME=LOW:HIGH");
   verb->add_flag("--voc", options->voc,
                  "Also Pascal VOC's AP at IoU 0.5: over 11 points, and the area under the curve");
-  add_form(*verb, options->form);
+  add_format(*verb, options->format);
   add_on_bad(*verb, "--bad-images", options->bad_images,
              "Unreadable images: skip them, error at the first, or keep what a damaged one still gives",
              /*may_keep=*/true);

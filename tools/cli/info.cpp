@@ -11,6 +11,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
+#include "kernels/launch/math.h"
 #include "model/trace.h"
 #include "tools/analysis/plan_table.h"
 #include "tools/analysis/roofline.h"
@@ -71,7 +72,7 @@ struct Plan {
 };
 
 // Recording runs the host's side of a pass and none of the arithmetic: shapes, calls and memory without the time.
-Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
+Plan plan(Context& context, RetinaNet& model, Size2d size, int batch) {
   Plan plan;
   const Shape shape{batch, size.height, size.width, 3};
   context.memory.reset_peak();
@@ -84,7 +85,7 @@ Plan plan(Context& context, RetinaNet& model, LevelSize size, int batch) {
 
 // The calls of `body` as it is recorded once it has run.
 Simulation simulation_of(Context& context, const std::function<void()>& body) {
-  context.queue.rehearse(body);
+  context.queue.warm_up(body);
   QueueProfile profile;
   context.queue.set_profile(&profile);
   context.queue.record(body);
@@ -102,7 +103,7 @@ void print_simulation(const char* what, const Simulation& simulation, int batch)
 }
 
 // Nothing runs: a described GPU takes what the engine gives it.
-void simulate_network(const InfoOptions& options, const Config& config, LevelSize size) {
+void simulate_network(const InfoOptions& options, const Config& config, Size2d size) {
   Gpu::describe();
   Context context(DeviceKind::Cuda, Precision::BF16);
   RetinaNet model(context, config.model, config.seed);
@@ -135,15 +136,15 @@ void simulate_network(const InfoOptions& options, const Config& config, LevelSiz
                             "\n");
 }
 
-LevelSize input_size(const InfoOptions& options, const Config& config) {
+Size2d input_size(const InfoOptions& options, const Config& config) {
   const int short_side = config.input.short_side.back(), pad = config.input.pad_to;
-  const auto padded = [&](int length) { return (length + pad - 1) / pad * pad; };
+  const auto padded = [&](int length) { return round_up(length, pad); };
   if (options.size.empty()) return {padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
   return {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
 }
 
 void print_network(const InfoOptions& options, const Config& config, Context& context, RetinaNet& model) {
-  const LevelSize size = input_size(options, config);
+  const Size2d size = input_size(options, config);
   const Plan p = plan(context, model, size, options.batch);
   double macs = 0;
   Table table({"layer", "input", "kernel", "output", "GMAC", "computed by"});

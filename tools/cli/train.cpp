@@ -16,8 +16,8 @@ void add_train(CLI::App& app) {
     std::string seed, non_finite_limit;
     std::optional<uint64_t> cache;
   };
-  auto* verb =
-      app.add_subcommand("train", "Train on a data set with the splits train and val, in COCO, VOC, CSV or YOLO form");
+  auto* verb = app.add_subcommand(
+      "train", "Train on a data set with the splits train and val, in COCO, VOC, CSV or YOLO format");
   const auto options = std::make_shared<Options>();
   add_config_options(*verb, options->config);
   verb->footer(
@@ -36,7 +36,7 @@ void add_train(CLI::App& app) {
                  "With --resume: go on although the configuration differs");
   verb->add_option("--init-from", options->train.init_from,
                    "Start from these weights; what does not fit starts anew, and is named");
-  add_form(*verb, options->train.form);
+  add_format(*verb, options->train.format);
   add_on_bad(*verb, "--bad-images", options->train.bad_images,
              "Unreadable images: skip and list them (more than 1 % end the run), error at the first, or keep what a "
              "damaged one still gives",

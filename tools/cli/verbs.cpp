@@ -81,16 +81,16 @@ void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* des
       ->check(CLI::IsMember(words));
 }
 
-void add_form(CLI::App& verb, std::optional<Form>& form) {
+void add_format(CLI::App& verb, std::optional<DatasetFormat>& format) {
   std::vector<std::string> names;
-  for (const FormEntry& entry : forms()) names.emplace_back(entry.name);
+  for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
   verb.add_option_function<std::string>(
           "--format",
-          [&form](const std::string& name) {
-            for (const FormEntry& entry : forms())
-              if (name == entry.name) form = entry.form;
+          [&format](const std::string& name) {
+            for (const FormatEntry& entry : formats())
+              if (name == entry.name) format = entry.format;
           },
-          "Form of the data set; without it, it is found out")
+          "Dataset format (default: detected)")
       ->check(CLI::IsMember(names));
 }
 

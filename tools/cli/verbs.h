@@ -39,7 +39,7 @@ void add_config_options(CLI::App& verb, ConfigOptions& options);
 // An option skip|error; for images also keep.
 void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --format coco|voc|csv|yolo.
-void add_form(CLI::App& verb, std::optional<Form>& form);
+void add_format(CLI::App& verb, std::optional<DatasetFormat>& format);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);

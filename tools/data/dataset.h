@@ -1,4 +1,4 @@
-// A data set as training and evaluation take it, whatever form it was read from: checked, clipped, labels 0, 1, ….
+// A data set as training and evaluation take it, whatever format it was read from: checked, clipped, labels 0, 1, ….
 #pragma once
 #include <array>
 #include <cstdint>
@@ -44,7 +44,7 @@ struct LoadReport {
   int64_t unknown_references = 0;             // annotations of an image or category that is not listed: dropped
   std::vector<std::string> unknown_examples;  // the first ten
   std::vector<std::string> bad_boxes;         // one line for each annotation dropped because of its box
-  std::vector<BadImage> bad_images;           // dropped: forms without sizes need the image's, and it could not be read
+  std::vector<BadImage> bad_images;  // dropped: formats without sizes need the image's, and it could not be read
   std::vector<std::string> warnings;
 
   // Lines for the user; empty when all was well.
@@ -59,11 +59,11 @@ struct Dataset {
   LoadReport report;
 };
 
-enum class Form { Coco, Voc, Csv, Yolo };
+enum class DatasetFormat { Coco, Voc, Csv, Yolo };
 
 struct LoadOptions {
   OnBad bad_boxes = OnBad::Skip;
-  std::optional<Form> form;  // none: found out from what is in the folder
+  std::optional<DatasetFormat> format;  // none: found out from what is in the folder
 };
 
 // Images of a split: those that loaded and those that could not.

@@ -114,7 +114,7 @@ Detector::Report* Detector::enqueue(const BatchShape& shape, const std::vector<L
   };
   // Forms derived from the weights are made where these have changed, and a recording takes them as made.
   if (revision_ != model_.parameters().revision())
-    context.queue.rehearse(body);
+    context.queue.warm_up(body);
   else
     step.work.run(context, body);
   pixels_.used();

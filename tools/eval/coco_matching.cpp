@@ -64,17 +64,17 @@ void sort_by_image(std::vector<Place>& places, const std::vector<uint32_t>& rank
 
 bool outside(double area, const AreaRange& range) { return area < range.low || area > range.high; }
 
-class ImageJudge {
+class ImageMatcher {
  public:
-  ImageJudge(std::span<const GroundTruth> objects, std::span<const Detection> detections,
-             std::span<const double> thresholds, std::span<const AreaRange> areas, int limit, Judged& out)
+  ImageMatcher(std::span<const GroundTruth> objects, std::span<const Detection> detections,
+               std::span<const double> thresholds, std::span<const AreaRange> areas, int limit, MatchResult& out)
       : all_objects_(objects), all_detections_(detections), areas_(areas), limit_(limit), out_(out) {
     for (const double threshold : thresholds) thresholds_.push_back(std::min(threshold, 1 - 1e-10));
     lowest_ = *std::min_element(thresholds_.begin(), thresholds_.end());
     every_bit_ = thresholds.size() == most_thresholds ? UINT32_MAX : (uint32_t{1} << thresholds.size()) - 1;
   }
 
-  void judge(std::span<const Place> objects, std::span<const Place> detections) {
+  void match(std::span<const Place> objects, std::span<const Place> detections) {
     objects_.clear();
     for (const Place place : objects) objects_.push_back(&all_objects_[place.at]);
     detections_.clear();
@@ -108,7 +108,7 @@ class ImageJudge {
     }
   }
 
-  void match(const AreaRange& range, Judged::Area& out) {
+  void match(const AreaRange& range, MatchResult::Area& out) {
     ignored_.clear();
     for (const GroundTruth* object : objects_) {
       ignored_.push_back(object->crowd || outside(object->area, range));
@@ -151,7 +151,7 @@ class ImageJudge {
   std::span<const Detection> all_detections_;
   std::span<const AreaRange> areas_;
   int limit_;
-  Judged& out_;
+  MatchResult& out_;
   std::vector<double> thresholds_;
   double lowest_;
   uint32_t every_bit_;
@@ -188,16 +188,17 @@ std::vector<CategoryPlaces> by_category(std::span<const Category> categories, st
   return places;
 }
 
-Judged judge(const CategoryPlaces& places, std::span<const GroundTruth> objects, std::span<const Detection> detections,
-             std::span<const double> thresholds, std::span<const AreaRange> areas, int limit) {
+MatchResult match(const CategoryPlaces& places, std::span<const GroundTruth> objects,
+                  std::span<const Detection> detections, std::span<const double> thresholds,
+                  std::span<const AreaRange> areas, int limit) {
   require(!thresholds.empty() && thresholds.size() <= most_thresholds, "1 to 32 thresholds at once");
-  Judged judged;
-  judged.areas.resize(areas.size());
-  judged.scores.reserve(places.detections.size());
-  judged.ranks.reserve(places.detections.size());
-  ImageJudge image(objects, detections, thresholds, areas, limit, judged);
-  for_each_image(places.objects, places.detections, [&](auto g, auto d) { image.judge(g, d); });
-  return judged;
+  MatchResult result;
+  result.areas.resize(areas.size());
+  result.scores.reserve(places.detections.size());
+  result.ranks.reserve(places.detections.size());
+  ImageMatcher image(objects, detections, thresholds, areas, limit, result);
+  for_each_image(places.objects, places.detections, [&](auto g, auto d) { image.match(g, d); });
+  return result;
 }
 
 }  // namespace fovea

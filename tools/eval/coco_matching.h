@@ -45,7 +45,7 @@ void sort_by_score(std::vector<const Detection*>& detections);
 constexpr size_t most_thresholds = 32;  // at once: one bit each
 
 // A category's detections, image by image, best first.
-struct Judged {
+struct MatchResult {
   struct Area {
     int64_t objects = 0;                     // not ignored
     std::vector<uint32_t> matched, ignored;  // one entry a detection: bit t speaks of the threshold t
@@ -56,7 +56,8 @@ struct Judged {
 };
 
 // At most `limit` detections an image.
-Judged judge(const CategoryPlaces& places, std::span<const GroundTruth> objects, std::span<const Detection> detections,
-             std::span<const double> thresholds, std::span<const AreaRange> areas, int limit);
+MatchResult match(const CategoryPlaces& places, std::span<const GroundTruth> objects,
+                  std::span<const Detection> detections, std::span<const double> thresholds,
+                  std::span<const AreaRange> areas, int limit);
 
 }  // namespace fovea

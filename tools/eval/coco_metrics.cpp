@@ -74,7 +74,7 @@ struct Found {
 };
 
 // For each threshold. Most detections fit no object at all: they are counted once for all thresholds.
-std::vector<Found> walk(const Judged& judged, const Judged::Area& area, std::span<const uint32_t> order,
+std::vector<Found> walk(const MatchResult& matches, const MatchResult::Area& area, std::span<const uint32_t> order,
                         size_t thresholds, std::span<const int> limits) {
   std::vector<Found> found(thresholds, {{}, std::vector<int64_t>(limits.size())});
   const uint32_t every_bit = thresholds == most_thresholds ? UINT32_MAX : (uint32_t{1} << thresholds) - 1;
@@ -92,7 +92,7 @@ std::vector<Found> walk(const Judged& judged, const Judged::Area& area, std::spa
       ++others[t];
       if (!(matched >> t & 1)) continue;
       found[t].counted.push_back(wrong_everywhere + others[t]);
-      for (size_t l = 0; l < limits.size(); ++l) found[t].at_limit[l] += judged.ranks[d] < limits[l];
+      for (size_t l = 0; l < limits.size(); ++l) found[t].at_limit[l] += matches.ranks[d] < limits[l];
     }
   }
   return found;
@@ -112,13 +112,13 @@ void evaluate_slice(const CategoryPlaces& places, std::span<const GroundTruth> o
                     std::span<const Detection> detections, const EvalSettings& settings, size_t first,
                     CategoryResult& result) {
   const size_t all = settings.ious.size(), count = std::min(most_thresholds, all - first);
-  const Judged judged = judge(places, objects, detections, std::span(settings.ious).subspan(first, count),
-                              settings.areas, settings.limits.back());
-  const auto order = order_by_score(judged.scores);
+  const MatchResult matches = match(places, objects, detections, std::span(settings.ious).subspan(first, count),
+                                    settings.areas, settings.limits.back());
+  const auto order = order_by_score(matches.scores);
   for (size_t a = 0; a < settings.areas.size(); ++a) {
-    const int64_t in_area = result.objects[a] = judged.areas[a].objects;
+    const int64_t in_area = result.objects[a] = matches.areas[a].objects;
     if (in_area == 0) continue;
-    const auto found = walk(judged, judged.areas[a], order, count, settings.limits);
+    const auto found = walk(matches, matches.areas[a], order, count, settings.limits);
     for (size_t t = 0; t < count; ++t) {
       const size_t at = a * all + first + t;
       const auto share = [&](int64_t right) { return static_cast<double>(right) / static_cast<double>(in_area); };

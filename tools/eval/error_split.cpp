@@ -41,7 +41,7 @@ class Splitter {
       ++objects_[boxes.object_labels[g]];
       if (boxes.found_by[g] >= 0 || mendable[g]) continue;
       ++missed_[boxes.object_labels[g]];
-      count(MissedFault, boxes.object_labels[g]);
+      count(MissedError, boxes.object_labels[g]);
     }
   }
 
@@ -53,7 +53,7 @@ class Splitter {
     const auto gain = [&](double ap) { return std::max(0.0, (ap == no_ground_truth ? 1 : ap) - split_.ap); };
     for (int fault = 0; fault < fault_count; ++fault) {
       auto objects = objects_;
-      for (size_t k = 0; fault == MissedFault && k < objects.size(); ++k) objects[k] -= missed_[k];
+      for (size_t k = 0; fault == MissedError && k < objects.size(); ++k) objects[k] -= missed_[k];
       split_.gains[fault] = gain(mean_ap(fault, objects));
     }
     split_.false_positives_gain = gain(mean_ap_of_right_ones());
@@ -71,11 +71,11 @@ class Splitter {
     const int label = boxes.detection_labels[d];
     const auto counts = [&](size_t g) { return !boxes.objects[g]->crowd; };
     const auto own = boxes.nearest(d, [&](size_t g) { return counts(g) && boxes.object_labels[g] == label; });
-    if (own.iou >= background && own.iou <= threshold_) return {LocationFault, own.object};
+    if (own.iou >= background && own.iou <= threshold_) return {LocationError, own.object};
     const auto other = boxes.nearest(d, [&](size_t g) { return counts(g) && boxes.object_labels[g] != label; });
-    if (other.iou >= threshold_) return {ClassFault, other.object};
-    if (own.iou >= threshold_) return {DuplicateFault, -1};  // a free object would have been its own
-    return {std::max(own.iou, other.iou) <= background ? BackgroundFault : BothFault, -1};
+    if (other.iou >= threshold_) return {ClassError, other.object};
+    if (own.iou >= threshold_) return {DuplicateError, -1};  // a free object would have been its own
+    return {std::max(own.iou, other.iou) <= background ? BackgroundError : BothError, -1};
   }
 
   void count(int fault, int label) {

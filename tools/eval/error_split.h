@@ -11,13 +11,13 @@
 namespace fovea {
 
 // With t the IoU threshold of a right detection, and b = 0.1 that of background:
-enum Fault {
-  LocationFault,    // b ≤ IoU ≤ t with an object of its class
-  ClassFault,       // IoU ≥ t with an object of another class
-  DuplicateFault,   // IoU ≥ t with an object of its class that a better detection has found
-  BackgroundFault,  // IoU ≤ b with every object
-  BothFault,        // what is left: class and place are wrong
-  MissedFault,      // an object that was not found, and that mending a class or a place would not find either
+enum ErrorType {
+  LocationError,    // b ≤ IoU ≤ t with an object of its class
+  ClassError,       // IoU ≥ t with an object of another class
+  DuplicateError,   // IoU ≥ t with an object of its class that a better detection has found
+  BackgroundError,  // IoU ≤ b with every object
+  BothError,        // what is left: class and place are wrong
+  MissedError,      // an object that was not found, and that mending a class or a place would not find either
   fault_count
 };
 

@@ -19,8 +19,8 @@ struct DatasetPass {
   DataShare share;                               // of the images, that this rank takes
 };
 
-// `categories[label]` is what the network calls label. Detections in COCO's form, in pixels of the original images, in
-// the data set's order.
+// `categories[label]` is what the network calls label. Detections in COCO's format, in pixels of the original images,
+// in the data set's order.
 std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, const std::vector<Category>& categories,
                                       const InputConfig& input, BadFiles& bad_files, const DatasetPass& pass = {});
 

@@ -17,12 +17,12 @@ struct Curve {
   std::vector<double> recall, precision;  // after each detection, best first
 };
 
-class VocJudge {
+class VocMatcher {
  public:
-  VocJudge(std::span<const GroundTruth> objects, std::span<const Detection> detections, double threshold)
+  VocMatcher(std::span<const GroundTruth> objects, std::span<const Detection> detections, double threshold)
       : all_objects_(objects), all_detections_(detections), threshold_(threshold) {}
 
-  void judge(std::span<const Place> object_places, std::span<const Place> detection_places) {
+  void match(std::span<const Place> object_places, std::span<const Place> detection_places) {
     std::vector<const GroundTruth*> objects;
     for (const Place place : object_places) objects.push_back(&all_objects_[place.at]);
     std::vector<const Detection*> detections;
@@ -102,11 +102,11 @@ VocMetrics voc_metrics(std::span<const Category> categories, std::span<const Gro
   metrics.classes.resize(categories.size());
 #pragma omp parallel for schedule(dynamic)
   for (size_t k = 0; k < categories.size(); ++k) {
-    VocJudge judge(objects, detections, iou);
-    for_each_image(places[k].objects, places[k].detections, [&](auto g, auto d) { judge.judge(g, d); });
+    VocMatcher matcher(objects, detections, iou);
+    for_each_image(places[k].objects, places[k].detections, [&](auto g, auto d) { matcher.match(g, d); });
     metrics.classes[k] = {no_ground_truth, no_ground_truth};
-    if (judge.objects() == 0) continue;
-    const Curve curve = judge.curve();
+    if (matcher.objects() == 0) continue;
+    const Curve curve = matcher.curve();
     metrics.classes[k] = {eleven_points(curve), area_under(curve)};
   }
   VocAp sum{0, 0};

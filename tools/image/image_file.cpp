@@ -8,6 +8,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/launch/math.h"
 #include "tools/image/image_codecs.h"
 #include "tools/text/file.h"
 
@@ -113,8 +114,8 @@ void allocate(StoredImage& stored, int64_t width, int64_t height, const std::str
   stored.full_height = static_cast<int>(height);
   stored.divisor = divisor;
   if (options.size_only) return;
-  stored.image.width = (stored.full_width + divisor - 1) / divisor;
-  stored.image.height = (stored.full_height + divisor - 1) / divisor;
+  stored.image.width = ceil_div(stored.full_width, divisor);
+  stored.image.height = ceil_div(stored.full_height, divisor);
   constexpr uint8_t kGrey = 128;  // where a damaged file says nothing
   std::vector<uint8_t>& rgb = stored.image.rgb;
   if (options.memory != nullptr) rgb = std::move(*options.memory);

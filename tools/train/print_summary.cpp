@@ -26,8 +26,8 @@ std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
 
 }  // namespace
 
-void announce(const Config& config, const Schedule& schedule, RetinaNet& model,
-              const std::array<const Dataset*, 2>& data, int ranks) {
+void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
+                   const std::array<const Dataset*, 2>& data, int ranks) {
   for (const Dataset* split : data) {
     const LoadReport& report = split->report;
     const std::string crowds = report.crowds == 0 ? "" : fmt::format(" and {} regions to ignore", report.crowds);

@@ -11,7 +11,7 @@
 namespace fovea {
 
 // data: train, val. `schedule`: as it is used, scaled to the batch.
-void announce(const Config& config, const Schedule& schedule, RetinaNet& model,
-              const std::array<const Dataset*, 2>& data, int ranks);
+void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
+                   const std::array<const Dataset*, 2>& data, int ranks);
 
 }  // namespace fovea

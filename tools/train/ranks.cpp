@@ -141,9 +141,9 @@ void require_own_gpus(Communicator& ranks, DeviceKind device) {
                         name_ranks({static_cast<int>(before), static_cast<int>(r)})));
 }
 
-StepPlan agree_on_step(Communicator& ranks, const StepPlan& own) {
-  StepPlan plan = own;
-  for (const StepPlan& wish : ranks.all_gather(own)) {
+MemoryEstimate agree_on_step(Communicator& ranks, const MemoryEstimate& own) {
+  MemoryEstimate plan = own;
+  for (const MemoryEstimate& wish : ranks.all_gather(own)) {
     plan.shape.height = std::max(plan.shape.height, wish.shape.height);
     plan.shape.width = std::max(plan.shape.width, wish.shape.width);
     plan.shape.max_boxes = std::max(plan.shape.max_boxes, wish.shape.max_boxes);

@@ -33,12 +33,12 @@ void share_machine(const Communicator& ranks, DeviceKind device);
 // Each rank needs a GPU that no other one has: throws AgreedError(Usage).
 void require_own_gpus(Communicator& ranks, DeviceKind device);
 
-struct StepPlan {
+struct MemoryEstimate {
   BatchShape shape;  // that the images of every rank fit into, so that all pad alike
   bool stop;         // somebody was asked to
   bool records;      // nobody has given up recordings, which have the ranks' sums in them
 };
-StepPlan agree_on_step(Communicator& ranks, const StepPlan& own);
+MemoryEstimate agree_on_step(Communicator& ranks, const MemoryEstimate& own);
 
 // The detections of all ranks, in the data set's order.
 std::vector<Detection> gather_detections(Communicator& ranks, const Dataset& dataset,

@@ -97,8 +97,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       config_(std::move(config)),
       options_(options),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
-      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .form = options.form})),
-      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .form = options.form})),
+      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .format = options.format})),
+      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .format = options.format})),
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);
@@ -190,7 +190,7 @@ bool Trainer::validation_is_logged() const {
 
 void Trainer::run() {
   if (ranks_.is_first()) {
-    announce(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
+    print_summary(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
     progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
   }
   Loader loader(train_, config_.input,
@@ -209,7 +209,7 @@ void Trainer::run() {
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const bool records = !context_.recordings.given_up();
-    const StepPlan plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_requested, records});
+    const MemoryEstimate plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_requested, records});
     if (plan.stop) stop(saved);
     if (records && !plan.records) context_.recordings.give_up();
     if (state_.step == first && context_.queue.on_cuda())

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/cpu/simd.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 namespace {
@@ -13,7 +14,7 @@ constexpr int64_t kSmall = 1 << 14;  // elements below which starting the thread
 // f(first element, elements) over [0, count), a vector of lanes at a time.
 template <class F>
 void for_each_vector(int64_t count, const F& f) {
-  const int64_t vectors = (count + simd::kLanes - 1) / simd::kLanes;
+  const int64_t vectors = ceil_div(count, simd::kLanes);
 #pragma omp parallel for schedule(static) if (count > kSmall)
   for (int64_t i = 0; i < vectors; ++i)
     f(i * simd::kLanes, static_cast<int>(std::min<int64_t>(simd::kLanes, count - i * simd::kLanes)));

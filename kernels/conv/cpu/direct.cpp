@@ -115,7 +115,7 @@ DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
     return make_backward_weight(key, blocked ? Descs(key.shape, type, memory::format_tag::any) : nhwc);
   }
   Primitive p = key.pass == ConvPass::Forward ? make_forward(key, nhwc) : make_backward_data(key, nhwc);
-  p.form = form_of(p.weights);
+  p.form = padded_shape(p.weights);
   return p;
 }
 
@@ -134,7 +134,7 @@ const DirectConvolution::Primitive& DirectConvolution::primitive(Key key) {
   }
 }
 
-int DirectConvolution::form_of(const memory::desc& packed) {
+int DirectConvolution::padded_shape(const memory::desc& packed) {
   for (size_t i = 0; i < forms_.size(); ++i)
     if (forms_[i] == packed) return static_cast<int>(i);
   forms_.push_back(packed);

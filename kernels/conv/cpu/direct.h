@@ -51,7 +51,7 @@ class DirectConvolution {
   static Primitive make_backward_data(const Key& key, const Descs& descs);
   static Primitive make_backward_weight(const Key& key, const Descs& descs);
   Primitive make(const Key& key);
-  int form_of(const dnnl::memory::desc& packed);
+  int padded_shape(const dnnl::memory::desc& packed);
   const void* pack(const Primitive& primitive, const ConvWeights& weights, char* scratch);
   static size_t pack_scratch_bytes(const Primitive& primitive, const ConvWeights& weights);
 

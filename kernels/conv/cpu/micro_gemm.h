@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/conv/cpu/simd.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels {
 
@@ -53,7 +54,7 @@ inline void micro_gemm(MicroGemm g, int64_t rows, int columns) {
     return std::array<Block, sizeof...(I)>{micro_gemm_block<I / kStripVectors + 1, I % kStripVectors + 1>...};
   }
   (std::make_integer_sequence<int, kMicroRows * kStripVectors>{});
-  const int vectors = (columns + simd::kLanes - 1) / simd::kLanes;
+  const int vectors = ceil_div(columns, simd::kLanes);
   for (int64_t row = 0; row < rows; row += kMicroRows) {
     const int block_rows = static_cast<int>(std::min<int64_t>(kMicroRows, rows - row));
     blocks[(block_rows - 1) * kStripVectors + vectors - 1](g);

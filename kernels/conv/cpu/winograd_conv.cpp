@@ -70,8 +70,8 @@ void finish_tile(const Tiles& tiles, const Image<T>& image, int64_t tile, const 
 // w(k, n) for k in [k, k + depth) and a vector of n: taps[tap][k], the weights from input channel k to output channels
 // n. For the data gradient (k = output channels, n = input channels) they are turned by half.
 template <class T>
-FN void gather_weights(const ConvShape& s, const T* w, bool backward, int k, int depth, int n, int lanes,
-                       Lanes (&taps)[9][kLanes]) {
+FOVEA_HD void gather_weights(const ConvShape& s, const T* w, bool backward, int k, int depth, int n, int lanes,
+                             Lanes (&taps)[9][kLanes]) {
   const int64_t out_step = int64_t{9} * s.in_c;
   for (int tap = 0; tap < 9; ++tap) {
     if (backward) {
@@ -101,7 +101,7 @@ constexpr int weight_of(int p) {
 
 template <class Method>
 size_t transformed_bytes(int depth, int width) {
-  return sizeof(float) * divide_up(width, kStrip) * kWeightPoints<Method> * weight_point(depth);
+  return sizeof(float) * ceil_div(width, kStrip) * kWeightPoints<Method> * weight_point(depth);
 }
 
 // U[strip of n][point][k][n in strip] = G w(k, n) Gᵀ.
@@ -110,7 +110,7 @@ void transform_weights(const ConvShape& s, const T* w, bool backward, float* u) 
   constexpr int axis = Method::Weight::out, points = kWeightPoints<Method>;
   const int depth = backward ? s.out_c : s.in_c, width = backward ? s.in_c : s.out_c;
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int strip = 0; strip < static_cast<int>(divide_up(width, kStrip)); ++strip)
+  for (int strip = 0; strip < static_cast<int>(ceil_div(width, kStrip)); ++strip)
     for (int k = 0; k < depth; k += kLanes)
       for (int first = 0; first < kStrip; first += kLanes) {
         const int n = strip * kStrip + first, lanes = std::clamp(width - n, 0, kLanes),
@@ -132,10 +132,10 @@ struct Blocking {
   int64_t block, chunk;
   Blocking(int64_t tiles, int64_t most_tiles, int64_t most_rows, int64_t strips) {
     const int64_t most = std::max(most_rows, most_tiles);
-    block = round_up(divide_up(tiles, divide_up(tiles, most)), kMicroRows);
-    const int64_t wanted = divide_up(4 * omp_get_max_threads(), strips);
-    const int64_t chunks = std::max(divide_up(block, most_rows), std::min(wanted, divide_up(block, 2 * kMicroRows)));
-    chunk = round_up(divide_up(block, chunks), kMicroRows);
+    block = round_up(ceil_div(tiles, ceil_div(tiles, most)), kMicroRows);
+    const int64_t wanted = ceil_div(4 * omp_get_max_threads(), strips);
+    const int64_t chunks = std::max(ceil_div(block, most_rows), std::min(wanted, ceil_div(block, 2 * kMicroRows)));
+    chunk = round_up(ceil_div(block, chunks), kMicroRows);
   }
 };
 
@@ -155,7 +155,7 @@ struct Product {
   Image<T> to;
   Tiles tiles;  // of Output
   Epilogue<T> epilogue;
-  int64_t strips = divide_up(to.channels, kStrip);
+  int64_t strips = ceil_div(to.channels, kStrip);
   Blocking blocking{tiles.count, kBlockBytes / tile_bytes<Method>(from.channels, kLanes), kProductRows<Method>, strips};
   Layout inputs = Layout::by_rows(blocking.block, from.channels);
   int64_t point = blocking.chunk * kStrip + kSpread;  // of the products of a chunk
@@ -165,7 +165,7 @@ struct Product {
 #pragma omp parallel
     for (int64_t first = 0; first < tiles.count; first += blocking.block) {
       const int64_t count = std::min(blocking.block, tiles.count - first);
-      const int64_t chunks = divide_up(count, blocking.chunk);
+      const int64_t chunks = ceil_div(count, blocking.chunk);
       float* mine = products + omp_get_thread_num() * Method::products * point;
 #pragma omp for schedule(static)
       for (int64_t i = 0; i < count; ++i) transform_tile<Input>(tiles, from, first + i, i, inputs, transformed);
@@ -246,7 +246,7 @@ struct WeightGradient {
   void run(float* transformed, float* transformed_gradient, float* products) const {
     const Image<const T> from{x, s.in_h, s.in_w, s.in_c, Method::stride * Method::tile, -s.pad};
     const Image<const T> gradient{dy, s.out_h(), s.out_w(), s.out_c, Method::tile, 0};
-    const int64_t row_blocks = divide_up(s.out_c, kRows), strips = divide_up(s.in_c, kStrip);
+    const int64_t row_blocks = ceil_div(s.out_c, kRows), strips = ceil_div(s.in_c, kStrip);
 #pragma omp parallel
     for (int64_t first = 0; first < tiles.count; first += blocking.block) {
       const int64_t count = std::min(blocking.block, tiles.count - first);

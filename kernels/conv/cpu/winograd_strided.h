@@ -18,7 +18,7 @@ struct Strided {
 
   struct Input {
     static constexpr int in = 7, out = axis;
-    FN void operator()(const Lanes (&d)[in], Lanes (&v)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&d)[in], Lanes (&v)[out]) const {
       two_taps({d[0], d[2], d[4], d[6]}, v);
       v[4] = d[1], v[5] = d[3], v[6] = d[5];
     }
@@ -26,7 +26,7 @@ struct Strided {
 
   struct Output {
     static constexpr int in = axis, out = tile;
-    FN void operator()(const Lanes (&m)[in], Lanes (&y)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&m)[in], Lanes (&y)[out]) const {
       two_taps_sum(m, y);
       for (int i = 0; i < tile; ++i) y[i] += m[4 + i];
     }
@@ -34,7 +34,7 @@ struct Strided {
 
   struct OutputGradient {
     static constexpr int in = tile, out = axis;
-    FN void operator()(const Lanes (&y)[in], Lanes (&v)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&y)[in], Lanes (&v)[out]) const {
       v[0] = y[0], v[3] = y[2];
       v[1] = (y[0] + y[2]) + y[1];
       v[2] = (y[0] + y[2]) - y[1];
@@ -44,7 +44,7 @@ struct Strided {
 
   struct Weight {  // the last for all three points of the odd pixels
     static constexpr int in = 3, out = 5;
-    FN void operator()(const Lanes (&w)[in], Lanes (&u)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&w)[in], Lanes (&u)[out]) const {
       u[0] = -w[0], u[3] = w[2], u[4] = w[1];
       u[1] = broadcast(0.5f) * (w[0] + w[2]);
       u[2] = broadcast(0.5f) * (w[0] - w[2]);
@@ -53,7 +53,7 @@ struct Strided {
 
   struct WeightGradient {
     static constexpr int in = axis, out = 3;
-    FN void operator()(const Lanes (&m)[in], Lanes (&w)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&m)[in], Lanes (&w)[out]) const {
       w[0] = broadcast(0.5f) * (m[1] + m[2]) - m[0];
       w[1] = m[4] + m[5] + m[6];
       w[2] = broadcast(0.5f) * (m[1] - m[2]) + m[3];
@@ -62,7 +62,7 @@ struct Strided {
 
   struct DataInput {
     static constexpr int in = 4, out = axis;
-    FN void operator()(const Lanes (&d)[in], Lanes (&v)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&d)[in], Lanes (&v)[out]) const {
       two_taps(d, v);
       for (int i = 0; i < tile; ++i) v[4 + i] = d[1 + i];
     }
@@ -70,7 +70,7 @@ struct Strided {
 
   struct DataOutput {
     static constexpr int in = axis, out = stride * tile;
-    FN void operator()(const Lanes (&m)[in], Lanes (&y)[out]) const {
+    FOVEA_HD void operator()(const Lanes (&m)[in], Lanes (&y)[out]) const {
       Lanes even[tile];
       two_taps_sum(m, even);
       for (int i = 0; i < tile; ++i) y[2 * i] = even[i], y[2 * i + 1] = m[4 + i];
@@ -78,10 +78,10 @@ struct Strided {
   };
 
  private:
-  FN static void two_taps(const Lanes (&d)[4], Lanes (&v)[axis]) {  // Bᵀ of F(3, 2)
+  FOVEA_HD static void two_taps(const Lanes (&d)[4], Lanes (&v)[axis]) {  // Bᵀ of F(3, 2)
     v[0] = d[2] - d[0], v[1] = d[2] + d[1], v[2] = d[2] - d[1], v[3] = d[3] - d[1];
   }
-  FN static void two_taps_sum(const Lanes (&m)[axis], Lanes (&y)[tile]) {  // Aᵀ of F(3, 2)
+  FOVEA_HD static void two_taps_sum(const Lanes (&m)[axis], Lanes (&y)[tile]) {  // Aᵀ of F(3, 2)
     const Lanes sum = m[1] + m[2];
     y[0] = sum + m[0], y[1] = m[1] - m[2], y[2] = sum + m[3];
   }

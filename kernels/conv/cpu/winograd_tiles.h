@@ -6,13 +6,11 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/cpu/micro_gemm.h"
 #include "kernels/conv/cpu/winograd_transforms.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::kernels::winograd {
 
 using simd::kLanes;
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 inline constexpr int64_t kSpread =
     16;  // floats between the points of a transform, so that they do not share cache sets
@@ -31,8 +29,8 @@ struct Tiles {
   int rows, columns;
   int64_t count;
   Tiles(int batch, int height, int width, int size)
-      : rows(static_cast<int>(divide_up(height, size))),
-        columns(static_cast<int>(divide_up(width, size))),
+      : rows(static_cast<int>(ceil_div(height, size))),
+        columns(static_cast<int>(ceil_div(width, size))),
         count(int64_t{batch} * rows * columns) {}
 
   // The patch of one tile: its image, corner, and the part [top, bottom) x [left, right) of N x N inside the image.

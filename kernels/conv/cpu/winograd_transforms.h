@@ -58,7 +58,7 @@ template <>
 inline constexpr Points<3> kInterpolation<3> = Points<3>({0.5, 1, 2});
 
 constexpr double power(double p, int n) { return n == 0 ? 1 : p * power(p, n - 1); }
-FN Lanes constant(double value) { return broadcast(static_cast<float>(value)); }
+FOVEA_HD Lanes constant(double value) { return broadcast(static_cast<float>(value)); }
 
 template <int K>
 struct Transforms {
@@ -67,7 +67,7 @@ struct Transforms {
 
   struct Input {  // Bᵀ: from the polynomial's even and odd part
     static constexpr int in = patch, out = patch;
-    FN void operator()(const Lanes (&d)[patch], Lanes (&v)[patch]) const {
+    FOVEA_HD void operator()(const Lanes (&d)[patch], Lanes (&v)[patch]) const {
       v[0] = d[2 * K], v[patch - 1] = d[2 * K + 1];
 #pragma GCC unroll 4
       for (int j = K - 1; j >= 0; --j) {
@@ -90,7 +90,7 @@ struct Transforms {
 
   struct Output {  // Aᵀ
     static constexpr int in = patch, out = tile;
-    FN void operator()(const Lanes (&m)[patch], Lanes (&y)[tile]) const {
+    FOVEA_HD void operator()(const Lanes (&m)[patch], Lanes (&y)[tile]) const {
       Lanes sum[K], difference[K];
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) sum[k] = m[2 * k + 1] + m[2 * k + 2], difference[k] = m[2 * k + 1] - m[2 * k + 2];
@@ -106,7 +106,7 @@ struct Transforms {
 
   struct OutputGradient {  // A
     static constexpr int in = tile, out = patch;
-    FN void operator()(const Lanes (&y)[tile], Lanes (&v)[patch]) const {
+    FOVEA_HD void operator()(const Lanes (&y)[tile], Lanes (&v)[patch]) const {
       v[0] = y[0], v[patch - 1] = y[tile - 1];
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
@@ -122,7 +122,7 @@ struct Transforms {
 
   struct Weight {  // G
     static constexpr int in = 3, out = patch;
-    FN void operator()(const Lanes (&w)[3], Lanes (&u)[patch]) const {
+    FOVEA_HD void operator()(const Lanes (&w)[3], Lanes (&u)[patch]) const {
       u[0] = constant(points.weight0) * w[0], u[patch - 1] = w[2];
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
@@ -140,7 +140,7 @@ struct Transforms {
 
   struct WeightGradient {  // Gᵀ
     static constexpr int in = patch, out = 3;
-    FN void operator()(const Lanes (&m)[patch], Lanes (&w)[3]) const {
+    FOVEA_HD void operator()(const Lanes (&m)[patch], Lanes (&w)[3]) const {
       w[0] = constant(points.weight0) * m[0], w[1] = Lanes{}, w[2] = m[patch - 1];
 #pragma GCC unroll 4
       for (int k = 0; k < K; ++k) {
@@ -156,7 +156,7 @@ struct Transforms {
 
 // The transform of a square from both sides: T x Tᵀ.
 template <class Transform>
-FN void both_ways(const Lanes (&x)[Transform::in][Transform::in], Lanes (&y)[Transform::out][Transform::out]) {
+FOVEA_HD void both_ways(const Lanes (&x)[Transform::in][Transform::in], Lanes (&y)[Transform::out][Transform::out]) {
   constexpr int in = Transform::in, out = Transform::out;
   Lanes half[out][in];
 #pragma GCC unroll 8

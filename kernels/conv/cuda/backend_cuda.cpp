@@ -2,8 +2,8 @@
 // that cuDNN does not take as they are.
 //
 // bf16 goes to the tensor cores, which take channels in multiples of 8: others are padded in scratch, and the stem's
-// pixels folded. The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is exact: TF32 is used only
-// where it is asked for (set_tf32).
+// 2x2 pixels made one (space to depth). The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is
+// exact: TF32 is used only where it is asked for (set_tf32).
 //
 // Of the ways that cuDNN has for a call conv_ways.h takes one. What is 1x1 can also be computed as a matrix product of
 // cuBLASLt (matmul_backend.h), which is taken where it is faster.
@@ -71,7 +71,9 @@ class CudnnBackend final : public ConvBackend {
 
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) override {
     const GraphKey call{ConvPass::Forward, shape, dtype, args.add != nullptr, args.bias != nullptr, args.relu};
-    const auto product = [&](const Rival& rival) { return products_->forward(queue, shape, dtype, args, rival); };
+    const auto product = [&](const CudnnEstimate& rival) {
+      return matmuls_->forward(queue, shape, dtype, args, rival);
+    };
     if (takes_product(queue, call, product)) return;
     require(args.relu_bits == nullptr, "bits of a ReLU are asked for where relu_bits_bytes() says that there are any");
     const ConvWay& way = ways_.choose(queue, call);
@@ -80,16 +82,19 @@ class CudnnBackend final : public ConvBackend {
 
   size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion) override {
     size_t bytes = 0;
-    takes_product(queue, {ConvPass::Forward, shape, dtype, fusion.add, fusion.bias, true}, [&](const Rival& rival) {
-      bytes = products_->relu_bits_bytes(queue, shape, dtype, fusion, rival);
-      return bytes > 0;
-    });
+    takes_product(queue, {ConvPass::Forward, shape, dtype, fusion.add, fusion.bias, true},
+                  [&](const CudnnEstimate& rival) {
+                    bytes = matmuls_->relu_bits_bytes(queue, shape, dtype, fusion, rival);
+                    return bytes > 0;
+                  });
     return bytes;
   }
 
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) override {
     const GraphKey call{ConvPass::BackwardData, shape, dtype, args.accumulate, false, args.relu_mask != nullptr};
-    const auto product = [&](const Rival& rival) { return products_->backward_data(queue, shape, dtype, args, rival); };
+    const auto product = [&](const CudnnEstimate& rival) {
+      return matmuls_->backward_data(queue, shape, dtype, args, rival);
+    };
     if (takes_product(queue, call, product)) return;
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
@@ -97,8 +102,8 @@ class CudnnBackend final : public ConvBackend {
 
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) override {
     const GraphKey call{ConvPass::BackwardWeight, shape, dtype, args.accumulate};
-    const auto product = [&](const Rival& rival) {
-      return products_->backward_weight(queue, shape, dtype, args, rival);
+    const auto product = [&](const CudnnEstimate& rival) {
+      return matmuls_->backward_weight(queue, shape, dtype, args, rival);
     };
     if (takes_product(queue, call, product)) return;
     const ConvWay& way = ways_.choose(queue, call);
@@ -114,7 +119,7 @@ class CudnnBackend final : public ConvBackend {
   void set_autotune(bool on) override { plans_.set_autotune(on); }
   void set_tf32(bool allowed) override {
     plans_.set_tf32(allowed);
-    if (products_) products_->set_tf32(allowed);
+    if (matmuls_) matmuls_->set_tf32(allowed);
   }
   size_t cached_bytes() const override { return packed_.bytes(); }
   void forget_weights() override { packed_.clear(); }
@@ -129,7 +134,7 @@ class CudnnBackend final : public ConvBackend {
 
   std::vector<ConvPlanTime> time_plans(Queue& queue, const ConvShape& shape, DType dtype, ConvPass pass,
                                        int most) override {
-    const GraphKey key{pass, form_of(shape, dtype, pass).shape, dtype};
+    const GraphKey key{pass, padded_shape(shape, dtype, pass).shape, dtype};
     std::vector<ConvPlanTime> times;
     for (const cudnn::CandidateTime& time : plans_.time_each(queue, key, most)) {
       ConvPlan plan{.graph = cudnn::fusion_text(key), .built = time.failed.empty()};
@@ -144,13 +149,13 @@ class CudnnBackend final : public ConvBackend {
  private:
   // What a product is compared with. Where cuDNN adds to a gradient in its kernel, that is an older one, compiled at
   // run time: a product is the better one where the model sees no difference.
-  Rival rival(const Queue& queue, const GraphKey& call, double modelled, double timed) const {
+  CudnnEstimate rival(const Queue& queue, const GraphKey& call, double modelled, double timed) const {
     return {modelled, timed, plans_.autotunes(queue), call.pass != ConvPass::BackwardData || !call.add};
   }
   // Whether a product was taken. cuDNN is not asked for plans where a product is faster than they can be.
-  template <class Product>
-  bool takes_product(Queue& queue, const GraphKey& call, const Product& product) {
-    if (products_ == nullptr) return false;
+  template <class Matmul>
+  bool takes_product(Queue& queue, const GraphKey& call, const Matmul& product) {
+    if (matmuls_ == nullptr) return false;
     if (!plans_.autotunes(queue) && product(rival(queue, call, ways_.least(call), 0))) return true;
     const ConvWay& way = ways_.choose(queue, call);
     return product(rival(queue, call, way.modelled, way.timed));
@@ -186,7 +191,7 @@ class CudnnBackend final : public ConvBackend {
 
   // The workspace comes first in scratch: it is aligned as the queue's is, to 256 bytes.
   template <class T>
-  void run_part(Queue& queue, const ConvForm& form, const ConvGraph& graph, bool fused, const ConvForward& args) {
+  void run_part(Queue& queue, const PaddedShape& form, const ConvGraph& graph, bool fused, const ConvForward& args) {
     Scratch parts;
     const auto workspace = parts.add<char>(graph.info().workspace);
     const auto x = parts.add<T>(form.changes_x() ? form.shape.input_count() : 0);
@@ -218,7 +223,8 @@ class CudnnBackend final : public ConvBackend {
   }
 
   template <class T>
-  void run_part(Queue& queue, const ConvForm& form, const ConvGraph& graph, bool fused, const ConvBackwardData& args) {
+  void run_part(Queue& queue, const PaddedShape& form, const ConvGraph& graph, bool fused,
+                const ConvBackwardData& args) {
     const bool moves = form.pads_x() || form.gather;
     const bool in_place = fused || (!moves && !args.accumulate);
     const bool finish = !fused && (moves || args.accumulate || args.relu_mask != nullptr);
@@ -243,7 +249,7 @@ class CudnnBackend final : public ConvBackend {
 
   // cuDNN has no kernel with fp32 output for bf16 tensors: one pass widens it, and adds where it accumulates.
   template <class T>
-  void run_part(Queue& queue, const ConvForm& form, const ConvGraph& graph, bool, const ConvBackwardWeight& args) {
+  void run_part(Queue& queue, const PaddedShape& form, const ConvGraph& graph, bool, const ConvBackwardWeight& args) {
     const bool in_place = std::is_same_v<T, float> && !args.accumulate && !form.changes_weights();
     Scratch parts;
     const auto workspace = parts.add<char>(graph.info().workspace);
@@ -261,8 +267,8 @@ class CudnnBackend final : public ConvBackend {
       const T* result = typed<T>(std::as_const(operands.out));
       if (!in_place)
         declare_pass<T>(queue, form.shape.weight_count(), (1 + int{args.accumulate}) * form.given.weight_count());
-      if (form.fold)
-        unfold_weight_gradient(queue, form.given, result, args.accumulate, args.dweight);
+      if (form.space_to_depth)
+        depth_to_space_weight_gradient(queue, form.given, result, args.accumulate, args.dweight);
       else if (!in_place)
         finish_gradient<T, float>(queue, int64_t{form.given.out_c} * form.given.kernel_h * form.given.kernel_w,
                                   form.shape.in_c / form.shape.groups, form.given.in_c / form.given.groups, result,
@@ -280,7 +286,7 @@ class CudnnBackend final : public ConvBackend {
   cudnn::Plans plans_{cudnn::device(), cache_folder()};
   ConvWays ways_;
   PackedWeights packed_{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<ConvProducts> products_ = make_conv_products(cache_folder(), packed_);  // or nullptr
+  std::unique_ptr<ConvMatmuls> matmuls_ = make_conv_matmuls(cache_folder(), packed_);  // or nullptr
 };
 
 // Of a way that is taken in parts the first one's plan.
@@ -307,10 +313,10 @@ std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call, bool bits) {
   std::vector<ConvPlan> rows;
   for (const ConvWay& way : ways) rows.push_back(row(way, call));
   rows.front().used = ways.front().possible;
-  if (products_ == nullptr) return rows;
+  if (matmuls_ == nullptr) return rows;
   const ConvFusion fusion{.bias = call.bias, .add = call.add, .relu = call.relu, .bits = bits};
-  auto product = products_->plan(call.shape, call.dtype, call.pass, fusion,
-                                 rival(queue, call, ways.front().modelled, ways.front().timed));
+  auto product = matmuls_->plan(call.shape, call.dtype, call.pass, fusion,
+                                rival(queue, call, ways.front().modelled, ways.front().timed));
   if (!product) return rows;
   if (product->used) rows.front().used = false;
   rows.insert(product->used ? rows.begin() : rows.end(), std::move(*product));
@@ -321,13 +327,13 @@ ConvPlan CudnnBackend::used_plan(const ConvShape& shape, DType dtype, ConvPass p
   const GraphKey call{pass, shape, dtype, fusion.add, fusion.bias, fusion.relu};
   Queue queue;  // of the CPU: nothing is timed
   std::optional<ConvPlan> product;
-  const auto is_faster = [&](const Rival& rival) {
-    product = products_->plan(shape, dtype, pass, fusion, rival);
+  const auto is_faster = [&](const CudnnEstimate& rival) {
+    product = matmuls_->plan(shape, dtype, pass, fusion, rival);
     return product && product->used;
   };
-  if (products_ && is_faster(rival(queue, call, ways_.least(call), 0))) return *product;
+  if (matmuls_ && is_faster(rival(queue, call, ways_.least(call), 0))) return *product;
   const ConvWay way = ways_.best(call);
-  if (products_ && is_faster(rival(queue, call, way.modelled, way.timed))) return *product;
+  if (matmuls_ && is_faster(rival(queue, call, way.modelled, way.timed))) return *product;
   ConvPlan plan = row(way, call);
   plan.used = way.possible;
   return plan;

@@ -3,14 +3,14 @@
 #pragma once
 #include <algorithm>
 
-#include "kernels/conv/cuda/conv_form.h"
+#include "kernels/conv/cuda/padded_shape.h"
 #include "kernels/device/device_rates.h"
 
 namespace fovea::kernels {
 
 class ConvCost {
  public:
-  ConvCost(const ConvForm& form, ConvPass pass, DType dtype, const DeviceRates& rates)
+  ConvCost(const PaddedShape& form, ConvPass pass, DType dtype, const DeviceRates& rates)
       : rates_(rates),
         pass_(pass),
         dtype_(dtype),

@@ -1,14 +1,15 @@
-// Padding, cropping and folding around cuDNN's convolutions (conv_passes.h says what each computes). All are
+// Padding, cropping and space-to-depth around cuDNN's convolutions (conv_passes.h says what each computes). All are
 // memory-bound: 16 bytes are written at a time, and each element is read once.
 #include "kernels/conv/cuda/conv_passes.h"
 
 #include "kernels/launch/launch.h"
+#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {
 
-constexpr int kMostFoldedChannels = 4;  // beyond them the convolution itself has kernels for Hopper
+constexpr int kMostChannels = 4;  // beyond them the convolution itself has kernels for Hopper
 
 template <class From, class To>
 struct PadChannels {
@@ -22,7 +23,7 @@ struct PadChannels {
     To* to;
     int from_channels;
     template <int W>
-    FN void operator()(int64_t column) const {
+    FOVEA_HD void operator()(int64_t column) const {
       Pack<To, W> out;
       for (int k = 0; k < W; ++k)
         out[k] = from != nullptr && column + k < from_channels ? static_cast<To>(static_cast<float>(from[column + k]))
@@ -30,14 +31,14 @@ struct PadChannels {
       store_pack(to + column, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     return {row < from_rows ? from + row * from_channels : nullptr, to + row * channels, from_channels};
   }
 };
 
 // W elements from position i of [rows, channels] on, out of rows of `from_channels`.
 template <int W, class T>
-FN void load_cropped(const T* from, int64_t i, int from_channels, int channels, float (&value)[W]) {
+FOVEA_HD void load_cropped(const T* from, int64_t i, int from_channels, int channels, float (&value)[W]) {
   if (from_channels == channels) {
     const auto in = load_pack<W>(from + i);
     for (int k = 0; k < W; ++k) value[k] = static_cast<float>(in[k]);
@@ -60,7 +61,7 @@ struct FinishForward {
   bool relu;
 
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     float value[W];
     load_cropped<W>(from, i, from_channels, channels, value);
     if (add != nullptr) {
@@ -89,7 +90,7 @@ struct FinishGradient {
   bool accumulate;
 
   template <int W>
-  FN void operator()(int64_t i) const {
+  FOVEA_HD void operator()(int64_t i) const {
     float value[W];
     load_cropped<W>(from, i, from_channels, channels, value);
     if (accumulate) {
@@ -107,19 +108,19 @@ struct FinishGradient {
   }
 };
 
-// A row is a folded pixel, a column one of its channels (b·2 + e)·in_c + c.
+// A row is a pixel of the result, a column one of its channels (b·2 + e)·in_c + c.
 template <class T>
-struct FoldPixels {
+struct SpaceToDepth {
   const T* x;
   T* to;
-  ConvShape shape, fold;
+  ConvShape shape, deep;
 
   struct AtRow {
     const T* image;
     T* to;
     int in_h, in_w, in_c, top, left;
     template <int W>
-    FN void operator()(int64_t column) const {
+    FOVEA_HD void operator()(int64_t column) const {
       Pack<T, W> out;
       int part = static_cast<int>(column) / in_c, c = static_cast<int>(column) - part * in_c;
       for (int k = 0; k < W; ++k) {
@@ -131,11 +132,11 @@ struct FoldPixels {
       store_pack(to + column, out);
     }
   };
-  FN AtRow row(int64_t row) const {
-    const int64_t line = row / fold.in_w, image = line / fold.in_h;
-    const int i = static_cast<int>(line - image * fold.in_h), j = static_cast<int>(row - line * fold.in_w);
+  FOVEA_HD AtRow row(int64_t row) const {
+    const int64_t line = row / deep.in_w, image = line / deep.in_h;
+    const int i = static_cast<int>(line - image * deep.in_h), j = static_cast<int>(row - line * deep.in_w);
     return {x + image * shape.in_h * shape.in_w * shape.in_c,
-            to + row * fold.in_c,
+            to + row * deep.in_c,
             shape.in_h,
             shape.in_w,
             shape.in_c,
@@ -144,38 +145,35 @@ struct FoldPixels {
   }
 };
 
-// Where weight [o, r, s, c] is in the folded weights.
-struct FoldedWeights {
-  int kernel_h, kernel_w, in_c, fold_h, fold_w, fold_c;
-  FoldedWeights(const ConvShape& s, const ConvShape& f)
-      : kernel_h(s.kernel_h),
-        kernel_w(s.kernel_w),
-        in_c(s.in_c),
-        fold_h(f.kernel_h),
-        fold_w(f.kernel_w),
-        fold_c(f.in_c) {}
-  FN int64_t operator()(int64_t tap, int c) const {  // tap = (o·kernel_h + r)·kernel_w + s
+// Where weight [o, r, s, c] is in the result.
+struct SpaceToDepthWeightPlace {
+  int kernel_h, kernel_w, in_c, to_h, to_w, to_c;
+  SpaceToDepthWeightPlace(const ConvShape& s, const ConvShape& f)
+      : kernel_h(s.kernel_h), kernel_w(s.kernel_w), in_c(s.in_c), to_h(f.kernel_h), to_w(f.kernel_w), to_c(f.in_c) {}
+  FOVEA_HD int64_t operator()(int64_t tap, int c) const {  // tap = (o·kernel_h + r)·kernel_w + s
     const int64_t line = tap / kernel_w, o = line / kernel_h;
     const int s = static_cast<int>(tap - line * kernel_w), r = static_cast<int>(line - o * kernel_h);
-    return ((o * fold_h + r / 2) * fold_w + s / 2) * fold_c + ((r % 2) * 2 + s % 2) * in_c + c;
+    return ((o * to_h + r / 2) * to_w + s / 2) * to_c + ((r % 2) * 2 + s % 2) * in_c + c;
   }
 };
 
 template <class T>
-struct FoldWeights {
+struct SpaceToDepthWeights {
   const T* w;
   T* to;
-  FoldedWeights place;
-  FN void operator()(int64_t tap, int64_t c) const { to[place(tap, static_cast<int>(c))] = w[tap * place.in_c + c]; }
+  SpaceToDepthWeightPlace place;
+  FOVEA_HD void operator()(int64_t tap, int64_t c) const {
+    to[place(tap, static_cast<int>(c))] = w[tap * place.in_c + c];
+  }
 };
 
 template <class T>
-struct UnfoldWeightGradient {
+struct DepthToSpaceWeightGradient {
   const T* from;
   float* dweight;
   bool accumulate;
-  FoldedWeights place;
-  FN void operator()(int64_t tap, int64_t c) const {
+  SpaceToDepthWeightPlace place;
+  FOVEA_HD void operator()(int64_t tap, int64_t c) const {
     const float value = static_cast<float>(from[place(tap, static_cast<int>(c))]);
     float* to = dweight + tap * place.in_c + c;
     *to = accumulate ? *to + value : value;
@@ -189,13 +187,13 @@ struct StridedPixels {
       : in_h(s.in_h), in_w(s.in_w), out_h(s.out_h()), out_w(s.out_w()), stride(s.stride), channels(s.in_c) {}
 
   // Where the pixel is that output pixel `row` looks at.
-  FN int64_t looked_at(int64_t row) const {
+  FOVEA_HD int64_t looked_at(int64_t row) const {
     const int64_t line = row / out_w, image = line / out_h;
     const int p = static_cast<int>(line - image * out_h), q = static_cast<int>(row - line * out_w);
     return ((image * in_h + int64_t{p} * stride) * in_w + q * stride) * channels;
   }
   // Where the output pixel is that looks at pixel `row`; -1: none does.
-  FN int64_t looking(int64_t row) const {
+  FOVEA_HD int64_t looking(int64_t row) const {
     const int64_t line = row / in_w, image = line / in_h;
     const int h = static_cast<int>(line - image * in_h), w = static_cast<int>(row - line * in_w);
     if (h % stride != 0 || w % stride != 0) return -1;
@@ -213,11 +211,11 @@ struct GatherPixels {
     const T* from;
     T* to;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       store_pack(to + c, load_pack<W>(from + c));
     }
   };
-  FN AtRow row(int64_t row) const { return {x + pixels.looked_at(row), to + row * pixels.channels}; }
+  FOVEA_HD AtRow row(int64_t row) const { return {x + pixels.looked_at(row), to + row * pixels.channels}; }
 };
 
 // A row is an output pixel.
@@ -231,14 +229,14 @@ struct AddPixels {
     const T* from;
     T* dx;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       const auto value = load_pack<W>(from + c);
       auto sum = load_pack<W>(dx + c);
       for (int k = 0; k < W; ++k) sum[k] = static_cast<T>(static_cast<float>(value[k]) + static_cast<float>(sum[k]));
       store_pack(dx + c, sum);
     }
   };
-  FN AtRow row(int64_t row) const { return {from + row * pixels.channels, dx + pixels.looked_at(row)}; }
+  FOVEA_HD AtRow row(int64_t row) const { return {from + row * pixels.channels, dx + pixels.looked_at(row)}; }
 };
 
 // A row is a pixel of dx.
@@ -254,7 +252,7 @@ struct SpreadPixels {
     T* dx;
     bool accumulate;
     template <int W>
-    FN void operator()(int64_t c) const {
+    FOVEA_HD void operator()(int64_t c) const {
       float value[W] = {};
       if (from != nullptr) {
         const auto in = load_pack<W>(from + c);
@@ -274,7 +272,7 @@ struct SpreadPixels {
       store_pack(dx + c, out);
     }
   };
-  FN AtRow row(int64_t row) const {
+  FOVEA_HD AtRow row(int64_t row) const {
     const int64_t at = pixels.looking(row), here = row * pixels.channels;
     return {at < 0 ? nullptr : from + at, mask == nullptr ? nullptr : mask + here, dx + here, accumulate};
   }
@@ -307,35 +305,37 @@ void finish_gradient(Queue& queue, int64_t rows, int from_channels, int channels
                         all_aligned(16, from, mask, to));
 }
 
-bool folds(const ConvShape& s) {
-  return s.stride == 2 && s.groups == 1 && s.in_c <= kMostFoldedChannels && s.kernel_h > 1 && s.kernel_w > 1;
+bool uses_space_to_depth(const ConvShape& s) {
+  return s.stride == 2 && s.groups == 1 && s.in_c <= kMostChannels && s.kernel_h > 1 && s.kernel_w > 1;
 }
 
-ConvShape folded(const ConvShape& s) {
+ConvShape space_to_depth_shape(const ConvShape& s) {
   const int kernel_h = (s.kernel_h + 1) / 2, kernel_w = (s.kernel_w + 1) / 2;
-  const int channels = (4 * s.in_c + kChannelMultiple - 1) / kChannelMultiple * kChannelMultiple;
+  const int channels = round_up(4 * s.in_c, kChannelMultiple);
   return {s.batch, s.out_h() + kernel_h - 1, s.out_w() + kernel_w - 1, channels, s.out_c, kernel_h, kernel_w, 1, 0, 1};
 }
 
 template <class T>
-void fold_pixels(Queue& queue, const ConvShape& shape, const T* x, T* to) {
-  const ConvShape fold = folded(shape);
-  for_row_packs<kPackWidth<T>>(queue, "fold_pixels", int64_t{fold.batch} * fold.in_h * fold.in_w, fold.in_c,
-                               FoldPixels<T>{x, to, shape, fold}, all_aligned(16, to));
+void space_to_depth(Queue& queue, const ConvShape& shape, const T* x, T* to) {
+  const ConvShape deep = space_to_depth_shape(shape);
+  for_row_packs<kPackWidth<T>>(queue, "space_to_depth", int64_t{deep.batch} * deep.in_h * deep.in_w, deep.in_c,
+                               SpaceToDepth<T>{x, to, shape, deep}, all_aligned(16, to));
 }
 
 template <class T>
-void fold_weights(Queue& queue, const ConvShape& shape, const T* w, T* to) {
-  const ConvShape fold = folded(shape);
-  queue.fill_zero(to, fold.weight_count() * sizeof(T));
-  for_each_2d(queue, "fold_weights", int64_t{shape.out_c} * shape.kernel_h * shape.kernel_w, shape.in_c,
-              FoldWeights<T>{w, to, {shape, fold}});
+void space_to_depth_weights(Queue& queue, const ConvShape& shape, const T* w, T* to) {
+  const ConvShape deep = space_to_depth_shape(shape);
+  queue.fill_zero(to, deep.weight_count() * sizeof(T));
+  for_each_2d(queue, "space_to_depth_weights", int64_t{shape.out_c} * shape.kernel_h * shape.kernel_w, shape.in_c,
+              SpaceToDepthWeights<T>{w, to, {shape, deep}});
 }
 
 template <class T>
-void unfold_weight_gradient(Queue& queue, const ConvShape& shape, const T* from, bool accumulate, float* dweight) {
-  for_each_2d(queue, "unfold_weight_gradient", int64_t{shape.out_c} * shape.kernel_h * shape.kernel_w, shape.in_c,
-              UnfoldWeightGradient<T>{from, dweight, accumulate, {shape, folded(shape)}});
+void depth_to_space_weight_gradient(Queue& queue, const ConvShape& shape, const T* from, bool accumulate,
+                                    float* dweight) {
+  for_each_2d(queue, "depth_to_space_weight_gradient", int64_t{shape.out_c} * shape.kernel_h * shape.kernel_w,
+              shape.in_c,
+              DepthToSpaceWeightGradient<T>{from, dweight, accumulate, {shape, space_to_depth_shape(shape)}});
 }
 
 bool gathers(const ConvShape& s) {
@@ -372,11 +372,11 @@ template void finish_forward(Queue&, int64_t, int, int, const bfloat16*, const b
                              bfloat16*);
 #define INSTANTIATE(T)                                                                                 \
   template void finish_forward(Queue&, int64_t, int, int, const T*, const T*, const float*, bool, T*); \
-  template void fold_pixels(Queue&, const ConvShape&, const T*, T*);                                   \
-  template void fold_weights(Queue&, const ConvShape&, const T*, T*);                                  \
+  template void space_to_depth(Queue&, const ConvShape&, const T*, T*);                                \
+  template void space_to_depth_weights(Queue&, const ConvShape&, const T*, T*);                        \
   template void gather_pixels(Queue&, const ConvShape&, const T*, T*);                                 \
   template void scatter_pixels(Queue&, const ConvShape&, const T*, const T*, bool, T*);                \
-  template void unfold_weight_gradient(Queue&, const ConvShape&, const T*, bool, float*);
+  template void depth_to_space_weight_gradient(Queue&, const ConvShape&, const T*, bool, float*);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)
 

@@ -27,23 +27,25 @@ template <class From, class To>
 void finish_gradient(Queue& queue, int64_t rows, int from_channels, int channels, const From* from, const To* mask,
                      bool accumulate, To* to);
 
-// A convolution with stride 2 on few channels (the stem: 7x7, 3 channels) as one with stride 1 on four times as many:
-// each 2x2 pixels become the channels of one. It has less padding to multiply, and unlike the stem itself kernels for
-// Hopper's tensor cores. `folded` is its shape: padding is part of its input, so that pad = 0.
+// A convolution with stride 2 on few channels (the stem: 7x7, 3 channels) as one with stride 1 on four times as many
+// (space to depth): each 2x2 pixels become the channels of one. It has less padding to multiply, and unlike the stem
+// itself kernels for Hopper's tensor cores. `space_to_depth_shape` is its shape: padding is part of its input, so that
+// pad = 0.
 //   y[p, q] = Σ_{r,s} x[2p − pad + r, 2q − pad + s] w[r, s],   r = 2a + b, s = 2d + e
 //           = Σ_{a,d} Σ_{b,e} x'[p + a, q + d, (b, e)] w'[a, d, (b, e)],   x'[i, j, (b, e)] = x[2i + b − pad, …]
-bool folds(const ConvShape& shape);
-ConvShape folded(const ConvShape& shape);  // in_c is a multiple of 8; `shape` folds
+bool uses_space_to_depth(const ConvShape& shape);
+ConvShape space_to_depth_shape(const ConvShape& shape);  // in_c is a multiple of 8; where uses_space_to_depth(shape)
 
-// x [batch, in_h, in_w, in_c] -> [batch, folded in_h, in_w, in_c]; zero outside the image and beyond 4·in_c channels.
+// x [batch, in_h, in_w, in_c] -> [batch, its in_h, in_w, in_c]; zero outside the image and beyond 4·in_c channels.
 template <class T>
-void fold_pixels(Queue& queue, const ConvShape& shape, const T* x, T* to);
-// w [out_c, kernel_h, kernel_w, in_c] -> the folded weights.
+void space_to_depth(Queue& queue, const ConvShape& shape, const T* x, T* to);
+// w [out_c, kernel_h, kernel_w, in_c] -> its weights.
 template <class T>
-void fold_weights(Queue& queue, const ConvShape& shape, const T* w, T* to);
-// dweight (+)= the folded weights' gradient, at the place of each weight.
+void space_to_depth_weights(Queue& queue, const ConvShape& shape, const T* w, T* to);
+// dweight (+)= its weights' gradient, at the place of each weight.
 template <class T>
-void unfold_weight_gradient(Queue& queue, const ConvShape& shape, const T* from, bool accumulate, float* dweight);
+void depth_to_space_weight_gradient(Queue& queue, const ConvShape& shape, const T* from, bool accumulate,
+                                    float* dweight);
 
 // A convolution 1x1 with a stride looks at one pixel in stride x stride: it is one without a stride on these pixels
 // alone. `gathered` is its shape.

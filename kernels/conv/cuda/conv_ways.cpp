@@ -15,7 +15,7 @@ constexpr int kMostParts = 8;
 bool masks(const GraphKey& call) { return call.pass == ConvPass::BackwardData && call.relu; }
 
 // Hopper's kernels add only before a bias, and ReLU only behind one: where there is none it is zero.
-GraphKey forward_key(const ConvForm& form, const GraphKey& call) {
+GraphKey forward_key(const PaddedShape& form, const GraphKey& call) {
   return {call.pass, form.shape, call.dtype, call.add, call.bias || call.add || call.relu, call.relu};
 }
 
@@ -31,7 +31,7 @@ void sort(std::vector<ConvWay>& ways) {
 }
 
 // Whether each image of the tensors that go to cuDNN as they are begins where its kernels can read: at 16 bytes.
-bool has_even_images(const ConvForm& form, DType dtype) {
+bool has_even_images(const PaddedShape& form, DType dtype) {
   const auto even = [&](int64_t count) {
     return count / form.given.batch * static_cast<int64_t>(size_of(dtype)) % 16 == 0;
   };
@@ -46,24 +46,24 @@ GraphKey ConvWay::part_key(int part) const {
   return of_part;
 }
 
-ConvForm ConvWay::part_form(int part) const {
-  ConvForm of_part = form;
+PaddedShape ConvWay::part_form(int part) const {
+  PaddedShape of_part = form;
   of_part.set_batch(part_size(form.given.batch, parts, part));
   return of_part;
 }
 
 // With the passes' seconds, and a model that takes each kernel for the fastest that it can be.
 std::vector<ConvWay> ConvWays::known(const GraphKey& call) const {
-  std::vector<ConvForm> forms{form_of(call.shape, call.dtype, call.pass)};
-  if (may_gather(call.shape, call.dtype)) forms.push_back(gathered_form(call.shape));
+  std::vector<PaddedShape> forms{padded_shape(call.shape, call.dtype, call.pass)};
+  if (may_gather(call.shape, call.dtype)) forms.push_back(gathered_shape(call.shape));
   if (preference_.gathers) forms.erase(forms.begin(), forms.end() - 1);
   std::vector<ConvWay> ways;
-  const auto add = [&](const ConvForm& form, const GraphKey& key, bool fused, double passes) {
+  const auto add = [&](const PaddedShape& form, const GraphKey& key, bool fused, double passes) {
     const int parts = has_even_images(form, call.dtype) ? std::min(preference_.parts, call.shape.batch) : 1;
     ways.push_back({.form = form, .key = key, .fused = fused, .parts = parts, .passes = passes});
     ways.back().modelled = model(ways.back(), call, /*older=*/call.pass == ConvPass::BackwardData && fused);
   };
-  for (const ConvForm& form : forms) {
+  for (const PaddedShape& form : forms) {
     const GraphKey plain{call.pass, form.shape, call.dtype};
     const ConvCost cost(form, call.pass, call.dtype, rates_);
     if (call.pass == ConvPass::Forward) {

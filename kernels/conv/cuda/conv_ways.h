@@ -20,7 +20,7 @@
 namespace fovea::kernels {
 
 struct ConvWay {
-  ConvForm form;         // of the whole batch
+  PaddedShape form;      // of the whole batch
   cudnn::GraphKey key;   // likewise
   bool fused = false;    // all of the call is in the graph
   int parts = 1;         // of the batch
@@ -30,7 +30,7 @@ struct ConvWay {
   bool possible = true;  // false: a graph has no plan
 
   cudnn::GraphKey part_key(int part) const;
-  ConvForm part_form(int part) const;
+  PaddedShape part_form(int part) const;
 };
 
 class ConvWays {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/error.h"
+#include "kernels/launch/math.h"
 
 namespace fovea::cublaslt {
 namespace {
@@ -16,7 +17,7 @@ constexpr uint32_t kReductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 constexpr uint64_t kExactFp32 = CUBLASLT_NUMERICAL_IMPL_FLAGS_FMA | CUBLASLT_NUMERICAL_IMPL_FLAGS_ACCUMULATOR_32F |
                                 CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_32F;
 
-void check(cublasStatus_t status, const char* call, const ProductKey& key) {
+void check(cublasStatus_t status, const char* call, const MatmulKey& key) {
   if (status != CUBLAS_STATUS_SUCCESS) cublaslt::check(*library(), status, std::string(call) + " for " + text_of(key));
 }
 
@@ -28,7 +29,7 @@ struct Form {
   int64_t m, n, k;
   bool transpose_a = false, transpose_b = false;
 
-  explicit Form(const ProductKey& key) {
+  explicit Form(const MatmulKey& key) {
     const int64_t p = key.pixels, c = key.in_c, o = key.out_c;
     if (key.pass == ConvPass::Forward)  // Yᵀ [K, P] = W [K, C] · Xᵀ [C, P];  W lies as [C, K]
       m = o, n = p, k = c, transpose_a = true;
@@ -40,9 +41,9 @@ struct Form {
 };
 
 // From one pixel's bits to the next one's.
-int64_t bits_row(const ProductKey& key) { return (Form(key).m + kBitsRow - 1) / kBitsRow * kBitsRow; }
+int64_t bits_row(const MatmulKey& key) { return round_up(Form(key).m, kBitsRow); }
 
-cublasLtEpilogue_t epilogue_of(const ProductKey& key) {
+cublasLtEpilogue_t epilogue_of(const MatmulKey& key) {
   if (key.pass == ConvPass::BackwardWeight) return key.bias ? CUBLASLT_EPILOGUE_BGRADB : CUBLASLT_EPILOGUE_DEFAULT;
   if (key.pass == ConvPass::BackwardData) return key.bits ? CUBLASLT_EPILOGUE_DRELU : CUBLASLT_EPILOGUE_DEFAULT;
   if (key.bits) return key.bias ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX;
@@ -50,7 +51,7 @@ cublasLtEpilogue_t epilogue_of(const ProductKey& key) {
   return key.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-cublasLtMatmulDescOpaque_t* make_description(const ProductKey& key) {
+cublasLtMatmulDescOpaque_t* make_description(const MatmulKey& key) {
   cublasLtMatmulDescOpaque_t* made = nullptr;
   const cublasComputeType_t type = key.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   check(library()->desc_create(&made, type, CUDA_R_32F), "cublasLtMatmulDescCreate", key);
@@ -58,7 +59,7 @@ cublasLtMatmulDescOpaque_t* make_description(const ProductKey& key) {
 }
 
 // `rows` x `columns` by columns, without gaps.
-cublasLtMatrixLayoutOpaque_t* make_layout(const ProductKey& key, DType dtype, int64_t rows, int64_t columns) {
+cublasLtMatrixLayoutOpaque_t* make_layout(const MatmulKey& key, DType dtype, int64_t rows, int64_t columns) {
   cublasLtMatrixLayoutOpaque_t* made = nullptr;
   check(library()->layout_create(&made, type_of(dtype), static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
                                  rows),
@@ -69,7 +70,7 @@ cublasLtMatrixLayoutOpaque_t* make_layout(const ProductKey& key, DType dtype, in
 // What an algorithm may do and need.
 class Preference {
  public:
-  explicit Preference(const ProductKey& key) : key_(key) {
+  explicit Preference(const MatmulKey& key) : key_(key) {
     check(library()->preference_create(&made_), "cublasLtMatmulPreferenceCreate", key);
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
     set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, kReductions);
@@ -90,7 +91,7 @@ class Preference {
     check(library()->preference_set(made_, attribute, &value, sizeof(value)), "cublasLtMatmulPreferenceSetAttribute",
           key_);
   }
-  const ProductKey& key_;
+  const MatmulKey& key_;
   cublasLtMatmulPreference_t made_ = nullptr;
 };
 
@@ -100,13 +101,13 @@ const char* name_of_pass(ConvPass pass) {
 
 }  // namespace
 
-std::string text_of(const ProductKey& k) {
+std::string text_of(const MatmulKey& k) {
   return std::string(name_of_pass(k.pass)) + " " + fovea::name_of(k.dtype) + " " + std::to_string(k.pixels) + " " +
          std::to_string(k.in_c) + " " + std::to_string(k.out_c) + (k.add ? " add" : "") + (k.bias ? " bias" : "") +
          (k.relu ? " relu" : "") + (k.bits ? " bits" : "") + (k.tf32 ? " tf32" : "");
 }
 
-std::string fusion_text(const ProductKey& k) {
+std::string fusion_text(const MatmulKey& k) {
   return std::string("matrix product") + (k.add ? " + add" : "") + (k.bias ? " + bias" : "") +
          (!k.relu                            ? ""
           : k.pass == ConvPass::BackwardData ? " + ReLU backward"
@@ -114,9 +115,9 @@ std::string fusion_text(const ProductKey& k) {
                                              : " + ReLU");
 }
 
-size_t bits_bytes(const ProductKey& key) { return static_cast<size_t>(Form(key).n * bits_row(key) / 8); }
+size_t bits_bytes(const MatmulKey& key) { return static_cast<size_t>(Form(key).n * bits_row(key) / 8); }
 
-Product::Product(const ProductKey& key)
+Matmul::Matmul(const MatmulKey& key)
     : key_(key),
       product_(make_description(key), library()->desc_destroy),
       a_(nullptr, library()->layout_destroy),
@@ -154,11 +155,11 @@ Product::Product(const ProductKey& key)
   if (!found_.empty()) pick(0);
 }
 
-void Product::set(cublasLtMatmulDescAttributes_t attribute, const void* value, size_t bytes) const {
+void Matmul::set(cublasLtMatmulDescAttributes_t attribute, const void* value, size_t bytes) const {
   check(library()->desc_set(product_.get(), attribute, value, bytes), "cublasLtMatmulDescSetAttribute", key_);
 }
 
-std::string Product::algorithm() const {
+std::string Matmul::algorithm() const {
   const auto value = [&](cublasLtMatmulAlgoConfigAttributes_t attribute) {
     int32_t number = 0;
     size_t written = 0;
@@ -171,7 +172,7 @@ std::string Product::algorithm() const {
          ", parts of the sum " + value(CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
 }
 
-void Product::run(const Queue& queue, const ProductOperands& o, void* workspace) const {
+void Matmul::run(const Queue& queue, const MatmulOperands& o, void* workspace) const {
   const bool weight = key_.pass == ConvPass::BackwardWeight;
   require(key_.add == (o.add != nullptr), "a product gets the addend that it has");
   require(key_.bias == (o.bias != nullptr), "a product gets the bias that it has");
@@ -186,13 +187,13 @@ void Product::run(const Queue& queue, const ProductOperands& o, void* workspace)
         "cublasLtMatmul", key_);
 }
 
-std::vector<uint8_t> Product::serialise() const {
+std::vector<uint8_t> Matmul::serialise() const {
   std::vector<uint8_t> bytes(sizeof(picked_.algo));
   std::memcpy(bytes.data(), &picked_.algo, bytes.size());
   return bytes;
 }
 
-bool Product::restore(const std::vector<uint8_t>& bytes) {
+bool Matmul::restore(const std::vector<uint8_t>& bytes) {
   cublasLtMatmulAlgo_t algorithm;
   if (bytes.size() != sizeof(algorithm)) return false;
   std::memcpy(&algorithm, bytes.data(), bytes.size());

@@ -21,7 +21,7 @@ namespace fovea::cublaslt {
 
 using kernels::ConvPass;
 
-struct ProductKey {
+struct MatmulKey {
   ConvPass pass = ConvPass::Forward;
   DType dtype = DType::BF16;
   int64_t pixels = 0;
@@ -29,14 +29,14 @@ struct ProductKey {
   bool add = false, bias = false, relu = false;
   bool bits = false;  // with a ReLU: forward, whether an element is > 0 is written; data gradient, that is read
   bool tf32 = false;  // fp32: multiplied as TF32
-  auto operator<=>(const ProductKey&) const = default;
+  auto operator<=>(const MatmulKey&) const = default;
 };
-std::string text_of(const ProductKey& key);      // unique, one line
-std::string fusion_text(const ProductKey& key);  // "matrix product + add + bias + ReLU"
-size_t bits_bytes(const ProductKey& key);        // of ProductOperands::bits
+std::string text_of(const MatmulKey& key);      // unique, one line
+std::string fusion_text(const MatmulKey& key);  // "matrix product + add + bias + ReLU"
+size_t bits_bytes(const MatmulKey& key);        // of MatmulOperands::bits
 
 // All aligned to 16 bytes.
-struct ProductOperands {
+struct MatmulOperands {
   const void* image = nullptr;    // forward, weight gradient: x;  data gradient: dy
   const void* weights = nullptr;  // weight gradient: dy
   const void* add = nullptr;      // like out, and may be out
@@ -45,19 +45,19 @@ struct ProductOperands {
   void* bits = nullptr;  // forward: written;  data gradient: read
 };
 
-class Product {
+class Matmul {
  public:
   // Asks cuBLASLt's heuristics, for the device of handle(), which is not null.
-  explicit Product(const ProductKey& key);
+  explicit Matmul(const MatmulKey& key);
 
   int candidates() const { return static_cast<int>(found_.size()); }  // best first; 0: it has no algorithm
   void pick(int candidate) { picked_ = found_.at(static_cast<size_t>(candidate)); }
-  const ProductKey& key() const { return key_; }
+  const MatmulKey& key() const { return key_; }
   size_t workspace_bytes() const { return picked_.workspaceSize; }
   std::string algorithm() const;  // "cuBLASLt 13.1.0, algorithm 66, tile 20, ..."
 
   // On the queue's stream. `workspace` is aligned to 256 bytes. Not for several threads at once.
-  void run(const Queue& queue, const ProductOperands& operands, void* workspace) const;
+  void run(const Queue& queue, const MatmulOperands& operands, void* workspace) const;
 
   // The algorithm picked, for the same version of cuBLASLt and the same device.
   std::vector<uint8_t> serialise() const;
@@ -69,7 +69,7 @@ class Product {
 
   void set(cublasLtMatmulDescAttributes_t attribute, const void* value, size_t bytes) const;
 
-  ProductKey key_;
+  MatmulKey key_;
   Owned<cublasLtMatmulDescOpaque_t> product_;
   Owned<cublasLtMatrixLayoutOpaque_t> a_, b_, out_;
   std::vector<cublasLtMatmulHeuristicResult_t> found_;

@@ -23,7 +23,7 @@ std::vector<GpuLibrary> gpu_libraries() {
     nvrtc.problem = "not looked for: cuDNN says which";
     nvrtc.without = "";
   }
-  return {cudnn, products_library(), nvrtc};
+  return {cudnn, cublaslt_library(), nvrtc};
 }
 
 }  // namespace fovea

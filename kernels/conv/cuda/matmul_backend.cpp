@@ -18,26 +18,26 @@
 namespace fovea::kernels {
 namespace {
 
-using cublaslt::Product;
-using cublaslt::ProductKey;
-using cublaslt::ProductOperands;
+using cublaslt::Matmul;
+using cublaslt::MatmulKey;
+using cublaslt::MatmulOperands;
 
 constexpr int kRowBytes = 16;  // rows of pixels are multiples of it: what tensor cores take, and vectors
 
 // The form in which a convolution 1x1 is a product: as it is, or with a stride on gathered pixels. Empty: it is none.
-std::optional<ConvForm> product_form(const ConvShape& s, DType dtype) {
+std::optional<PaddedShape> product_form(const ConvShape& s, DType dtype) {
   const int multiple = kRowBytes / static_cast<int>(size_of(dtype));
   if (s.in_c % multiple != 0 || s.out_c % multiple != 0) return std::nullopt;
-  if (gathers(s)) return gathered_form(s);
+  if (gathers(s)) return gathered_shape(s);
   if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride != 1 || s.pad != 0 || s.groups != 1) return std::nullopt;
-  return ConvForm{s, s};
+  return PaddedShape{s, s};
 }
 
 int64_t pixels_of(const ConvShape& s) { return int64_t{s.batch} * s.in_h * s.in_w; }
 
 // `fusion.bits`: a ReLU's are written, or read. Gathered gradients are added and masked by the pass that scatters them,
 // and without bits others are masked by one too.
-ProductKey key_of(const ConvForm& form, DType dtype, ConvPass pass, const ConvFusion& fusion) {
+MatmulKey key_of(const PaddedShape& form, DType dtype, ConvPass pass, const ConvFusion& fusion) {
   const ConvShape& s = form.shape;
   const bool data = pass == ConvPass::BackwardData, scatters = data && form.gather;
   const bool bits = fusion.bits && !scatters, relu = fusion.relu && (!data || bits);
@@ -45,9 +45,9 @@ ProductKey key_of(const ConvForm& form, DType dtype, ConvPass pass, const ConvFu
 }
 
 // The fastest of the product's algorithms.
-cudnn::Timed time_algorithms(Queue& queue, Product& product) {
+cudnn::Timed time_algorithms(Queue& queue, Matmul& product) {
   using cudnn::RandomTensor;
-  const ProductKey& key = product.key();
+  const MatmulKey& key = product.key();
   const bool weight = key.pass == ConvPass::BackwardWeight, forward = key.pass == ConvPass::Forward;
   const int64_t x = key.pixels * key.in_c, y = key.pixels * key.out_c, w = int64_t{key.in_c} * key.out_c;
   size_t workspace_bytes = 0;
@@ -65,28 +65,28 @@ cudnn::Timed time_algorithms(Queue& queue, Product& product) {
       workspace(queue, static_cast<int64_t>(workspace_bytes / sizeof(float)), DType::F32);
   const RandomTensor bits(queue, key.bits ? static_cast<int64_t>(cublaslt::bits_bytes(key) / sizeof(float)) : 0,
                           DType::F32);
-  const ProductOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr,
-                                 bias.data(),  out.data(),     bits.data()};
+  const MatmulOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr,
+                                bias.data(),  out.data(),     bits.data()};
   return cudnn::fastest(queue, {.count = product.candidates(),
                                 .what = text_of(key),
                                 .prepare = [&](int i) { return product.pick(i), true; },
                                 .run = [&] { product.run(queue, operands, workspace.data()); }});
 }
 
-bool is_faster(double modelled, double timed, const Rival& rival) {
+bool is_faster(double modelled, double timed, const CudnnEstimate& rival) {
   if (timed > 0 && rival.timed > 0) return timed < rival.timed;
   return rival.on_ties ? modelled < rival.modelled : modelled <= rival.modelled;
 }
 
-class CublasltProducts final : public ConvProducts {
+class CublasltMatmuls final : public ConvMatmuls {
  public:
-  CublasltProducts(const std::string& folder, PackedWeights& packed)
+  CublasltMatmuls(const std::string& folder, PackedWeights& packed)
       : packed_(packed),
         file_(folder, "cublaslt-algorithms",
               "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + " on " + cudnn::device().name()) {}
 
   bool forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args,
-               const Rival& rival) override {
+               const CudnnEstimate& rival) override {
     const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu, args.relu_bits != nullptr};
     const Choice choice = faster(queue, {shape, dtype, ConvPass::Forward, fusion}, rival);
     if (choice.entry == nullptr) return describe(queue, choice);
@@ -95,7 +95,7 @@ class CublasltProducts final : public ConvProducts {
   }
 
   bool backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args,
-                     const Rival& rival) override {
+                     const CudnnEstimate& rival) override {
     const bool bits = args.relu_bits != nullptr;
     const ConvFusion fusion{.add = args.accumulate, .relu = args.relu_mask != nullptr, .bits = bits};
     Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardData, fusion}, rival);
@@ -107,7 +107,7 @@ class CublasltProducts final : public ConvProducts {
   }
 
   bool backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args,
-                       const Rival& rival) override {
+                       const CudnnEstimate& rival) override {
     const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}}, rival);
     const Entry* entry = choice.entry;
     if (entry == nullptr) return describe(queue, choice);
@@ -123,7 +123,7 @@ class CublasltProducts final : public ConvProducts {
   }
 
   size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion,
-                         const Rival& rival) override {
+                         const CudnnEstimate& rival) override {
     if (dtype != DType::BF16) return 0;  // there are algorithms for it; of fp32 ones it is not written down
     const Call call{shape, dtype, ConvPass::Forward, {fusion.bias, fusion.add, /*relu=*/true, /*bits=*/true}};
     const Choice choice = faster(queue, call, rival);
@@ -133,11 +133,11 @@ class CublasltProducts final : public ConvProducts {
   void set_tf32(bool allowed) override { tf32_ = allowed; }
 
   std::optional<ConvPlan> plan(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion,
-                               const Rival& rival) override;
+                               const CudnnEstimate& rival) override;
 
  private:
   struct Entry {
-    Product product;
+    Matmul product;
     double seconds = 0;  // as timed; 0: not timed
     bool tried = false;  // to time it
   };
@@ -146,32 +146,32 @@ class CublasltProducts final : public ConvProducts {
     DType dtype;
     ConvPass pass;
     ConvFusion fusion;  // of a gradient: `add`, it accumulates; `relu`, it is masked; `bits`, by bits that there are
-    ProductKey key(const ConvForm& form) const { return key_of(form, dtype, pass, fusion); }
+    MatmulKey key(const PaddedShape& form) const { return key_of(form, dtype, pass, fusion); }
     // What is left to a pass behind a product.
-    bool adds_apart(const ConvForm& form) const { return fusion.add && !key(form).add; }
-    bool masks_apart(const ConvForm& form) const { return fusion.relu && !key(form).relu; }
-    double product(const ConvCost& cost, const ConvForm& form) const {
+    bool adds_apart(const PaddedShape& form) const { return fusion.add && !key(form).add; }
+    bool masks_apart(const PaddedShape& form) const { return fusion.relu && !key(form).relu; }
+    double product(const ConvCost& cost, const PaddedShape& form) const {
       return cost.product(fusion.add, fusion.relu, key(form).bits);
     }
-    double passes(const ConvCost& cost, const ConvForm& form) const {
+    double passes(const ConvCost& cost, const PaddedShape& form) const {
       return cost.product_passes(fusion.add, fusion.relu, key(form).bits);
     }
   };
   struct Choice {
     Call call;
-    ConvForm form;
+    PaddedShape form;
     const Entry* entry = nullptr;  // nullptr: it is left to cuDNN
     bool described = false;        // taken, to be no more than told of: the device is only described
     bool taken() const { return entry != nullptr || described; }
   };
 
   // nullptr where cuBLASLt has no algorithm, or where there is no device to ask it for one.
-  const Entry* find(Queue& queue, ProductKey key, bool timing) {
+  const Entry* find(Queue& queue, MatmulKey key, bool timing) {
     if (cublaslt::handle() == nullptr) return nullptr;
     key.tf32 = tf32_ && key.dtype == DType::F32;
     auto found = entries_.find(key);
     if (found == entries_.end()) {
-      found = entries_.emplace(key, Entry{Product(key)}).first;
+      found = entries_.emplace(key, Entry{Matmul(key)}).first;
       const auto stored = file_.plans.find(text_of(key));
       if (stored != file_.plans.end() && found->second.product.restore(stored->second.bytes))
         found->second.seconds = stored->second.seconds;
@@ -203,14 +203,14 @@ class CublasltProducts final : public ConvProducts {
     file_.write();
   }
 
-  bool takes(const Entry* entry, const ConvForm& form, const Call& call, const Rival& rival) const {
+  bool takes(const Entry* entry, const PaddedShape& form, const Call& call, const CudnnEstimate& rival) const {
     const ConvCost cost(form, call.pass, call.dtype, rates_);
     const double timed = entry != nullptr && entry->seconds > 0 ? entry->seconds + call.passes(cost, form) : 0;
     return is_faster(call.product(cost, form), timed, rival);
   }
   // The product, where it is to be taken. cuBLASLt is not asked where it can't be.
-  Choice faster(Queue& queue, const Call& call, const Rival& rival) {
-    const std::optional<ConvForm> form = product_form(call.shape, call.dtype);
+  Choice faster(Queue& queue, const Call& call, const CudnnEstimate& rival) {
+    const std::optional<PaddedShape> form = product_form(call.shape, call.dtype);
     if (!form) return {};
     const bool timed = rival.timing || rival.timed > 0;
     if (!timed && !takes(nullptr, *form, call, rival)) return {};
@@ -219,7 +219,7 @@ class CublasltProducts final : public ConvProducts {
     return {call, *form, entry != nullptr && takes(entry, *form, call, rival) ? entry : nullptr};
   }
 
-  static WorkCost cost_of(const ProductKey& key, const ConvShape& shape) {
+  static WorkCost cost_of(const MatmulKey& key, const ConvShape& shape) {
     WorkCost cost = work_of(key.pass, shape, key.dtype, int{key.add}, "cuBLASLt");
     if (key.bits) cost.bytes += static_cast<double>(cublaslt::bits_bytes(key));
     return cost;
@@ -228,7 +228,7 @@ class CublasltProducts final : public ConvProducts {
   static bool describe(Queue& queue, const Choice& choice) {
     if (!choice.described) return false;
     const Call& call = choice.call;
-    const ConvForm& form = choice.form;
+    const PaddedShape& form = choice.form;
     const auto submit = [&](const char* name, const WorkCost& cost) {
       queue.declare(cost);
       queue.submit(name, [] {});
@@ -245,13 +245,13 @@ class CublasltProducts final : public ConvProducts {
     return true;
   }
 
-  static void run(Queue& queue, const Product& product, const ProductOperands& operands, void* workspace) {
+  static void run(Queue& queue, const Matmul& product, const MatmulOperands& operands, void* workspace) {
     queue.submit(kConvNames[static_cast<int>(product.key().pass)], [&] { product.run(queue, operands, workspace); });
   }
 
   // The workspace comes first in scratch: it is aligned as the queue's is, to 256 bytes.
   template <class T>
-  void run_forward(Queue& queue, const ConvForm& form, const Product& product, const ConvForward& args) {
+  void run_forward(Queue& queue, const PaddedShape& form, const Matmul& product, const ConvForward& args) {
     Scratch parts;
     const auto workspace = parts.add<char>(product.workspace_bytes());
     const auto bias = parts.add<T>(args.bias != nullptr ? form.shape.out_c : 0);
@@ -259,7 +259,7 @@ class CublasltProducts final : public ConvProducts {
     queue.with_workspace(parts.bytes(), [=, this, &queue, &product](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
-      ProductOperands operands{
+      MatmulOperands operands{
           image_for(queue, form, args.x, x(scratch)), args.weights.data, args.add, nullptr, args.y, args.relu_bits};
       if (args.bias != nullptr)
         operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, form.shape.out_c, args, bias(scratch)));
@@ -268,7 +268,7 @@ class CublasltProducts final : public ConvProducts {
   }
 
   template <class T>
-  static void run_backward_data(Queue& queue, const ConvForm& form, const Product& product,
+  static void run_backward_data(Queue& queue, const PaddedShape& form, const Matmul& product,
                                 const ConvBackwardData& args) {
     Scratch parts;
     const auto workspace = parts.add<char>(product.workspace_bytes());
@@ -287,7 +287,7 @@ class CublasltProducts final : public ConvProducts {
   }
 
   template <class T>
-  static void run_backward_weight(Queue& queue, const ConvForm& form, const Product& product,
+  static void run_backward_weight(Queue& queue, const PaddedShape& form, const Matmul& product,
                                   const ConvBackwardWeight& args) {
     const bool with_bias = product.key().bias;
     Scratch parts;
@@ -308,16 +308,16 @@ class CublasltProducts final : public ConvProducts {
   PackedWeights& packed_;
   cudnn::PlanFile file_;
   DeviceRates rates_ = rates_of(cudnn::device().name(), cudnn::device().sm());
-  std::map<ProductKey, Entry> entries_;
+  std::map<MatmulKey, Entry> entries_;
   bool tf32_ = false;
 };
 
-std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dtype, ConvPass pass,
-                                               const ConvFusion& fusion, const Rival& rival) {
-  const std::optional<ConvForm> form = product_form(shape, dtype);
+std::optional<ConvPlan> CublasltMatmuls::plan(const ConvShape& shape, DType dtype, ConvPass pass,
+                                              const ConvFusion& fusion, const CudnnEstimate& rival) {
+  const std::optional<PaddedShape> form = product_form(shape, dtype);
   if (!form) return std::nullopt;
   const Call call{shape, dtype, pass, fusion};
-  const ProductKey key = call.key(*form);
+  const MatmulKey key = call.key(*form);
   ConvPlan row{.graph = fusion_text(key), .kernels = "cuBLASLt", .passes = passes_of(*form, pass)};
   const bool add = call.adds_apart(*form), mask = call.masks_apart(*form);
   if (add || mask)
@@ -340,16 +340,16 @@ std::optional<ConvPlan> CublasltProducts::plan(const ConvShape& shape, DType dty
 
 }  // namespace
 
-std::unique_ptr<ConvProducts> make_conv_products(const std::string& folder, PackedWeights& packed) {
+std::unique_ptr<ConvMatmuls> make_conv_matmuls(const std::string& folder, PackedWeights& packed) {
   if (cublaslt::library() == nullptr) return nullptr;
-  return std::make_unique<CublasltProducts>(folder, packed);
+  return std::make_unique<CublasltMatmuls>(folder, packed);
 }
 
 }  // namespace fovea::kernels
 
 namespace fovea {
 
-GpuLibrary products_library() {
+GpuLibrary cublaslt_library() {
   GpuLibrary library{.name = "cuBLASLt", .without = kernels::kWithoutProducts};
   if (const cublaslt::Library* found = cublaslt::library()) {
     library.version = cublaslt::version_text(found->version);

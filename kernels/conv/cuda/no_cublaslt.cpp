@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-GpuLibrary products_library() {
+GpuLibrary cublaslt_library() {
   return {.name = "cuBLASLt",
           .problem = "this build has none: its header was not found",
           .without = kernels::kWithoutProducts};
@@ -12,7 +12,7 @@ GpuLibrary products_library() {
 
 namespace kernels {
 
-std::unique_ptr<ConvProducts> make_conv_products(const std::string&, PackedWeights&) { return nullptr; }
+std::unique_ptr<ConvMatmuls> make_conv_matmuls(const std::string&, PackedWeights&) { return nullptr; }
 
 }  // namespace kernels
 

@@ -5,7 +5,7 @@
 
 namespace fovea::kernels {
 
-enum WeightForm : int { kPadded, kFolded, kBias };
+enum WeightLayout : int { kPadded, kSpaceToDepth, kBias };
 
 // The bias [channels] in T: as the caller keeps it, or kept between calls as long as the weights' version, or in
 // `scratch`.

@@ -37,8 +37,8 @@ std::vector<std::string> DatasetWriter::write() {
   write_classes();
   if (renamed_ > 0)
     note("{} images were renamed, since their names would clash; the first: {}", renamed_, first_renamed_);
-  if (crowds_ > 0) note("{} crowd or ignore regions are left out: this form cannot hold them", crowds_);
-  if (areas_ > 0) note("{} objects lose the area of their mask: this form holds boxes only", areas_);
+  if (crowds_ > 0) note("{} crowd or ignore regions are left out: this format cannot hold them", crowds_);
+  if (areas_ > 0) note("{} objects lose the area of their mask: this format holds boxes only", areas_);
   if (beyond_ > 0)
     note(
         "{} boxes reach beyond their image and are written as they are; other programs may refuse them (--clip cuts "
@@ -61,7 +61,7 @@ void DatasetWriter::refuse_doubled_classes() const {
   std::set<std::string> names;
   for (const Category& category : set_.categories)
     if (!names.insert(category.name).second)
-      throw Error(ErrorKind::Data, fmt::format("two categories are called '{}': this form tells them apart by name",
+      throw Error(ErrorKind::Data, fmt::format("two categories are called '{}': this format tells them apart by name",
                                                printable(category.name)));
 }
 
@@ -123,15 +123,15 @@ void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
                                                 printable(target.native()), failure.message()));
 }
 
-std::vector<std::string> write_dataset(const WritableSet& set, Form form, const fs::path& out,
+std::vector<std::string> write_dataset(const WritableSet& set, DatasetFormat format, const fs::path& out,
                                        const WriteOptions& options) {
   if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out)))
     throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: name a new folder", printable(out.native())));
   make_folder(out);
-  MakeWriter* const make = form == Form::Coco  ? coco_writer
-                           : form == Form::Voc ? voc_writer
-                           : form == Form::Csv ? csv_writer
-                                               : yolo_writer;
+  MakeWriter* const make = format == DatasetFormat::Coco  ? coco_writer
+                           : format == DatasetFormat::Voc ? voc_writer
+                           : format == DatasetFormat::Csv ? csv_writer
+                                                          : yolo_writer;
   return make(set, out, options)->write();
 }
 

@@ -1,4 +1,4 @@
-// What the writers of all forms share: names that do not clash, images in their folders, boxes as they are to be
+// What the writers of all formats share: names that do not clash, images in their folders, boxes as they are to be
 // written.
 #pragma once
 #include <fmt/format.h>
@@ -42,7 +42,7 @@ class DatasetWriter {
   std::array<double, 4> box_of(const Object& object, const Sample& sample);
   std::array<double, 4> corners_of(const Object& object, const Sample& sample);
 
-  // Whether a form that knows boxes and classes alone takes this object; counts what it loses.
+  // Whether a format that knows boxes and classes alone takes this object; counts what it loses.
   bool takes(const Object& object, bool takes_crowds);
 
   const std::string& class_of(const Object& object) const {

@@ -24,7 +24,7 @@ bool is_image_name(std::string_view name);
 bool has_ending(std::string_view name, std::string_view lower_case_ending);
 
 // Where the names of all images begin with the same one of `folders` ("train/", "images/", …), that goes to the root:
-// converted to another form and back, names are what they were.
+// converted to another format and back, names are what they were.
 void move_to_root(RawDataset& raw, const std::vector<std::string>& folders);
 
 // The path as one below `root`, or none where it leads out of it.

@@ -14,40 +14,42 @@
 
 namespace fovea {
 
-const std::vector<FormEntry>& forms() {
-  static const std::vector<FormEntry> all{
-      {Form::Coco, "coco",
+const std::vector<FormatEntry>& formats() {
+  static const std::vector<FormatEntry> all{
+      {DatasetFormat::Coco, "coco",
        "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json), images in "
        "{train,val}/ or images/",
        open_coco},
-      {Form::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… beside each other", open_yolo},
-      {Form::Voc, "voc",
+      {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… beside each other",
+       open_yolo},
+      {DatasetFormat::Voc, "voc",
        "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml beside the images",
        open_voc},
-      {Form::Csv, "csv", "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id",
-       open_csv}};
+      {DatasetFormat::Csv, "csv",
+       "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id", open_csv}};
   return all;
 }
 
-const FormEntry& entry_of(Form form) {
-  return *std::find_if(forms().begin(), forms().end(), [&](const FormEntry& entry) { return entry.form == form; });
+const FormatEntry& entry_of(DatasetFormat format) {
+  return *std::find_if(formats().begin(), formats().end(),
+                       [&](const FormatEntry& entry) { return entry.format == format; });
 }
 
 namespace {
 
-Error nothing_found(const std::filesystem::path& folder, std::optional<Form> form) {
+Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
   std::string text = fmt::format("{}: ", printable(folder.native()));
   if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
-  if (form) {
-    text += fmt::format("is no data set in the form {}; looked for ", entry_of(*form).name);
-    return {ErrorKind::Data, text + entry_of(*form).looked_for};
+  if (format) {
+    text += fmt::format("is no data set in the format {}; looked for ", entry_of(*format).name);
+    return {ErrorKind::Data, text + entry_of(*format).looked_for};
   }
   text += "no data set was found; looked for";
-  for (const FormEntry& entry : forms()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
+  for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }
 
-bool looks_like(const FormEntry& entry, const std::filesystem::path& folder) {
+bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder) {
   try {
     return entry.open(folder) != nullptr;
   } catch (const Error&) {
@@ -57,22 +59,22 @@ bool looks_like(const FormEntry& entry, const std::filesystem::path& folder) {
 
 }  // namespace
 
-OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Form> form) {
+OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
   OpenDataset data{};
   std::string others;
-  for (const FormEntry& entry : forms()) {
-    if (form && entry.form != *form) continue;
+  for (const FormatEntry& entry : formats()) {
+    if (format && entry.format != *format) continue;
     if (data.reader) {
       others += looks_like(entry, folder) ? fmt::format(" {}", entry.name) : "";
     } else if (auto reader = entry.open(folder)) {
-      data.form = entry.form;
+      data.format = entry.format;
       data.reader = std::move(reader);
     }
   }
-  if (!data.reader) throw nothing_found(folder, form);
+  if (!data.reader) throw nothing_found(folder, format);
   if (!others.empty())
     data.warnings.push_back(fmt::format("{}: is read as {}, it also looks like{} (--format says which it is)",
-                                        printable(folder.native()), entry_of(data.form).name, others));
+                                        printable(folder.native()), entry_of(data.format).name, others));
   return data;
 }
 
@@ -92,8 +94,8 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
   const auto splits = data.reader->splits();
   const auto found = find_split(splits, split);
   if (!found) {
-    std::string text =
-        fmt::format("{}: has no split '{}' (read as {}; ", printable(folder.native()), split, entry_of(data.form).name);
+    std::string text = fmt::format("{}: has no split '{}' (read as {}; ", printable(folder.native()), split,
+                                   entry_of(data.format).name);
     if (splits.size() == 1 && splits[0] == kWholeSet)
       text += "it is not split)";
     else
@@ -108,7 +110,7 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
 }
 
 Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options) {
-  OpenDataset data = open_dataset(folder, options.form);
+  OpenDataset data = open_dataset(folder, options.format);
   return load_dataset(data, folder, split, options);
 }
 

@@ -1,4 +1,4 @@
-// The four forms of data sets, and what a folder holds.
+// The four formats of data sets, and what a folder holds.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace fovea {
 
-// A data set in one of the forms: its splits, read one at a time.
+// A data set in one of the formats: its splits, read one at a time.
 class DatasetReader {
  public:
   DatasetReader() = default;
@@ -36,22 +36,22 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& splits) {
   return names;
 }
 
-struct FormEntry {
-  Form form;
+struct FormatEntry {
+  DatasetFormat format;
   const char* name;                                                             // on the command line
-  const char* looked_for;                                                       // what a folder in this form holds
+  const char* looked_for;                                                       // what a folder in this format holds
   std::unique_ptr<DatasetReader> (*open)(const std::filesystem::path& folder);  // nullptr: it does not look like it
 };
-const std::vector<FormEntry>& forms();
-const FormEntry& entry_of(Form form);
+const std::vector<FormatEntry>& formats();
+const FormatEntry& entry_of(DatasetFormat format);
 
 struct OpenDataset {
-  Form form;
+  DatasetFormat format;
   std::unique_ptr<DatasetReader> reader;
   std::vector<std::string> warnings;
 };
-// Finds the form out, or takes the one given. Throws ErrorKind::Data, saying what was looked for, when nothing fits.
-OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Form> form);
+// Finds the format out, or takes the one given. Throws ErrorKind::Data, saying what was looked for, when nothing fits.
+OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<DatasetFormat> format);
 
 // The split that "train" or "val" means among `splits`: of that name, or of one that begins with it (train2017, valid);
 // none where there is no such one.

@@ -22,7 +22,7 @@ class VocParser {
     const auto result = document_.load_buffer(bytes_.data(), bytes_.size());
     if (!result) throw fail(result.offset, fmt::format("not valid XML: {}", result.description()));
     const pugi::xml_node root = document_.child("annotation");
-    if (!root) throw fail(0, "has no <annotation>: expected an annotation in Pascal VOC's form");
+    if (!root) throw fail(0, "has no <annotation>: expected an annotation in Pascal VOC's format");
     VocFile file;
     file.filename = trimmed(root.child_value("filename"));
     if (const auto size = root.child("size")) {

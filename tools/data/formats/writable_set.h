@@ -33,10 +33,10 @@ struct WriteOptions {
   bool clip = false;  // boxes are cut to the image; else they stay as annotated
 };
 
-// Writes the set into `out`, a folder that is made and must be empty. Returns lines about what the form cannot hold
+// Writes the set into `out`, a folder that is made and must be empty. Returns lines about what the format cannot hold
 // (crowd regions, areas of masks) and what was changed (names that would clash). Throws ErrorKind::Usage when `out` is
-// not empty, ErrorKind::Data where names cannot be written in the form.
-std::vector<std::string> write_dataset(const WritableSet& set, Form form, const std::filesystem::path& out,
+// not empty, ErrorKind::Data where names cannot be written in the format.
+std::vector<std::string> write_dataset(const WritableSet& set, DatasetFormat format, const std::filesystem::path& out,
                                        const WriteOptions& options);
 
 }  // namespace fovea

@@ -54,7 +54,7 @@ class CocoWriter : public DatasetWriter {
                            categories));
   }
 
-  // COCO's ids are positive; forms that count from 0 get 1, 2, ….
+  // COCO's ids are positive; formats that count from 0 get 1, 2, ….
   int64_t id_of(size_t label) const {
     return set_.categories.front().id > 0 ? set_.categories[label].id : static_cast<int64_t>(label) + 1;
   }

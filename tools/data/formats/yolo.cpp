@@ -108,7 +108,7 @@ class YoloReader : public DatasetReader {
       ++number;
       if (trimmed(line).empty()) continue;
       const fs::path said(line);
-      // "./" is the list's own folder, as for others that read this form; else the set's.
+      // "./" is the list's own folder, as for others that read this format; else the set's.
       const fs::path from = line.starts_with("./") ? list.parent_path() : root_;
       const std::string where = fmt::format("{}:{}", printable(list.native()), number);
       images.push_back(

@@ -42,7 +42,7 @@ void keep_visible(std::vector<Object>& objects, int width, int height) {
   });
 }
 
-std::optional<CropArea> draw_crop(const Picture& picture, double smallest, Random& random) {
+std::optional<CropArea> draw_crop(const LabeledImage& picture, double smallest, Random& random) {
   constexpr double kLeastOverlaps[] = {0, .1, .3, .5, .7, .9};
   constexpr int kTries = 50;
   constexpr double kLargestRatio = 2;
@@ -77,13 +77,13 @@ ColorChange draw_color_change(double strength, Random& random) {
   return change;
 }
 
-Picture augmented(Picture picture, const AugmentConfig& config, Rgb fill, Random& random,
-                  const std::function<Picture()>& another) {
+LabeledImage augmented(LabeledImage picture, const AugmentConfig& config, Rgb fill, Random& random,
+                       const std::function<LabeledImage()>& another) {
   if (happens(config.mosaic, random)) {
     const int width = picture.image->width, height = picture.image->height;
     const int x = static_cast<int>(width * evenly(0.25, 0.75, random)),
               y = static_cast<int>(height * evenly(0.25, 0.75, random));
-    std::array<Picture, 4> pictures{std::move(picture)};
+    std::array<LabeledImage, 4> pictures{std::move(picture)};
     for (size_t i = 1; i < pictures.size(); ++i) pictures[i] = another();
     picture = mosaic(pictures, x, y);
   }

@@ -18,13 +18,13 @@ const uint8_t* pixel(const Image& image, int x, int y) {
 }
 uint8_t* pixel(Image& image, int x, int y) { return image.rgb.data() + (size_t{3} * image.width * y + 3 * x); }
 
-Picture with_image(const Picture& picture, Image image) {
-  Picture out{std::make_shared<const Image>(std::move(image)), picture.objects, picture.full, picture.divisor};
+LabeledImage with_image(const LabeledImage& picture, Image image) {
+  LabeledImage out{std::make_shared<const Image>(std::move(image)), picture.objects, picture.full, picture.divisor};
   return out;
 }
 
 // A picture made of pictures decoded at their own scales has its pixels as they are.
-void full_size_is_own(Picture& picture) {
+void full_size_is_own(LabeledImage& picture) {
   picture.divisor = 1;
   picture.full = {picture.image->height, picture.image->width};
 }
@@ -46,13 +46,13 @@ void move_objects(std::vector<Object>& objects, double scale_x, double scale_y, 
 
 }  // namespace
 
-Picture flipped_horizontally(const Picture& picture) {
+LabeledImage flipped_horizontally(const LabeledImage& picture) {
   Image image = image_of_size(picture.image->width, picture.image->height);
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width; ++x)
       std::copy_n(pixel(*picture.image, image.width - 1 - x, y), 3, pixel(image, x, y));
   const auto width = static_cast<float>(image.width);
-  Picture out = with_image(picture, std::move(image));
+  LabeledImage out = with_image(picture, std::move(image));
   for (Object& o : out.objects) {
     const float x1 = width - o.x2;
     o.x2 = width - o.x1;
@@ -61,12 +61,12 @@ Picture flipped_horizontally(const Picture& picture) {
   return out;
 }
 
-Picture flipped_vertically(const Picture& picture) {
+LabeledImage flipped_vertically(const LabeledImage& picture) {
   Image image = image_of_size(picture.image->width, picture.image->height);
   for (int y = 0; y < image.height; ++y)
     copy_area(image, 0, y, image.width, 1, *picture.image, 0, image.height - 1 - y);
   const auto height = static_cast<float>(image.height);
-  Picture out = with_image(picture, std::move(image));
+  LabeledImage out = with_image(picture, std::move(image));
   for (Object& o : out.objects) {
     const float y1 = height - o.y2;
     o.y2 = height - o.y1;
@@ -75,13 +75,13 @@ Picture flipped_vertically(const Picture& picture) {
   return out;
 }
 
-Picture cropped(const Picture& picture, const CropArea& area) {
+LabeledImage cropped(const LabeledImage& picture, const CropArea& area) {
   require(area.width > 0 && area.height > 0 && area.x >= 0 && area.y >= 0 &&
               area.x + area.width <= picture.image->width && area.y + area.height <= picture.image->height,
           "a crop lies inside the picture");
   Image image = image_of_size(area.width, area.height);
   copy_area(image, 0, 0, area.width, area.height, *picture.image, area.x, area.y);
-  Picture out = with_image(picture, std::move(image));
+  LabeledImage out = with_image(picture, std::move(image));
   out.full = {area.height * picture.divisor, area.width * picture.divisor};
   move_objects(out.objects, 1, 1, -area.x, -area.y);
   keep_visible(out.objects, area.width, area.height);
@@ -134,7 +134,7 @@ struct Bilinear {
 
 }  // namespace
 
-Picture rotated(const Picture& picture, double degrees, Rgb fill) {
+LabeledImage rotated(const LabeledImage& picture, double degrees, Rgb fill) {
   const Image& source = *picture.image;
   const double angle = degrees * std::numbers::pi / 180, cosine = std::cos(angle), sine = std::sin(angle);
   const double centre_x = source.width / 2., centre_y = source.height / 2.;
@@ -148,7 +148,7 @@ Picture rotated(const Picture& picture, double degrees, Rgb fill) {
     uint8_t* out = pixel(image, 0, row);
     for (int column = 0; column < image.width; ++column, x += step_x, y += step_y, out += 3) bilinear(x, y, out);
   }
-  Picture out = with_image(picture, std::move(image));
+  LabeledImage out = with_image(picture, std::move(image));
   for (Object& o : out.objects) {
     const double half_width = (double{o.x2} - o.x1) / 2, half_height = (double{o.y2} - o.y1) / 2;
     const double dx = o.x1 + half_width - centre_x, dy = o.y1 + half_height - centre_y;
@@ -166,7 +166,7 @@ Picture rotated(const Picture& picture, double degrees, Rgb fill) {
 
 // ---- several pictures in one
 
-Picture mosaic(const std::array<Picture, 4>& pictures, int x, int y) {
+LabeledImage mosaic(const std::array<LabeledImage, 4>& pictures, int x, int y) {
   const int width = pictures[0].image->width, height = pictures[0].image->height;
   require(x >= 0 && y >= 0 && x <= width && y <= height, "a mosaic parts inside the picture");
   Image image = image_of_size(width, height);
@@ -192,12 +192,12 @@ Picture mosaic(const std::array<Picture, 4>& pictures, int x, int y) {
     move_objects(own, 1, 1, left, top);
     objects.insert(objects.end(), own.begin(), own.end());
   }
-  Picture out{std::make_shared<const Image>(std::move(image)), std::move(objects)};
+  LabeledImage out{std::make_shared<const Image>(std::move(image)), std::move(objects)};
   full_size_is_own(out);
   return out;
 }
 
-Picture mixed(const Picture& a, const Picture& b, double share) {
+LabeledImage mixed(const LabeledImage& a, const LabeledImage& b, double share) {
   const Image& below = *a.image;
   const double scale =
       std::min(below.width / static_cast<double>(b.image->width), below.height / static_cast<double>(b.image->height));
@@ -214,7 +214,7 @@ Picture mixed(const Picture& a, const Picture& b, double share) {
     for (int i = 0; i < 3 * above.width; ++i)
       out[i] = static_cast<uint8_t>((out[i] * of_a + in[i] * of_b + (1 << (kBits - 1))) >> kBits);
   }
-  Picture out = with_image(a, std::move(image));
+  LabeledImage out = with_image(a, std::move(image));
   std::vector<Object> objects = b.objects;
   move_objects(objects, above.width / static_cast<double>(b.image->width),
                above.height / static_cast<double>(b.image->height), 0, 0);

@@ -56,7 +56,7 @@ ColorMatrix turned_hue(double degrees) {
 
 }  // namespace
 
-Picture recolored(const Picture& picture, const ColorChange& change) {
+LabeledImage recolored(const LabeledImage& picture, const ColorChange& change) {
   const double contrast_shift = 127.5 * (1 - change.contrast);
   ColorMatrix matrix = scaled_and_shifted(1, 255 * change.brightness);
   matrix = after(scaled_and_shifted(change.contrast, contrast_shift), matrix);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/launch/math.h"
 #include "tools/data/loading/pixels.h"
 
 namespace fovea {
@@ -16,8 +17,7 @@ BatchShape shape_of(const std::vector<LoadedImage>& loaded, const InputConfig& i
     shape.width = std::max({shape.width, item.size.width, item.slot.width});
     most = std::max(most, item.objects.size());
   }
-  for (int* length : {&shape.height, &shape.width})
-    *length = (*length + input.pad_to - 1) / input.pad_to * input.pad_to;
+  for (int* length : {&shape.height, &shape.width}) *length = round_up(*length, input.pad_to);
   if (with_boxes) shape.max_boxes = static_cast<int>(std::bit_ceil(most));
   return shape;
 }

@@ -20,7 +20,7 @@ struct DeviceBatch {
   Truth truth;         // in pixels of the network's input
   Tensor image_sizes;  // fp32 [N, 2] height, width of the content
   Tensor image_scale;  // fp32 [N, 2] factors of y and x back to the image's file
-  LevelSize size;      // H, W
+  Size2d size;         // H, W
 };
 
 // All that the addresses and sizes of a step's tensors hang on.

@@ -21,18 +21,18 @@ int64_t samples_of_rank(int64_t count, const LoaderOptions& options) {
 constexpr size_t megabytes(int count) { return static_cast<size_t>(count) << 20; }
 
 // The sample, or the next one that can be read.
-std::pair<Picture, const Sample*> readable_from(PictureSource& pictures, size_t sample) {
+std::pair<LabeledImage, const Sample*> readable_from(ImageSource& pictures, size_t sample) {
   const auto& samples = pictures.dataset().samples;
   for (size_t attempt = 0; attempt < samples.size(); ++attempt) {
     const size_t tried = (sample + attempt) % samples.size();
-    if (Picture picture = pictures.read(tried); picture.image) return {std::move(picture), &samples[tried]};
+    if (LabeledImage picture = pictures.read(tried); picture.image) return {std::move(picture), &samples[tried]};
   }
   throw Error(ErrorKind::Data,
               printable(pictures.dataset().image_root.native()) + ": not one image of the data set can be read");
 }
 
 // All that is drawn for a sample, in this order.
-LoadedImage drawn(PictureSource& pictures, const InputConfig& input, uint64_t seed, Sampler::Draw draw, size_t& scale) {
+LoadedImage drawn(ImageSource& pictures, const InputConfig& input, uint64_t seed, Sampler::Draw draw, size_t& scale) {
   LoadedImage loaded;
   auto [picture, sample] = readable_from(pictures, draw.sample);
   Random random(seed, stream::kAugment, draw.epoch, draw.sample);
@@ -45,15 +45,15 @@ LoadedImage drawn(PictureSource& pictures, const InputConfig& input, uint64_t se
     const auto count = static_cast<uint32_t>(pictures.dataset().samples.size());
     return readable_from(pictures, random.below(count)).first;
   };
-  static_cast<Picture&>(loaded) = augmented(std::move(picture), input.augment, mean, random, another);
+  static_cast<LabeledImage&>(loaded) = augmented(std::move(picture), input.augment, mean, random, another);
   loaded.sample = sample;
   return loaded;
 }
 
 }  // namespace
 
-Picture augmented_sample(PictureSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
-                         uint32_t sample) {
+LabeledImage augmented_sample(ImageSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
+                              uint32_t sample) {
   size_t scale = 0;
   const LoadedImage loaded = drawn(pictures, input, seed, {epoch, sample}, scale);
   if (loaded.flip) return flipped_horizontally(loaded);
@@ -153,7 +153,7 @@ std::optional<LoadedImage> Loader::load(const Task& task) {
   if (options_.training) {
     loaded = drawn(pictures_, input_, options_.seed, task.draw, scale);
   } else {
-    static_cast<Picture&>(loaded) = pictures_.read(task.draw.sample);
+    static_cast<LabeledImage&>(loaded) = pictures_.read(task.draw.sample);
     loaded.sample = &dataset_.samples[task.draw.sample];
     if (!loaded.image) return std::nullopt;
   }

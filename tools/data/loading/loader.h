@@ -13,16 +13,16 @@
 #include <thread>
 #include <vector>
 
-#include "tools/data/loading/picture_source.h"
+#include "tools/data/loading/image_source.h"
 #include "tools/data/loading/sampler.h"
 #include "tools/data/loading/shape_buckets.h"
 
 namespace fovea {
 
-struct LoadedImage : Picture {
+struct LoadedImage : LabeledImage {
   const Sample* sample = nullptr;
-  Size size{};  // to resize to
-  Size slot{};  // what the batch's images are padded to at the least
+  Size2d size{};  // to resize to
+  Size2d slot{};  // what the batch's images are padded to at the least
   bool flip = false;
 };
 
@@ -64,7 +64,7 @@ class Loader {
     int64_t index;
     Sampler::Draw draw;
     size_t scale;  // of input.short_side, where batches have one
-    Size slot;
+    Size2d slot;
     size_t bytes;  // of the image, as foreseen
   };
   void work();
@@ -76,7 +76,7 @@ class Loader {
   const Dataset& dataset_;
   InputConfig input_;
   LoaderOptions options_;
-  PictureSource pictures_;
+  ImageSource pictures_;
   ShapeBuckets buckets_;
   int64_t end_;  // one past the last index of this rank's images, of which position() is the place among all
 
@@ -93,7 +93,7 @@ class Loader {
 };
 
 // What training makes of a sample in an epoch before it is resized, flipped left to right where that is drawn.
-Picture augmented_sample(PictureSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
-                         uint32_t sample);
+LabeledImage augmented_sample(ImageSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
+                              uint32_t sample);
 
 }  // namespace fovea

@@ -1,5 +1,7 @@
 #include "tools/data/loading/pixels.h"
 
+#include "kernels/launch/math.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,7 +9,7 @@ namespace fovea {
 
 namespace {
 constexpr size_t kAlignment = 256;
-size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+size_t aligned(size_t bytes) { return round_up(bytes, kAlignment); }
 size_t bytes_of(const std::vector<LoadedImage>& loaded) {
   size_t bytes = 0;
   for (const LoadedImage& item : loaded) bytes += aligned(item.image->rgb.size());

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "tools/config/config.h"
-#include "tools/data/loading/picture.h"
+#include "tools/data/loading/labeled_image.h"
 
 namespace fovea {
 
@@ -17,17 +17,17 @@ class ShapeBuckets {
   bool empty() const { return slots_.empty(); }
   const std::vector<uint32_t>& of_samples() const { return of_samples_; }  // the bucket of each sample
   // What every image of the bucket fits into at input.short_side[scale], padded.
-  Size slot(uint32_t bucket, size_t scale) const { return slots_[scale][bucket]; }
+  Size2d slot(uint32_t bucket, size_t scale) const { return slots_[scale][bucket]; }
 
  private:
   std::vector<uint32_t> of_samples_;
-  std::vector<std::vector<Size>> slots_;  // [scale][bucket]
+  std::vector<std::vector<Size2d>> slots_;  // [scale][bucket]
 };
 
-Size padded(Size size, int pad_to);
+Size2d padded(Size2d size, int pad_to);
 // The smallest that both fit into.
-Size around(Size a, Size b);
+Size2d around(Size2d a, Size2d b);
 // `size`, shrunk in its own ratio where it does not fit into `slot`.
-Size fitted(Size size, Size slot);
+Size2d fitted(Size2d size, Size2d slot);
 
 }  // namespace fovea

@@ -6,25 +6,25 @@
 
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
-#include "tools/data/loading/picture.h"
+#include "tools/data/loading/labeled_image.h"
 #include "tools/image/pixel_pool.h"
 
 namespace fovea {
 
 // How many times smaller (1, 2, 4 or 8) a JPEG of this size can be decoded and still be as large as the network, or the
 // smallest crop, needs it.
-int jpeg_divisor(Size image, const InputConfig& input);
+int jpeg_divisor(Size2d image, const InputConfig& input);
 // What `input` says of reading images.
 ImageOptions image_options(const InputConfig& input, OnBad bad_images = OnBad::Skip);
 
-class PictureSource {
+class ImageSource {
  public:
   // `dataset` and `bad_files` outlive the source.
-  PictureSource(const Dataset& dataset, const InputConfig& input, BadFiles& bad_files, size_t cache_bytes);
+  ImageSource(const Dataset& dataset, const InputConfig& input, BadFiles& bad_files, size_t cache_bytes);
 
   // From any thread; the same whatever the cache holds. No image: the file cannot be used, and stands in the list of
   // bad files. Throws as BadFiles::add.
-  Picture read(size_t sample);
+  LabeledImage read(size_t sample);
   // Of its decoded image, as the annotations have its size.
   size_t bytes(size_t sample) const;
 

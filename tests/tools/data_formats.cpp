@@ -1,9 +1,9 @@
-// Reading the four forms: what is taken, and what is refused with file and line.
+// Reading the four formats: what is taken, and what is refused with file and line.
 #include <fmt/format.h>
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/form_files.h"
+#include "tests/support/format_files.h"
 #include "tests/support/test_data.h"
 
 using namespace fovea;
@@ -135,7 +135,7 @@ TEST_CASE("VOC: flat folders, annotation folders beside images, several years, a
   CHECK_THAT(refusal(years, "val"), Contains("has no split 'val'") && Contains("it has: train"));
 }
 
-TEST_CASE("VOC: the real files of BCCD load as their COCO form says, but for two boxes of no size") {
+TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for two boxes of no size") {
   const Dataset train = load_dataset(test_data("bccd_voc"), "train"), val = load_dataset(test_data("bccd_voc"), "val");
   CHECK((train.samples.size() == 6 && val.samples.size() == 3));
   CHECK((train.report.bad_boxes.size() == 1 && val.report.bad_boxes.size() == 1));
@@ -337,7 +337,7 @@ TEST_CASE("YOLO: malformed files are refused with file and line (fault)") {
 
 // ---- what holds for all
 
-TEST_CASE("the form is found by itself; --format overrules; two that fit are said") {
+TEST_CASE("the format is found by itself; --format overrules; two that fit are said") {
   auto files = csv("img/a.png,1,2,11,22,dog\n");
   files.merge(Files{{"Annotations/a.xml", voc_annotation("a.png", size_64, voc_object("cow", "1 2 3 4"))},
                     {"ImageSets/Main/train.txt", "a\n"},
@@ -345,7 +345,7 @@ TEST_CASE("the form is found by itself; --format overrules; two that fit are sai
   const Dataset voc_first = load(files);
   CHECK(name_of(voc_first, 0, 0) == "cow");
   CHECK_THAT(voc_first.report.text(), Contains("is read as voc, it also looks like csv (--format says which it is)"));
-  const Dataset forced = load(files, "train", {.form = Form::Csv});
+  const Dataset forced = load(files, "train", {.format = DatasetFormat::Csv});
   CHECK(name_of(forced, 0, 0) == "dog");
   CHECK(forced.report.text().empty());
 }

@@ -1,4 +1,4 @@
-// The rows on images of the table of faults in each of the four forms, which differ in where an image's size comes
+// The rows on images of the table of faults in each of the four formats, which differ in where an image's size comes
 // from: the annotations (COCO, VOC) or the file's head (CSV, YOLO, and VOC without sizes).
 #include "tests/support/catch.h"
 #include "tests/support/fault_bench.h"
@@ -10,7 +10,9 @@ using Catch::Contains;
 
 namespace {
 
-Form any_form() { return GENERATE(Form::Coco, Form::Voc, Form::Csv, Form::Yolo); }
+DatasetFormat any_form() {
+  return GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
+}
 
 const MadeImages kVal{{"v.png", {{}}}};
 
@@ -54,19 +56,19 @@ std::vector<Unusable> unusable() {
 
 }  // namespace
 
-TEST_CASE("fault: unusable images are skipped and listed, or an error, in every form", "[fault][images]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: unusable images are skipped and listed, or an error, in every format", "[fault][images]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeImages images;
   for (int i = 0; i < 500; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
   for (const Unusable& one : unusable()) images.push_back(one.image);
   MadeImage misnamed{"png.jpg", {{}}, bytes_of("hard_cases/png_named.jpg"), 189, 252};  // its bytes say what it is
   images.push_back(misnamed);
-  Files files = made_files(form, images, kVal);
-  files.erase(places(form, "train", images).images + "none.jpg");
+  Files files = made_files(format, images, kVal);
+  files.erase(places(format, "train", images).images + "none.jpg");
   FaultBench bench(files);
   // A folder of images cannot tell which are missing: there the labels do.
-  const bool by_labels = form == Form::Yolo;
+  const bool by_labels = format == DatasetFormat::Yolo;
   const std::string lone = "data.yaml: 1 files of labels for train have no image; the first: ";
   bench.check_taken(by_labels ? std::vector{lone, std::string("labels/train/none.txt")} : std::vector<std::string>{},
                     all_at_once(images));
@@ -86,20 +88,20 @@ TEST_CASE("fault: unusable images are skipped and listed, or an error, in every 
   CHECK_THAT(strict.err, Contains("--bad-images skip"));
 }
 
-TEST_CASE("fault: more than one in a hundred unusable images are an error, in every form", "[fault][images]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: more than one in a hundred unusable images are an error, in every format", "[fault][images]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeImages images;
   for (int i = 0; i < 98; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
   images.push_back({"empty.jpg", {{}}, ""});
-  FaultBench(made_files(form, images, kVal)).check_taken({}, all_at_once(images));  // 1 of 100
+  FaultBench(made_files(format, images, kVal)).check_taken({}, all_at_once(images));  // 1 of 100
   images.push_back({"text.jpg", {{}}, "hello"});
-  FaultBench(made_files(form, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
+  FaultBench(made_files(format, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
 }
 
-TEST_CASE("fault: every colour form, turned images, 1x1 and 4000x40 train in every form", "[fault][images]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
+TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in every format", "[fault][images]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
   MadeImages images;
   for (const char* name : {"baseline_rgb.jpg", "trailing_garbage.jpg", "greyscale.jpg", "cmyk.jpg", "progressive.jpg",
                            "subsampling_422.jpg", "exif_orientation6.jpg", "exif_orientation3.jpg", "jpeg_named.png"})
@@ -112,23 +114,23 @@ TEST_CASE("fault: every colour form, turned images, 1x1 and 4000x40 train in eve
   for (const char* name : {"one_pixel.png", "UPPER CASE and space.JPG"})
     images.push_back(name[0] == 'o' ? photograph(name, 1, 1) : photograph(name, 378, 504));
   images[images.size() - 2].boxes = {{{0, 0, 1, 1}}};
-  FaultBench bench(made_files(form, images, kVal));
+  FaultBench bench(made_files(format, images, kVal));
   bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
                     joined({"--bad-images", "error"}, all_at_once(images)));
   CHECK_FALSE(fs::exists(bench.run("run") / "bad_images.txt"));
 }
 
 TEST_CASE("fault: an image of another size than annotated is refused by name", "[fault][images]") {
-  const Form form = GENERATE(Form::Coco, Form::Voc);
-  CAPTURE(name_of(form));
-  FaultBench(made_files(form, {{"a.png", {{}}, "image 48x64"}}, kVal))
+  const DatasetFormat format = GENERATE(DatasetFormat::Coco, DatasetFormat::Voc);
+  CAPTURE(name_of(format));
+  FaultBench(made_files(format, {{"a.png", {{}}, "image 48x64"}}, kVal))
       .check_refused({"a.png: the image is 48x64, the annotations say 64x48"}, {"--bad-images", "error"});
 }
 
-TEST_CASE("fault: an image beyond the pixel limit is refused by its head, in every form", "[fault][images]") {
-  const Form form = any_form();
-  CAPTURE(name_of(form));
-  FaultBench bench(made_files(form, {{"a.png", {{}}}, huge_image()}, kVal));
+TEST_CASE("fault: an image beyond the pixel limit is refused by its head, in every format", "[fault][images]") {
+  const DatasetFormat format = any_form();
+  CAPTURE(name_of(format));
+  FaultBench bench(made_files(format, {{"a.png", {{}}}, huge_image()}, kVal));
   bench.check_refused({"huge.jpg: 65500×65500 pixels are more than the limit of 100000000"},
                       {"--bad-images", "error", "--set", "train.batch=2"});
   const auto trained = run_fovea(bench.arguments("run", {"--bad-images", "error", "--set", "train.steps=1"}));

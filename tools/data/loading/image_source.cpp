@@ -1,4 +1,4 @@
-#include "tools/data/loading/picture_source.h"
+#include "tools/data/loading/image_source.h"
 
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/launch/math.h"
 
 namespace fovea {
 
@@ -14,7 +15,7 @@ namespace {
 constexpr size_t kPoolBytes = size_t{64} << 20;
 }
 
-Size resized(Size image, int short_side, int long_side) {
+Size2d resized(Size2d image, int short_side, int long_side) {
   const auto low = static_cast<float>(std::min(image.height, image.width)),
              high = static_cast<float>(std::max(image.height, image.width));
   const double ratio = std::min(static_cast<float>(short_side) / low, static_cast<float>(long_side) / high);
@@ -22,10 +23,10 @@ Size resized(Size image, int short_side, int long_side) {
   return {scaled(image.height), scaled(image.width)};
 }
 
-int jpeg_divisor(Size image, const InputConfig& input) {
+int jpeg_divisor(Size2d image, const InputConfig& input) {
   if (!input.jpeg_scaling) return 1;
   const int short_side = *std::max_element(input.short_side.begin(), input.short_side.end());
-  const Size network = resized(image, short_side, input.long_side);
+  const Size2d network = resized(image, short_side, input.long_side);
   const double share = input.augment.crop > 0 ? input.augment.smallest_crop : 1;
   const auto large_enough = [&](int divisor) {
     return image.height * share >= divisor * network.height && image.width * share >= divisor * network.width;
@@ -43,7 +44,7 @@ ImageOptions image_options(const InputConfig& input, OnBad bad_images) {
           }};
 }
 
-PictureSource::PictureSource(const Dataset& dataset, const InputConfig& input, BadFiles& bad_files, size_t cache_bytes)
+ImageSource::ImageSource(const Dataset& dataset, const InputConfig& input, BadFiles& bad_files, size_t cache_bytes)
     : dataset_(dataset),
       input_(input),
       bad_files_(bad_files),
@@ -51,14 +52,14 @@ PictureSource::PictureSource(const Dataset& dataset, const InputConfig& input, B
       options_(image_options(input, bad_files.policy())),
       pool_(std::make_shared<PixelPool>(kPoolBytes)) {}
 
-size_t PictureSource::bytes(size_t sample) const {
+size_t ImageSource::bytes(size_t sample) const {
   const Sample& s = dataset_.samples[sample];
   const int divisor = jpeg_divisor({s.height, s.width}, input_);
-  const auto part = [&](int side) { return static_cast<size_t>((side + divisor - 1) / divisor); };
+  const auto part = [&](int side) { return static_cast<size_t>(ceil_div(side, divisor)); };
   return 3 * part(s.width) * part(s.height);
 }
 
-Picture PictureSource::read(size_t sample) {
+LabeledImage ImageSource::read(size_t sample) {
   const Sample& wanted = dataset_.samples[sample];
   Decoded decoded;
   bool known = false;
@@ -75,14 +76,14 @@ Picture PictureSource::read(size_t sample) {
     const std::lock_guard lock(mutex_);
     if (cached_bytes_ + bytes <= cache_bytes_ && cache_.emplace(sample, decoded).second) cached_bytes_ += bytes;
   }
-  Picture picture{decoded.image, wanted.objects, {wanted.height, wanted.width}, decoded.divisor};
+  LabeledImage picture{decoded.image, wanted.objects, {wanted.height, wanted.width}, decoded.divisor};
   const float scale = 1.f / static_cast<float>(decoded.divisor);
   for (Object& object : picture.objects)
     for (float* side : {&object.x1, &object.y1, &object.x2, &object.y2}) *side *= scale;
   return picture;
 }
 
-PictureSource::Decoded PictureSource::decode(size_t index) {
+ImageSource::Decoded ImageSource::decode(size_t index) {
   const Sample& sample = dataset_.samples[index];
   try {
     std::vector<uint8_t> memory = pool_->take(bytes(index));

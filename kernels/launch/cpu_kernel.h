@@ -10,18 +10,18 @@ namespace fovea::launch {
 
 using Work = std::function<void()>;
 
-struct CpuForm {
-  CpuForm(const void* kernel_address, std::string (*bytes)(void* const*), Work (*work_of_launch)(void* const*))
+struct CpuKernel {
+  CpuKernel(const void* kernel_address, std::string (*bytes)(void* const*), Work (*work_of_launch)(void* const*))
       : kernel(kernel_address), functor_bytes(bytes), work(work_of_launch), next(first()) {
     first() = this;
   }
 
-  static const CpuForm*& first() {
-    static const CpuForm* list = nullptr;
+  static const CpuKernel*& first() {
+    static const CpuKernel* list = nullptr;
     return list;
   }
-  static const CpuForm* find(const void* kernel) {
-    const CpuForm* form = first();
+  static const CpuKernel* find(const void* kernel) {
+    const CpuKernel* form = first();
     while (form != nullptr && form->kernel != kernel) form = form->next;
     return form;
   }
@@ -29,7 +29,7 @@ struct CpuForm {
   const void* kernel;                                    // host address of the __global__ function
   std::string (*functor_bytes)(void* const* arguments);  // of the first argument, what lies between members zeroed
   Work (*work)(void* const* arguments);  // what a CPU queue would run for a launch with these, which it copies
-  const CpuForm* next;
+  const CpuKernel* next;
 };
 
 // Kernel: global() = the __global__ function; on_cpu(arguments…) = the same work on the CPU.
@@ -54,10 +54,10 @@ struct Registered {
   }
   static std::string functor_bytes(void* const* arguments) { return functor_bytes(Kernel::global(), arguments); }
 
-  static const CpuForm form;
+  static const CpuKernel form;
 };
 template <class Kernel>
-const CpuForm Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()), &Registered::functor_bytes,
-                                       &Registered::work};
+const CpuKernel Registered<Kernel>::form{reinterpret_cast<const void*>(Kernel::global()), &Registered::functor_bytes,
+                                         &Registered::work};
 
 }  // namespace fovea::launch

@@ -3,24 +3,20 @@
 #include <memory>
 #include <vector>
 
+#include "model/size2d.h"
 #include "tools/data/dataset.h"
 #include "tools/image/image_file.h"
 
 namespace fovea {
 
-struct Size {
-  int height = 0, width = 0;
-  bool operator==(const Size&) const = default;
-};
-
 // The size of an image in the network: short side to `short_side`, unless the long side would exceed `long_side`;
 // rounded as torchvision's GeneralizedRCNNTransform does (the ratio in fp32, the size cut). At least 1.
-Size resized(Size image, int short_side, int long_side);
+Size2d resized(Size2d image, int short_side, int long_side);
 
-struct Picture {
+struct LabeledImage {
   std::shared_ptr<const Image> image;
   std::vector<Object> objects;  // in pixels of `image`
-  Size full{};  // how large it would be at the file's own resolution, which the size in the network is worked out of
+  Size2d full{};  // how large it would be at the file's own resolution, which the size in the network is worked out of
   int divisor = 1;  // of the file's resolution: boxes times this are in the file's pixels
 };
 

@@ -18,14 +18,14 @@ using kernels::ConvShape;
 
 namespace {
 
-constexpr kernels::Rival kSlow{.modelled = 1e9};
+constexpr kernels::CudnnEstimate kSlow{.modelled = 1e9};
 const ConvShape k1x1{2, 8, 8, 16, 32};
 
 // A 1x1 layer's tensors, each in an allocation of its own.
 struct Layer {
   Queue queue{DeviceKind::Cuda};
   kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<kernels::ConvProducts> products = kernels::make_conv_products("", packed);
+  std::unique_ptr<kernels::ConvMatmuls> products = kernels::make_conv_matmuls("", packed);
   char *x = take(k1x1.input_count() * 2), *y = take(k1x1.output_count() * 2), *w = take(k1x1.weight_count() * 4 + 16);
   Layer() = default;
   Layer(const Layer&) = delete;

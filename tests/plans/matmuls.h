@@ -13,7 +13,8 @@
 
 namespace fovea::test {
 
-inline constexpr kernels::Rival kSlow{.modelled = std::numeric_limits<double>::infinity()}, kFast{.modelled = 0};
+inline constexpr kernels::CudnnEstimate kSlow{.modelled = std::numeric_limits<double>::infinity()},
+    kFast{.modelled = 0};
 
 inline const kernels::ConvShape kShapes[] = {
     // batch, in_h, in_w, in_c, out_c
@@ -26,11 +27,11 @@ inline const kernels::ConvShape kShapes[] = {
 
 struct Products {
   kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<kernels::ConvProducts> of_cublaslt;
-  explicit Products(const std::string& folder = "") : of_cublaslt(kernels::make_conv_products(folder, packed)) {
+  std::unique_ptr<kernels::ConvMatmuls> of_cublaslt;
+  explicit Products(const std::string& folder = "") : of_cublaslt(kernels::make_conv_matmuls(folder, packed)) {
     REQUIRE(of_cublaslt != nullptr);
   }
-  kernels::ConvProducts* operator->() const { return of_cublaslt.get(); }
+  kernels::ConvMatmuls* operator->() const { return of_cublaslt.get(); }
 };
 
 inline oracle::Values to_double(const auto& values) { return oracle::Values(values.begin(), values.end()); }
