@@ -48,16 +48,6 @@ std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
   return paths;
 }
 
-LoadedImage loaded_image(const fs::path& path, const InputConfig& input) {
-  DecodedImage decoded = read_image_file(path, image_options(input));
-  LoadedImage loaded;
-  loaded.image = std::make_shared<const Image>(std::move(decoded.image));
-  loaded.full = {decoded.full_height, decoded.full_width};
-  loaded.divisor = decoded.divisor;
-  loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
-  return loaded;
-}
-
 // "photo.jpg" to "photo.png"; a name that was given already gets a number.
 fs::path picture_path(const fs::path& out, const fs::path& image, std::map<std::string, int>& taken) {
   const std::string stem = image.stem().string();
@@ -175,7 +165,7 @@ void run_detect(const DetectOptions& options) {
     ++id;
     LoadedImage loaded;
     try {
-      loaded = loaded_image(path, file.config.input);
+      loaded = load_image(path, file.config.input);
     } catch (const Error& error) {
       outputs.count_unreadable(error);
       continue;

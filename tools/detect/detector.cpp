@@ -7,10 +7,22 @@
 #include <iterator>
 #include <utility>
 
+#include "tools/data/loading/image_source.h"
+
 namespace fovea {
 
 namespace {
 constexpr size_t kShapes = 40;  // whose recordings are kept: COCO's images have some thirty
+}
+
+LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input) {
+  DecodedImage decoded = read_image_file(path, image_options(input));
+  LoadedImage loaded;
+  loaded.image = std::make_shared<const Image>(std::move(decoded.image));
+  loaded.full = {decoded.full_height, decoded.full_width};
+  loaded.divisor = decoded.divisor;
+  loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
+  return loaded;
 }
 
 int suitable_batch(DeviceKind device) { return device == DeviceKind::Cuda ? 8 : 1; }

@@ -3,6 +3,7 @@
 // images and uses what is there.
 #pragma once
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <vector>
@@ -16,6 +17,9 @@ namespace fovea {
 
 // Images at once, where nobody says how many: as many as keep the device busy.
 int suitable_batch(DeviceKind device);
+
+// An image of a file as the detector takes it. Throws Error(Data) where it cannot be read.
+LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input);
 
 class Detector {
  public:
