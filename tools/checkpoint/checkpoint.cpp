@@ -73,7 +73,7 @@ CheckpointInfo read_info(const SafetensorsFile& file) {
   const auto find = [&](const char* key) { return metadata.find(key); };
   if (const auto entry = find("fovea.config"); entry != metadata.end()) {
     info.config.emplace();
-    apply_toml(*info.config, entry->second, printable(file.path().native()));
+    apply_toml(*info.config, entry->second, printable(file.path().native()), OldKeys::Take);
   }
   if (const auto entry = find("fovea.categories"); entry != metadata.end())
     info.categories = parse_categories(file, entry->second);

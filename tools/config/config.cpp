@@ -113,6 +113,24 @@ void collect_keys(const toml::table& table, const std::string& prefix, std::map<
   }
 }
 
+struct Renamed {
+  const char *old_key, *key;
+};
+constexpr Renamed kRenamed[] = {{"input.deviation", "input.std"}};
+
+// Old keys become those of today; both at once are refused.
+void take_renamed(std::map<std::string, const toml::node*>& keys, const std::string& source, OldKeys old_keys) {
+  for (const Renamed& renamed : kRenamed) {
+    const auto found = keys.find(renamed.old_key);
+    if (found == keys.end()) continue;
+    const std::string place = Place{source, renamed.old_key}.text(*found->second);
+    if (!keys.emplace(renamed.key, found->second).second)
+      refuse(fmt::format("{} is called {} now, which is given too: leave one of them out", place, renamed.key));
+    if (old_keys == OldKeys::Warn) fmt::print(stderr, "fovea: {} is called {} now\n", place, renamed.key);
+    keys.erase(found);
+  }
+}
+
 toml::table parse(const std::string& text, const std::string& source) {
   try {
     return toml::parse(text, source);
@@ -158,10 +176,11 @@ std::string nearest(const std::string& name, const std::vector<std::string>& kno
   return best;
 }
 
-void apply_toml(Config& config, const std::string& text, const std::string& source) {
+void apply_toml(Config& config, const std::string& text, const std::string& source, OldKeys old_keys) {
   const toml::table table = parse(text, source);
   std::map<std::string, const toml::node*> keys;
   collect_keys(table, "", keys);
+  take_renamed(keys, source, old_keys);
   std::vector<std::string> known;
   visit_fields(config, [&](const char* key, auto& field) {
     known.emplace_back(key);

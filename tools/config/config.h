@@ -30,7 +30,7 @@ struct InputConfig {
   int pad_to = 32;         // batches are padded to a multiple
   bool antialias = false;  // false: bilinear as torchvision; true: a filter as wide as the scale when shrinking
   double flip = 0.5;       // probability of a left-right flip in training
-  std::vector<double> mean{0.485, 0.456, 0.406}, deviation{0.229, 0.224, 0.225};  // of pixels in 0 … 1
+  std::vector<double> mean{0.485, 0.456, 0.406}, std{0.229, 0.224, 0.225};  // of pixels in 0 … 1
   int workers = 0;                   // decoding threads; 0: as many as cores, at most 8
   int prefetch = 4;                  // batches decoded ahead
   int prefetch_mb = 2048;            // of images decoded ahead, but for the batch that is waited for
@@ -72,7 +72,9 @@ const std::vector<std::string>& preset_names();
 
 // Overlays the keys that `toml` holds. Unknown keys and wrong types: Error(Usage) with `source`, line, and the nearest
 // key.
-void apply_toml(Config& config, const std::string& text, const std::string& source);
+// A key that is called otherwise now is taken, with a warning on stderr; of a checkpoint, which nobody edits, without.
+enum class OldKeys : uint8_t { Warn, Take };
+void apply_toml(Config& config, const std::string& text, const std::string& source, OldKeys old_keys = OldKeys::Warn);
 void apply_file(Config& config, const std::filesystem::path& path);
 // "train.steps=100", "model.head.norm=group".
 void apply_setting(Config& config, const std::string& setting);

@@ -99,7 +99,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("input.antialias", c.input.antialias);
   v("input.flip", c.input.flip);
   v("input.mean", c.input.mean);
-  v("input.deviation", c.input.deviation);
+  v("input.std", c.input.std);
   v("input.workers", c.input.workers);
   v("input.prefetch", c.input.prefetch);
   v("input.prefetch_mb", c.input.prefetch_mb);

@@ -35,7 +35,7 @@ void validate(const Config& c) {
   need(!c.input.short_side.empty() && *std::min_element(c.input.short_side.begin(), c.input.short_side.end()) >= 1,
        "input.short_side needs at least one positive size");
   need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
-  need(c.input.mean.size() == 3 && c.input.deviation.size() == 3, "input.mean and deviation need three values");
+  need(c.input.mean.size() == 3 && c.input.std.size() == 3, "input.mean and std need three values");
   need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
   need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.prefetch_mb >= 0 && c.input.cache_mb >= 0,
        "input.workers, prefetch_mb and cache_mb must not be negative, prefetch at least 1");

@@ -74,7 +74,7 @@ void require_same_config(Communicator& ranks, const Config& config, const std::s
   if (const auto others = others_than_first(configs); !others.empty()) {
     const auto parse = [](const std::string& text) {
       Config parsed;
-      apply_toml(parsed, text, "configuration of a rank");
+      apply_toml(parsed, text, "configuration of a rank", OldKeys::Take);
       return parsed;
     };
     const auto r = static_cast<size_t>(others[0]);

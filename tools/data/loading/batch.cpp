@@ -106,7 +106,7 @@ DeviceBatch BatchInput::prepare() {
                                     .slot_w = shape_.width};
     for (size_t c = 0; c < 3; ++c) {
       args.mean[c] = static_cast<float>(input_.mean[c]);
-      args.inv_std[c] = static_cast<float>(1 / input_.deviation[c]);
+      args.inv_std[c] = static_cast<float>(1 / input_.std[c]);
     }
     const Tensor workspace = context_.empty({static_cast<int64_t>(kernels::preprocess_workspace(args))}, DType::U8);
     args.workspace = workspace.raw();
