@@ -1,4 +1,4 @@
-"""Compares `fovea eval` with pycocotools on random data sets: all twelve numbers, of all classes together and of each.
+"""Compares `fovea eval` with pycocotools on random datasets: all twelve numbers, of all classes together and of each.
 
     build/peers_eval/bin/python benchmarks/eval_cases.py --fovea build/release/fovea --cases 200
     … --seed 15 --cases 10 --write tests/data/coco_eval/random     keeps the cases, with pycocotools' numbers, for the tests

@@ -1,4 +1,4 @@
-// Writes a data set and detections of it, as large as asked for, from a seed: gt.json and dt.json, in COCO's forms.
+// Writes a dataset and detections of it, as large as asked for, from a seed: gt.json and dt.json, in COCO's forms.
 //
 // Half of the detections are near an object of their image, most of these of its class and with a higher score; the
 // rest lie anywhere. Objects are of COCO's sizes, 1 % of them crowds; areas are those of masks, less than the box.

@@ -20,7 +20,7 @@
 #include "benchmarks/command_line.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/error.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/batch.h"
 #include "tools/data/loading/loader.h"
@@ -154,7 +154,7 @@ int main(int argc, char** argv) {
   using bench::Option;
   Options options;
   const std::vector<Option> command_line{
-      {"--data", &options.data, "folder of the data set", Option::Required},
+      {"--data", &options.data, "folder of the dataset", Option::Required},
       {"--split", &options.split, "whose images"},
       {"--what", &options.what, "is timed", Option::Any, {"decode", "load", "input"}},
       {"--workers", &options.workers, "threads", Option::Positive},

@@ -1,4 +1,4 @@
-// What each kernel must move and compute at the least, from its arguments: bytes of device memory read and written
+// What each kernel must move and compute at least, from its arguments: bytes of device memory read and written
 // once, and special-function calls (exp2, log2, 1/x, 1/sqrt) of the GPU. Benchmarks compare with it, a performance
 // model adds it up. Not counted: partial sums, counters, what lies in caches anyway (a channel's parameters).
 #pragma once

@@ -9,7 +9,7 @@
 #include <new>
 
 #include "kernels/error.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 
 namespace {
 

@@ -43,8 +43,8 @@ class Bench:
     def file(self, name):
         return os.path.join(self.args.folder, name)
 
-    def peer(self, verb, *options):
-        run(sys.executable, PEER, verb, "--folder", self.args.folder, *self.shape, *options)
+    def peer(self, command, *options):
+        run(sys.executable, PEER, command, "--folder", self.args.folder, *self.shape, *options)
 
     def time_peer(self, precision):
         path = self.file("torchvision.json")

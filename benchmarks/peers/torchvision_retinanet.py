@@ -217,7 +217,7 @@ def run_time(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["prepare", "time"])
+    parser.add_argument("command", choices=["prepare", "time"])
     parser.add_argument("--folder", required=True)
     parser.add_argument("--model", default="r50", choices=["r18", "r34", "r50", "r101", "r152"])
     parser.add_argument("--size", type=int, default=800)
@@ -228,7 +228,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json")
     args = parser.parse_args()
-    prepare(args) if args.verb == "prepare" else run_time(args)
+    prepare(args) if args.command == "prepare" else run_time(args)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ struct DeviceRates {
   double native;           // bf16 FLOP a second by kernels for the architecture's own tensor cores
   double older;            // by kernels for those of older architectures
   double fp32;             // FLOP a second without tensor cores
-  double launch = 2e-6;    // seconds a further kernel takes at the least
+  double launch = 2e-6;    // seconds a further kernel takes at least
   bool has_older_kernels;  // false: below sm_90 all of cuDNN's kernels count as native
 };
 

@@ -156,7 +156,7 @@ TEST_CASE(
     const auto fits = train(largest, memory);
     CAPTURE(fits.err);
     CHECK(fits.exit_code == 0);
-    // With what the batch that is named leaves, one image more would fit at the most.
+    // With what the batch that is named leaves, one image more would fit at most.
     const auto more = train(largest + 1, memory - memory / 64);
     CAPTURE(more.err);
     CHECK(more.exit_code == 5);

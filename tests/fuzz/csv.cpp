@@ -1,4 +1,4 @@
-// A data set in CSV format: the input is train.csv; the images that it names are not there, so that all else is read.
+// A dataset in CSV format: the input is train.csv; the images that it names are not there, so that all else is read.
 #include "tools/data/formats/csv.h"
 #include "tests/fuzz/fuzz.h"
 

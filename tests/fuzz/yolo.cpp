@@ -1,4 +1,4 @@
-// A data set in YOLO's format: up to the first byte 0 the input is data.yaml, after it the labels of the one image.
+// A dataset in YOLO's format: up to the first byte 0 the input is data.yaml, after it the labels of the one image.
 #include <algorithm>
 
 #include "tests/fuzz/fuzz.h"

@@ -37,7 +37,7 @@ int tile_of(const ConvShape& s) {
   return s.stride == 2 ? 3 : std::is_same_v<T, float> ? 4 : 6;
 }
 
-// A sum of `terms` products, and at the most 45 more roundings: from both sides 7 each in the transforms of inputs and
+// A sum of `terms` products, and at most 45 more roundings: from both sides 7 each in the transforms of inputs and
 // outputs (a product and a sum a term, without FMA), 7 in that of weights (whose coefficients are rounded too), and
 // those of bias, add and what accumulates.
 double roundings(double terms) { return terms + 45; }

@@ -67,7 +67,7 @@ class Machine:
             return file.read().splitlines()
 
     def fovea(self):
-        """The verbs that were run, each with the build and the device."""
+        """The commands that were run, each with the build and the device."""
         return [(call.split()[1], call.split("/")[1], call.partition("--device ")[2].partition(" ")[0])
                 for call in self.calls() if "/fovea " in call]
 
@@ -81,8 +81,8 @@ class GpuScripts(unittest.TestCase):
     def demo(self, machine, build, device, checked):
         code, out, err = machine.run("demo", "--steps", "3")
         self.assertEqual(code, 0, out + err)
-        verbs = [("info", build, "")] if checked else []
-        self.assertEqual(machine.fovea(), verbs + [(verb, build, device) for verb in ("train", "eval", "detect")])
+        commands = [("info", build, "")] if checked else []
+        self.assertEqual(machine.fovea(), commands + [(command, build, device) for command in ("train", "eval", "detect")])
         self.assertIn("contact sheet:", out)
         return out, err
 

@@ -1,7 +1,7 @@
 // A stand-in for NCCL, for programs that are linked to the stand-in for the CUDA runtime: a libnccl.so.2 that is found
 // where FOVEA_NCCL names it. Its ranks are processes or threads of one machine. A collective is a piece of the stream's
 // work, recorded and replayed as others are; those of one communicator follow one another in whichever streams they
-// are, as NCCL's do. A rank that does not come keeps the others waiting for ever, and ncclCommAbort waits, after it has
+// are, as NCCL's do. A rank that does not come keeps the others waiting forever, and ncclCommAbort waits, after it has
 // ended what is under way, until no graph holds a collective any more: both as in NCCL. Communicators that do not block
 // answer ncclInProgress first, to every call.
 //

@@ -1,4 +1,4 @@
-// A data set with a fault, and what the program does with it: training and `data check` alike, and the user's files
+// A dataset with a fault, and what the program does with it: training and `data check` alike, and the user's files
 // stay as they were.
 #pragma once
 #include <algorithm>
@@ -46,7 +46,7 @@ struct FaultBench : TrainingBench {
     CHECK(checked.exit_code == 0);
     CHECK(trained.err.empty());
     for (const std::string& word : words) CHECK_THAT(trained.out, Catch::Contains(word));
-    CHECK_THAT(checked.out, Catch::Contains("training takes this data set"));
+    CHECK_THAT(checked.out, Catch::Contains("training takes this dataset"));
     CHECK(fs::exists(run("run") / "last.safetensors"));
     said = trained.out;
     check_unchanged();
@@ -70,7 +70,7 @@ struct FaultBench : TrainingBench {
     return run_fovea(arguments("run", joined(settings, more)));
   }
 
-  // With those of training's options that say how to read the data set.
+  // With those of training's options that say how to read the dataset.
   ProcessResult check(const Arguments& more) {
     fs::remove_all(run("lists"));
     Arguments all{"data", "check", data.string(), "--preset", "tiny", "--out", run("lists").string()};

@@ -1,4 +1,4 @@
-// Small data sets written by hand, file by file, with images made for them.
+// Small datasets written by hand, file by file, with images made for them.
 #pragma once
 #include <filesystem>
 #include <fstream>

@@ -1,4 +1,4 @@
-// One small data set written in any of the four formats, to be broken in each alike.
+// One small dataset written in any of the four formats, to be broken in each alike.
 #pragma once
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// A data set and trainings on it, in a folder that is gone when the test ends.
+// A dataset and trainings on it, in a folder that is gone when the test ends.
 #pragma once
 #include <map>
 

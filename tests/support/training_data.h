@@ -1,4 +1,4 @@
-// Small data sets of real images for trainings, and what is looked at afterwards.
+// Small datasets of real images for trainings, and what is looked at afterwards.
 #pragma once
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ inline std::string read_text(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The first images of the example data as a data set of its own. `edit` may change an image's annotations (as JSON
+// The first images of the example data as a dataset of its own. `edit` may change an image's annotations (as JSON
 // objects).
 inline void make_data(const fs::path& folder, size_t train, size_t val,
                       const std::function<std::string(size_t image, const std::string& annotations)>& edit = {}) {

@@ -299,7 +299,7 @@ TEST_CASE("augmentations of strength 0 draw nothing and copy nothing (augment)")
   CHECK(random.next() == untouched.next());
 }
 
-TEST_CASE("all augmentations together leave boxes inside the picture, of a pixel at the least (augment)") {
+TEST_CASE("all augmentations together leave boxes inside the picture, of a pixel at least (augment)") {
   const AugmentConfig all{.vertical_flip = 0.5,
                           .crop = 0.8,
                           .smallest_crop = 0.3,

@@ -70,7 +70,7 @@ TEST_CASE("a COCO file loads: any category ids, labels by id, lists in any order
   CHECK((data.report.objects == 2 && data.report.crowds == 1 && data.report.images_without_objects == 0));
 }
 
-TEST_CASE("the example data set loads whole") {
+TEST_CASE("the example dataset loads whole") {
   const std::filesystem::path folder = std::filesystem::path(FOVEA_SOURCE_DIR) / "examples/blood_cells";
   const Dataset train = load_dataset(folder, "train"), val = load_dataset(folder, "val");
   CHECK((train.samples.size() == 294 && train.report.objects == 3954));
@@ -80,15 +80,15 @@ TEST_CASE("the example data set loads whole") {
   for (const Sample& sample : val.samples) CHECK(std::filesystem::exists(val.image_root / sample.file_name));
 }
 
-TEST_CASE("a folder that is no data set is refused, saying what was looked for in each format (fault)") {
+TEST_CASE("a folder that is no dataset is refused, saying what was looked for in each format (fault)") {
   CHECK_THROWS_WITH(load_dataset("/nowhere", "train"), Contains("/nowhere: does not exist"));
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
-                    Contains("no data set was found") && Contains("coco: annotations/instances_{train,val}.json") &&
+                    Contains("no dataset was found") && Contains("coco: annotations/instances_{train,val}.json") &&
                         Contains("voc: Annotations/*.xml") && Contains("csv: {train,val}.csv") &&
                         Contains("yolo: data.yaml"));
   CHECK_THROWS_WITH(load_dataset(folder.path(), "train", {.format = DatasetFormat::Yolo}),
-                    Contains("is no data set in the format yolo; looked for data.yaml"));
+                    Contains("is no dataset in the format yolo; looked for data.yaml"));
 }
 
 TEST_CASE("malformed annotation files are refused with the byte or the key (fault)") {
@@ -235,7 +235,7 @@ TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their 
   CHECK_THAT(data.report.text(), Contains("1 boxes reach beyond their image"));
 }
 
-TEST_CASE("images without boxes stay; a data set without any box is an error (fault)") {
+TEST_CASE("images without boxes stay; a dataset without any box is an error (fault)") {
   const Dataset data = load(document(good));
   CHECK(data.samples.size() == 2);
   CHECK(data.report.images_without_objects == 1);

@@ -156,7 +156,7 @@ TEST_CASE("a split test without labels is left out of conversions, and it is sai
   CHECK(load_dataset(out, "val").samples.size() == 1);
   const auto checked = run({"data", "check", source.string()});
   CHECK(checked.exit_code == 0);
-  CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this data set"));
+  CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this dataset"));
 }
 
 TEST_CASE("conversion refuses what would be lost or overwritten (fault)") {
@@ -166,7 +166,7 @@ TEST_CASE("conversion refuses what would be lost or overwritten (fault)") {
   write_text(out / "mine.txt", "precious");
   check_fails(2, {"data", "convert", source.string(), "--to", "voc", out.string()}, "is not empty");
   check_fails(2, {"data", "convert", source.string(), "--to", "voc", (source / "new").string()},
-              "lies inside the data set");
+              "lies inside the dataset");
   check_fails(2, {"data", "convert", source.string(), (folder.path() / "x").string()}, "convert needs --to");
   check_fails(2, {"data", "convert", source.string(), "--to", "voc2", (folder.path() / "x").string()}, "--to");
   CHECK(read_text(out / "mine.txt") == "precious");

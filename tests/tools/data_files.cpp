@@ -1,4 +1,4 @@
-// What reads the files of data sets: JSON in pieces, the heads of images.
+// What reads the files of datasets: JSON in pieces, the heads of images.
 #include <zlib.h>
 
 #include <fstream>

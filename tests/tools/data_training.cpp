@@ -1,5 +1,5 @@
 // The same detector from each of the four formats; and what training, evaluation and check do with every fault of a
-// data set: the same.
+// dataset: the same.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -165,14 +165,14 @@ std::vector<Fault> faults() {
       {"good CSV", csv_set("a.png,1,2,13,14,cat\n"), "", "2 boxes"},
       {"malformed YOLO line", yolo_set("0 0.5 0.5\n"), "a.txt:2: has 3 numbers", ""},
       {"good YOLO", yolo_set("0 0.5 0.5 0.3 0.3\n"), "", "2 boxes"},
-      {"nothing there", {{"readme.txt", "hello"}}, "no data set was found", ""},
-      {"another format asked for", good_set(), "is no data set in the format yolo", "", {"--format", "yolo"}},
+      {"nothing there", {{"readme.txt", "hello"}}, "no dataset was found", ""},
+      {"another format asked for", good_set(), "is no dataset in the format yolo", "", {"--format", "yolo"}},
   };
 }
 
 }  // namespace
 
-TEST_CASE("training and check agree on every fault of a data set: exit code, message, files (fault)") {
+TEST_CASE("training and check agree on every fault of a dataset: exit code, message, files (fault)") {
   for (const Fault& fault : faults()) {
     CAPTURE(fault.name);
     const TemporaryFolder folder;
@@ -194,7 +194,7 @@ TEST_CASE("training and check agree on every fault of a data set: exit code, mes
       CHECK_THAT(checked.err, Contains(fault.words));
     } else {
       CHECK_THAT(trained.out, Contains(fault.says));
-      CHECK_THAT(checked.out, Contains("training takes this data set"));
+      CHECK_THAT(checked.out, Contains("training takes this dataset"));
       const bool bad_boxes = trained.out.find("bad boxes") != std::string::npos;
       CHECK(fs::exists(out / "bad_boxes.txt") == bad_boxes);
       CHECK(fs::exists(folder.path() / "lists/bad_boxes.txt") == bad_boxes);

@@ -17,7 +17,7 @@ struct ListedImage {
   int width, height;
 };
 
-// A data set of these files, which are copied, with one box each; the validation set is an ordinary photograph.
+// A dataset of these files, which are copied, with one box each; the validation set is an ordinary photograph.
 void make_set(const fs::path& folder, const std::vector<ListedImage>& images, const fs::path& from) {
   for (const std::string split : {"train", "val"}) {
     const auto listed = split == "train" ? images : std::vector<ListedImage>{{"baseline_rgb.jpg", 378, 504}};

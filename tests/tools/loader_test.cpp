@@ -23,7 +23,7 @@ const AugmentConfig kEverything{.vertical_flip = 0.5,
                                 .mosaic = 0.4,
                                 .mixup = 0.3};
 
-// A data set of these files, each named so many times, with a box in the middle half.
+// A dataset of these files, each named so many times, with a box in the middle half.
 struct Repeated {
   const char* file;
   int width, height, times;

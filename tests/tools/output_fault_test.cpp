@@ -16,8 +16,8 @@ namespace {
 const std::string kCards = test_data("cards").string(),
                   kEvaluation = test_data("coco_eval/val2014_fakebbox100").string();
 
-// Verbs that print much and need no training before.
-std::vector<Arguments> verbs(const TemporaryFolder& folder) {
+// Commands that print much and need no training before.
+std::vector<Arguments> commands(const TemporaryFolder& folder) {
   const auto out = [&](const char* name) { return (folder.path() / name).string(); };
   return {{"data", "check", kCards, "--preset", "tiny", "--out", out("check")},
           {"data", "stats", kCards, "--out", out("stats")},
@@ -29,7 +29,7 @@ std::vector<Arguments> verbs(const TemporaryFolder& folder) {
           {"info", "--preset", "tiny"}};
 }
 
-// Files that the verbs write at their end.
+// Files that the commands write at their end.
 const std::vector<const char*> kWritten{"stats/stats.json", "show/contact_sheet.png", "convert/classes.csv",
                                         "anchors/anchors.toml", "eval.json"};
 
@@ -60,19 +60,19 @@ double ap_of(const std::string& results) {
 
 }  // namespace
 
-TEST_CASE("fault: a reader of stdout that goes away ends each verb quietly", "[fault][output]") {
+TEST_CASE("fault: a reader of stdout that goes away ends each command quietly", "[fault][output]") {
   const TemporaryFolder folder;
-  for (const Arguments& verb : verbs(folder)) {
-    CAPTURE(verb);
-    const auto result = run_fovea(verb, R"((sleep 0.1; "$0" "$@"; echo "code $?" >&2) | :)");
+  for (const Arguments& command : commands(folder)) {
+    CAPTURE(command);
+    const auto result = run_fovea(command, R"((sleep 0.1; "$0" "$@"; echo "code $?" >&2) | :)");
     CHECK(result.err == fmt::format("code {}\n", 128 + SIGPIPE));
   }
 }
 
-TEST_CASE("fault: with stdout closed from the start each verb writes its files, and nothing into them",
+TEST_CASE("fault: with stdout closed from the start each command writes its files, and nothing into them",
           "[fault][output]") {
   const TemporaryFolder closed, open;
-  const auto calls = verbs(closed), usual = verbs(open);
+  const auto calls = commands(closed), usual = commands(open);
   for (size_t i = 0; i < calls.size(); ++i) {
     CAPTURE(calls[i]);
     const auto result = run_fovea(calls[i], R"(exec "$0" "$@" >&-)"), expected = run_fovea(usual[i]);
@@ -86,9 +86,9 @@ TEST_CASE("fault: with stdout closed from the start each verb writes its files, 
 
 TEST_CASE("fault: output that a full disk does not take is said, with code 1", "[fault][output]") {
   const TemporaryFolder folder;
-  for (const Arguments& verb : verbs(folder)) {
-    CAPTURE(verb);
-    const auto result = run_fovea(verb, R"(exec "$0" "$@" >/dev/full)");
+  for (const Arguments& command : commands(folder)) {
+    CAPTURE(command);
+    const auto result = run_fovea(command, R"(exec "$0" "$@" >/dev/full)");
     CHECK(result.exit_code == 1);
     CHECK(lines_in(result.err) == 1);
     CHECK_THAT(result.err, Catch::StartsWith("fovea: ") && Contains("cannot") && Contains("No space left on device"));

@@ -37,7 +37,7 @@ Files naming(DatasetFormat format, const std::string& path) {
   return files;
 }
 
-// Another data set of the user's, beside that of the bench.
+// Another dataset of the user's, beside that of the bench.
 void add_beside(const FaultBench& bench) {
   write_files(bench.folder.path() / "beside", {{"images/b.png", "image 64x48"}, {"labels/b.txt", "0 .5 .5 .4 .4\n"}});
 }
@@ -58,7 +58,7 @@ std::vector<std::string> odd_names(DatasetFormat format) {
 
 }  // namespace
 
-TEST_CASE("fault: a path that leads out of the data set is refused by name and never opened, in every format",
+TEST_CASE("fault: a path that leads out of the dataset is refused by name and never opened, in every format",
           "[fault][paths]") {
   const DatasetFormat format = any_form();
   const bool absolute = GENERATE(false, true);
@@ -86,7 +86,7 @@ TEST_CASE("fault: a name longer than any file's is that of a missing image, in e
   }
 }
 
-TEST_CASE("fault: a path out of the data set is answered with what to do instead", "[fault][paths]") {
+TEST_CASE("fault: a path out of the dataset is answered with what to do instead", "[fault][paths]") {
   FaultBench csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
   csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),
                      "give the folder that holds all images, with the CSV files put into it"});
@@ -105,7 +105,7 @@ TEST_CASE("fault: a path out of the data set is answered with what to do instead
   FaultBench(gone).check_refused({"data.yaml: train: there is no /gone/images/train", "expected a folder of images"});
 }
 
-TEST_CASE("fault: an absolute path into the data set is taken, by the folder's own name and by a link's",
+TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's own name and by a link's",
           "[fault][paths]") {
   const bool by_link = GENERATE(false, true), list = GENERATE(false, true);
   CAPTURE(by_link, list);
@@ -135,7 +135,7 @@ TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names 
   CAPTURE(name_of(format));
   MadeImages images;
   for (const std::string& name : odd_names(format)) images.push_back({name, {{}}});
-  FaultBench bench(made_files(format, images, kVal), "a data set\nof \xff bytes");
+  FaultBench bench(made_files(format, images, kVal), "a dataset\nof \xff bytes");
   bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
                     {"--bad-images", "error", "--set", fmt::format("train.batch={}", images.size())});
   const auto found =
@@ -158,7 +158,7 @@ TEST_CASE("fault: odd names are shown escaped, on a line each, in every format",
   for (int i = 0; i < 600; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
   const auto names = odd_names(format);
   for (const std::string& name : names) images.push_back({name, {{}}, "no image"});
-  FaultBench bench(made_files(format, images, kVal), "a data set\nof \xff bytes");
+  FaultBench bench(made_files(format, images, kVal), "a dataset\nof \xff bytes");
   bench.check_taken({}, {"--set", fmt::format("train.batch={}", images.size()), "--set", "input.short_side=16"});
   const std::string list = bench.listed("bad_images.txt");
   CAPTURE(list);
@@ -170,8 +170,7 @@ TEST_CASE("fault: odd names are shown escaped, on a line each, in every format",
   for (const std::string& name : names) {
     const std::string shown = printable(name);
     CHECK_THAT(list, Contains(shown + "\t"));
-    CHECK_THAT(list,
-               Contains("a data set\\x0aof \\xff bytes/" + places(format, "train", images).images + shown + ": "));
+    CHECK_THAT(list, Contains("a dataset\\x0aof \\xff bytes/" + places(format, "train", images).images + shown + ": "));
   }
 }
 

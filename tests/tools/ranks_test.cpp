@@ -183,7 +183,7 @@ TEST_CASE("ranks take the images of one rank's batches in order, each once an ep
   CHECK(seen == std::vector<int64_t>{val.samples[0].id, val.samples[2].id, val.samples[1].id});
 }
 
-TEST_CASE("ranks gather detections in the data set's order, and bad files as one list", "[rank]") {
+TEST_CASE("ranks gather detections in the dataset's order, and bad files as one list", "[rank]") {
   const RankBench bench;
   const Dataset val = load_dataset(bench.data, "val");
   std::vector<Detection> all;

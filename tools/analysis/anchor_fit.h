@@ -1,4 +1,4 @@
-// Anchors fitted to a data set.
+// Anchors fitted to a dataset.
 #pragma once
 #include "tools/analysis/anchor_coverage.h"
 

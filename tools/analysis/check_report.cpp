@@ -124,7 +124,7 @@ std::string json_of(const SplitCheck& split) {
 }  // namespace
 
 std::string text_of(const CheckReport& report) {
-  std::string text = fmt::format("{}: a data set in the format {}\n\n", report.folder, report.format);
+  std::string text = fmt::format("{}: a dataset in the format {}\n\n", report.folder, report.format);
   text += counts_table(report) + classes_table(report);
   for (const SplitCheck& split : report.splits) {
     const std::string of = printable(split.name) + ": ";

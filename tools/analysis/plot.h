@@ -1,4 +1,4 @@
-// Plots of a data set: stacked bars, histograms and scatters in panels of one picture.
+// Plots of a dataset: stacked bars, histograms and scatters in panels of one picture.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-// The performance model: what a training step and a detection must take at the least on a device, layer by layer, from
+// The performance model: what a training step and a detection must take at least on a device, layer by layer, from
 // their FLOP and bytes. A measured run is compared with it line by line (docs/performance-model.md).
 #pragma once
 #include <string>

@@ -58,7 +58,7 @@ std::vector<Category> categories_for(const ModelFile& file, const Dataset& datas
       if (find_all(dataset.categories, {category}, same_id).empty())
         throw Error(
             ErrorKind::Data,
-            fmt::format("the weights know the category {} ('{}'), the data set does not: are they of another data set?",
+            fmt::format("the weights know the category {} ('{}'), the dataset does not: are they of another dataset?",
                         category.id, printable(category.name)));
   }
   if (classes == dataset.categories.size()) return dataset.categories;
@@ -69,7 +69,7 @@ std::vector<Category> categories_for(const ModelFile& file, const Dataset& datas
     return by_id;
   }
   throw Error(ErrorKind::Data,
-              fmt::format("the weights have {} classes, the data set {}: which label is which cannot be told", classes,
+              fmt::format("the weights have {} classes, the dataset {}: which label is which cannot be told", classes,
                           dataset.categories.size()));
 }
 

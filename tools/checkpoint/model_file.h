@@ -28,8 +28,8 @@ struct ModelFile {
 // where the configuration is refused.
 ModelFile open_model(const std::string& weights, const ModelOptions& options = {});
 
-// What the network's labels mean on this data set: the file's categories, found there by name or else by id; where the
-// file names none, the data set's if there are as many, or ids as labels (torchvision's 91 outputs for COCO).
+// What the network's labels mean on this dataset: the file's categories, found there by name or else by id; where the
+// file names none, the dataset's if there are as many, or ids as labels (torchvision's 91 outputs for COCO).
 // Error(Data) where they do not go together.
 std::vector<Category> categories_for(const ModelFile& file, const Dataset& dataset);
 

@@ -10,8 +10,8 @@
 #include "kernels/error.h"
 #include "tools/analysis/anchor_fit.h"
 #include "tools/analysis/plot.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/cli/verbs.h"
 #include "tools/report/table.h"
 #include "tools/text/file.h"
 
@@ -207,19 +207,19 @@ void run(const AnchorsOptions& options) {
 }  // namespace
 
 void add_anchors(CLI::App& app) {
-  auto* verb =
-      app.add_subcommand("anchors", "Which boxes of a data set the anchors cover, and anchors that cover more");
+  auto* command =
+      app.add_subcommand("anchors", "Which boxes of a dataset the anchors cover, and anchors that cover more");
   const auto options = std::make_shared<AnchorsOptions>();
-  add_data_folder(*verb, options->data);
-  add_config_options(*verb, options->config);
-  verb->add_option("--config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  verb->add_option("--split", options->split, "Whose boxes")->capture_default_str();
-  verb->add_option("--out", options->out, "Folder for anchors.toml, anchors.json and anchors.png")
+  add_data_folder(*command, options->data);
+  add_config_options(*command, options->config);
+  command->add_option("--config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
+  command->add_option("--split", options->split, "Whose boxes")->capture_default_str();
+  command->add_option("--out", options->out, "Folder for anchors.toml, anchors.json and anchors.png")
       ->capture_default_str();
-  verb->footer(
+  command->footer(
       "Example:\n  fovea anchors DIR --preset demo --out anchors\n  fovea train anchors/anchors.toml --preset demo "
       "--data DIR --out RUN");
-  verb->callback([options] { run(*options); });
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace fovea

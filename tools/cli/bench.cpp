@@ -17,8 +17,8 @@
 #include "model/weights.h"
 #include "tools/analysis/candidates.h"
 #include "tools/analysis/plan_times.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/process_memory.h"
-#include "tools/cli/verbs.h"
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
 #include "tools/train/step.h"
@@ -329,32 +329,33 @@ void bench(const BenchOptions& options) {
 }  // namespace
 
 void add_bench(CLI::App& app) {
-  auto* verb = app.add_subcommand(
+  auto* command = app.add_subcommand(
       "bench", "Seconds an image of detection and of training on random images, memory, and where the time goes");
   const auto o = std::make_shared<BenchOptions>();
-  verb->add_option("--model", o->model, "r18, r34, r50, r101 or r152");
-  verb->add_option("--preset", o->preset, "The network and optimiser of this preset instead");
-  verb->add_option("--size", o->size, "Height and width of the input")->check(CLI::Range(32, 8192));
-  verb->add_option("--batch", o->batch, "Images at once")->check(CLI::PositiveNumber);
-  verb->add_option("--classes", o->classes, "Outputs an anchor")->check(CLI::PositiveNumber);
-  verb->add_option("--precision", o->precision, "auto, fp32 or bf16");
-  verb->add_option("--conv", o->convolution, "auto or direct");
-  verb->add_option("--device", o->device, "cpu, cuda or auto");
-  verb->add_option("--warmup", o->warmup, "Runs before the timed ones")->take_last();
-  verb->add_option("--repeats", o->repeats, "Timed runs")->take_last()->check(CLI::PositiveNumber);
-  verb->add_option("--json", o->json, "Write the figures to this file");
-  verb->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
-  verb->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
-  verb->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
-  verb->add_flag("--autotune", o->autotune,
-                 "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
-  verb->add_option("--time-plans", o->time_plans,
+  command->add_option("--model", o->model, "r18, r34, r50, r101 or r152");
+  command->add_option("--preset", o->preset, "The network and optimiser of this preset instead");
+  command->add_option("--size", o->size, "Height and width of the input")->check(CLI::Range(32, 8192));
+  command->add_option("--batch", o->batch, "Images at once")->check(CLI::PositiveNumber);
+  command->add_option("--classes", o->classes, "Outputs an anchor")->check(CLI::PositiveNumber);
+  command->add_option("--precision", o->precision, "auto, fp32 or bf16");
+  command->add_option("--conv", o->convolution, "auto or direct");
+  command->add_option("--device", o->device, "cpu, cuda or auto");
+  command->add_option("--warmup", o->warmup, "Runs before the timed ones")->take_last();
+  command->add_option("--repeats", o->repeats, "Timed runs")->take_last()->check(CLI::PositiveNumber);
+  command->add_option("--json", o->json, "Write the figures to this file");
+  command->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
+  command->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
+  command->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
+  command->add_flag("--autotune", o->autotune,
+                    "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+  command
+      ->add_option("--time-plans", o->time_plans,
                    "On a GPU: time the plans that cuDNN has for this layer, in its three passes, instead")
       ->type_name("LAYER");
-  verb->add_flag("--layers", o->layers, "List where the time goes by layer");
-  verb->add_flag("--inference-only", o->inference_only, "Leave training out");
-  verb->add_flag("--training-only", o->training_only, "Leave inference out");
-  verb->callback([o] { bench(*o); });
+  command->add_flag("--layers", o->layers, "List where the time goes by layer");
+  command->add_flag("--inference-only", o->inference_only, "Leave training out");
+  command->add_flag("--training-only", o->training_only, "Leave inference out");
+  command->callback([o] { bench(*o); });
 }
 
 }  // namespace fovea

@@ -1,4 +1,4 @@
-// `fovea data check`: everything that is wrong with a data set, in one report.
+// `fovea data check`: everything that is wrong with a dataset, in one report.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -11,8 +11,8 @@
 #include "kernels/error.h"
 #include "tools/analysis/check_report.h"
 #include "tools/analysis/image_scan.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/cli/verbs.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -193,8 +193,7 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
   if (images.empty() && boxes.empty()) return;
   const fs::path out = options.out.empty() ? fs::path(".") : fs::path(options.out);
   if (options.out.empty() && is_inside(out, options.data.path)) {
-    fmt::print(
-        "\nbad_images.txt and bad_boxes.txt are not written into the data set: name another folder with --out\n");
+    fmt::print("\nbad_images.txt and bad_boxes.txt are not written into the dataset: name another folder with --out\n");
     return;
   }
   require_outside(out, options.data.path);
@@ -214,27 +213,27 @@ void check(const CheckOptions& options) {
   write_lists(report, options);
   if (!report.refused.empty())
     throw Error(ErrorKind::Data,
-                fmt::format("training would refuse this data set:\n  {}", fmt::join(report.refused, "\n  ")));
+                fmt::format("training would refuse this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
   fmt::print("\n{}\n", options.headers_only ? "nothing in the files' heads keeps this set from training"
-                                            : "training takes this data set");
+                                            : "training takes this dataset");
 }
 
 }  // namespace
 
 void add_data_check(CLI::App& data) {
-  auto* verb = data.add_subcommand(
+  auto* command = data.add_subcommand(
       "check", "Read and decode everything, report what is wrong; exit 3 where training would refuse");
   const auto options = std::make_shared<CheckOptions>();
-  add_data_folder(*verb, options->data);
-  add_config_options(*verb, options->config);
-  add_on_bad(*verb, "--bad-images", options->bad_images,
+  add_data_folder(*command, options->data);
+  add_config_options(*command, options->config);
+  add_on_bad(*command, "--bad-images", options->bad_images,
              "As in training: skip unreadable images, or error at the first");
-  verb->add_option("--json", options->json, "Write the report to this file");
-  verb->add_option("--out", options->out, "Folder for bad_images.txt and bad_boxes.txt (default: the current one)");
-  verb->add_flag("--headers-only", options->headers_only,
-                 "Look at the heads of the image files only: faster, but damage behind them is not found");
-  verb->footer("Example:\n  fovea data check DIR --preset demo --json check.json");
-  verb->callback([options] { check(*options); });
+  command->add_option("--json", options->json, "Write the report to this file");
+  command->add_option("--out", options->out, "Folder for bad_images.txt and bad_boxes.txt (default: the current one)");
+  command->add_flag("--headers-only", options->headers_only,
+                    "Look at the heads of the image files only: faster, but damage behind them is not found");
+  command->footer("Example:\n  fovea data check DIR --preset demo --json check.json");
+  command->callback([options] { check(*options); });
 }
 
 }  // namespace fovea

@@ -1,4 +1,4 @@
-// `fovea data convert` and `fovea data split`: the data set again, in another format or with other splits.
+// `fovea data convert` and `fovea data split`: the dataset again, in another format or with other splits.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/analysis/stratify.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/cli/verbs.h"
 #include "tools/data/formats/writable_set.h"
 #include "tools/report/table.h"
 
@@ -25,12 +25,13 @@ struct ConvertOptions {
   double val = 0.2;
 };
 
-void add_options(CLI::App& verb, ConvertOptions& options) {
-  add_data_folder(verb, options.data);
-  verb.add_option("out", options.out, "Folder to write to: new or empty, outside the data set")->required();
+void add_options(CLI::App& command, ConvertOptions& options) {
+  add_data_folder(command, options.data);
+  command.add_option("out", options.out, "Folder to write to: new or empty, outside the dataset")->required();
   std::vector<std::string> names;
   for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
-  verb.add_option_function<std::string>(
+  command
+      .add_option_function<std::string>(
           "--to",
           [&options](const std::string& name) {
             for (const FormatEntry& entry : formats())
@@ -38,9 +39,10 @@ void add_options(CLI::App& verb, ConvertOptions& options) {
           },
           "Format to write")
       ->check(CLI::IsMember(names));
-  verb.add_flag("--copy", options.write.copy, "Copy the images; without it they are hard links where the disk allows");
-  verb.add_flag("--clip", options.write.clip, "Cut boxes to their image; without it they stay as annotated");
-  add_on_bad(verb, "--bad-images", options.bad_images,
+  command.add_flag("--copy", options.write.copy,
+                   "Copy the images; without it they are hard links where the disk allows");
+  command.add_flag("--clip", options.write.clip, "Cut boxes to their image; without it they stay as annotated");
+  add_on_bad(command, "--bad-images", options.bad_images,
              "Unreadable images: leave them out (more than 1 % are an error), or error at the first");
 }
 
@@ -102,21 +104,21 @@ void split(const ConvertOptions& options) {
 }  // namespace
 
 void add_data_convert(CLI::App& data) {
-  auto* verb = data.add_subcommand("convert", "Write the data set in another format");
+  auto* command = data.add_subcommand("convert", "Write the dataset in another format");
   const auto options = std::make_shared<ConvertOptions>();
-  add_options(*verb, *options);
-  verb->footer("Example:\n  fovea data convert DIR --to coco OUT");
-  verb->callback([options] { convert(*options); });
+  add_options(*command, *options);
+  command->footer("Example:\n  fovea data convert DIR --to coco OUT");
+  command->callback([options] { convert(*options); });
 }
 
 void add_data_split(CLI::App& data) {
-  auto* verb = data.add_subcommand(
-      "split", "Write the data set with new splits train and val: by the images' content, the same on every machine");
+  auto* command = data.add_subcommand(
+      "split", "Write the dataset with new splits train and val: by the images' content, the same on every machine");
   const auto options = std::make_shared<ConvertOptions>();
-  add_options(*verb, *options);
-  verb->add_option("--val", options->val, "Share of the images of each class that goes to val");
-  verb->footer("Example:\n  fovea data split DIR --val 0.2 OUT");
-  verb->callback([options] { split(*options); });
+  add_options(*command, *options);
+  command->add_option("--val", options->val, "Share of the images of each class that goes to val");
+  command->footer("Example:\n  fovea data split DIR --val 0.2 OUT");
+  command->callback([options] { split(*options); });
 }
 
 }  // namespace fovea

@@ -7,7 +7,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/loading/loader.h"
 
@@ -15,10 +15,10 @@ namespace fovea {
 
 namespace fs = std::filesystem;
 
-void add_data_folder(CLI::App& verb, DataFolder& folder) {
-  verb.add_option("data", folder.path, "Folder of the data set")->required()->type_name("DIR");
-  add_format(verb, folder.format);
-  add_on_bad(verb, "--bad-boxes", folder.bad_boxes, "Unusable boxes: skip and list them, or error at the first");
+void add_data_folder(CLI::App& command, DataFolder& folder) {
+  command.add_option("data", folder.path, "Folder of the dataset")->required()->type_name("DIR");
+  add_format(command, folder.format);
+  add_on_bad(command, "--bad-boxes", folder.bad_boxes, "Unusable boxes: skip and list them, or error at the first");
 }
 
 std::vector<NamedSplit> named_splits(const DatasetReader& reader) {
@@ -68,7 +68,7 @@ void require_outside(const fs::path& out, const fs::path& data) {
   const fs::path folder = fs::is_directory(data) ? data : fs::absolute(data).parent_path();
   if (is_inside(out, folder))
     throw Error(ErrorKind::Usage,
-                fmt::format("{}: lies inside the data set {}, which is never written to: name a folder "
+                fmt::format("{}: lies inside the dataset {}, which is never written to: name a folder "
                             "outside of it",
                             printable(out.native()), printable(data.native())));
 }

@@ -1,4 +1,4 @@
-// What the verbs about a data set share: its folder on the command line, all its splits, where results may go.
+// What the commands about a dataset share: its folder on the command line, all its splits, where results may go.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -20,7 +20,7 @@ struct DataFolder {
   LoadOptions load_options() const { return {.bad_boxes = bad_boxes, .format = format}; }
 };
 // The folder as first argument, --format, --bad-boxes.
-void add_data_folder(CLI::App& verb, DataFolder& folder);
+void add_data_folder(CLI::App& command, DataFolder& folder);
 
 // The splits of the set under their usual names: train, val, test; others as they are called there.
 struct NamedSplit {
@@ -33,7 +33,7 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder);
 // Prints what the reports of the splits say.
 void print_reports(const std::vector<Dataset>& splits);
 
-// Throws ErrorKind::Usage where `out` is the data set's folder or inside it.
+// Throws ErrorKind::Usage where `out` is the dataset's folder or inside it.
 void require_outside(const std::filesystem::path& out, const std::filesystem::path& data);
 bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder);
 
@@ -43,7 +43,7 @@ struct BoxSides {
 };
 BoxSides sides_at_size(const Object& object, const Sample& sample, const InputConfig& input);
 
-// ---- the verbs of `fovea data`
+// ---- the commands of `fovea data`
 
 void add_data_check(CLI::App& data);
 void add_data_convert(CLI::App& data);

@@ -7,8 +7,8 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/analysis/anchor_coverage.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/cli/verbs.h"
 #include "tools/data/loading/loader.h"
 #include "tools/image/image_file.h"
 #include "tools/report/pictures.h"
@@ -161,21 +161,22 @@ void show(const ShowOptions& options) {
 }  // namespace
 
 void add_data_show(CLI::App& data) {
-  auto* verb = data.add_subcommand("show", "Draw images with their boxes: a contact sheet, and each picture");
+  auto* command = data.add_subcommand("show", "Draw images with their boxes: a contact sheet, and each picture");
   const auto options = std::make_shared<ShowOptions>();
-  add_data_folder(*verb, options->data);
-  add_config_options(*verb, options->config);
-  verb->add_option("--split", options->split, "Whose images")->capture_default_str();
-  verb->add_option("--image", options->image, "Only this image: its id or its file name");
-  verb->add_option("--count", options->count, "Images, evenly over the split")->capture_default_str();
-  verb->add_option("--augment", options->augment,
+  add_data_folder(*command, options->data);
+  add_config_options(*command, options->config);
+  command->add_option("--split", options->split, "Whose images")->capture_default_str();
+  command->add_option("--image", options->image, "Only this image: its id or its file name");
+  command->add_option("--count", options->count, "Images, evenly over the split")->capture_default_str();
+  command
+      ->add_option("--augment", options->augment,
                    "Each image this many times as training would augment it (docs/augmentation.md)")
       ->check(CLI::NonNegativeNumber);
-  verb->add_option("--out", options->out, "Folder for the pictures")->capture_default_str();
-  verb->footer(
+  command->add_option("--out", options->out, "Folder for the pictures")->capture_default_str();
+  command->footer(
       "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"
       "  fovea data show DIR --augment 8 --count 1 --set input.augment.mosaic=1 --out pictures");
-  verb->callback([options] { show(*options); });
+  command->callback([options] { show(*options); });
 }
 
 }  // namespace fovea

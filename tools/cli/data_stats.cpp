@@ -11,8 +11,8 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/analysis/plot.h"
+#include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/cli/verbs.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -221,13 +221,13 @@ void stats(const StatsOptions& options) {
 }  // namespace
 
 void add_data_stats(CLI::App& data) {
-  auto* verb = data.add_subcommand("stats", "Boxes by class, image, size and shape: a picture and JSON");
+  auto* command = data.add_subcommand("stats", "Boxes by class, image, size and shape: a picture and JSON");
   const auto options = std::make_shared<StatsOptions>();
-  add_data_folder(*verb, options->data);
-  add_config_options(*verb, options->config);
-  verb->add_option("--out", options->out, "Folder for stats.png and stats.json")->capture_default_str();
-  verb->footer("Example:\n  fovea data stats DIR --preset demo --out pictures");
-  verb->callback([options] { stats(*options); });
+  add_data_folder(*command, options->data);
+  add_config_options(*command, options->config);
+  command->add_option("--out", options->out, "Folder for stats.png and stats.json")->capture_default_str();
+  command->footer("Example:\n  fovea data stats DIR --preset demo --out pictures");
+  command->callback([options] { stats(*options); });
 }
 
 }  // namespace fovea

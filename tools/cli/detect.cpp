@@ -7,7 +7,7 @@
 #include <map>
 
 #include "engine/printable.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
 #include "tools/image/image_file.h"
@@ -180,25 +180,25 @@ void run_detect(const DetectOptions& options) {
 }  // namespace
 
 void add_detect(CLI::App& app) {
-  auto* verb =
+  auto* command =
       app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results format");
   const auto options = std::make_shared<DetectOptions>();
-  add_config_options(*verb, options->config);
-  verb->footer(
+  add_config_options(*command, options->config);
+  command->footer(
       "Examples:\n"
       "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"
       "  fovea detect FOLDER --weights RUN/best.safetensors --out found --score 0.3");
-  verb->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders of them")
+  command->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders of them")
       ->required()
       ->check(CLI::ExistingPath);
-  verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors")
+  command->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors")
       ->required();
-  verb->add_option("--out", options->out, "Folder for pictures and detections.json")->required();
-  verb->add_option("--score", options->score, "Draw boxes from this score on (the JSON holds all)");
-  verb->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
+  command->add_option("--out", options->out, "Folder for pictures and detections.json")->required();
+  command->add_option("--score", options->score, "Draw boxes from this score on (the JSON holds all)");
+  command->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--sheet", options->sheet, "Pictures on the contact sheet");
-  verb->callback([options] { run_detect(*options); });
+  command->add_option("--sheet", options->sheet, "Pictures on the contact sheet");
+  command->callback([options] { run_detect(*options); });
 }
 
 }  // namespace fovea

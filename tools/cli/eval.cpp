@@ -4,7 +4,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/eval_report.h"
@@ -48,9 +48,9 @@ void check(const EvalOptions& options) {
   if (options.weights.empty() == options.detections.empty())
     throw usage("eval needs either --weights (run the network) or --detections (a COCO results file)");
   if (options.data.empty() == options.ground_truth.empty())
-    throw usage("eval needs either --data (the folder of a data set) or --ground-truth (a COCO annotation file)");
+    throw usage("eval needs either --data (the folder of a dataset) or --ground-truth (a COCO annotation file)");
   if (!options.weights.empty() && options.data.empty())
-    throw usage("--weights needs images to look at: name the folder of the data set by --data");
+    throw usage("--weights needs images to look at: name the folder of the dataset by --data");
   if (!options.images.empty() && options.ground_truth.empty())
     throw usage("--images goes with --ground-truth; --data knows where its images are");
 }
@@ -98,36 +98,39 @@ void eval(const EvalOptions& options) {
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  auto* verb = app.add_subcommand("eval", "COCO's metrics of a network, or of detections in a file");
+  auto* command = app.add_subcommand("eval", "COCO's metrics of a network, or of detections in a file");
   const auto options = std::make_shared<EvalOptions>();
-  add_config_options(*verb, options->config);
-  verb->footer(
+  add_config_options(*command, options->config);
+  command->footer(
       "Examples:\n"
       "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"
       "  fovea eval --ground-truth instances.json --detections results.json --json metrics.json");
-  verb->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
-  verb->add_option("--detections", options->detections, "Instead of a network: a COCO results file");
-  verb->add_option("--data", options->data, "Folder of the data set");
-  verb->add_option("--split", options->split, "Which split of the data set: val, train, test …");
-  verb->add_option("--ground-truth", options->ground_truth, "Instead of a data set: a COCO annotation file");
-  verb->add_option("--images", options->images, "Folder of the images of --ground-truth, for the report's pictures");
-  verb->add_option("--json", options->json, "Write the metrics to this file");
-  verb->add_option("--report", options->report, "Write what to improve to this folder: report.html and its pictures");
-  verb->add_option("--save-detections", options->save_detections, "Write the detections to this file, as COCO results");
-  verb->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
+  command->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
+  command->add_option("--detections", options->detections, "Instead of a network: a COCO results file");
+  command->add_option("--data", options->data, "Folder of the dataset");
+  command->add_option("--split", options->split, "Which split of the dataset: val, train, test …");
+  command->add_option("--ground-truth", options->ground_truth, "Instead of a dataset: a COCO annotation file");
+  command->add_option("--images", options->images, "Folder of the images of --ground-truth, for the report's pictures");
+  command->add_option("--json", options->json, "Write the metrics to this file");
+  command->add_option("--report", options->report,
+                      "Write what to improve to this folder: report.html and its pictures");
+  command->add_option("--save-detections", options->save_detections,
+                      "Write the detections to this file, as COCO results");
+  command->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--ious", options->ious, "IoU thresholds, or first:last:step; COCO's are 0.5:0.95:0.05");
-  verb->add_option("--limits", options->limits, "Detections of a class an image that count; COCO's are 1 10 100");
-  verb->add_option("--areas", options->areas,
+  command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step; COCO's are 0.5:0.95:0.05");
+  command->add_option("--limits", options->limits, "Detections of a class an image that count; COCO's are 1 10 100");
+  command
+      ->add_option("--areas", options->areas,
                    "Sizes beside all, as name=low:high in square pixels; COCO's are small, medium, large")
       ->type_name("NAME=LOW:HIGH");
-  verb->add_flag("--voc", options->voc,
-                 "Also Pascal VOC's AP at IoU 0.5: over 11 points, and the area under the curve");
-  add_format(*verb, options->format);
-  add_on_bad(*verb, "--bad-images", options->bad_images,
+  command->add_flag("--voc", options->voc,
+                    "Also Pascal VOC's AP at IoU 0.5: over 11 points, and the area under the curve");
+  add_format(*command, options->format);
+  add_on_bad(*command, "--bad-images", options->bad_images,
              "Unreadable images: skip them, error at the first, or keep what a damaged one still gives",
              /*may_keep=*/true);
-  verb->callback([options] { eval(*options); });
+  command->callback([options] { eval(*options); });
 }
 
 }  // namespace fovea

@@ -16,7 +16,7 @@
 #include "tools/analysis/plan_table.h"
 #include "tools/analysis/roofline.h"
 #include "tools/analysis/simulation.h"
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/config/config.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/device/machine.h"
@@ -203,33 +203,36 @@ void info(const InfoOptions& options) {
 }  // namespace
 
 void add_info(CLI::App& app) {
-  auto* verb = app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
+  auto* command =
+      app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
   const auto options = std::make_shared<InfoOptions>();
-  add_config_options(*verb, options->config);
-  verb->footer(
+  add_config_options(*command, options->config);
+  command->footer(
       "Examples:\n"
       "  fovea info --preset paper --layers\n"
       "  fovea info --check-gpu");
-  verb->add_flag("--check-gpu", options->check_gpu,
-                 "Check the GPU anew, within a minute: convolution, losses, suppression and training steps against the "
-                 "CPU's; --device auto goes by what came of it");
-  verb->add_flag("--smoke", options->smoke,
-                 "What --check-gpu runs, in this process, which nothing limits: for debuggers and sanitizers");
-  verb->add_option("--weights", options->weights, "Describe this file");
-  verb->add_option("--size", options->size, "Input height and width")->expected(1, 2);
-  verb->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
-  verb->add_flag("--layers", options->layers, "List every convolution, and what computes it");
-  verb->add_flag(
+  command->add_flag(
+      "--check-gpu", options->check_gpu,
+      "Check the GPU anew, within a minute: convolution, losses, suppression and training steps against the "
+      "CPU's; --device auto goes by what came of it");
+  command->add_flag("--smoke", options->smoke,
+                    "What --check-gpu runs, in this process, which nothing limits: for debuggers and sanitizers");
+  command->add_option("--weights", options->weights, "Describe this file");
+  command->add_option("--size", options->size, "Input height and width")->expected(1, 2);
+  command->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
+  command->add_flag("--layers", options->layers, "List every convolution, and what computes it");
+  command->add_flag(
       "--plans", options->plans,
       "List what computes every convolution in bf16, cuDNN's plans and cuBLASLt's products: on the GPU here, or on an "
       "H200 where there is none");
-  verb->add_flag("--roofline", options->roofline,
-                 "What each layer must take at least on an H200, in bf16: FLOP, bytes, microseconds");
-  verb->add_flag("--simulate", options->simulate,
-                 "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
-  verb->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");
-  verb->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
-  verb->callback([options] { info(*options); });
+  command->add_flag("--roofline", options->roofline,
+                    "What each layer must take at least on an H200, in bf16: FLOP, bytes, microseconds");
+  command->add_flag(
+      "--simulate", options->simulate,
+      "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
+  command->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");
+  command->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
+  command->callback([options] { info(*options); });
 }
 
 }  // namespace fovea

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <optional>
 
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
@@ -16,43 +16,44 @@ void add_train(CLI::App& app) {
     std::string seed, non_finite_limit;
     std::optional<uint64_t> cache;
   };
-  auto* verb = app.add_subcommand(
-      "train", "Train on a data set with the splits train and val, in COCO, VOC, CSV or YOLO format");
+  auto* command =
+      app.add_subcommand("train", "Train on a dataset with the splits train and val, in COCO, VOC, CSV or YOLO format");
   const auto options = std::make_shared<Options>();
-  add_config_options(*verb, options->config);
-  verb->footer(
+  add_config_options(*command, options->config);
+  command->footer(
       "Examples:\n"
       "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
       "  fovea train my.toml --data DIR --out RUN --set train.steps=20000 --init-from resnet50.safetensors\n"
       "  fovea train my.toml --data DIR --out RUN --resume\n"
       "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
-  verb->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  verb->add_option("--data", options->train.data, "Folder of the data set")->required();
-  verb->add_option("--out", options->train.out, "Folder of the run: configuration, log, checkpoints, chart")
+  command->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
+  command->add_option("--data", options->train.data, "Folder of the dataset")->required();
+  command->add_option("--out", options->train.out, "Folder of the run: configuration, log, checkpoints, chart")
       ->required();
-  verb->add_option("--seed", options->seed, "Of initial weights, order and augmentation");
-  verb->add_flag("--resume", options->train.resume, "Go on with the run in --out, bit for bit");
-  verb->add_flag("--allow-config-change", options->train.allow_config_change,
-                 "With --resume: go on although the configuration differs");
-  verb->add_option("--init-from", options->train.init_from,
-                   "Start from these weights; what does not fit starts anew, and is named");
-  add_format(*verb, options->train.format);
-  add_on_bad(*verb, "--bad-images", options->train.bad_images,
+  command->add_option("--seed", options->seed, "Of initial weights, order and augmentation");
+  command->add_flag("--resume", options->train.resume, "Go on with the run in --out, bit for bit");
+  command->add_flag("--allow-config-change", options->train.allow_config_change,
+                    "With --resume: go on although the configuration differs");
+  command->add_option("--init-from", options->train.init_from,
+                      "Start from these weights; what does not fit starts anew, and is named");
+  add_format(*command, options->train.format);
+  add_on_bad(*command, "--bad-images", options->train.bad_images,
              "Unreadable images: skip and list them (more than 1 % end the run), error at the first, or keep what a "
              "damaged one still gives",
              /*may_keep=*/true);
-  verb->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (input.cache_mb)")
+  command->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (input.cache_mb)")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->option_text("SIZE");
-  add_on_bad(*verb, "--bad-boxes", options->train.bad_boxes,
+  add_on_bad(*command, "--bad-boxes", options->train.bad_boxes,
              "Unusable boxes: skip and list them, or error at the first");
-  verb->add_option("--rank-timeout", options->train.rank_timeout,
+  command
+      ->add_option("--rank-timeout", options->train.rank_timeout,
                    "Seconds after which a rank that does not answer ends the training of all")
       ->envname("FOVEA_RANK_TIMEOUT")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--on-nan", options->non_finite_limit,
-                   "How many steps that are not finite are skipped before the run ends (0: none)");
-  verb->callback([options] {
+  command->add_option("--on-nan", options->non_finite_limit,
+                      "How many steps that are not finite are skipped before the run ends (0: none)");
+  command->callback([options] {
     TrainOptions& train_options = options->train;
     if (train_options.resume && !train_options.init_from.empty())
       throw Error(ErrorKind::Usage,

@@ -12,10 +12,10 @@
 namespace fovea {
 namespace {
 
-std::vector<std::string> verb_names(const CLI::App& app) {
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(verb->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
   return names;
 }
 
@@ -33,21 +33,21 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 std::string unknown_word(const CLI::App& app, int argc, const char* const* argv) {
-  const CLI::App* verb = &app;
+  const CLI::App* command = &app;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") break;
-    if (const auto verbs = verb_names(*verb); !word.starts_with("-") && !verbs.empty()) {
+    if (const auto commands = command_names(*command); !word.starts_with("-") && !commands.empty()) {
       const std::string name(word);
-      if (!contains(verbs, name))
-        return fmt::format("there is no verb '{}'; did you mean '{}'? (there are {})", printable(name),
-                           nearest(name, verbs), CLI::detail::join(verbs));
-      verb = verb->get_subcommand(name);
+      if (!contains(commands, name))
+        return fmt::format("unknown command '{}'; did you mean '{}'? (there are {})", printable(name),
+                           nearest(name, commands), CLI::detail::join(commands));
+      command = command->get_subcommand(name);
     } else if (word.starts_with("--")) {
-      const auto options = option_names(*verb);
+      const auto options = option_names(*command);
       const std::string name(word.substr(0, word.find('=')));
       if (!contains(options, name))
-        return fmt::format("{} has no option {}; did you mean {}?", verb->get_name(), printable(name),
+        return fmt::format("{} has no option {}; did you mean {}?", command->get_name(), printable(name),
                            nearest(name, options));
     }
   }

@@ -16,9 +16,9 @@ namespace fovea {
 struct AugmentConfig {
   double vertical_flip = 0;    // probability
   double crop = 0;             // probability of SSD's crop, which keeps objects
-  double smallest_crop = 0.3;  // share of a side that a crop keeps at the least
+  double smallest_crop = 0.3;  // share of a side that a crop keeps at least
   double photometric = 0;      // strength, 1 = SSD's: brightness, contrast, saturation, hue
-  double rotation = 0;         // degrees at the most, either way
+  double rotation = 0;         // degrees at most, either way
   double mosaic = 0;           // probability of four images in one
   double mixup = 0;            // probability of another image shining through
 };

@@ -1,4 +1,4 @@
-// A data set as training and evaluation take it, whatever format it was read from: checked, clipped, labels 0, 1, ….
+// A dataset as training and evaluation take it, whatever format it was read from: checked, clipped, labels 0, 1, ….
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The network over a data set: its detections, and COCO's metrics of them.
+// The network over a dataset: its detections, and COCO's metrics of them.
 #pragma once
 #include <functional>
 #include <vector>
@@ -20,11 +20,11 @@ struct DatasetPass {
 };
 
 // `categories[label]` is what the network calls label. Detections in COCO's format, in pixels of the original images,
-// in the data set's order.
+// in the dataset's order.
 std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, const std::vector<Category>& categories,
                                       const InputConfig& input, BadFiles& bad_files, const DatasetPass& pass = {});
 
-// The data set's metrics of these detections.
+// The dataset's metrics of these detections.
 CocoMetrics evaluate(const Dataset& dataset, const std::vector<Detection>& detections);
 
 }  // namespace fovea

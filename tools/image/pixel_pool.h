@@ -12,7 +12,7 @@ namespace fovea {
 
 class PixelPool : public std::enable_shared_from_this<PixelPool> {
  public:
-  // Keeps so many bytes at the most.
+  // Keeps so many bytes at most.
   explicit PixelPool(size_t bytes) : limit_(bytes) {}
 
   // From any thread, as all of it: memory for so many bytes, or a little more; empty where there is none.

@@ -40,7 +40,7 @@ struct MemoryEstimate {
 };
 MemoryEstimate agree_on_step(Communicator& ranks, const MemoryEstimate& own);
 
-// The detections of all ranks, in the data set's order.
+// The detections of all ranks, in the dataset's order.
 std::vector<Detection> gather_detections(Communicator& ranks, const Dataset& dataset,
                                          const std::vector<Detection>& own);
 // Every rank learns which files the others could not use. Throws as BadFiles::add.

@@ -17,7 +17,7 @@ struct TrainOptions {
   std::filesystem::path init_from;   // weights only; empty: from the initial ones
   bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
   OnBad bad_images = OnBad::Skip, bad_boxes = OnBad::Skip;
-  std::optional<DatasetFormat> format;  // of the data set; none: found out
+  std::optional<DatasetFormat> format;  // of the dataset; none: found out
   DeviceKind device = DeviceKind::Cpu;
   double rank_timeout = 300;  // seconds
 };

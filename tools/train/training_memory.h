@@ -15,7 +15,7 @@ size_t training_peak(Context& context, RetinaNet& model, const Shape& images);
 
 struct MemoryNeeds {
   size_t an_image, besides;  // bytes of tensors
-  size_t scratch;            // of an image, at the most, for the passes around convolutions
+  size_t scratch;            // of an image, at most, for the passes around convolutions
   size_t at_most(int images) const;
 };
 

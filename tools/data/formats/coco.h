@@ -1,4 +1,4 @@
-// Data sets in COCO format: a JSON file a split, with the lists images, annotations and categories.
+// Datasets in COCO format: a JSON file a split, with the lists images, annotations and categories.
 #pragma once
 #include "tools/data/formats/format.h"
 

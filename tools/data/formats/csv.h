@@ -1,4 +1,4 @@
-// Data sets in keras-retinanet's CSV format: a file a split with lines path,x1,y1,x2,y2,class (all but the path empty:
+// Datasets in keras-retinanet's CSV format: a file a split with lines path,x1,y1,x2,y2,class (all but the path empty:
 // an image without objects; paths from the file's folder), and the class map classes.csv with lines name,id. Without a
 // class map classes are numbered in the order of the alphabet. Fields may be quoted (RFC 4180).
 #pragma once

@@ -1,4 +1,4 @@
-// What lies in the folders of a data set.
+// What lies in the folders of a dataset.
 #pragma once
 #include <filesystem>
 #include <optional>

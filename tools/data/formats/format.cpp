@@ -41,10 +41,10 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
   std::string text = fmt::format("{}: ", printable(folder.native()));
   if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
-    text += fmt::format("is no data set in the format {}; looked for ", entry_of(*format).name);
+    text += fmt::format("is no dataset in the format {}; looked for ", entry_of(*format).name);
     return {ErrorKind::Data, text + entry_of(*format).looked_for};
   }
-  text += "no data set was found; looked for";
+  text += "no dataset was found; looked for";
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }

@@ -1,4 +1,4 @@
-// The four formats of data sets, and what a folder holds.
+// The four formats of datasets, and what a folder holds.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace fovea {
 
-// A data set in one of the formats: its splits, read one at a time.
+// A dataset in one of the formats: its splits, read one at a time.
 class DatasetReader {
  public:
   DatasetReader() = default;
@@ -57,7 +57,7 @@ OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Data
 // none where there is no such one.
 std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted);
 
-// One split of the data set in `folder`, checked. Throws ErrorKind::Data, besides what reading throws, when there is no
+// One split of the dataset in `folder`, checked. Throws ErrorKind::Data, besides what reading throws, when there is no
 // such split: it says which there are, and how to make one.
 Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options = {});
 Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,

@@ -1,4 +1,4 @@
-// One split of a data set as its files say it, before anything is checked against anything else: what every reader
+// One split of a dataset as its files say it, before anything is checked against anything else: what every reader
 // fills, and the one place that makes a Dataset of it.
 #pragma once
 #include <map>

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A folder with annotations, and the one with their images; as strings below the data set's folder, "" is itself.
+// A folder with annotations, and the one with their images; as strings below the dataset's folder, "" is itself.
 struct Part {
   std::string annotations, images, lists;
 };

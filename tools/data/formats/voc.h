@@ -1,4 +1,4 @@
-// Data sets in Pascal VOC's format: an XML file an image.
+// Datasets in Pascal VOC's format: an XML file an image.
 //   VOCdevkit-like  Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; also several years side by side
 //   flat            {train,val}/ with *.xml beside the images; without split folders a set that is not split
 // Boxes are x = xmin, y = ymin, width = xmax - xmin. Difficult objects are regions to ignore, as in VOC's own

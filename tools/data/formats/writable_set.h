@@ -1,4 +1,4 @@
-// A data set on its way into files: the images of all splits with their boxes, under one list of categories.
+// A dataset on its way into files: the images of all splits with their boxes, under one list of categories.
 #pragma once
 #include <filesystem>
 #include <string>

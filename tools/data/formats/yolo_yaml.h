@@ -1,4 +1,4 @@
-// The description of a data set in YOLO's format, data.yaml, as it stands there.
+// The description of a dataset in YOLO's format, data.yaml, as it stands there.
 #pragma once
 #include <filesystem>
 #include <map>

@@ -52,7 +52,7 @@ LabeledImage mixed(const LabeledImage& a, const LabeledImage& b, double share);
 
 // ---- all that `config` asks for, in this order: mosaic, mixup, crop, rotation, colours, vertical flip
 
-// `another` gives another picture of the data set, drawn with `random`.
+// `another` gives another picture of the dataset, drawn with `random`.
 LabeledImage augmented(LabeledImage picture, const AugmentConfig& config, Rgb fill, Random& random,
                        const std::function<LabeledImage()>& another);
 

@@ -1,4 +1,4 @@
-// The pictures of a data set: decoded, checked against the annotations, kept in memory up to a limit.
+// The pictures of a dataset: decoded, checked against the annotations, kept in memory up to a limit.
 #pragma once
 #include <atomic>
 #include <mutex>

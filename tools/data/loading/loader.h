@@ -22,7 +22,7 @@ namespace fovea {
 struct LoadedImage : LabeledImage {
   const Sample* sample = nullptr;
   Size2d size{};  // to resize to
-  Size2d slot{};  // what the batch's images are padded to at the least
+  Size2d slot{};  // what the batch's images are padded to at least
   bool flip = false;
 };
 

@@ -94,7 +94,7 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   const Checked checked(data, out);
   CHECK(checked.exit_code == 3);
   CHECK_THAT(checked.err,
-             Contains("training would refuse this data set") && Contains("5 of 11 images of train and val"));
+             Contains("training would refuse this dataset") && Contains("5 of 11 images of train and val"));
   CHECK(checked.count(0, "images") == 10);
   CHECK(checked.count(0, "missing_images") == 1);
   CHECK(checked.count(0, "unreadable_images") == 3);
@@ -122,14 +122,14 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   // Damage behind the head is not seen when only heads are looked at.
   const Checked quick(data, folder.path() / "quick", {"--headers-only"});
   CHECK(quick.count(0, "unreadable_images") == 2);
-  check_fails(2, {"data", "check", data.string(), "--out", data.string()}, "lies inside the data set");
+  check_fails(2, {"data", "check", data.string(), "--out", data.string()}, "lies inside the dataset");
 }
 
 TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong") {
   const TemporaryFolder folder;
   const Checked cards(test_data("cards"), folder.path() / "cards");
   CHECK(cards.exit_code == 0);
-  CHECK_THAT(cards.out, Contains("training takes this data set"));
+  CHECK_THAT(cards.out, Contains("training takes this dataset"));
   CHECK(cards.count(0, "boxes") == 11);
   CHECK_FALSE(fs::exists(folder.path() / "cards/bad_images.txt"));
   const Checked cells(test_data("bccd_voc"), folder.path() / "cells");
@@ -138,7 +138,7 @@ TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong
   CHECK(fs::exists(folder.path() / "cells/bad_boxes.txt"));
 }
 
-TEST_CASE("check writes its lists into the current folder, but never into the data set") {
+TEST_CASE("check writes its lists into the current folder, but never into the dataset") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data";
   fs::create_directories(data.parent_path());
@@ -148,7 +148,7 @@ TEST_CASE("check writes its lists into the current folder, but never into the da
   CHECK(fs::exists(folder.path() / "bad_boxes.txt"));
   const auto inside = run({"data", "check", "."}, "cd '" + data.string() + "' && \"$0\" \"$@\"");
   CHECK(inside.exit_code == 0);
-  CHECK_THAT(inside.out, Contains("are not written into the data set"));
+  CHECK_THAT(inside.out, Contains("are not written into the dataset"));
   CHECK_FALSE(fs::exists(data / "bad_boxes.txt"));
 }
 
@@ -261,9 +261,9 @@ TEST_CASE("anchors that cannot be bettered stay; k-means finds the shapes that t
   CHECK(cluster_boxes({}, 3).empty());
 }
 
-TEST_CASE("misspelt words of the verbs about data are answered with the nearest one (fault)") {
+TEST_CASE("misspelt words of the commands about data are answered with the nearest one (fault)") {
   check_fails(2, {"data", "chekc", "x"},
-              "there is no verb 'chekc'; did you mean 'check'? (there are check,convert,split,show,stats)");
+              "unknown command 'chekc'; did you mean 'check'? (there are check,convert,split,show,stats)");
   check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");
   check_fails(2, {"anchors", "x", "--preest", "y"}, "anchors has no option --preest; did you mean --preset?");
   check_fails(2, {"data"}, "subcommand");

@@ -1,5 +1,5 @@
-// The verbs of the program, each in its folder. add_X puts a subcommand into the command line; its callback does the
-// work.
+// The commands of the program, each in a file of its name. add_X puts a subcommand into the command line; its callback
+// does the work.
 #pragma once
 #include <memory>
 #include <optional>
@@ -16,7 +16,7 @@ class App;
 
 namespace fovea {
 
-// Runs the verb that the command line names; the exit code of --help and --version, or 0. Throws Error.
+// Runs the command that the command line names; the exit code of --help and --version, or 0. Throws Error.
 int run_command_line(int argc, char** argv);
 
 void add_train(CLI::App& app);
@@ -27,7 +27,7 @@ void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
 
-// ---- options that several verbs take
+// ---- options that several commands take
 
 struct ConfigOptions {
   std::string file, preset;
@@ -35,11 +35,11 @@ struct ConfigOptions {
   std::string precision, convolution, device = "auto";
   bool autotune = false;
 };
-void add_config_options(CLI::App& verb, ConfigOptions& options);
+void add_config_options(CLI::App& command, ConfigOptions& options);
 // An option skip|error; for images also keep.
-void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep = false);
+void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --format coco|voc|csv|yolo.
-void add_format(CLI::App& verb, std::optional<DatasetFormat>& format);
+void add_format(CLI::App& command, std::optional<DatasetFormat>& format);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);

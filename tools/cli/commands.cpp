@@ -1,4 +1,4 @@
-#include "tools/cli/verbs.h"
+#include "tools/cli/commands.h"
 
 #include <fmt/format.h>
 
@@ -46,33 +46,37 @@ int run_command_line(int argc, char** argv) {
   return 0;
 }
 
-void add_config_options(CLI::App& verb, ConfigOptions& options) {
-  verb.add_option(
+void add_config_options(CLI::App& command, ConfigOptions& options) {
+  command.add_option(
       "--preset", options.preset, "Starting point: " + [] {
         std::string names;
         for (const std::string& name : preset_names()) names += (names.empty() ? "" : ", ") + name;
         return names;
       }());
-  verb.add_option("--set", options.settings,
+  command
+      .add_option("--set", options.settings,
                   "Override settings: key=value …, e.g. train.steps=1000 (see `fovea info --config`)")
       ->type_name("KEY=VALUE");
-  verb.add_option(
+  command
+      .add_option(
           "--precision", options.precision,
           "auto (bf16 where the device has it), fp32, tf32 (a GPU's fast and less exact fp32; elsewhere fp32) or bf16")
       ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}));
-  verb.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
+  command.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
-  verb.add_flag("--autotune", options.autotune,
-                "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
-  verb.add_option("--device", options.device,
+  command.add_flag("--autotune", options.autotune,
+                   "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+  command
+      .add_option("--device", options.device,
                   "cpu, cuda or auto: the GPU, where there is one that has passed its check (fovea info --check-gpu)")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
-void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* description, bool may_keep) {
+void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep) {
   std::vector<std::string> words{"skip", "error"};
   if (may_keep) words.emplace_back("keep");
-  verb.add_option_function<std::string>(
+  command
+      .add_option_function<std::string>(
           name,
           [&policy](const std::string& word) {
             policy = word == "skip" ? OnBad::Skip : word == "error" ? OnBad::Error : OnBad::Keep;
@@ -81,10 +85,11 @@ void add_on_bad(CLI::App& verb, const char* name, OnBad& policy, const char* des
       ->check(CLI::IsMember(words));
 }
 
-void add_format(CLI::App& verb, std::optional<DatasetFormat>& format) {
+void add_format(CLI::App& command, std::optional<DatasetFormat>& format) {
   std::vector<std::string> names;
   for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
-  verb.add_option_function<std::string>(
+  command
+      .add_option_function<std::string>(
           "--format",
           [&format](const std::string& name) {
             for (const FormatEntry& entry : formats())
