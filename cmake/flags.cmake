@@ -7,7 +7,8 @@ set(FOVEA_MARCH "native" CACHE STRING "CPU instruction set of the build: native,
 option(FOVEA_WERROR "Warnings are errors (scripts/test, CI)" OFF)
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined or thread")
 
-set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math)
+set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math
+    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 set(FOVEA_WARNINGS -Wall -Wextra -Wno-unknown-pragmas -Wno-missing-field-initializers)
 if(FOVEA_WERROR)
   list(APPEND FOVEA_WARNINGS -Werror)

@@ -105,7 +105,7 @@ ReluMask Tape::take_mask(const Tensor& x) {
 }
 
 void Tape::mark(const char* part) {
-  require(!queue().forked(), "no mark within fork()");
+  require(!queue().forked(), "a mark inside fork()");
   if (training_) records_.push_back({part, {}, {}, {}});
 }
 

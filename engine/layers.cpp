@@ -52,7 +52,7 @@ Tensor ConvLayer::forward(Tape& tape, const Tensor& x, bool relu, const Tensor& 
                                          .epsilon = config_.epsilon,
                                          .relu = relu && !add});
   if (!add) return normed;
-  require(relu, "a residual after a group norm ends in a ReLU");
+  require(relu, "a residual after a group norm without a ReLU");
   return ops::add_relu(tape, normed, add);
 }
 

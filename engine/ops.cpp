@@ -26,7 +26,7 @@ T* data_or_null(const Tensor& x) {
 kernels::ConvShape conv_shape(const Tensor& x, const ConvArgs& args) {
   const Shape& w = args.weight.shape();
   require(x.shape().rank() == 4 && x.channels() == w[3] * args.groups,
-          "the input has the channels that the convolution takes");
+          "the input has other channels than the convolution takes");
   return {.batch = x.batch(),
           .in_h = x.height(),
           .in_w = x.width(),
@@ -184,7 +184,7 @@ Tensor relu(Tape& tape, const Tensor& x) {
 }
 
 Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b) {
-  require(a.shape() == b.shape(), "add_relu takes tensors of one shape");
+  require(a.shape() == b.shape(), "add_relu got tensors of different shapes");
   const Tensor y = empty_like(tape, a);
   dispatch(a.dtype(), [&]<class T> {
     declare(tape.queue(), traffic::add<T>(a.count()));

@@ -14,8 +14,8 @@ int64_t padded(int64_t count) { return round_up(count, kPadding); }
 
 Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,
                                Initialiser initialiser) {
-  require(!trained_values_, "parameters are added before the store is allocated");
-  require(find(name) == nullptr, "parameter names are unique");
+  require(!trained_values_, "a parameter was added after the store was allocated");
+  require(find(name) == nullptr, "two parameters have the same name");
   return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser});
 }
 
@@ -89,7 +89,7 @@ std::pair<int64_t, int64_t> ParameterStore::trained_range(const std::string& pre
     if (!p.trainable || !p.name.starts_with(prefix)) continue;
     const int64_t offset = offset_of(p);
     if (begin == end) begin = end = offset;
-    require(offset == end, "the parameters of a part of the network are neighbours");
+    require(offset == end, "the parameters of a part of the network are not neighbours");
     end = offset + padded(p.shape.count());
   }
   return {begin, end};

@@ -42,7 +42,7 @@ Tensor Tensor::from(Allocator& memory, const Shape& shape, const std::vector<T>&
 
 template <class T>
 void Tensor::upload(const std::vector<T>& values) const {
-  require(static_cast<int64_t>(values.size()) == count(), "as many values as the tensor has elements");
+  require(static_cast<int64_t>(values.size()) == count(), "the number of values is not that of the tensor's elements");
   Queue& queue = memory().queue();
   queue.copy(data<T>(), values.data(), bytes());
   queue.synchronize("uploading from memory that the caller may free");
@@ -54,8 +54,8 @@ Tensor Tensor::view(Shape shape, int64_t first_element) const {
 
 Tensor Tensor::reinterpreted(Shape shape, DType dtype, size_t first_byte) const {
   const size_t size = static_cast<size_t>(shape.count()) * size_of(dtype);
-  require(first_byte <= bytes() && size <= bytes() - first_byte, "a view lies inside its tensor");
-  require(first_byte % size_of(dtype) == 0, "a view begins at a multiple of its elements' size");
+  require(first_byte <= bytes() && size <= bytes() - first_byte, "a view reaches beyond its tensor");
+  require(first_byte % size_of(dtype) == 0, "a view does not begin at a multiple of its elements' size");
   Tensor tensor;
   auto* begin = static_cast<std::byte*>(raw()) + first_byte;
   tensor.impl_ = std::make_shared<Impl>(Impl{impl_->storage, begin, std::move(shape), dtype});

@@ -36,7 +36,7 @@ void WorkingWeight::allocate(Context& context) {
 
 void WorkingWeight::prepare(Context& context, uint64_t revision, bool folded) {
   if (revision_ == revision && folded_ == folded) return;
-  require(!folded || norm_, "a norm that is folded is there");
+  require(!folded || norm_, "there is no norm to fold");
   revision_ = revision;
   folded_ = folded;
   if (is_master(context, folded)) {

@@ -179,7 +179,7 @@ void relu_bias_backward(Queue& queue, int64_t rows, int64_t columns, const T* y,
 }
 
 void fold_bias_sums(Queue& queue, const std::vector<BiasSums>& levels, int64_t columns, float* dbias, bool accumulate) {
-  require(!levels.empty() && levels.size() <= kMaxLevels, "between one and kMaxLevels levels");
+  require(!levels.empty() && levels.size() <= kMaxLevels, "the number of levels is not between 1 and kMaxLevels");
   column_reduce_detail::Matrices all{};
   for (size_t i = 0; i < levels.size(); ++i) {
     all.partial[i] = levels[i].sums;

@@ -183,7 +183,7 @@ size_t anchor_match_workspace(const AnchorMatchArgs& args) {
 }
 
 void anchor_match(Queue& queue, const AnchorMatchArgs& args) {
-  require(0.f < args.low && args.low <= args.high, "anchor matching takes 0 < low <= high");
+  require(0.f < args.low && args.low <= args.high, "anchor matching needs 0 < low <= high");
   const int chunks = ceil_div(args.anchor_count, kChunk);
   const MatchPass pass{args, chunks, static_cast<int32_t*>(args.workspace)};
   queue.fill_zero(args.workspace, anchor_match_workspace(args));

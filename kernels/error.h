@@ -1,7 +1,9 @@
 // The one exception type. Its kind is the process's exit code; its text says what, where, and what to do.
 #pragma once
+#include <source_location>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace fovea {
 
@@ -26,9 +28,14 @@ class DeviceError : public Error {
 // The end of every message about memory that has run out.
 inline constexpr const char* kHowToNeedLess = ". Use a smaller train.batch or input size, or --precision bf16";
 
-// A promise of the program to itself: broken only by a bug in the program, never by bad input.
-inline void require(bool holds, const char* what) {
-  if (!holds) throw Error(ErrorKind::Runtime, std::string("internal error: ") + what);
+// A promise of the program to itself: broken only by a bug in the program, never by bad input. `failure`: what is wrong
+// then.
+inline void require(bool holds, const char* failure, std::source_location where = std::source_location::current()) {
+  if (holds) return;
+  std::string_view file = where.file_name();
+  while (file.starts_with("../")) file.remove_prefix(3);  // seen from the build's folder
+  throw Error(ErrorKind::Runtime, std::string("internal error: ") + failure + " (" + std::string(file) + ":" +
+                                      std::to_string(where.line()) + ")");
 }
 
 }  // namespace fovea

@@ -63,8 +63,7 @@ FOVEA_HD float focal_element(const T& x, T& g, float* bias, bool is_target, floa
   return weight * term.loss();
 }
 
-// The same of columns that are background, on the CPU: one function for all widths of a pack. sums: of the columns, or
-// nullptr.
+// The same of background columns, on the CPU: one function for all widths of a pack. sums: of the columns or nullptr.
 template <Gamma GAMMA, class T>
 FOVEA_HD_NOINLINE float focal_background(const T* x, T* g, float* sums, int count, float weight, float gamma) {
   float loss = 0;
@@ -384,8 +383,8 @@ size_t focal_loss_workspace(const FocalLossArgs<T>& args) {
 
 template <class T>
 void focal_loss(Queue& queue, const FocalLossArgs<T>& args) {
-  require(args.gradient.pixel_stride == args.logits.pixel_stride, "the gradient of the logits is laid out as they are");
-  require(args.gamma >= 0.f, "the focal loss takes gamma >= 0");
+  require(args.gradient.pixel_stride == args.logits.pixel_stride, "the gradient is not laid out as the logits are");
+  require(args.gamma >= 0.f, "the focal loss needs gamma >= 0");
   if (args.gamma == 2.f) return run<Gamma::Two>(queue, args);
   if (args.gamma == 0.f) return run<Gamma::Zero>(queue, args);
   run<Gamma::Any>(queue, args);

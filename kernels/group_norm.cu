@@ -140,7 +140,8 @@ struct Scratch {
 };
 
 void check(const GroupNormShape& shape) {
-  require(shape.groups > 0 && shape.channels % shape.groups == 0, "group norm's channels are a multiple of its groups");
+  require(shape.groups > 0 && shape.channels % shape.groups == 0,
+          "group norm's channels are not a multiple of its groups");
 }
 
 template <class T, bool MASK>

@@ -216,8 +216,9 @@ struct TransformBox {
 }  // namespace
 
 void require_fits(const SourceImage& image, int slot_h, int slot_w) {
-  require(image.height > 0 && image.width > 0 && image.out_h > 0 && image.out_w > 0, "an image to resize is not empty");
-  require(image.out_h <= slot_h && image.out_w <= slot_w, "the resized image fits into its slot");
+  require(image.height > 0 && image.width > 0 && image.out_h > 0 && image.out_w > 0,
+          "an empty image cannot be resized");
+  require(image.out_h <= slot_h && image.out_w <= slot_w, "the resized image does not fit into its slot");
 }
 
 template <class T>
@@ -227,7 +228,7 @@ size_t preprocess_workspace(const PreprocessArgs<T>& args) {
 
 template <class T>
 void preprocess(Queue& queue, const PreprocessArgs<T>& args) {
-  require(args.slot_channels >= 3, "a slot has at least three channels");
+  require(args.slot_channels >= 3, "a slot has fewer than three channels");
   auto* taps = static_cast<Taps*>(args.workspace);
   for_each_2d(queue, "resize_taps", args.batch, int64_t{args.slot_h} + args.slot_w,
               FindTaps{args.images, taps, args.slot_h, args.slot_w, args.antialias});

@@ -190,8 +190,8 @@ size_t detect_workspace(const DetectArgs<T>& args) {
 template <class T>
 void detect(Queue& queue, const DetectArgs<T>& args) {
   if (args.logits.images == 0) return;
-  require(args.candidates_per_level > 0 && args.detections_per_image > 0, "detection keeps at least one box");
-  require(int64_t{args.logits.anchors()} * args.logits.columns < int64_t{1} << 31, "an image has under 2^31 logits");
+  require(args.candidates_per_level > 0 && args.detections_per_image > 0, "detection is asked to keep no box");
+  require(int64_t{args.logits.anchors()} * args.logits.columns < int64_t{1} << 31, "an image has 2^31 logits or more");
   const DetectBuffers<T> b(args, args.workspace);
   const int64_t images = args.logits.images;
   queue.fill_zero(b.lists.best_counts, images * (b.lists.levels + 1) * sizeof(int32_t));

@@ -197,7 +197,7 @@ void Gpu::describe() { all_described = true; }
 bool Gpu::only_described() { return all_described; }
 
 Gpu::Described::Described() {
-  require(!beside, "one described GPU at a time");
+  require(!beside, "a second described GPU");
   beside = std::make_unique<DescribedGpu>();
 }
 Gpu::Described::~Described() { beside.reset(); }

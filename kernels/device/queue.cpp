@@ -74,7 +74,7 @@ Queue::Layer::~Layer() {
 
 Recording Queue::record(const std::function<void()>& body, const RecordOptions& options) {
   require(!recording(), "a recording is already under way");
-  require(!forked(), "a recording begins outside fork()");
+  require(!forked(), "a recording began inside fork()");
   if (on_cuda()) return record_graph(body, options);
   Recording recording;
   recording.alive_ = alive_;

@@ -60,7 +60,7 @@ constexpr DType dtype_of<uint8_t>() {
 // Calls f.operator()<T>() with T = float or bfloat16:  dispatch(x.dtype(), [&]<class T> { ... });
 template <class F>
 decltype(auto) dispatch(DType dtype, F&& f) {
-  require(dtype == DType::F32 || dtype == DType::BF16, "this operation takes fp32 or bf16");
+  require(dtype == DType::F32 || dtype == DType::BF16, "this operation needs fp32 or bf16");
   if (dtype == DType::F32) return f.template operator()<float>();
   return f.template operator()<bfloat16>();
 }

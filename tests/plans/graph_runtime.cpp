@@ -23,7 +23,7 @@ void execute(Queue&, const ConvGraph& graph, const Operands& operands, void* wor
 }
 
 double seconds(Queue&, const std::function<void()>& work) {
-  require(!test::seconds_to_come.empty(), "nothing is timed on a described device");
+  require(!test::seconds_to_come.empty(), "a described device was asked to time something");
   work();
   const double next = test::seconds_to_come.front();
   test::seconds_to_come.pop_front();

@@ -28,7 +28,7 @@ void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, voi
 }
 
 double seconds(Queue&, const std::function<void()>&) {
-  throw Error(ErrorKind::Runtime, "nothing is timed on a described device");
+  throw Error(ErrorKind::Runtime, "a described device was asked to time something");
 }
 
 void* allocate(size_t bytes) {

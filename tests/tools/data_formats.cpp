@@ -170,7 +170,7 @@ TEST_CASE("VOC: malformed annotations are refused with file and line (fault)") {
   CHECK_THAT(refusal(voc(good, "../../etc/passwd\n")), Contains("train.txt:1: there is no annotation"));
   auto twice = voc(good);
   twice["classes.txt"] = "x\nx\n";
-  CHECK_THAT(refusal(twice), Contains("classes.txt: the class 'x' stands there twice"));
+  CHECK_THAT(refusal(twice), Contains("classes.txt: the class 'x' is listed twice"));
 }
 
 TEST_CASE("VOC: bad boxes are dropped and listed with file and line, or an error (fault)") {
@@ -232,7 +232,7 @@ TEST_CASE("CSV: malformed lines are refused with file and line (fault)") {
              Contains("train.csv:2: the path \"../a.png\" is refused"));
   CHECK_THAT(refusal(csv(good + "/etc/passwd,1,2,11,22,dog\n")),
              Contains("train.csv:2: the path \"/etc/passwd\" is refused"));
-  CHECK_THAT(refusal(csv(good, "dog,0\ndog,1\n")), Contains("classes.csv:2: the class 'dog' stands there twice"));
+  CHECK_THAT(refusal(csv(good, "dog,0\ndog,1\n")), Contains("classes.csv:2: the class 'dog' is listed twice"));
   CHECK_THAT(refusal(csv(good, "dog,0\ncat,0\n")), Contains("categories[1].id: 0 is already the id"));
   CHECK_THAT(refusal(csv(good, "dog,first\n")), Contains("classes.csv:1: expected name,id"));
   CHECK_THAT(refusal(csv(good, "dog\n")), Contains("classes.csv:1: expected name,id"));
@@ -321,7 +321,7 @@ TEST_CASE("YOLO: malformed files are refused with file and line (fault)") {
   CHECK_THAT(refusal(yolo(good, yaml + "names: 5\n")), Contains("data.yaml:3: names: expected a list"));
   CHECK_THAT(refusal(yolo(good, yaml + "names: {x: a}\n")),
              Contains("data.yaml:3: names: expected a class number, found x"));
-  CHECK_THAT(refusal(yolo(good, yaml + "names: [a, a]\n")), Contains("data.yaml:3: names: 'a' stands there twice"));
+  CHECK_THAT(refusal(yolo(good, yaml + "names: [a, a]\n")), Contains("data.yaml:3: names: 'a' is listed twice"));
   CHECK_THAT(refusal(yolo(good, yaml + "names: [a, b]\nnc: 3\n")),
              Contains("data.yaml:4: nc is 3, but there are 2 names"));
   CHECK_THAT(refusal(yolo(good, "train: [images/train, '']\nnames: [a]\n")),

@@ -46,7 +46,7 @@ Centred centred(const RetinaNet& model, const Outputs& outputs) {
 template <class Change>
 void change(RetinaNet& model, const std::string& name, const Change& to) {
   Parameter* parameter = model.parameters().find(name);
-  require(parameter != nullptr, "the network has a classification head");
+  require(parameter != nullptr, "the network has no classification head");
   std::vector<float> values = parameter->value.to_host<float>();
   for (size_t i = 0; i < values.size(); ++i) values[i] = to(values[i], i);
   parameter->value.upload(values);

@@ -347,7 +347,7 @@ void add_bench(CLI::App& app) {
   command->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
   command->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
   command->add_flag("--autotune", o->autotune,
-                    "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+                    "On a GPU: benchmark cuDNN and cuBLASLt algorithms once per layer and use the fastest");
   command
       ->add_option("--time-plans", o->time_plans,
                    "On a GPU: time the plans that cuDNN has for this layer, in its three passes, instead")

@@ -65,7 +65,7 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
   command.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   command.add_flag("--autotune", options.autotune,
-                   "On a GPU: time cuDNN's and cuBLASLt's candidates for each layer at first use");
+                   "On a GPU: benchmark cuDNN and cuBLASLt algorithms once per layer and use the fastest");
   command
       .add_option("--device", options.device,
                   "cpu, cuda or auto: the GPU, where there is one that has passed its check (fovea info --check-gpu)")

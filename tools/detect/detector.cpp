@@ -136,7 +136,7 @@ Detector::Report* Detector::enqueue(const BatchShape& shape, const std::vector<L
 
 Detector::Report* Detector::read_back(const DeviceDetections& found) {
   Queue& queue = model_.context().queue;
-  require(under_way_.size() < std::size(reports_), "a batch is read before the next but one is enqueued");
+  require(under_way_.size() < std::size(reports_), "two batches were enqueued before the first was read");
   auto& report = reports_[enqueued_++ % std::size(reports_)];
   if (!report || report->memory.bytes() < found.all.bytes())
     report = std::make_unique<Report>(queue.device(), found.all.bytes());

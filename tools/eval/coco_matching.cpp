@@ -42,7 +42,7 @@ constexpr uint32_t no_label = UINT32_MAX;
 template <class Entry>
 void distribute(std::span<const Entry> entries, const std::unordered_map<int64_t, uint32_t>& label_of,
                 Numbering& images, std::vector<CategoryPlaces>& places, std::vector<Place> CategoryPlaces::*list) {
-  require(entries.size() < UINT32_MAX, "fewer than 2^32 boxes");
+  require(entries.size() < UINT32_MAX, "2^32 boxes or more");
   std::vector<uint32_t> labels(entries.size()), counts(places.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     const auto found = label_of.find(entries[i].category_id);
@@ -191,7 +191,7 @@ std::vector<CategoryPlaces> by_category(std::span<const Category> categories, st
 MatchResult match(const CategoryPlaces& places, std::span<const GroundTruth> objects,
                   std::span<const Detection> detections, std::span<const double> thresholds,
                   std::span<const AreaRange> areas, int limit) {
-  require(!thresholds.empty() && thresholds.size() <= most_thresholds, "1 to 32 thresholds at once");
+  require(!thresholds.empty() && thresholds.size() <= most_thresholds, "not 1 to 32 thresholds at once");
   MatchResult result;
   result.areas.resize(areas.size());
   result.scores.reserve(places.detections.size());

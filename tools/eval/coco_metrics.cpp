@@ -178,7 +178,7 @@ double interpolated_precision(std::span<const int64_t> counted, int64_t objects)
 
 CocoMetrics coco_metrics(std::span<const Category> categories, std::span<const GroundTruth> objects,
                          std::span<const Detection> detections, const EvalSettings& settings) {
-  for (const Detection& detection : detections) require(detection.score == detection.score, "scores are numbers");
+  for (const Detection& detection : detections) require(detection.score == detection.score, "a score is NaN");
   const auto places = by_category(categories, objects, detections);
   std::vector<CategoryResult> results(categories.size(), CategoryResult(settings));
 #pragma omp parallel for schedule(dynamic)

@@ -64,8 +64,10 @@ class BmpReader {
 
   void check_form() const {
     if (compression_ == kJpeg || compression_ == kPng)
-      throw Error(ErrorKind::Data, fmt::format("{}: is a BMP around a {}, which is not read: save it as such",
-                                               printable(name_), compression_ == kJpeg ? "JPEG" : "PNG"));
+      throw Error(
+          ErrorKind::Data,
+          fmt::format("{}: BMP files with embedded {} data are not supported; save the image as {}", printable(name_),
+                      compression_ == kJpeg ? "JPEG" : "PNG", compression_ == kJpeg ? ".jpg" : ".png"));
     const bool plain = compression_ == kPlain && (bits_ == 1 || bits_ == 4 || bits_ == 8 || bits_ == 24);
     const bool masks = (compression_ == kPlain || compression_ == kMasks || compression_ == kMasksWithAlpha) &&
                        (bits_ == 16 || bits_ == 32);

@@ -95,7 +95,7 @@ bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string&
   jpeg_start_decompress(&info);
   require(info.output_width == static_cast<unsigned>(stored.image.width) &&
               info.output_height == static_cast<unsigned>(stored.image.height),
-          "libjpeg rounds a scaled size up");
+          "libjpeg rounded a scaled size otherwise than up");
   if (cmyk) reader.cmyk_row.resize(size_t{4} * info.output_width);
   while (info.output_scanline < info.output_height) {
     uint8_t* out = stored.image.rgb.data() + size_t{3} * info.output_width * info.output_scanline;

@@ -118,7 +118,7 @@ StoredImage decode_png(std::span<const uint8_t> bytes, const std::string& name, 
 
 std::vector<uint8_t> encode_png(const Image& image) {
   require(image.width > 0 && image.height > 0 && image.rgb.size() == size_t{3} * image.width * image.height,
-          "an image has its pixels");
+          "an image without all of its pixels");
   PngWriter writer;
   if (!write(writer, image)) throw Error(ErrorKind::Runtime, "cannot encode a PNG: " + writer.messages.error);
   return std::move(writer.bytes);

@@ -63,7 +63,7 @@ VP8StatusCode decode(std::span<const uint8_t> bytes, WebPDecoderConfig& config, 
 StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   StoredImage stored;
   WebPDecoderConfig config;
-  require(WebPInitDecoderConfig(&config) != 0, "libwebp is of the version that was compiled against");
+  require(WebPInitDecoderConfig(&config) != 0, "libwebp is of another version than was compiled against");
   VP8StatusCode status = WebPGetFeatures(bytes.data(), bytes.size(), &config.input);
   if (status != VP8_STATUS_OK) {
     report_damage(stored, "WebP", words(status), name, options);

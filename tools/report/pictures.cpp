@@ -66,7 +66,7 @@ void draw_boxes(Image& image, std::span<const LabelledBox> boxes) {
 }
 
 Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int cell_width) {
-  require(!pictures.empty() && columns > 0, "a contact sheet has pictures and columns");
+  require(!pictures.empty() && columns > 0, "a contact sheet without pictures or columns");
   constexpr int margin = 12, scale = 2;
   const Image& first = pictures[0].image;
   const int cell_height =

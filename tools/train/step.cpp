@@ -53,7 +53,7 @@ TrainingSteps::TrainingSteps(RetinaNet& model, Optimizer& optimizer, const Input
 TrainingSteps::~TrainingSteps() = default;
 
 void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate) {
-  require(under_way_.size() < std::size(reports_), "a step's result is read before the next but one is enqueued");
+  require(under_way_.size() < std::size(reports_), "two steps were enqueued before the first one's result was read");
   Context& context = model_.context();
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
   const RepeatedWork::Next next = step.work.next(context);

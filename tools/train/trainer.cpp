@@ -143,7 +143,7 @@ void Trainer::resume() {
   const SafetensorsFile file = folder_->newest_checkpoint();
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
-    throw Error(ErrorKind::Data, fmt::format("{}: it holds weights only; start from it with --init-from",
+    throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; use --init-from",
                                              printable(file.path().native())));
   const auto changes = differences(*info.config, config_);
   if (!changes.empty() && !options_.allow_config_change)

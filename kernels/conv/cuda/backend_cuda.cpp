@@ -75,7 +75,7 @@ class CudnnBackend final : public ConvBackend {
       return matmuls_->forward(queue, shape, dtype, args, rival);
     };
     if (takes_product(queue, call, product)) return;
-    require(args.relu_bits == nullptr, "bits of a ReLU are asked for where relu_bits_bytes() says that there are any");
+    require(args.relu_bits == nullptr, "ReLU bits were asked for where relu_bits_bytes() says that there are none");
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
   }
@@ -109,7 +109,7 @@ class CudnnBackend final : public ConvBackend {
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
     if (args.dbias == nullptr) return;
-    require(args.dy_channels == 0, "a bias gradient is of a dy without padding");
+    require(args.dy_channels == 0, "a bias gradient of a padded dy");
     dispatch(dtype, [&]<class T> {
       declare_pass<T>(queue, shape.output_count());
       column_sum(queue, way.form.y_rows(), shape.out_c, typed<T>(args.dy), args.dbias, args.accumulate);

@@ -169,7 +169,7 @@ class CsvReader : public DatasetReader {
         throw Error(ErrorKind::Data,
                     fmt::format("{}:{}: expected name,id with a whole number below 2^53 as id", file, record.line));
       if (!names.insert(record.fields[0]).second)
-        throw Error(ErrorKind::Data, fmt::format("{}:{}: the class '{}' stands there twice", file, record.line,
+        throw Error(ErrorKind::Data, fmt::format("{}:{}: the class '{}' is listed twice", file, record.line,
                                                  printable(record.fields[0])));
       list.push_back({*id, record.fields[0]});
     }

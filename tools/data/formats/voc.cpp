@@ -192,7 +192,7 @@ class VocReader : public DatasetReader {
         list.push_back({static_cast<int64_t>(list.size()) + 1, std::string(line)});
         if (!names.insert(list.back().name).second)
           throw Error(ErrorKind::Data,
-                      fmt::format("{}: the class '{}' stands there twice", printable(path.native()), printable(line)));
+                      fmt::format("{}: the class '{}' is listed twice", printable(path.native()), printable(line)));
       }
       return list;
     }

@@ -72,7 +72,7 @@ class YamlReader {
     const auto add = [&](int64_t id, const YAML::Node& name) {
       list.push_back({id, text(name, "names")});
       if (!seen.insert(list.back().name).second)
-        throw fail(name.Mark(), fmt::format("names: '{}' stands there twice", printable(list.back().name)));
+        throw fail(name.Mark(), fmt::format("names: '{}' is listed twice", printable(list.back().name)));
     };
     if (node.IsSequence()) {
       for (const auto& name : node) add(static_cast<int64_t>(list.size()), name);

@@ -69,7 +69,7 @@ Loader::Loader(const Dataset& dataset, const InputConfig& input, const LoaderOpt
       buckets_(options.training ? ShapeBuckets(dataset, input) : ShapeBuckets()),
       sampler_(options.seed, static_cast<uint32_t>(dataset.samples.size()),
                {buckets_.of_samples(), int64_t{options.batch} * options.share.ranks}) {
-  require(!dataset.samples.empty(), "a loader needs samples");
+  require(!dataset.samples.empty(), "a loader without samples");
   next_to_load_ = consumed_ = options.first_batch * options.batch;
   end_ = options.training ? (options.batches < 0 ? INT64_MAX : options.batches * options.batch)
                           : samples_of_rank(static_cast<int64_t>(dataset.samples.size()), options);
