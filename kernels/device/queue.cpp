@@ -269,6 +269,8 @@ void Queue::run_profiled(const char* name, const std::function<void()>& work) {
     return;
   }
   if (on_cuda()) return time_on_gpu(key, work);
+  if (timing_) return work();  // only the outermost of nested calls
+  const ScopedValue now(timing_, true);
   const auto start = std::chrono::steady_clock::now();
   work();
   auto& entry = profile_->entries[key];

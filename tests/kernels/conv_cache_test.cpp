@@ -1,10 +1,8 @@
 // What a Convolution keeps between calls, recording, and the same bits every time.
 #include "kernels/conv/conv.h"
 
-#include "kernels/conv/cpu/conv_passes_cpu.h"
 #include "tests/support/catch.h"
 #include "tests/support/seeded.h"
-#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -129,15 +127,4 @@ TEST_CASE("packed weights beyond the budget are freed, the least recently used f
     }
   convolution.set_weight_budget(0);
   CHECK(convolution.cached_bytes() == 0);
-}
-
-TEMPLATE_TEST_CASE("bias gradient determinism: the same bits for any number of threads", "[conv]", float, bfloat16) {
-  const int64_t rows = 1234;
-  const int channels = 37;
-  const auto dy = seeded_uniform<TestType>(rows * channels, 1);
-  check_same_bits_for_any_thread_count([&] {
-    std::vector<float> partial(kernels::bias_partial_count(rows, channels)), dbias(channels);
-    kernels::bias_gradient(dy.data(), rows, channels, false, partial.data(), dbias.data());
-    return dbias;
-  });
 }

@@ -1,5 +1,5 @@
 // The passes around cuDNN's convolutions against what they are meant to compute, element by element.
-#include "kernels/conv/cuda/conv_passes.h"
+#include "kernels/conv/conv_passes.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"

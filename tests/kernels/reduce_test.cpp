@@ -77,3 +77,16 @@ TEST_CASE("determinism: sums have the same bits for any number of threads", "[re
     return totals;
   });
 }
+
+TEMPLATE_TEST_CASE("determinism: column sums have the same bits for any number of threads", "[reduce]", float,
+                   bfloat16) {
+  const int64_t rows = 1234;
+  const int columns = 37;
+  const auto x = seeded_uniform<TestType>(rows * columns, 1);
+  check_same_bits_for_any_thread_count([&] {
+    TestQueue queue;
+    std::vector<float> sums(columns);
+    kernels::column_sum(queue, rows, columns, x.data(), sums.data(), /*accumulate=*/false);
+    return sums;
+  });
+}

@@ -1,10 +1,11 @@
 // The CPU's convolution: bf16 on CPUs without it, and the choice of the algorithm.
+#include "kernels/activation.h"
 #include "kernels/conv/backend.h"
-#include "kernels/conv/cpu/conv_passes_cpu.h"
 #include "kernels/conv/cpu/direct.h"
 #include "kernels/conv/cpu/onednn.h"
 #include "kernels/conv/cpu/winograd_conv.h"
 #include "kernels/conv/packed_weights.h"
+#include "kernels/reduce.h"
 
 namespace fovea::kernels {
 namespace {
@@ -27,9 +28,9 @@ bool cpu_has_bf16_matrices() {  // AMX: eight times the rate of fp32, which no s
 }
 
 // A bf16 tensor as fp32, for CPUs without bf16.
-std::vector<float> widened(const void* data, int64_t count) {
+std::vector<float> widened(Queue& queue, const void* data, int64_t count) {
   std::vector<float> wide(data ? count : 0);
-  if (data) widen(static_cast<const bfloat16*>(data), wide.data(), count);
+  if (data) cast(queue, count, static_cast<const bfloat16*>(data), wide.data());
   return wide;
 }
 
@@ -68,6 +69,11 @@ class OnednnBackend final : public ConvBackend {
   }
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) override {
     queue.submit("conv_backward_weight", [=, this, &queue] { run_backward_weight(queue, shape, dtype, args); });
+    if (args.dbias == nullptr) return;
+    dispatch(dtype, [&]<class T> {
+      column_sum(queue, int64_t{shape.batch} * shape.out_h() * shape.out_w(), shape.out_c,
+                 static_cast<const T*>(args.dy), args.dbias, args.accumulate);
+    });
   }
 
   void set_algorithm(ConvAlgorithm algorithm) override { algorithm_ = algorithm; }
@@ -109,25 +115,27 @@ class OnednnBackend final : public ConvBackend {
   }
 
   void forward_widened(Queue& queue, const ConvShape& shape, const ConvForward& args) {
-    const auto x = widened(args.x, shape.input_count()), w = widened(args.weights.data, shape.weight_count());
-    auto y = args.add ? widened(args.add, shape.output_count()) : std::vector<float>(shape.output_count());
+    const auto x = widened(queue, args.x, shape.input_count()),
+               w = widened(queue, args.weights.data, shape.weight_count());
+    auto y = args.add ? widened(queue, args.add, shape.output_count()) : std::vector<float>(shape.output_count());
     const float* add = args.add ? y.data() : nullptr;
     run_forward(queue, shape, DType::F32, {x.data(), {w.data()}, args.bias, add, args.relu, y.data()});
-    narrow(y.data(), static_cast<bfloat16*>(args.y), shape.output_count());
+    cast(queue, shape.output_count(), y.data(), static_cast<bfloat16*>(args.y));
   }
 
   void backward_data_widened(Queue& queue, const ConvShape& shape, const ConvBackwardData& args) {
-    const auto dy = widened(args.dy, shape.output_count()), w = widened(args.weights.data, shape.weight_count());
-    const auto mask = widened(args.relu_mask, shape.input_count());
-    auto dx = args.accumulate ? widened(args.dx, shape.input_count()) : std::vector<float>(shape.input_count());
+    const auto dy = widened(queue, args.dy, shape.output_count()),
+               w = widened(queue, args.weights.data, shape.weight_count());
+    const auto mask = widened(queue, args.relu_mask, shape.input_count());
+    auto dx = args.accumulate ? widened(queue, args.dx, shape.input_count()) : std::vector<float>(shape.input_count());
     run_backward_data(queue, shape, DType::F32,
                       {dy.data(), {w.data()}, args.relu_mask ? mask.data() : nullptr, args.accumulate, dx.data()});
-    narrow(dx.data(), static_cast<bfloat16*>(args.dx), shape.input_count());
+    cast(queue, shape.input_count(), dx.data(), static_cast<bfloat16*>(args.dx));
   }
 
   void backward_weight_widened(Queue& queue, const ConvShape& shape, const ConvBackwardWeight& args) {
-    const auto x = widened(args.x, shape.input_count()), dy = widened(args.dy, shape.output_count());
-    run_backward_weight(queue, shape, DType::F32, {x.data(), dy.data(), args.accumulate, args.dweight, args.dbias});
+    const auto x = widened(queue, args.x, shape.input_count()), dy = widened(queue, args.dy, shape.output_count());
+    run_backward_weight(queue, shape, DType::F32, {x.data(), dy.data(), args.accumulate, args.dweight});
   }
 
   ConvAlgorithm algorithm_;

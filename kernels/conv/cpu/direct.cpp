@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/conv/cpu/conv_passes_cpu.h"
+#include "kernels/conv/conv_passes.h"
 #include "kernels/device/scratch.h"
 
 namespace fovea::kernels {
@@ -185,10 +185,11 @@ void DirectConvolution::backward_data(Queue& queue, const ConvShape& shape, DTyp
                  {DNNL_ARG_WEIGHTS, onednn::memory(p.weights, pack(p, args.weights, pack_scratch(scratch)))},
                  {DNNL_ARG_DIFF_SRC, onednn::memory(p.x, dx)},
                  {DNNL_ARG_SCRATCHPAD, onednn::memory(p.scratchpad, pad(scratch))}});
+  if (!apart && args.relu_mask == nullptr) return;
   dispatch(dtype, [&]<class T> {
     const auto finish = [&](auto* value) {
-      finish_gradient(value, static_cast<const T*>(args.relu_mask), args.accumulate, static_cast<T*>(args.dx),
-                      shape.input_count());
+      finish_gradient(queue, shape.input_count() / shape.in_c, shape.in_c, shape.in_c, value,
+                      static_cast<const T*>(args.relu_mask), args.accumulate, static_cast<T*>(args.dx));
     };
     apart ? finish(static_cast<const float*>(dx)) : finish(static_cast<const T*>(dx));
   });
@@ -198,7 +199,6 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
                                         const ConvBackwardWeight& args) {
   const Primitive& p =
       primitive({.pass = ConvPass::BackwardWeight, .shape = shape, .dtype = dtype, .accumulate = args.accumulate});
-  const int64_t rows = int64_t{shape.batch} * shape.out_h() * shape.out_w();
   const onednn::Reorder* const reorders[] = {&p.reorder_x, &p.reorder_y, &p.pack};
   size_t pad_bytes = p.scratchpad.get_size();
   for (const auto* reorder : reorders) pad_bytes = std::max(pad_bytes, reorder->scratchpad.get_size());
@@ -207,7 +207,6 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   const auto x = scratch.add<char>(p.reorder_x.needed ? p.x.get_size() : 0);
   const auto dy = scratch.add<char>(p.reorder_y.needed ? p.y.get_size() : 0);
   const auto packed = scratch.add<char>(p.pack.needed ? p.weights.get_size() : 0);
-  const auto partial = scratch.add<float>(args.dbias ? bias_partial_count(rows, shape.out_c) : 0);
   scratch.allocate(queue);
   if (p.reorder_x.needed) p.reorder_x(args.x, x(scratch), pad(scratch));
   if (p.reorder_y.needed) p.reorder_y(args.dy, dy(scratch), pad(scratch));
@@ -220,10 +219,6 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
                                    {DNNL_ARG_DIFF_WEIGHTS, onednn::memory(p.weights, dweight)},
                                    {DNNL_ARG_SCRATCHPAD, onednn::memory(p.scratchpad, pad(scratch))}});
   if (p.pack.needed) p.pack(dweight, args.dweight, pad(scratch));
-  if (args.dbias == nullptr) return;
-  dispatch(dtype, [&]<class T> {
-    bias_gradient(static_cast<const T*>(args.dy), rows, shape.out_c, args.accumulate, partial(scratch), args.dbias);
-  });
 }
 
 std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {

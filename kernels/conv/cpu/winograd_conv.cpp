@@ -4,7 +4,6 @@
 
 #include <type_traits>
 
-#include "kernels/conv/cpu/conv_passes_cpu.h"
 #include "kernels/conv/cpu/winograd_strided.h"
 #include "kernels/conv/cpu/winograd_tiles.h"
 #include "kernels/device/scratch.h"
@@ -329,7 +328,6 @@ void WinogradConvolution::backward_data(Queue& queue, const ConvShape& s, DType 
 
 void WinogradConvolution::backward_weight(Queue& queue, const ConvShape& shape, DType dtype,
                                           const ConvBackwardWeight& args) {
-  const int64_t rows = int64_t{shape.batch} * shape.out_h() * shape.out_w();
   dispatch_method(dtype, shape.stride, [&]<class T, class Method> {
     const T* dy = static_cast<const T*>(args.dy);
     const WeightGradient<T, Method> gradient{shape, static_cast<const T*>(args.x), dy, args.accumulate, args.dweight};
@@ -337,10 +335,8 @@ void WinogradConvolution::backward_weight(Queue& queue, const ConvShape& shape, 
     const auto transformed = scratch.add<float>(Method::products * gradient.inputs.point);
     const auto transformed_gradient = scratch.add<float>(Method::products * gradient.gradients.point);
     const auto products = scratch.add<float>(omp_get_max_threads() * Method::products * gradient.point);
-    const auto partial = scratch.add<float>(args.dbias ? bias_partial_count(rows, shape.out_c) : 0);
     scratch.allocate(queue);
     gradient.run(transformed(scratch), transformed_gradient(scratch), products(scratch));
-    if (args.dbias) bias_gradient(dy, rows, shape.out_c, args.accumulate, partial(scratch), args.dbias);
   });
 }
 

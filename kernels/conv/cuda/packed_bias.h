@@ -1,6 +1,6 @@
 // Packed forms of weights on the GPU (PackedWeights::get), and the bias in the dtype of the activations, kept alike.
 #pragma once
-#include "kernels/conv/cuda/conv_passes.h"
+#include "kernels/conv/conv_passes.h"
 #include "kernels/conv/packed_weights.h"
 
 namespace fovea::kernels {

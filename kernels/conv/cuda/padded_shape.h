@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/conv/cuda/conv_passes.h"
+#include "kernels/conv/conv_passes.h"
 #include "kernels/conv/cuda/packed_bias.h"
 
 namespace fovea::kernels {

@@ -1,6 +1,6 @@
 // Padding, cropping and space-to-depth around cuDNN's convolutions (conv_passes.h says what each computes). All are
 // memory-bound: 16 bytes are written at a time, and each element is read once.
-#include "kernels/conv/cuda/conv_passes.h"
+#include "kernels/conv/conv_passes.h"
 
 #include "kernels/launch/launch.h"
 #include "kernels/launch/math.h"
@@ -368,6 +368,7 @@ template void pad_channels(Queue&, int64_t, int64_t, int, int, const bfloat16*, 
 template void finish_gradient(Queue&, int64_t, int, int, const float*, const float*, bool, float*);
 template void finish_gradient(Queue&, int64_t, int, int, const bfloat16*, const bfloat16*, bool, bfloat16*);
 template void finish_gradient(Queue&, int64_t, int, int, const bfloat16*, const float*, bool, float*);
+template void finish_gradient(Queue&, int64_t, int, int, const float*, const bfloat16*, bool, bfloat16*);
 template void finish_forward(Queue&, int64_t, int, int, const bfloat16*, const bfloat16*, const bfloat16*, bool,
                              bfloat16*);
 #define INSTANTIATE(T)                                                                                 \

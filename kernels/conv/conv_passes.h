@@ -1,6 +1,7 @@
-// The passes around a convolution on the GPU: what cuDNN's kernels leave to others. They bring tensors into the layout
-// that its tensor-core kernels take (channels in multiples of 8) and their results back, in one pass each, and add
-// gradients where cuDNN cannot. From and To are float or bfloat16; arithmetic is in fp32, one rounding at the end.
+// The passes around a convolution: what the kernels of cuDNN and oneDNN leave to others. They bring tensors into the
+// layout that a GPU's tensor cores take (channels in multiples of 8) and their results back, in one pass each, and add
+// gradients where the library cannot. From and To are float or bfloat16; arithmetic is in fp32, one rounding at the
+// end.
 #pragma once
 #include <cstdint>
 
