@@ -4,7 +4,7 @@
 # the GPU round alike and integer decisions (matching, NMS) fall alike; no fast-math (NaN and infinity keep their meaning);
 # no errno and no trapping from math functions, without which nothing is vectorised.
 set(FOVEA_MARCH "native" CACHE STRING "CPU instruction set of the build: native, x86-64-v3, x86-64-v4 ...")
-option(FOVEA_WERROR "Warnings are errors (scripts/test, CI)" OFF)
+option(FOVEA_WERROR "Warnings are errors (scripts/test --werror)" OFF)
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined or thread")
 
 set(FOVEA_HOST_FLAGS -march=${FOVEA_MARCH} -ffp-contract=off -fno-math-errno -fno-trapping-math

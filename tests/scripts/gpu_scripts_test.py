@@ -132,6 +132,16 @@ class GpuScripts(unittest.TestCase):
         self.assertEqual(machine.fovea(), [])
         self.assertIn("ctest --preset cuda --no-tests=error", machine.calls())
 
+    def test_warnings_are_errors_for_every_build_of_the_tests_that_asks_for_it(self):
+        for arguments, presets, option in (([], ["release", "cuda"], ""),
+                                           (["--werror"], ["release", "cuda"], " -DFOVEA_WERROR=ON"),
+                                           (["asan", "--werror"], ["asan"], " -DFOVEA_WERROR=ON")):
+            machine = self.machine()
+            code, out, err = machine.run("test", *arguments)
+            self.assertEqual((code, err), (0, ""), out)
+            self.assertEqual([call for call in machine.calls() if call.startswith("cmake --preset")],
+                             [f"cmake --preset {preset} -DFOVEA_TESTS=ON{option}" for preset in presets])
+
 
 if __name__ == "__main__":
     unittest.main()
