@@ -11,6 +11,7 @@ std::vector<ConvTrace> traced_layers(Context& context, RetinaNet& model, const S
     model.forward(tape, context.empty(images, context.activation_dtype));
   });
   context.trace = nullptr;
+  model.parameters().touch();  // what the recording would have made of the weights was not made
   return layers;
 }
 

@@ -7,7 +7,7 @@
 namespace fovea {
 
 // Of one forward pass over `images` ([N, H, W, 3]), in order; `training`: with the gradients that backward would
-// compute. The pass is recorded, which runs no arithmetic.
+// compute. The pass is recorded, which runs no arithmetic, and leaves the network as it was.
 std::vector<ConvTrace> traced_layers(Context& context, RetinaNet& model, const Shape& images, bool training);
 
 }  // namespace fovea

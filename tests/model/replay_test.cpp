@@ -1,5 +1,6 @@
 // A whole training step through the queue: recorded once and replayed, it does what eager steps do, bit for bit.
 #include "engine/optimizer.h"
+#include "model/trace.h"
 #include "tests/model/golden_network.h"
 #include "tests/support/catch.h"
 
@@ -51,4 +52,16 @@ TEST_CASE("training memory is flat: after the first step nothing more is taken f
   for (int i = 0; i < 50; ++i) step(net, optimizer);
   CHECK(net.context.memory.statistics().reserved == before.reserved);
   CHECK(net.context.memory.statistics().total == before.total);
+}
+
+TEST_CASE("a network whose layers were listed trains as one that was left alone", "[replay]") {
+  const auto trained = [](bool listed) {
+    GoldenNetwork net("narrow_bottleneck");  // its frozen norms are folded into the weights
+    if (listed) REQUIRE(!traced_layers(net.context, net.model, net.images.shape(), /*training=*/true).empty());
+    Optimizer optimizer(net.context, net.model.parameters(), {});
+    optimizer.set_learning_rate(0.003);
+    step(net, optimizer);
+    return net.model.parameters().trained_values().to_host<float>();
+  };
+  CHECK(trained(true) == trained(false));
 }
