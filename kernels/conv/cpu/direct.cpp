@@ -115,7 +115,7 @@ DirectConvolution::Primitive DirectConvolution::make(const Key& key) {
     return make_backward_weight(key, blocked ? Descs(key.shape, type, memory::format_tag::any) : nhwc);
   }
   Primitive p = key.pass == ConvPass::Forward ? make_forward(key, nhwc) : make_backward_data(key, nhwc);
-  p.form = padded_shape(p.weights);
+  p.layout = layout_number(p.weights);
   return p;
 }
 
@@ -134,11 +134,11 @@ const DirectConvolution::Primitive& DirectConvolution::primitive(Key key) {
   }
 }
 
-int DirectConvolution::padded_shape(const memory::desc& packed) {
-  for (size_t i = 0; i < forms_.size(); ++i)
-    if (forms_[i] == packed) return static_cast<int>(i);
-  forms_.push_back(packed);
-  return static_cast<int>(forms_.size()) - 1;
+int DirectConvolution::layout_number(const memory::desc& packed) {
+  for (size_t i = 0; i < layouts_.size(); ++i)
+    if (layouts_[i] == packed) return static_cast<int>(i);
+  layouts_.push_back(packed);
+  return static_cast<int>(layouts_.size()) - 1;
 }
 
 size_t DirectConvolution::pack_scratch_bytes(const Primitive& p, const ConvWeights& weights) {
@@ -149,12 +149,16 @@ size_t DirectConvolution::pack_scratch_bytes(const Primitive& p, const ConvWeigh
 // The weights in the primitive's layout. `scratch` has pack_scratch_bytes().
 const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weights, char* scratch) {
   if (!p.pack.needed) return weights.data;
-  return packed_.get(weights, p.form, p.weights.get_size(), scratch + p.pack.scratchpad.get_size(),
+  return packed_.get(weights, p.layout, p.weights.get_size(), scratch + p.pack.scratchpad.get_size(),
                      [&](void* packed) { p.pack(weights.data, packed, scratch); });
 }
 
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
-  const Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
+  Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
+  if (add == Add::Other && shape.groups > 1) {  // which oneDNN 2.6 reads at wrong places where groups are small
+    std::memcpy(args.y, args.add, static_cast<size_t>(shape.output_count()) * size_of(dtype));
+    add = Add::InPlace;
+  }
   const Primitive& p = primitive({ConvPass::Forward, shape, dtype, args.bias != nullptr, add, args.relu});
   Scratch scratch;
   const auto pad = scratch.add<char>(p.scratchpad.get_size());

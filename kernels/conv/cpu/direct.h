@@ -41,7 +41,7 @@ class DirectConvolution {
     dnnl::memory::desc x, weights, bias, y, scratchpad;  // x, weights, y: or their gradients
     onednn::Reorder reorder_x, reorder_y;                // from NHWC
     onednn::Reorder pack;                                // from OHWI; for the weight gradient to OHWI
-    int form = -1;                                       // of the packed weights
+    int layout = -1;                                     // of the packed weights
     std::string implementation;
   };
   struct Descs;
@@ -51,13 +51,13 @@ class DirectConvolution {
   static Primitive make_backward_data(const Key& key, const Descs& descs);
   static Primitive make_backward_weight(const Key& key, const Descs& descs);
   Primitive make(const Key& key);
-  int padded_shape(const dnnl::memory::desc& packed);
+  int layout_number(const dnnl::memory::desc& packed);
   const void* pack(const Primitive& primitive, const ConvWeights& weights, char* scratch);
   static size_t pack_scratch_bytes(const Primitive& primitive, const ConvWeights& weights);
 
   PackedWeights& packed_;
   std::map<Key, Primitive> primitives_;
-  std::vector<dnnl::memory::desc> forms_;  // packed layouts seen, numbered
+  std::vector<dnnl::memory::desc> layouts_;  // packed layouts seen, numbered
 };
 
 }  // namespace fovea::kernels
