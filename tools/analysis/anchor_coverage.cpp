@@ -9,7 +9,7 @@
 namespace fovea {
 
 AnchorGrid grid_of(int width, int height, const InputConfig& input) {
-  const Size size = resized({height, width}, input.short_side.back(), input.long_side);
+  const Size2d size = resized({height, width}, input.short_side.back(), input.long_side);
   const auto padded = [&](int side) { return round_up(side, input.pad_to); };
   AnchorGrid grid{.image = {padded(size.height), padded(size.width)}, .levels = {}};
   Size2d level = grid.image;
@@ -28,7 +28,7 @@ ScaledBoxes boxes_at_size(const Dataset& dataset, const InputConfig& input) {
   for (size_t s = 0; s < dataset.samples.size(); ++s) {
     const Sample& sample = dataset.samples[s];
     const AnchorGrid grid = grid_of(sample.width, sample.height, input);
-    const Size size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
+    const Size2d size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
     const double x = static_cast<double>(size.width) / sample.width,
                  y = static_cast<double>(size.height) / sample.height;
     const auto known = std::find(scaled.grids.begin(), scaled.grids.end(), grid);

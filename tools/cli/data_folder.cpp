@@ -74,7 +74,7 @@ void require_outside(const fs::path& out, const fs::path& data) {
 }
 
 BoxSides sides_at_size(const Object& object, const Sample& sample, const InputConfig& input) {
-  const Size size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
+  const Size2d size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
   return {double{object.x2 - object.x1} * size.width / sample.width,
           double{object.y2 - object.y1} * size.height / sample.height};
 }

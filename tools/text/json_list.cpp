@@ -91,9 +91,10 @@ void JsonParts::join(const Part& part) {
 JsonInput JsonParts::input(const Part& part) const {
   std::vector<uint8_t> bytes;
   bytes.reserve(part.text.size() + 2 + simdjson::SIMDJSON_PADDING);
-  if (!part.first) bytes.push_back('[');
-  bytes.insert(bytes.end(), part.text.begin(), part.text.end());
-  if (!part.last) bytes.push_back(']');
+  for (const std::string_view text :
+       {std::string_view(part.first ? "" : "["), part.text, std::string_view(part.last ? "" : "]")}) {
+    bytes.insert(bytes.end(), text.begin(), text.end());
+  }
   return {name_, std::move(bytes), part.first_byte - (part.first ? 0 : 1)};
 }
 

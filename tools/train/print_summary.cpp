@@ -11,7 +11,7 @@ namespace {
 int64_t boxes_under_a_pixel(const Dataset& dataset, const InputConfig& input) {
   int64_t count = 0;
   for (const Sample& sample : dataset.samples) {
-    const Size size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
+    const Size2d size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
     const float y = static_cast<float>(size.height) / static_cast<float>(sample.height);
     const float x = static_cast<float>(size.width) / static_cast<float>(sample.width);
     for (const Object& o : sample.objects) count += (o.x2 - o.x1) * x < 1 || (o.y2 - o.y1) * y < 1 ? 1 : 0;
