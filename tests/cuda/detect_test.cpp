@@ -3,6 +3,7 @@
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/detection_scene.h"
+#include "tests/support/scoped.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -27,10 +28,9 @@ TEST_CASE(
     Detector eager(scene.model, scene.config.input, batch);
     const auto expected = scene.detect(eager, 20);
     REQUIRE(expected[19].size() > 10);
-    standin::set_adverse_order(true);
+    const Scoped order(standin::set_adverse_order, true);
     Detector detector(scene.model, scene.config.input, batch);
     for (int times = 0; times < 3; ++times) CHECK(same_boxes(scene.detect(detector, 20), expected));
-    standin::set_adverse_order(false);
   }
 }
 

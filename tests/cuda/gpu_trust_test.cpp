@@ -9,6 +9,7 @@
 #include "tools/device/smoke.h"
 #include "tools/text/file.h"
 #if defined(FOVEA_STANDIN_NCCL)
+#include "tests/support/scoped.h"
 #include "tests/support/training_ranks.h"
 #endif
 
@@ -158,8 +159,8 @@ TEST_CASE("standin: info --check-gpu checks again, says each check, and decides 
 
 TEST_CASE("standin: the checks pass in fp32 and bf16, in whatever order the device works", "[standin][check]") {
   const auto [major, minor, dtype] = GENERATE(std::tuple{7, 5, "fp32"}, std::tuple{8, 0, "bf16"});
-  standin::set_capability(major, minor);
-  standin::set_adverse_order(true);
+  const Scoped capability(standin::set_capability, {major, minor});
+  const Scoped order(standin::set_adverse_order, true);
   for (const SmokeCheck& check : smoke_checks()) {
     CAPTURE(check.name);
     std::string figures;
@@ -167,8 +168,6 @@ TEST_CASE("standin: the checks pass in fp32 and bf16, in whatever order the devi
     if (check.name.find("suppression") == std::string::npos)
       CHECK_THAT(figures, Contains(check.name.ends_with("fp32") ? "fp32" : dtype));
   }
-  standin::set_adverse_order(false);
-  standin::set_capability(9, 0);
 }
 
 TEST_CASE("standin: --device cuda goes without a check, whatever one has said", "[standin][check]") {
@@ -255,8 +254,8 @@ TEST_CASE("standin: a check that hangs is ended at its limit, and has failed", "
 namespace {
 
 // Two ranks by --device auto, each with words for its environment.
-std::vector<ProcessResult> two_ranks(const RankBench& bench, const std::vector<std::string>& environments) {
-  const auto arguments = bench.arguments("run", {"train.steps=1"});
+std::vector<ProcessResult> two_ranks(const RankTrainings& trainings, const std::vector<std::string>& environments) {
+  const auto arguments = trainings.arguments("run", {"train.steps=1"});
   return TcpRanks(2, {[&](int) { return arguments; },
                       [&](int rank) {
                         return fmt::format("exec env FOVEA_NCCL={} FOVEA_STANDIN_DEVICES=2 {} {} \"$@\"",
@@ -270,9 +269,9 @@ std::vector<ProcessResult> two_ranks(const RankBench& bench, const std::vector<s
 
 TEST_CASE("standin: of ranks that start together on an unchecked GPU one checks it, and all use it",
           "[standin][check][rank]") {
-  const RankBench bench;
-  const std::string cache = "XDG_CACHE_HOME=" + bench.run("cache").string();
-  const auto results = two_ranks(bench, {cache, cache});
+  const RankTrainings trainings;
+  const std::string cache = "XDG_CACHE_HOME=" + trainings.run("cache").string();
+  const auto results = two_ranks(trainings, {cache, cache});
   std::string said;
   for (const ProcessResult& result : results) {
     CAPTURE(result.err);
@@ -285,10 +284,10 @@ TEST_CASE("standin: of ranks that start together on an unchecked GPU one checks 
 
 TEST_CASE("standin: ranks of which one has failed its check end with one line of what differs",
           "[standin][check][rank][fault]") {
-  const RankBench bench;
+  const RankTrainings trainings;
   const auto results =
-      two_ranks(bench, {"XDG_CACHE_HOME=" + bench.run("cache_0").string(),
-                        "FOVEA_STANDIN_SKIP=FocalLoss XDG_CACHE_HOME=" + bench.run("cache_1").string()});
+      two_ranks(trainings, {"XDG_CACHE_HOME=" + trainings.run("cache_0").string(),
+                            "FOVEA_STANDIN_SKIP=FocalLoss XDG_CACHE_HOME=" + trainings.run("cache_1").string()});
   CAPTURE(results[0].err, results[1].err);
   CHECK(results[0].exit_code == 2);
   CHECK(results[1].exit_code == 2);

@@ -10,6 +10,7 @@
 #include "tests/standin/cublaslt.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
+#include "tests/support/scoped.h"
 #include "tools/config/config.h"
 
 using namespace fovea;
@@ -90,7 +91,7 @@ TEST_CASE("standin: fault: the training whose calls are made to fail has product
 
 TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weight gradient that is one",
           "[standin][cublaslt]") {
-  standin::set_dry(true);
+  const test::Scoped dry(standin::set_dry, true);
   const Config config = preset("torchvision");
   Context context(DeviceKind::Cuda, Precision::BF16);
   RetinaNet model(context, config.model, 0);
@@ -137,5 +138,4 @@ TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weig
     return p.epilogue == CUBLASLT_EPILOGUE_DRELU && p.beta == 0;
   });
   CHECK(adding + adding_nothing + weights + strided == static_cast<int64_t>(products.size()));
-  standin::set_dry(false);
 }

@@ -4,6 +4,7 @@
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/detection_scene.h"
+#include "tests/support/scoped.h"
 #include "tools/train/step.h"
 #include "tools/train/training_memory.h"
 
@@ -78,13 +79,12 @@ TEST_CASE("standin: where memory does not suffice for recordings a detection goe
     Run result;
     DetectionScene scene(DeviceKind::Cuda);
     standin::reset_report();
-    standin::set_memory(limit);
+    const Scoped memory(standin::set_memory, limit);
     scene.context.recordings.set_notice([&] { ++result.notices; });
     if (!record) scene.context.recordings.give_up();
     Detector detector(scene.model, scene.config.input, 4);
     for (int times = 0; times < 3; ++times) result.boxes = scene.detect(detector, 20);
     result.peak = standin::report().peak_memory;
-    standin::set_memory(all);
     return result;
   };
   const Run recorded = run(all, true), eager = run(all, false);
@@ -114,8 +114,7 @@ TEST_CASE("standin: memory that recordings had serves all work once they are giv
   for (int i = 0; i < 2; ++i) work.run(context, body);
   REQUIRE(work.recorded());
   REQUIRE(context.memory.statistics().recorded == kSegment);
-  const int64_t all = standin::memory();
-  standin::set_memory(standin::report().memory);  // not a byte is left
+  const Scoped memory(standin::set_memory, standin::report().memory);  // not a byte is left
   const auto allocate = [&](size_t bytes) { return context.memory.allocate(bytes, MemoryUse::Data); };
   for (int i = 0; i < 3; ++i) {
     void* const given = allocate(kSegment / 2);
@@ -127,7 +126,6 @@ TEST_CASE("standin: memory that recordings had serves all work once they are giv
   CHECK(context.memory.statistics().recorded == 0);
   CHECK(context.memory.statistics().reserved == kSegment);
   CHECK_THROWS_WITH(allocate(2 * kSegment), Contains("out of memory"));
-  standin::set_memory(all);
 }
 
 TEST_CASE(
@@ -240,7 +238,7 @@ std::string refusal(const Config& config, const BatchShape& shape) {
 
 TEST_CASE("standin: what a training is said to need is what it takes, for several networks and batches",
           "[standin][memory]") {
-  standin::set_dry(true);
+  const Scoped dry(standin::set_dry, true);
   fmt::print("training steps:\n{:>12}{:>7}{:>7}{:>12}{:>12}\n", "preset", "", "batch", "taken MiB", "bound MiB");
   for (const Case& network : kCases)
     for (const Precision precision : {Precision::F32, Precision::BF16})
@@ -265,16 +263,14 @@ TEST_CASE("standin: what a training is said to need is what it takes, for severa
         CHECK(taken <= bound);
         CHECK(bound < 2 * taken);  // so that it says something
       }
-  standin::set_dry(false);
 }
 
 TEST_CASE("standin: the batch that is named fits, and one image more does not", "[standin][memory]") {
-  standin::set_dry(true);
-  const int64_t all = standin::memory();
+  const Scoped dry(standin::set_dry, true);
   const Case network{"r18", 512};
   const Config config = config_of(network, Precision::F32);
   const int64_t memory = 2 * static_cast<int64_t>(measured(config, shape_of(network, 1), /*record=*/false));
-  standin::set_memory(memory);
+  const Scoped limit(standin::set_memory, memory);
   const std::string said = refusal(config, shape_of(network, 16));
   const int largest = named_batch(said);
   CAPTURE(memory, said);
@@ -283,6 +279,4 @@ TEST_CASE("standin: the batch that is named fits, and one image more does not", 
   standin::set_memory(memory - memory / 64);  // what the named one leaves
   CHECK_FALSE(refusal(config, shape_of(network, largest + 1)).empty());
   CHECK_THROWS_WITH(measured(config, shape_of(network, largest + 1), false), Contains("out of memory"));
-  standin::set_memory(all);
-  standin::set_dry(false);
 }

@@ -1,8 +1,6 @@
 // Collectives on a GPU's memory: the engine's calls of NCCL, and what the stand-in for it holds them to. The ranks are
 // threads of this process, each on a device of its own.
 #if defined(FOVEA_STANDIN_NCCL)
-#include <stdlib.h>
-
 #include <atomic>
 
 #include "kernels/activation.h"
@@ -11,7 +9,9 @@
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/ranks.h"
+#include "tests/support/scoped.h"
 #include "tests/support/seeded.h"
+#include "tests/support/variable.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -50,9 +50,9 @@ struct Rank {
 };
 
 std::vector<std::string> run_gpu_ranks(int size, const std::function<void(Rank&)>& work, double timeout = 30) {
-  setenv("FOVEA_NCCL", FOVEA_STANDIN_NCCL, 1);
-  standin::set_devices(size);
-  const auto thrown = run_ranks(
+  const Variable library("FOVEA_NCCL", FOVEA_STANDIN_NCCL);
+  const Scoped devices(standin::set_devices, size);
+  return run_ranks(
       size,
       [&](Communicator& communicator) {
         use_gpu(communicator.rank());
@@ -63,8 +63,6 @@ std::vector<std::string> run_gpu_ranks(int size, const std::function<void(Rank&)
         communicator.leave();
       },
       timeout);
-  standin::set_devices(1);
-  return thrown;
 }
 
 }  // namespace
@@ -142,7 +140,8 @@ TEST_CASE("standin: rank sums on GPUs are recorded, beside the queue and in it, 
 }
 
 TEST_CASE("standin: rank sums in several queues follow one another in the order of their calls", "[standin][rank]") {
-  standin::set_adverse_order(true);  // what is waited for last is done last, unless it must come first
+  const Scoped order(standin::set_adverse_order,
+                     true);  // what is waited for last is done last, unless it must come first
   std::vector<std::vector<float>> sums(2);
   CHECK(run_gpu_ranks(2, [&](Rank& rank) {
           Queue other(DeviceKind::Cuda);
@@ -154,7 +153,6 @@ TEST_CASE("standin: rank sums in several queues follow one another in the order 
           other.synchronize("the test");
           sums[static_cast<size_t>(rank.ranks.rank())] = rank.get(data, 3);
         }) == nothing_thrown(2));
-  standin::set_adverse_order(false);
   for (const auto& own : sums) CHECK(own == std::vector<float>{2, 4, 6});
 }
 
@@ -215,7 +213,8 @@ TEST_CASE("standin: fault: watched work that a rank takes no part in ends by the
 
 TEST_CASE("standin: fault: a rank that does not answer keeps nobody from freeing a GPU's memory",
           "[standin][rank][fault]") {
-  standin::set_adverse_order(true);  // the sum is under way, and waited for when the memory is freed
+  const Scoped order(standin::set_adverse_order,
+                     true);  // the sum is under way, and waited for when the memory is freed
   std::atomic<bool> over = false;
   const auto start = std::chrono::steady_clock::now();
   const auto passed = [&] { return std::chrono::steady_clock::now() - start; };
@@ -237,32 +236,36 @@ TEST_CASE("standin: fault: a rank that does not answer keeps nobody from freeing
         while (!over && passed() < std::chrono::seconds(15)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
       },
       1);
-  standin::set_adverse_order(false);
   CHECK(thrown[0] == "rank 1 did not answer within 1 s");
   CHECK(passed() < std::chrono::seconds(10));
 }
 
 TEST_CASE("standin: watched work of ranks that takes longer than the time-out, but moves on, goes on",
           "[standin][rank]") {
-  std::vector<float> results(2);
+  constexpr double kTimeout = 1;
+  std::vector<int> sums(2);
   CHECK(run_gpu_ranks(
             2,
             [&](Rank& rank) {
-              float* data = rank.put(std::vector<float>{1});
-              rank.ranks.watched(rank.queue, "four sums", [&] {
-                for (int i = 0; i < 4; ++i) {
-                  rank.ranks.all_reduce_sum(rank.queue, data, 1);
-                  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+              auto* more = rank.put(std::vector<int32_t>(1));
+              const auto start = std::chrono::steady_clock::now();
+              rank.ranks.watched(rank.queue, "many sums", [&] {
+                for (int32_t all = 1; all != 0; ++sums[static_cast<size_t>(rank.ranks.rank())]) {
+                  all = seconds_since(start) < 2 * kTimeout ? 1 : 0;
+                  rank.queue.copy(more, &all, sizeof(all));
+                  rank.ranks.all_reduce_sum(rank.queue, more, 1);
+                  all = rank.get(more, 1)[0];
                 }
               });
               rank.ranks.check();
-              results[static_cast<size_t>(rank.ranks.rank())] = rank.get(data, 1)[0];
             },
-            1) == nothing_thrown(2));
-  CHECK(results == std::vector<float>{16, 16});
+            kTimeout) == nothing_thrown(2));
+  CHECK(sums[0] > 1);
+  CHECK(sums[0] == sums[1]);
 }
 
 TEST_CASE("standin: watched work of ranks that has ended is not taken for work that stands still", "[standin][rank]") {
+  constexpr double kTimeout = 1;
   std::vector<float> results(2);
   CHECK(run_gpu_ranks(
             2,
@@ -270,12 +273,16 @@ TEST_CASE("standin: watched work of ranks that has ended is not taken for work t
               float* data = rank.put(std::vector<float>{1});
               for (int i = 0; i < 2; ++i) {
                 rank.ranks.watched(rank.queue, "a sum", [&] { rank.ranks.all_reduce_sum(rank.queue, data, 1); });
-                std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // more than the time-out
+                rank.queue.synchronize("the test");
+                const auto end = std::chrono::steady_clock::now();
+                while (seconds_since(end) < 1.5 * kTimeout) {
+                  rank.ranks.check();
+                  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                }
               }
-              rank.ranks.check();
               results[static_cast<size_t>(rank.ranks.rank())] = rank.get(data, 1)[0];
             },
-            1) == nothing_thrown(2));
+            kTimeout) == nothing_thrown(2));
   CHECK(results == std::vector<float>{4, 4});
 }
 #endif

@@ -5,7 +5,8 @@
 #include "kernels/device/cuda_device.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
-#include "tests/support/training_bench.h"
+#include "tests/support/scoped.h"
+#include "tests/support/training_folder.h"
 #include "tests/support/training_ranks.h"
 
 using namespace fovea;
@@ -34,18 +35,18 @@ ProcessResult require_run(const Arguments& arguments, const std::string& environ
 }  // namespace
 
 TEST_CASE("standin: training by --device cuda follows --device cpu within the bound of their roundings", "[standin]") {
-  RankBench bench;
-  bench.precision = GENERATE("fp32", "bf16");
-  CAPTURE(bench.precision);
-  const bool fp32 = bench.precision == "fp32";
+  RankTrainings trainings;
+  trainings.precision = GENERATE("fp32", "bf16");
+  CAPTURE(trainings.precision);
+  const bool fp32 = trainings.precision == "fp32";
   for (const std::string device : {"cpu", "cuda"})
-    require_run(bench.arguments(device, {}, {"--device", device}),
-                "FOVEA_STANDIN_REPORT=" + bench.run(device + ".json").string());
-  const auto cpu = curve(bench.run("cpu")), cuda = curve(bench.run("cuda"));
+    require_run(trainings.arguments(device, {}, {"--device", device}),
+                "FOVEA_STANDIN_REPORT=" + trainings.run(device + ".json").string());
+  const auto cpu = curve(trainings.run("cpu")), cuda = curve(trainings.run("cuda"));
   CHECK(cpu.front().loss != cpu.back().loss);
   CHECK(disagreement_of_curves(cpu, cuda, fp32 ? 2 * kForward : kForwardBetweenTargetsBf16,
                                fp32 ? 2 * kBackward : kBackwardBetweenTargetsBf16) == "");
-  const std::string used = read_text(bench.run("cuda.json")), unused = read_text(bench.run("cpu.json"));
+  const std::string used = read_text(trainings.run("cuda.json")), unused = read_text(trainings.run("cpu.json"));
   CHECK(reported(used, "total_launches") > 100);
   CHECK(reported(unused, "total_launches") == 0);
   for (const char* held : kNothingHeld) CHECK(reported(used, held) == 0);
@@ -60,8 +61,8 @@ TEST_CASE("standin: recorded and eager trainings on --device cuda have the same 
       GENERATE(Case{"bf16", "submitted", "frozen_batch", "none"}, Case{"bf16", "adverse", "batch", "group"},
                Case{"bf16", "concurrent", "batch", "none"}, Case{"fp32", "adverse", "frozen_batch", "none"});
   CAPTURE(precision, order, norm, head_norm);
-  RankBench bench;
-  bench.precision = precision;
+  RankTrainings trainings;
+  trainings.precision = precision;
   const Arguments settings{"train.steps=16",
                            "train.batch=2",
                            "train.eval_every=5",
@@ -73,18 +74,18 @@ TEST_CASE("standin: recorded and eager trainings on --device cuda have the same 
   std::vector<std::string> logs, found;
   std::vector<int64_t> replays;  // of detections in both
   for (const std::string record : {"true", "false"}) {
-    const std::string report = bench.run("report_" + record).string();
-    require_run(bench.arguments(record, joined(settings, {"train.record=" + record}), {"--device", "cuda"}),
+    const std::string report = trainings.run("report_" + record).string();
+    require_run(trainings.arguments(record, joined(settings, {"train.record=" + record}), {"--device", "cuda"}),
                 std::string("FOVEA_STANDIN_ORDER=") + order + " FOVEA_STANDIN_REPORT=" + report);
     replays.push_back(reported(read_text(report), "replays"));
-    logs.push_back(without_times(read_text(bench.run(record) / "log.jsonl")));
-    const fs::path out = bench.run("found_" + record);
-    require_run({"detect", (bench.data / "val").string(), "--weights", (bench.run(record) / kLast).string(), "--out",
-                 out.string(), "--device", "cuda", "--precision", bench.precision});
+    logs.push_back(without_times(read_text(trainings.run(record) / "log.jsonl")));
+    const fs::path out = trainings.run("found_" + record);
+    require_run({"detect", (trainings.data / "val").string(), "--weights", (trainings.run(record) / kLast).string(),
+                 "--out", out.string(), "--device", "cuda", "--precision", trainings.precision});
     found.push_back(read_text(out / "detections.json"));
   }
   CHECK(replays[0] > replays[1]);
-  check_same_tensors(bench.run("true") / kLast, bench.run("false") / kLast);
+  check_same_tensors(trainings.run("true") / kLast, trainings.run("false") / kLast);
   CHECK(logs[0] == logs[1]);
   CHECK(found[0].size() > 100);
   CHECK(found[0] == found[1]);
@@ -92,16 +93,16 @@ TEST_CASE("standin: recorded and eager trainings on --device cuda have the same 
 
 TEST_CASE("standin: resume on --device cuda, where steps are eager at first, ends with the uninterrupted run's bits",
           "[standin][resume]") {
-  RankBench bench;
-  bench.precision = GENERATE("fp32", "bf16");
-  CAPTURE(bench.precision);
+  RankTrainings trainings;
+  trainings.precision = GENERATE("fp32", "bf16");
+  CAPTURE(trainings.precision);
   const Arguments settings{"train.steps=14", "train.batch=2", "train.checkpoint_every=7", "train.eval_every=3"};
-  require_run(bench.arguments("run", settings, {"--device", "cuda"}));
-  fs::copy_file(bench.run("run") / kLast, bench.run("whole"));
-  fs::rename(bench.run("run") / "previous.safetensors", bench.run("run") / kLast);  // of step 7
-  const auto resumed = require_run(bench.arguments("run", settings, {"--device", "cuda", "--resume"}));
+  require_run(trainings.arguments("run", settings, {"--device", "cuda"}));
+  fs::copy_file(trainings.run("run") / kLast, trainings.run("whole"));
+  fs::rename(trainings.run("run") / "previous.safetensors", trainings.run("run") / kLast);  // of step 7
+  const auto resumed = require_run(trainings.arguments("run", settings, {"--device", "cuda", "--resume"}));
   CHECK_THAT(resumed.out, Contains("resuming") && Contains("step 7"));
-  check_same_tensors(bench.run("whole"), bench.run("run") / kLast);
+  check_same_tensors(trainings.run("whole"), trainings.run("run") / kLast);
 }
 
 TEST_CASE("standin: bench measures the GPU's recorded work by call and by layer", "[standin]") {
@@ -171,22 +172,21 @@ TEST_CASE("standin: a slice of a GPU trains, with the numbers of a whole one", "
   CHECK((read_text(runs.path("slice") + "/last.safetensors") == read_text(runs.path("whole") + "/last.safetensors")));
 }
 
-TEST_CASE("standin: precision auto is bf16 from compute capability 8.0 on and fp32 below; bf16 is refused there",
+TEST_CASE("standin: precision auto is bf16 from compute capability 8.0 on, fp32 below, where bf16 is refused",
           "[standin]") {
   for (const auto& [major, minor, expected] :
        {std::tuple{7, 5, DType::F32}, {8, 0, DType::BF16}, {8, 9, DType::BF16}, {12, 0, DType::BF16}}) {
     CAPTURE(major, minor);
-    standin::set_capability(major, minor);
+    const Scoped capability(standin::set_capability, {major, minor});
     CHECK(Context(DeviceKind::Cuda, Precision::Auto).activation_dtype == expected);
     CHECK(Context(DeviceKind::Cuda, Precision::F32).activation_dtype == DType::F32);
     const Context tf32(DeviceKind::Cuda, Precision::TF32);
     CHECK(tf32.activation_dtype == DType::F32);
     CHECK(tf32.tf32 == (major >= 8));
   }
-  standin::set_capability(7, 5);
+  const Scoped capability(standin::set_capability, {7, 5});
   CHECK_THROWS_WITH(Context(DeviceKind::Cuda, Precision::BF16),
                     Contains("bf16 needs a GPU of compute capability 8.0") && Contains("--precision fp32"));
-  standin::set_capability(9, 0);
 }
 
 TEST_CASE("standin: TF32 is used where it is asked for, and the first line says so", "[standin]") {

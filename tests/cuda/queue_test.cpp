@@ -8,9 +8,11 @@
 #include "kernels/device/memory.h"
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
+#include "tests/support/scoped.h"
 
 using namespace fovea;
 using Catch::Contains;
+using test::Scoped;
 
 namespace {
 
@@ -142,7 +144,7 @@ TEST_CASE("standin: a workspace that grows leaves those that recordings use", "[
 
 TEST_CASE("standin: branches of a fork join, eagerly and in a graph", "[standin][replay]") {
   const bool adverse = GENERATE(false, true);
-  standin::set_adverse_order(adverse);  // a wait left out shows there
+  const Scoped order(standin::set_adverse_order, adverse);  // a wait left out shows there
   Queue queue(DeviceKind::Cuda);
   Allocator& memory = queue.memory();
   const Values a(queue, memory, 100), b(queue, memory, 100), c(queue, memory, 100);
@@ -160,11 +162,10 @@ TEST_CASE("standin: branches of a fork join, eagerly and in a graph", "[standin]
   const Recording recording = queue.record(work);
   recording.replay();
   CHECK(a.host()[0] == 40);  // 8·2·2 + 4 + 4
-  standin::set_adverse_order(false);
 }
 
 TEST_CASE("standin: one queue waits for another's event", "[standin]") {
-  standin::set_adverse_order(true);  // a wait left out shows there
+  const Scoped order(standin::set_adverse_order, true);  // a wait left out shows there
   Queue first(DeviceKind::Cuda), second(DeviceKind::Cuda);
   Allocator& memory = first.memory();
   const Values values(first, memory, 10);
@@ -175,7 +176,6 @@ TEST_CASE("standin: one queue waits for another's event", "[standin]") {
   kernels::add_into(second, 10, values.data, values.data);
   second.synchronize("the test");
   CHECK(values.host()[0] == 4);
-  standin::set_adverse_order(false);
 }
 
 TEST_CASE("standin: a profile of the GPU's work is measured by events", "[standin]") {

@@ -7,6 +7,7 @@
 #include "tests/standin/standin.h"
 #include "tests/support/catch.h"
 #include "tests/support/network_bounds.h"
+#include "tests/support/scoped.h"
 #include "tools/config/config.h"
 
 using namespace fovea;
@@ -86,11 +87,10 @@ TEST_CASE("standin: replay of a captured training step equals eager steps bit fo
   const auto precision = GENERATE(Precision::F32, Precision::BF16);
   const bool adverse = GENERATE(false, true);
   CAPTURE(name, adverse, static_cast<int>(precision));
-  standin::set_adverse_order(adverse);
+  const Scoped order(standin::set_adverse_order, adverse);
   const auto expected = values_after(3, How::Eager, name, precision).after;
   CHECK((expected != values_after(2, How::Eager, name, precision).after));
   CHECK((expected == values_after(3, How::Replayed, name, precision).after));
-  standin::set_adverse_order(false);
 }
 
 namespace {
@@ -228,7 +228,7 @@ Needs needs_of(int batch, Precision precision) {
 }  // namespace
 
 TEST_CASE("standin: memory and launches of a training step of R50 at 800 x 800, batch 1 to 32", "[standin][memory]") {
-  standin::set_dry(true);
+  const Scoped dry(standin::set_dry, true);
   fmt::print("R50 800 x 800, bf16, one captured training step:\n{:>6}{:>18}{:>14}{:>10}\n", "batch", "device memory GB",
              "in use GB", "launches");
   int64_t launches = 0;
@@ -240,5 +240,4 @@ TEST_CASE("standin: memory and launches of a training step of R50 at 800 x 800, 
     CHECK((needs.launches == launches || needs.launches == launches + 2));
     if (batch == 32) CHECK(needs.reserved <= 20);
   }
-  standin::set_dry(false);
 }

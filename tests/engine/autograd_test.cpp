@@ -1,12 +1,9 @@
 #include "engine/autograd.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include "engine/layers.h"
-#include "engine/optimizer.h"
-#include "engine/schedule.h"
 #include "tests/support/catch.h"
 #include "tests/support/tolerance.h"
 
@@ -185,105 +182,4 @@ TEST_CASE("branches of a fork run back before what stands before them, each from
   tape.backward();
   CHECK(dx.to_host<float>() == std::vector<float>{0, 0, 0, 0, 32, 32, 32, 32});
   CHECK_THROWS(tape.fork(2, [&](int) { tape.mark("part"); }));
-}
-
-TEST_CASE("parameters that a step does not use get a gradient of zero", "[autograd]") {
-  Context context;
-  ParameterStore store;
-  Parameter& used = store.add("used", {2}, ParameterRole::Bias, true, Initialiser::constant(1));
-  Parameter& unused = store.add("unused", {3}, ParameterRole::Bias, true, Initialiser::constant(1));
-  store.allocate(context, 0);
-  unused.gradient.upload(std::vector<float>{7, 7, 7});
-  Tape tape(context, true);
-  store.bind_gradients(tape, false);
-  tape.gradients().into(used.value).gradient.upload(std::vector<float>{5, 6});
-  tape.backward();
-  CHECK(used.gradient.to_host<float>() == std::vector<float>{5, 6});
-  CHECK(unused.gradient.to_host<float>() == std::vector<float>{0, 0, 0});
-}
-
-TEST_CASE("determinism: initial values follow from seed and name, with the spread of their initialiser", "[module]") {
-  const auto values = [](uint64_t seed, bool other_first) {
-    Context context;
-    ParameterStore store;
-    if (other_first) store.add("other", {5}, ParameterRole::Bias, true, Initialiser::normal(1));
-    Parameter& w = store.add("w", {64, 3, 3, 32}, ParameterRole::ConvWeight, true, Initialiser::kaiming_fan_out());
-    store.allocate(context, seed);
-    return w.value.to_host<float>();
-  };
-  const auto a = values(1, false);
-  CHECK(a == values(1, true));
-  CHECK(a != values(2, false));
-  double squares = 0;
-  for (const float v : a) squares += double{v} * v;
-  const double variance = squares / static_cast<double>(a.size()), expected = 2.0 / (64 * 9);
-  CHECK(std::abs(variance / expected - 1) <
-        5 * std::sqrt(2.0 / static_cast<double>(a.size())));  // five standard errors
-}
-
-TEST_CASE("fault: a gradient that is not finite changes nothing, and the optimiser tells", "[optimizer][fault]") {
-  Context context;
-  ParameterStore store;
-  Parameter& p = store.add("p", {3}, ParameterRole::Bias, true, Initialiser::constant(1));
-  store.allocate(context, 0);
-  const auto kind = GENERATE(OptimizerConfig::Kind::Sgd, OptimizerConfig::Kind::AdamW);
-  Optimizer optimizer(context, store, {.kind = kind, .weight_decay = 0});
-  optimizer.set_learning_rate(0.5);
-  p.gradient.upload(std::vector<float>{1, NAN, 1});
-  optimizer.step();
-  CHECK(optimizer.skipped());
-  CHECK(p.value.to_host<float>() == std::vector<float>{1, 1, 1});
-  p.gradient.upload(std::vector<float>{1, 2, 2});
-  optimizer.step();
-  CHECK_FALSE(optimizer.skipped());
-  CHECK(optimizer.gradient_norm() == 3);
-  CHECK(p.value.to_host<float>()[0] == Approx(0.5).epsilon(1e-6));
-  optimizer.step({Tensor::from<float>(context.memory, {1}, {INFINITY})});  // nor a loss
-  CHECK(optimizer.skipped());
-  optimizer.set_non_finite_limit(1);  // two were
-  optimizer.step();
-  CHECK(optimizer.skipped());
-}
-
-TEST_CASE("the moving average follows the weights and changes places with them", "[optimizer]") {
-  Context context;
-  ParameterStore store;
-  Parameter& p = store.add("p", {1}, ParameterRole::Bias, true, Initialiser::constant(4));
-  store.allocate(context, 0);
-  Optimizer optimizer(context, store, {.momentum = 0, .weight_decay = 0, .ema_decay = 0.75});
-  optimizer.set_learning_rate(1);
-  p.gradient.upload(std::vector<float>{2});
-  optimizer.step();  // 4 → 2, average 4 − 0.25·2
-  const auto value = [&] { return p.value.to_host<float>()[0]; };
-  CHECK(value() == 2);
-  const uint64_t revision = store.revision();
-  optimizer.swap_average();
-  CHECK(value() == 3.5f);
-  CHECK(store.revision() != revision);
-  optimizer.swap_average();
-  CHECK(value() == 2);
-  REQUIRE(optimizer.state().size() == 1);
-  CHECK(optimizer.state()[0].name == std::string("ema"));
-  optimizer.restart_average();
-  optimizer.swap_average();
-  CHECK(value() == 2);
-}
-
-TEST_CASE("schedules have the values of their formulas", "[schedule]") {
-  Schedule steps{.kind = Schedule::Kind::Steps,
-                 .base = 0.01,
-                 .total_steps = 100,
-                 .warmup_steps = 10,
-                 .warmup_factor = 0.1,
-                 .milestones = {60, 80}};
-  CHECK(steps.at(0) == Approx(0.001));
-  CHECK(steps.at(5) == Approx(0.0055));
-  CHECK(steps.at(10) == 0.01);
-  CHECK(steps.at(59) == 0.01);
-  CHECK(steps.at(60) == Approx(0.001));
-  CHECK(steps.at(80) == Approx(0.0001));
-  Schedule cosine{.kind = Schedule::Kind::Cosine, .base = 2, .total_steps = 110, .warmup_steps = 10};
-  CHECK(cosine.at(10) == 2);
-  CHECK(cosine.at(60) == Approx(1));
-  CHECK(cosine.at(110) == Approx(0).margin(1e-15));
 }

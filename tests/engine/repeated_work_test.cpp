@@ -38,8 +38,8 @@ TEST_CASE("replay: a host read in repeated work throws when it is recorded, with
   CHECK_NOTHROW(context.queue.synchronize("after a recording that failed"));
 }
 
-TEST_CASE(
-    "recordings that are given up are freed, and their work runs as it is, with the same outcome (replay, memory)") {
+TEST_CASE("replay: recordings that are given up are freed, and their work runs as it is, with the same outcome",
+          "[replay][memory]") {
   Context context;
   const Tensor in = Tensor::from<float>(context.memory, {2}, {1, 2});
   const Tensor out = Tensor::zeros(context.memory, {2}, DType::F32);
@@ -85,7 +85,8 @@ TEST_CASE("the least recently used value makes room", "[replay]") {
   CHECK(values.size() == 2);
 }
 
-TEST_CASE("what a rehearsal makes to be kept is out of the reach of recordings made before (replay)", "[memory]") {
+TEST_CASE("replay: what a rehearsal makes to be kept is out of the reach of recordings made before",
+          "[memory][replay]") {
   Context context;
   const Tensor ones = Tensor::from<float>(context.memory, {64}, std::vector<float>(64, 1.f));
   const auto body = [&] {

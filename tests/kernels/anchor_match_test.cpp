@@ -1,13 +1,12 @@
 // Anchor matching: the same integers as torchvision's matcher with its whole IoU matrix, and its golden values.
 #include "kernels/anchor_match.h"
 
-#include <omp.h>
-
 #include <random>
 
 #include "tests/support/golden.h"
 #include "tests/support/oracle_anchor_match.h"
 #include "tests/support/seeded.h"
+#include "tests/support/threads.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -170,13 +169,11 @@ TEST_CASE("anchor matching takes 10,000 boxes an image", "[anchor_match]") {
 TEST_CASE("anchor matching determinism: the same matches for any number of threads", "[anchor_match]") {
   const auto anchors = grid_anchors(40, 40);
   const auto images = random_images(2, 30, 320, 320);
-  const int threads = omp_get_max_threads();
   for (const int count : {1, 2, 3, 7}) {
-    omp_set_num_threads(count);
+    const Scoped threads(set_threads, count);
     TestQueue queue;
     check(queue, anchors, images, {});
   }
-  omp_set_num_threads(threads);
 }
 
 TEST_CASE("loss scale an image and a batch", "[anchor_match]") {

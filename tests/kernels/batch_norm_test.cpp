@@ -1,6 +1,6 @@
 #include "kernels/batch_norm.h"
 
-#include "tests/support/oracle_norm.h"
+#include "tests/support/norm_input.h"
 #include "tests/support/oracle_pointwise.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
@@ -10,41 +10,25 @@ using namespace fovea::test;
 
 namespace {
 
-template <class T>
-std::vector<double> to_double(const std::vector<T>& values) {
-  return std::vector<double>(values.begin(), values.end());
-}
-
 struct Case {
   size_t rows, channels;
   bool relu, add;
 };
 
-// Everything a batch norm reads, seeded; x of channel c lies around c.
 template <class T>
-struct Input {
-  std::vector<T> x, add, dy;
-  std::vector<float> gamma, beta, mean, var;
-  NormOracle oracle;
+struct Input : NormInput<T> {
+  using NormInput<T>::oracle;
+  std::vector<T> add;
+  std::vector<float> mean, var;
 
-  explicit Input(const Case& c) {
-    const size_t n = c.rows * c.channels;
-    x = seeded_uniform<T>(n, 1);
-    for (size_t i = 0; i < n; ++i) x[i] = static_cast<T>(x[i] + static_cast<float>(i % c.channels % 5));
-    add = seeded_uniform<T>(n, 2);
-    dy = seeded_uniform<T>(n, 3);
-    gamma = seeded_uniform<float>(c.channels, 4, -2, 2);
-    beta = seeded_uniform<float>(c.channels, 5);
-    mean = seeded_uniform<float>(c.channels, 6);
-    var = seeded_uniform<float>(c.channels, 7, 0.1f, 3);
-    oracle.x = to_double(x);
-    oracle.channels = oracle.sets = c.channels;
+  explicit Input(const Case& c)
+      : NormInput<T>(c.rows * c.channels, c.channels, c.relu),
+        add(seeded_uniform<T>(c.rows * c.channels, 2)),
+        mean(seeded_uniform<float>(c.channels, 6)),
+        var(seeded_uniform<float>(c.channels, 7, 0.1f, 3)) {
+    oracle.sets = c.channels;
     oracle.set_of = [channels = c.channels](size_t i) { return i % channels; };
-    oracle.gamma = to_double(gamma);
-    oracle.beta = to_double(beta);
     if (c.add) oracle.add = to_double(add);
-    oracle.relu = c.relu;
-    oracle.eps = 1e-5f;
     oracle.measure();
   }
 };
@@ -54,9 +38,6 @@ const auto kCases = std::vector<Case>{{2, 1, false, false},   {3, 7, true, false
 
 // Mean, subtraction, invstd, its product with gamma, the product, + beta, + add: one rounding each.
 constexpr double kForward = 7;
-// fp32 sums of at most 128 rows (a GPU thread's share of a chunk; the CPU's is 16), 4 roundings a term, 4 after the
-// sum.
-constexpr double kBackward = 128 + 8;
 
 }  // namespace
 
@@ -163,9 +144,9 @@ TEMPLATE_TEST_CASE("batch norm's gradients agree with their definition", "[batch
                                                   .dgamma = dgamma.data(),
                                                   .dbeta = dbeta.data(),
                                                   .accumulate_parameters = accumulate});
-    CHECK_CLOSE(dx.values(), expected.dx, kBackward);
-    CHECK_CLOSE(dgamma.values(), expected.dgamma, kBackward);
-    CHECK_CLOSE(dbeta.values(), expected.dbeta, kBackward);
+    CHECK_CLOSE(dx.values(), expected.dx, kNormBackwardRoundings);
+    CHECK_CLOSE(dgamma.values(), expected.dgamma, kNormBackwardRoundings);
+    CHECK_CLOSE(dbeta.values(), expected.dbeta, kNormBackwardRoundings);
     if (c.add) CHECK_CLOSE(dadd.values(), expected_add, 1);
   });
 }

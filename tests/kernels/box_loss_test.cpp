@@ -236,6 +236,6 @@ TEST_CASE("box loss determinism: the same bits for any number of threads", "[box
   TestQueue queue;
   check_same_bits_for_any_thread_count([&] {
     const auto result = run(queue, problem, false);
-    return joined(result.loss, result.bias, result.gradient);
+    return bytes_of(result.loss, result.bias, result.gradient);
   });
 }

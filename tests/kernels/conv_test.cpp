@@ -1,11 +1,10 @@
 // Convolution against its definition in float64, over shapes, fusions, dtypes and algorithms.
 #include "kernels/conv/conv.h"
 
-#include <omp.h>
-
 #include <cstring>
 
 #include "tests/support/catch.h"
+#include "tests/support/conv_cases.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"
 
@@ -17,37 +16,6 @@ using kernels::ConvShape;
 using oracle::Values;
 
 namespace {
-
-struct Case {
-  const char* name;
-  ConvShape shape;  // batch, in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad, groups
-};
-
-const Case kCases[] = {
-    {"one pixel", {1, 1, 1, 4, 4, 1, 1, 1, 0, 1}},
-    {"1x1", {2, 9, 7, 24, 40, 1, 1, 1, 0, 1}},
-    {"1x1 stride 2", {1, 9, 8, 16, 32, 1, 1, 2, 0, 1}},
-    {"1x1 on one channel", {1, 5, 5, 1, 1, 1, 1, 1, 0, 1}},
-    {"3x3 pad 1", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}},
-    {"3x3 no pad", {1, 12, 11, 8, 16, 3, 3, 1, 0, 1}},
-    {"3x3 on one pixel", {1, 1, 1, 32, 16, 3, 3, 1, 1, 1}},
-    {"3x3 on 2x5", {3, 2, 5, 16, 16, 3, 3, 1, 1, 1}},
-    {"3x3 odd channels", {1, 9, 9, 7, 5, 3, 3, 1, 1, 1}},
-    {"3x3 to 9·4 deltas", {1, 13, 13, 64, 36, 3, 3, 1, 1, 1}},
-    {"3x3 to 9·91 logits", {1, 7, 6, 32, 819, 3, 3, 1, 1, 1}},
-    {"3x3 stride 2 pad 1", {1, 13, 12, 32, 16, 3, 3, 2, 1, 1}},
-    {"3x3 stride 2 on one pixel", {2, 1, 1, 16, 16, 3, 3, 2, 1, 1}},
-    {"3x3 stride 2 on 2x2", {1, 2, 2, 32, 16, 3, 3, 2, 1, 1}},
-    {"3x3 groups", {1, 8, 9, 32, 64, 3, 3, 1, 1, 4}},
-    {"3x3 odd groups, stride 2", {2, 7, 7, 6, 9, 3, 3, 2, 1, 3}},
-    {"depthwise", {1, 8, 8, 16, 16, 3, 3, 1, 1, 16}},
-    {"7x7 stride 2, the stem", {1, 25, 31, 3, 32, 7, 7, 2, 3, 1}},
-    {"7x7 stride 2, 8 channels", {1, 24, 22, 8, 16, 7, 7, 2, 3, 1}},
-    {"1x3 kernel", {1, 6, 9, 8, 8, 1, 3, 1, 0, 1}},
-    {"wide pad", {1, 4, 4, 8, 8, 3, 3, 1, 2, 1}},
-};
-
-Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
 
 // Inputs of all passes of one case. T's rounding is done here, so that the oracle sees what the kernel sees.
 template <class T>
@@ -145,7 +113,7 @@ void check_backward_weight(Convolution& convolution, const ConvShape& s, const I
 
 TEMPLATE_TEST_CASE("convolution forward agrees with its definition", "[conv]", float, bfloat16) {
   Convolution convolution(ConvAlgorithm::Direct);
-  for (const auto& [name, shape] : kCases) {
+  for (const auto& [name, shape, by_plan] : kConvCases) {
     const Inputs<TestType> in(shape);
     for (const Fusion fusion : {Fusion{},
                                 {.bias = true},
@@ -162,7 +130,7 @@ TEMPLATE_TEST_CASE("convolution forward agrees with its definition", "[conv]", f
 
 TEMPLATE_TEST_CASE("convolution data gradient agrees with its definition", "[conv]", float, bfloat16) {
   Convolution convolution(ConvAlgorithm::Direct);
-  for (const auto& [name, shape] : kCases) {
+  for (const auto& [name, shape, by_plan] : kConvCases) {
     const Inputs<TestType> in(shape);
     for (const bool mask : {false, true})
       for (const bool accumulate : {false, true}) {
@@ -174,7 +142,7 @@ TEMPLATE_TEST_CASE("convolution data gradient agrees with its definition", "[con
 
 TEMPLATE_TEST_CASE("convolution weight and bias gradients agree with their definition", "[conv]", float, bfloat16) {
   Convolution convolution(ConvAlgorithm::Direct);
-  for (const auto& [name, shape] : kCases) {
+  for (const auto& [name, shape, by_plan] : kConvCases) {
     const Inputs<TestType> in(shape);
     for (const bool bias : {false, true})
       for (const bool accumulate : {false, true}) {

@@ -30,17 +30,10 @@ const ConvShape kShapes[] = {
     {1, 25, 25, 72, 136, 3, 3, 2, 1}, {1, 73, 70, 200, 1, 3, 3, 2, 1}, {1, 70, 73, 1, 200, 3, 3, 2, 2},
 };
 
-Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
-
 template <class T>
 int tile_of(const ConvShape& s) {
   return s.stride == 2 ? 3 : std::is_same_v<T, float> ? 4 : 6;
 }
-
-// A sum of `terms` products, and at most 45 more roundings: from both sides 7 each in the transforms of inputs and
-// outputs (a product and a sum a term, without FMA), 7 in that of weights (whose coefficients are rounded too), and
-// those of bias, add and what accumulates.
-double roundings(double terms) { return terms + 45; }
 
 // The definition's own terms are the smaller part of mag; they bring in those of bias, add and what accumulates.
 void add_mag(Reference& expected, const Values& mag) {
@@ -77,7 +70,7 @@ TEMPLATE_TEST_CASE("winograd forward agrees with the definition", "[conv]", floa
       auto expected = oracle::conv_forward(s, to_double(x), to_double(w), fusion.bias ? to_double(bias) : Values{},
                                            fusion.add ? to_double(add) : Values{}, fusion.relu);
       add_mag(expected, mag);
-      CHECK_CLOSE(y.values(), expected, roundings(s.in_c));
+      CHECK_CLOSE(y.values(), expected, oracle::winograd_roundings(s.in_c));
     }
   }
 }
@@ -102,7 +95,7 @@ TEMPLATE_TEST_CASE("winograd data gradient agrees with the definition", "[conv]"
         add_mag(expected, mag);
         for (size_t i = 0; mask && i < masks.size(); ++i)
           if (masks[i] <= 0) expected.ref[i] = expected.mag[i] = 0;
-        CHECK_CLOSE(dx.values(), expected, roundings(s.out_c));
+        CHECK_CLOSE(dx.values(), expected, oracle::winograd_roundings(s.out_c));
       }
   }
 }
@@ -114,9 +107,7 @@ TEMPLATE_TEST_CASE("winograd weight gradient agrees with the definition", "[conv
     const auto x = seeded_uniform<TestType>(s.input_count(), 1), dy = seeded_uniform<TestType>(s.output_count(), 2);
     const auto before = seeded_uniform<float>(s.weight_count(), 3), dbias_before = seeded_uniform<float>(s.out_c, 4);
     const auto mag = oracle::winograd_mag_backward_weight(s, tile_of<TestType>(s), to_double(x), to_double(dy));
-    // One product a tile is added up, and one sum a block of 30 tiles or more.
-    const int size = tile_of<TestType>(s),
-              tiles = s.batch * ((s.out_h() + size - 1) / size) * ((s.out_w() + size - 1) / size);
+    const double roundings = oracle::winograd_roundings(oracle::winograd_weight_terms(s, tile_of<TestType>(s)));
     const double positions = double(s.batch) * s.out_h() * s.out_w();
     for (const bool accumulate : {false, true}) {
       CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad, accumulate);
@@ -126,7 +117,7 @@ TEMPLATE_TEST_CASE("winograd weight gradient agrees with the definition", "[conv
       auto expected =
           oracle::conv_backward_weight(s, to_double(x), to_double(dy), accumulate ? to_double(before) : Values{});
       add_mag(expected, mag);
-      CHECK_CLOSE(dweight.values(), expected, roundings(tiles + tiles / 30 + 1));
+      CHECK_CLOSE(dweight.values(), expected, roundings);
       const auto expected_bias =
           oracle::conv_bias_gradient(s, to_double(dy), accumulate ? to_double(dbias_before) : Values{});
       CHECK_CLOSE(dbias.values(), expected_bias, positions + 1);
@@ -162,7 +153,7 @@ TEST_CASE("winograd determinism: the same bits for any number of threads", "[con
     convolution.forward(queue, s, DType::F32, {x.data(), {w.data()}, nullptr, nullptr, false, y.data()});
     convolution.backward_data(queue, s, DType::F32, {dy.data(), {w.data()}, nullptr, false, dx.data()});
     convolution.backward_weight(queue, s, DType::F32, {x.data(), dy.data(), false, dweight.data(), nullptr});
-    return joined(y, dx, dweight);
+    return bytes_of(y, dx, dweight);
   });
 }
 

@@ -1,6 +1,6 @@
 #include "kernels/group_norm.h"
 
-#include "tests/support/oracle_norm.h"
+#include "tests/support/norm_input.h"
 #include "tests/support/oracle_pointwise.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
@@ -10,47 +10,26 @@ using namespace fovea::test;
 
 namespace {
 
-template <class T>
-std::vector<double> to_double(const std::vector<T>& values) {
-  return std::vector<double>(values.begin(), values.end());
-}
-
 const auto kShapes = std::vector<kernels::GroupNormShape>{{1, 1, 8, 2},     {2, 5, 6, 3},    {3, 49, 16, 4},
                                                           {2, 300, 32, 32}, {1, 520, 64, 1}, {2, 257, 40, 8}};
 
 template <class T>
-struct Input {
-  std::vector<T> x, dy;
-  std::vector<float> gamma, beta;
-  NormOracle oracle;
+struct Input : NormInput<T> {
+  using NormInput<T>::oracle;
 
-  Input(const kernels::GroupNormShape& s, bool relu) {
-    const size_t channels = s.channels, n = size_t(s.images) * s.pixels * channels;
-    x = seeded_uniform<T>(n, 1);
-    for (size_t i = 0; i < n; ++i) x[i] = static_cast<T>(x[i] + static_cast<float>(i % channels % 5));
-    dy = seeded_uniform<T>(n, 3);
-    gamma = seeded_uniform<float>(channels, 4, -2, 2);
-    beta = seeded_uniform<float>(channels, 5);
-    oracle.x = to_double(x);
-    oracle.channels = channels;
+  Input(const kernels::GroupNormShape& s, bool relu)
+      : NormInput<T>(size_t(s.images) * s.pixels * s.channels, s.channels, relu) {
     oracle.sets = size_t(s.images) * s.groups;
     oracle.set_of = [s](size_t i) {
       const size_t image = i / (size_t(s.pixels) * s.channels), c = i % s.channels;
       return image * s.groups + c / (s.channels / s.groups);
     };
-    oracle.gamma = to_double(gamma);
-    oracle.beta = to_double(beta);
-    oracle.relu = relu;
-    oracle.eps = 1e-5f;
     oracle.measure();
   }
 };
 
 // Mean, subtraction, invstd, its product with gamma, the product, + beta: one rounding each.
 constexpr double kForward = 6;
-// fp32 sums of at most 128 rows (a GPU thread's share of a chunk; the CPU's is 16), 4 roundings a term, 4 after the
-// sum.
-constexpr double kBackward = 128 + 8;
 
 }  // namespace
 
@@ -103,9 +82,9 @@ TEMPLATE_TEST_CASE("group norm and its gradients agree with their definitions", 
                                             .dgamma = dgamma.data(),
                                             .dbeta = dbeta.data(),
                                             .accumulate_parameters = accumulate});
-    CHECK_CLOSE(dx.values(), gradients.dx, kBackward);
-    CHECK_CLOSE(dgamma.values(), gradients.dgamma, kBackward);
-    CHECK_CLOSE(dbeta.values(), gradients.dbeta, kBackward);
+    CHECK_CLOSE(dx.values(), gradients.dx, kNormBackwardRoundings);
+    CHECK_CLOSE(dgamma.values(), gradients.dgamma, kNormBackwardRoundings);
+    CHECK_CLOSE(dbeta.values(), gradients.dbeta, kNormBackwardRoundings);
   });
 }
 

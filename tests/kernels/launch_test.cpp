@@ -1,8 +1,6 @@
 // The launch shapes and the fiber scheduler: every element once, and a missing barrier is seen.
 #include "kernels/launch/launch.h"
 
-#include <omp.h>
-
 #include <cmath>
 #include <numeric>
 #include <vector>

@@ -264,6 +264,6 @@ TEST_CASE("detection determinism: the same bits for any number of threads", "[nm
   TestQueue queue;
   check_same_bits_for_any_thread_count([&] {
     const auto result = run<float>(queue, problem);
-    return joined(result.boxes, result.scores, result.labels, result.counts);
+    return bytes_of(result.boxes, result.scores, result.labels, result.counts);
   });
 }

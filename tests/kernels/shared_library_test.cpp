@@ -83,7 +83,8 @@ TEST_CASE("a library is found in the Python that is first on PATH, though nothin
                                              Contains("name its file in FOVEA_NOSUCHTHING; or use --device cpu"));
 }
 
-TEST_CASE("a library that may not be used is named with its file and the reason; one behind it is taken", "[cudnn]") {
+TEST_CASE("a library that may not be used is named with its file and the reason, and one behind it is taken",
+          "[cudnn]") {
   const LibraryName known{"libm.so.6", "FOVEA_NOSUCHTHING", "the thing"};
   const FoundLibrary taken = find_library(known, [](const LoadedLibrary&) { return ""; });
   CHECK(taken.problem.empty());

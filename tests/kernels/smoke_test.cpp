@@ -11,12 +11,6 @@ using kernels::Convolution;
 using kernels::ConvShape;
 using oracle::Values;
 
-namespace {
-
-Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
-
-}  // namespace
-
 TEST_CASE("smoke: a convolution in bf16 agrees with its definition in all directions", "[conv][smoke]") {
   const ConvShape s{2, 16, 16, 64, 64, 3, 3, 1, 1, 1};
   const auto x = seeded_uniform<bfloat16>(s.input_count(), 1), w = seeded_uniform<bfloat16>(s.weight_count(), 2),

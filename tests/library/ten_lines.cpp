@@ -17,6 +17,7 @@ int main(int, char** arguments) {
   fovea::BadFiles bad_files(fovea::images_in(val));
   const auto found = detect_dataset(*file.model, val, categories_for(file, val), file.config.input, bad_files);
   fovea::Detector detector(*file.model, file.config.input);
-  detector.add(fovea::load_image(arguments[3], file.config.input));
-  fmt::print("AP {:.3f}, {} boxes\n", evaluate(val, found).values[fovea::Ap], detector.finish().at(0).boxes.size());
+  auto images = detector.add(fovea::load_image(arguments[3], file.config.input));  // some are found at once
+  for (auto& image : detector.finish()) images.push_back(std::move(image));
+  fmt::print("AP {:.3f}, {} boxes\n", evaluate(val, found).values[fovea::Ap], images.at(0).boxes.size());
 }

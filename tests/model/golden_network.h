@@ -18,7 +18,7 @@ inline const std::vector<std::string>& golden_networks() {
 }
 
 // The first whole number in a text.
-inline int number_in(const std::string& text) {
+inline int first_number(const std::string& text) {
   int value = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] < '0' || text[i] > '9') continue;
@@ -32,18 +32,18 @@ inline int number_in(const std::string& text) {
 inline ModelConfig golden_config(const SafetensorsFile& weights, int frozen_stages = BackboneConfig{}.frozen_stages) {
   const auto text = [&](const char* key) { return weights.metadata().at(key); };
   ModelConfig config;
-  config.classes = number_in(text("classes"));
+  config.classes = first_number(text("classes"));
   config.backbone.depth = text("block").find("Bottleneck") != std::string::npos ? 50 : 18;
   config.backbone.frozen_stages = frozen_stages;
   config.backbone.layers.clear();
   for (const char c : text("layers"))
     if (c >= '0' && c <= '9') config.backbone.layers.push_back(c - '0');
-  config.backbone.width_divisor = number_in(text("width_divisor"));
-  config.fpn.channels = number_in(text("fpn"));
+  config.backbone.width_divisor = first_number(text("width_divisor"));
+  config.fpn.channels = first_number(text("fpn"));
   config.fpn.p6_from_c5 = text("p6_from").find("C5") != std::string::npos;
   if (text("head").find("group") != std::string::npos) {
     config.head.norm = Norm::Group;
-    config.head.norm_groups = number_in(text("head"));
+    config.head.norm_groups = first_number(text("head"));
   }
   config.anchors.rounded = true;
   config.loss.box = text("box_loss").find("giou") != std::string::npos ? kernels::BoxLoss::GIoU : kernels::BoxLoss::L1;

@@ -1,20 +1,18 @@
 // Ranks with a part of the batch each against one process with all of it.
 //
-// The bound is that of golden_network_test.cpp: two computations whose errors are each within kBackward of a tensor's
-// largest value.
+// The bound is that of tests/support/network_bounds.h: two computations whose errors are each within kBackward of a
+// tensor's largest value.
 #include "tests/support/ranks.h"
 #include "engine/distributed/gradient_reducer.h"
 #include "engine/optimizer.h"
 #include "tests/model/golden_network.h"
 #include "tests/support/catch.h"
-#include "tests/support/tolerance.h"
+#include "tests/support/network_bounds.h"
 
 using namespace fovea;
 using namespace fovea::test;
 
 namespace {
-
-constexpr double kForward = 20 * 24 * epsilon_of<float>(), kBackward = 2 * kForward;
 
 // Of the images of a golden network those from `first` on, in a network of another norm.
 struct Trainee {

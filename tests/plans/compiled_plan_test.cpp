@@ -9,6 +9,7 @@
 #include "kernels/conv/cuda/plan_file.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/variable.h"
 
 using namespace fovea;
 using namespace fovea::cudnn;
@@ -28,7 +29,7 @@ const ConvShape k3x3{16, 100, 100, 256, 256, 3, 3, 1, 1, 1}, k3x3Strided{16, 100
 TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come back from their bytes", "[driver]") {
   const test::TemporaryFolder folder;
   const auto log = folder.path() / "kernels";
-  setenv("FOVEA_STANDIN_DRIVER_LOG", log.c_str(), 1);
+  const test::Variable logged("FOVEA_STANDIN_DRIVER_LOG", log.string());
   for (const GraphKey& key : {GraphKey{ConvPass::BackwardData, k3x3, DType::BF16, true, false, false},
                               {ConvPass::BackwardData, k1x1, DType::BF16, true, false, true},
                               {ConvPass::BackwardData, k3x3Strided, DType::BF16, false, false, true}}) {
@@ -46,7 +47,6 @@ TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come 
                bytes.size(), kernels);
     CHECK(ConvGraph::load(device(), key, graph.info(), bytes).has_value());
   }
-  unsetenv("FOVEA_STANDIN_DRIVER_LOG");
 }
 
 TEST_CASE("plan: a ReLU without a bias would be a compiled kernel, behind one it is Hopper's", "[driver]") {

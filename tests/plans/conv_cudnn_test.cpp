@@ -4,7 +4,9 @@
 #include "kernels/conv/cuda/padded_shape.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/support/catch.h"
+#include "tests/support/conv_cases.h"
 #include "tests/support/conv_oracle.h"
+#include "tests/support/scoped.h"
 #include "tests/support/seeded.h"
 
 using namespace fovea;
@@ -17,38 +19,10 @@ using oracle::Values;
 
 namespace {
 
-struct Case {
-  const char* name;
-  ConvShape shape;  // batch, in_h, in_w, in_c, out_c, kernel_h, kernel_w, stride, pad, groups
-};
-
-const Case kCases[] = {
-    {"1x1", {2, 9, 7, 24, 40, 1, 1, 1, 0, 1}},
-    {"1x1 by cuDNN", {2, 8, 7, 24, 40, 1, 1, 1, 0, 1}},
-    {"1x1 stride 2", {1, 9, 8, 16, 32, 1, 1, 2, 0, 1}},
-    {"3x3", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}},
-    {"3x3 odd channels", {1, 9, 9, 7, 5, 3, 3, 1, 1, 1}},
-    {"3x3 to 9·4 deltas", {1, 13, 13, 64, 36, 3, 3, 1, 1, 1}},
-    {"3x3 to 9·91 logits", {1, 7, 6, 32, 819, 3, 3, 1, 1, 1}},
-    {"3x3 stride 2", {1, 13, 12, 32, 16, 3, 3, 2, 1, 1}},
-    {"3x3 groups of 8", {1, 8, 9, 32, 64, 3, 3, 1, 1, 4}},
-    {"3x3 groups of 4", {1, 8, 8, 128, 128, 3, 3, 1, 1, 32}},
-    {"the stem", {1, 24, 32, 3, 32, 7, 7, 2, 3, 1}},
-    {"the stem, odd", {2, 25, 31, 3, 16, 7, 7, 2, 3, 1}},
-};
-
 // Whether products stand for cuDNN where they may (cublaslt_test.cpp).
-void set_products(const char* name) { cudnn::test::offer_products(name != std::string("1x1 by cuDNN")); }
+bool by_products(const char* name) { return name != std::string("1x1 by cuDNN"); }
 
 size_t executed() { return executed_graphs.size() + cudnn::test::products_executed(); }
-
-Values to_double(const auto& values) { return Values(values.begin(), values.end()); }
-
-// A bias that bf16 holds exactly: that it is rounded to bf16 is part of the contract, not an error to be allowed for.
-std::vector<float> exact_bias(int n) {
-  const auto rounded = seeded_uniform<bfloat16>(n, 6);
-  return {rounded.begin(), rounded.end()};
-}
 
 double products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c / s.groups) + 3.0; }
 double data_products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3.0; }
@@ -143,18 +117,20 @@ void check_backward_weight(ConvBackend& convolution, const ConvShape& s, int par
 
 TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[plans]", float, bfloat16) {
   const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases) {
+  for (const auto& [name, s, by_plan] : kConvCases) {
+    if (!by_plan) continue;
     CAPTURE(name);
-    set_products(name);
+    const Scoped products(cudnn::test::offer_products, by_products(name));
     check_forward<TestType>(*convolution, s);
   }
 }
 
 TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definition", "[plans]", float, bfloat16) {
   const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases) {
+  for (const auto& [name, s, by_plan] : kConvCases) {
+    if (!by_plan) continue;
     CAPTURE(name);
-    set_products(name);
+    const Scoped products(cudnn::test::offer_products, by_products(name));
     check_backward_data<TestType>(*convolution, s);
   }
 }
@@ -162,19 +138,20 @@ TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definitio
 TEMPLATE_TEST_CASE("by plan: convolution weight and bias gradients agree with their definition", "[plans]", float,
                    bfloat16) {
   const auto convolution = kernels::make_cudnn_backend();
-  for (const auto& [name, s] : kCases) {
+  for (const auto& [name, s, by_plan] : kConvCases) {
+    if (!by_plan) continue;
     CAPTURE(name);
-    set_products(name);
+    const Scoped products(cudnn::test::offer_products, by_products(name));
     check_backward_weight<TestType>(*convolution, s);
   }
 }
 
 TEMPLATE_TEST_CASE("by plan: a batch in parts agrees with the definition in every pass", "[plans]", float, bfloat16) {
-  const std::pair<int, Case> kParts[] = {{2, {"3x3 of 2 images", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}}},
-                                         {2, {"3x3 of 3 images", {3, 7, 6, 16, 24, 3, 3, 1, 1, 1}}},
-                                         {3, {"padded channels", {5, 6, 6, 7, 36, 3, 3, 1, 1, 1}}},
-                                         {2, {"3x3 stride 2", {3, 9, 8, 16, 16, 3, 3, 2, 1, 1}}},
-                                         {4, {"the stem", {4, 12, 14, 3, 16, 7, 7, 2, 3, 1}}}};
+  const std::pair<int, ConvCase> kParts[] = {{2, {"3x3 of 2 images", {2, 10, 13, 16, 24, 3, 3, 1, 1, 1}}},
+                                             {2, {"3x3 of 3 images", {3, 7, 6, 16, 24, 3, 3, 1, 1, 1}}},
+                                             {3, {"padded channels", {5, 6, 6, 7, 36, 3, 3, 1, 1, 1}}},
+                                             {2, {"3x3 stride 2", {3, 9, 8, 16, 16, 3, 3, 2, 1, 1}}},
+                                             {4, {"the stem", {4, 12, 14, 3, 16, 7, 7, 2, 3, 1}}}};
   for (const auto& [parts, a_case] : kParts) {
     CAPTURE(a_case.name, parts);
     const auto convolution = kernels::make_cudnn_backend({.parts = parts});
@@ -217,7 +194,7 @@ TEMPLATE_TEST_CASE("by plan: a strided 1x1 convolution on gathered pixels agrees
   for (const bool products : {false, true})
     for (const ConvShape& s : shapes) {
       CAPTURE(products, s.stride);
-      cudnn::test::offer_products(products);
+      const Scoped offered(cudnn::test::offer_products, products);
       const auto convolution = kernels::make_cudnn_backend({.gathers = true});
       const size_t before = executed_graphs.size();
       check_forward<TestType>(*convolution, s);
@@ -225,7 +202,6 @@ TEMPLATE_TEST_CASE("by plan: a strided 1x1 convolution on gathered pixels agrees
       check_backward_weight<TestType>(*convolution, s);
       for (size_t i = before; i < executed_graphs.size(); ++i) CHECK(executed_graphs[i].shape == kernels::gathered(s));
     }
-  cudnn::test::offer_products(true);
 }
 
 TEST_CASE("by plan: a recorded convolution replays to the same bits", "[plans]") {

@@ -4,6 +4,7 @@
 #include "tests/plans/matmuls.h"
 #include "tests/standin/cublaslt.h"
 #include "tests/support/catch.h"
+#include "tests/support/scoped.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -75,12 +76,11 @@ TEST_CASE("by plan: where no product reads a ReLU's bits its output masks", "[pl
   convolution->forward(queue, s, DType::BF16,
                        {.x = x.data(), .weights = {w.data()}, .relu = true, .y = y.data(), .relu_bits = bits.data()});
   CHECK(executed_products.back().epilogue == CUBLASLT_EPILOGUE_RELU_AUX);
-  cublaslt::test::offer_none(true);
+  const Scoped none(cublaslt::test::offer_none, true);
   const size_t products = executed_products.size();
   convolution->backward_data(
       queue, next, DType::BF16,
       {.dy = dy.data(), .weights = {w.data()}, .relu_mask = y.data(), .dx = dx.data(), .relu_bits = bits.data()});
-  cublaslt::test::offer_none(false);
   CHECK(executed_products.size() == products);
   CHECK_CLOSE(
       dx.values(),

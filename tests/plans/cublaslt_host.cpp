@@ -27,6 +27,6 @@ cublasStatus_t submit(cudaStream_t, const std::function<void()>& work) {
 namespace fovea::cudnn::test {
 
 size_t products_executed() { return cublaslt::test::executed_products.size(); }
-void offer_products(bool offer) { cublaslt::test::offer_none(!offer); }
+bool offer_products(bool offer) { return !cublaslt::test::offer_none(!offer); }
 
 }  // namespace fovea::cudnn::test

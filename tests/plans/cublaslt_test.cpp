@@ -17,8 +17,10 @@
 #include "tests/support/catch.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/process.h"
+#include "tests/support/scoped.h"
 #include "tests/support/seeded.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/variable.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -190,9 +192,8 @@ TEST_CASE("plan: what is no product, or has no algorithm, is left to cuDNN", "[p
   CHECK_FALSE(takes({1, 4, 4, 16, 16, 1, 1, 1, 0, 2}));  // groups
   CHECK_FALSE(takes({1, 4, 4, 12, 16}));                 // rows that are no multiple of 16 bytes
   CHECK_FALSE(takes({1, 4, 4, 16, 36}));
-  cublaslt::test::offer_none(true);
+  const Scoped none(cublaslt::test::offer_none, true);
   CHECK_FALSE(takes({1, 4, 4, 16, 32}));
-  cublaslt::test::offer_none(false);
 }
 
 TEST_CASE("plan: products stand for what costs cuDNN a pass more, and for nothing else", "[plans][cublaslt]") {
@@ -220,12 +221,11 @@ TEST_CASE("plan: products stand for what costs cuDNN a pass more, and for nothin
   CHECK(products_of([&] {
           convolution->backward_weight(queue, s, DType::BF16, {x.data(), y.data(), false, dweight.data()});
         }) == 1);
-  cublaslt::test::offer_none(true);
+  const Scoped none(cublaslt::test::offer_none, true);
   const ConvShape other{2, 8, 8, 64, 32};
   CHECK(products_of([&] {
           convolution->backward_weight(queue, other, DType::BF16, {y.data(), x.data(), false, dweight.data()});
         }) == 0);
-  cublaslt::test::offer_none(false);
 }
 
 TEST_CASE("plan: the table says which convolutions are products", "[plans][cublaslt]") {
@@ -321,9 +321,10 @@ TEST_CASE("by plan: a recorded product replays to the same bits", "[plans][cubla
 TEST_CASE("plan: cuBLASLt is found at run time, and its absence costs nothing but products", "[plans][cublaslt]") {
   const cublaslt::Library found = cublaslt::load_library();
   CHECK(found.version / 10000 == CUBLAS_VER_MAJOR);
-  setenv("FOVEA_CUBLASLT", "/nowhere/libcublasLt.so", 1);
-  CHECK_THROWS_WITH(cublaslt::load_library(), Contains("FOVEA_CUBLASLT names /nowhere/libcublasLt.so"));
-  unsetenv("FOVEA_CUBLASLT");
+  {
+    const Variable nowhere("FOVEA_CUBLASLT", "/nowhere/libcublasLt.so");
+    CHECK_THROWS_WITH(cublaslt::load_library(), Contains("FOVEA_CUBLASLT names /nowhere/libcublasLt.so"));
+  }
   const std::vector<std::string> plans{"info", "--preset", "tiny", "--plans", "--device", "cpu"};
   const auto with = run_fovea(plans);
   CAPTURE(with.err);

@@ -15,6 +15,6 @@ extern int runs_until_fault;  // the run of a graph after so many fails, once; <
 
 // Of the products that may stand for graphs: cublaslt_host.cpp, or no_cublaslt.cpp in builds without cuBLASLt.
 size_t products_executed();
-void offer_products(bool offer);
+bool offer_products(bool offer);  // from now on; returns what held before
 
 }  // namespace fovea::cudnn::test

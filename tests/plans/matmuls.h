@@ -8,6 +8,7 @@
 #include "kernels/conv/cuda/cudnn_runtime.h"
 #include "kernels/conv/cuda/matmul_backend.h"
 #include "tests/support/catch.h"
+#include "tests/support/conv_cases.h"
 #include "tests/support/conv_oracle.h"
 #include "tests/support/seeded.h"
 
@@ -33,14 +34,6 @@ struct Products {
   }
   kernels::ConvMatmuls* operator->() const { return of_cublaslt.get(); }
 };
-
-inline oracle::Values to_double(const auto& values) { return oracle::Values(values.begin(), values.end()); }
-
-// A bias that bf16 holds exactly: that it is rounded to bf16 is part of the contract.
-inline std::vector<float> exact_bias(int n) {
-  const auto rounded = seeded_uniform<bfloat16>(n, 6);
-  return {rounded.begin(), rounded.end()};
-}
 
 inline int64_t pixels(const kernels::ConvShape& s) { return int64_t{s.batch} * s.out_h() * s.out_w(); }
 

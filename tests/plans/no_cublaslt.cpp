@@ -4,6 +4,6 @@
 namespace fovea::cudnn::test {
 
 size_t products_executed() { return 0; }
-void offer_products(bool) {}
+bool offer_products(bool) { return false; }
 
 }  // namespace fovea::cudnn::test

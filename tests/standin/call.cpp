@@ -11,6 +11,7 @@
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "tests/standin/state.h"
 
@@ -175,23 +176,22 @@ void reset_report() {
   state().counts = fresh;
 }
 
-void set_dry(bool dry) { state().dry = dry; }
+bool set_dry(bool dry) { return std::exchange(state().dry, dry); }
 
-void set_adverse_order(bool adverse) {
+bool set_adverse_order(bool adverse) {
   const std::lock_guard lock(state().mutex);
   finish_all();
-  state().order = adverse ? Order::Adverse : Order::Submitted;
+  return std::exchange(state().order, adverse ? Order::Adverse : Order::Submitted) == Order::Adverse;
 }
 
-void set_devices(int count) { state().devices = count; }
+int set_devices(int count) { return std::exchange(state().devices, count); }
 
-void set_capability(int major, int minor) {
-  state().major = major;
-  state().minor = minor;
+Capability set_capability(Capability capability) {
+  return {std::exchange(state().major, capability.major), std::exchange(state().minor, capability.minor)};
 }
 
 int64_t memory() { return state().memory_limit; }
-void set_memory(int64_t bytes) { state().memory_limit = bytes; }
+int64_t set_memory(int64_t bytes) { return std::exchange(state().memory_limit, bytes); }
 
 void fail(const std::string& call, int64_t n, cudaError_t error) {
   State& s = state();

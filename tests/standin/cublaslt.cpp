@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "kernels/conv/cuda/cublaslt_runtime.h"
 #include "kernels/launch/bfloat16.h"
@@ -357,7 +358,7 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const voi
 
 }  // namespace
 
-void offer_none(bool none) { none_offered = none; }
+bool offer_none(bool none) { return std::exchange(none_offered, none); }
 
 }  // namespace test
 

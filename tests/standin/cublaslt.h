@@ -27,7 +27,7 @@ extern std::vector<Executed> executed_products;  // in order, since the start
 
 // What algorithms it offers for every product, where the preference allows them.
 constexpr uint64_t kInPlaceSum = 11, kSumInParts = 22, kPlain = 33, kTf32 = 44;
-void offer_none(bool none);  // from now on none at all
+bool offer_none(bool none);  // from now on none at all; returns what held before
 void fail_after(int runs);   // the product after so many fails, once (tests/plans/cublaslt_host.cpp)
 
 }  // namespace fovea::cublaslt::test

@@ -10,9 +10,13 @@
 //                                is aborted
 //                     =hang:N    … not even then
 //                     =fail:N    … sets the error of a network that broke, and does not end until it is aborted
+//                     =pass:N    … is as all others
+//                     =…:N:FILE  and this file is made when the device has come to it
 #include <nccl.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -28,20 +32,34 @@ namespace {
 
 enum class Fault { None, Stall, Hang, Fail };
 
+struct AskedFault {
+  Fault kind = Fault::None;
+  int64_t at = 0;
+  std::string file;
+};
+
+// "KIND:N" or "KIND:N:FILE"
+AskedFault read_fault(const std::string& asked) {
+  static const std::map<std::string, Fault> kinds{
+      {"stall", Fault::Stall}, {"hang", Fault::Hang}, {"fail", Fault::Fail}, {"pass", Fault::None}};
+  const size_t first = asked.find(':'), second = asked.find(':', first + 1);
+  const auto kind = kinds.find(asked.substr(0, first));
+  if (first == std::string::npos || kind == kinds.end())
+    throw std::invalid_argument("FOVEA_STANDIN_NCCL is stall:N, hang:N, fail:N or pass:N, or one of these and :FILE");
+  return {kind->second, std::stoll(asked.substr(first + 1)),
+          second == std::string::npos ? "" : asked.substr(second + 1)};
+}
+
 // The environment's fault, where this is the collective that has it.
 Fault next_fault() {
   static std::atomic<int64_t> collectives = 0;
-  static const std::string asked = [] {
+  static const AskedFault asked = [] {
     const char* value = std::getenv("FOVEA_STANDIN_NCCL");
-    return std::string(value != nullptr ? value : "");
+    return value != nullptr ? read_fault(value) : AskedFault{};
   }();
-  const size_t colon = asked.find(':');
-  if (colon == std::string::npos || ++collectives != std::stoll(asked.substr(colon + 1))) return Fault::None;
-  const std::string kind = asked.substr(0, colon);
-  if (kind == "stall") return Fault::Stall;
-  if (kind == "hang") return Fault::Hang;
-  if (kind == "fail") return Fault::Fail;
-  throw std::invalid_argument("FOVEA_STANDIN_NCCL is stall:N, hang:N or fail:N");
+  if (++collectives != asked.at) return Fault::None;
+  if (!asked.file.empty()) std::ofstream(asked.file) << asked.at << '\n';
+  return asked.kind;
 }
 
 // What outlives the calls: collectives under way and graphs hold it.

@@ -54,13 +54,17 @@ Report report();
 int64_t total(const std::map<std::string, int64_t>& counts);
 void reset_report();  // counts of calls and launches to 0, peaks to what is in use
 
-// The environment's settings for what follows in this process.
-void set_dry(bool dry);
-void set_adverse_order(bool adverse);
-void set_devices(int count);
-void set_capability(int major, int minor);
+// The environment's settings for what follows in this process. Each returns what was set before
+// (tests/support/scoped.h).
+bool set_dry(bool dry);
+bool set_adverse_order(bool adverse);
+int set_devices(int count);
+struct Capability {
+  int major, minor;
+};
+Capability set_capability(Capability capability);
 int64_t memory();  // that the device has
-void set_memory(int64_t bytes);
+int64_t set_memory(int64_t bytes);
 void fail(const std::string& call, int64_t n, cudaError_t error);  // the n-th from now, from 1; n = 0: none
 
 }  // namespace standin

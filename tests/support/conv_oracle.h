@@ -30,9 +30,18 @@ void allow_rounding_of(const Reference& rounded, double roundings, Reference& ex
 
 // Σ|terms| of the products as Winograd's F(tile x tile, 3x3) adds them up, in the place of the definition's:
 // |A|ᵀ [ Σ (|G||w||G|ᵀ) ⊙ (|Bᵀ||d||B|) ] |A| and its like for the gradients, with matrices derived anew from the
-// points.
-Values winograd_mag_forward(const kernels::ConvShape& shape, int tile, const Values& x, const Values& w);
-Values winograd_mag_backward_data(const kernels::ConvShape& shape, int tile, const Values& dy, const Values& w);
-Values winograd_mag_backward_weight(const kernels::ConvShape& shape, int tile, const Values& x, const Values& dy);
+// points. `power` 2, of squared inputs: Σ terms², with squared matrices.
+Values winograd_mag_forward(const kernels::ConvShape& shape, int tile, const Values& x, const Values& w, int power = 1);
+Values winograd_mag_backward_data(const kernels::ConvShape& shape, int tile, const Values& dy, const Values& w,
+                                  int power = 1);
+Values winograd_mag_backward_weight(const kernels::ConvShape& shape, int tile, const Values& x, const Values& dy,
+                                    int power = 1);
+
+// Roundings on the longest chain of Winograd's format where `terms` products are added up at a point. At the most 45
+// beside the sum: from both sides 7 each in the transforms of inputs and outputs (a product and a sum a term, without
+// FMA), 7 in that of weights (whose coefficients are rounded too), and those of bias, add and what accumulates.
+inline double winograd_roundings(double terms) { return terms + 45; }
+// Those terms of a weight gradient: a product a tile, and a sum a block of 30 tiles or more.
+double winograd_weight_terms(const kernels::ConvShape& shape, int tile);
 
 }  // namespace fovea::test::oracle

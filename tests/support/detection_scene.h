@@ -21,7 +21,7 @@ struct DetectionScene {
 
   // The n-th image: noise, mostly wide, some high, now and then square.
   LoadedImage image(size_t n) const {
-    const Size size = n % 7 == 6 ? Size{96, 96} : n % 4 == 3 ? Size{120, 90} : Size{90, 120};
+    const Size2d size = n % 7 == 6 ? Size2d{96, 96} : n % 4 == 3 ? Size2d{120, 90} : Size2d{90, 120};
     auto pixels = std::make_shared<Image>(Image{size.width, size.height, {}});
     uint32_t state = static_cast<uint32_t>(n) + 1;
     for (int i = 0; i < size.width * size.height * 3; ++i)

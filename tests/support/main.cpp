@@ -4,5 +4,11 @@
 
 int main(int argc, char** argv) {
   fovea::test::use_device_memory();
-  return Catch::Session().run(argc, argv);
+  Catch::Session session;
+  if (const int wrong = session.applyCommandLine(argc, argv); wrong != 0) return wrong;
+#if CATCH_VERSION_MAJOR == 2                       // 3 does so by itself
+  auto& warnings = session.configData().warnings;  // a name that no test has is an error
+  warnings = static_cast<Catch::WarnAbout::What>(warnings | Catch::WarnAbout::NoTests);
+#endif
+  return session.run();
 }

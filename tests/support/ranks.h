@@ -16,6 +16,10 @@ namespace fovea::test {
 // A port that nobody listens at.
 inline int free_port() { return own_endpoint(listen_at("127.0.0.1", 0, 1)).port; }
 
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 // work(communicator) on each rank; what each threw, "" where nothing. Catch's macros belong outside of `work`.
 inline std::vector<std::string> run_ranks(int size, const std::function<void(Communicator&)>& work,
                                           double timeout = 30) {

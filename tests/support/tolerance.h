@@ -25,6 +25,8 @@ struct Reference {
   }
 };
 
+inline std::vector<double> to_double(const auto& values) { return {values.begin(), values.end()}; }
+
 template <class T>
 constexpr double epsilon_of();  // the relative error of rounding to nearest
 template <>

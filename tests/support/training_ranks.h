@@ -11,6 +11,7 @@
 #include <cmath>
 #include <memory>
 #include <sstream>
+#include <string_view>
 
 #include "tests/support/network_bounds.h"
 #include "tests/support/process.h"
@@ -25,10 +26,10 @@ constexpr double kRate = 0.01;
 
 using Arguments = std::vector<std::string>;
 
-struct RankBench {
+struct RankTrainings {
   TemporaryFolder folder;
   fs::path data = folder.path() / "data";
-  explicit RankBench(const std::function<std::string(size_t, const std::string&)>& edit = {}) {
+  explicit RankTrainings(const std::function<std::string(size_t, const std::string&)>& edit = {}) {
     make_data(data, 6, 3, edit);
   }
   std::string precision = "fp32";
@@ -97,7 +98,8 @@ inline void require_success(TcpRanks&& ranks) {
   }
 }
 
-#if defined(FOVEA_MPIRUN)
+inline bool has_mpi() { return std::string_view(FOVEA_MPIRUN) != ""; }
+
 // A script in which mpirun starts the ranks. Each leaves its process id in the file `pids`.RANK. Under the address
 // sanitizer leaks do not count there: Open MPI leaves some, in plugins that are unloaded before anybody looks.
 inline std::string mpirun(int size, const fs::path& pids, const std::string& call = kCall) {
@@ -106,7 +108,6 @@ inline std::string mpirun(int size, const fs::path& pids, const std::string& cal
       "exec {} -np {} --oversubscribe --bind-to none sh -c 'echo $$ > {}.$OMPI_COMM_WORLD_RANK; {}' \"$0\" \"$@\"",
       kOneThread, FOVEA_MPIRUN, size, pids.string(), call);
 }
-#endif
 
 struct LoggedStep {
   double loss, gradient_norm;

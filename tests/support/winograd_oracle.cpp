@@ -70,7 +70,7 @@ struct Method {
   int tile() const { return a.columns; }
 };
 
-Method method(int stride, int tile) {
+Method method_of_size(int stride, int tile) {
   if (stride == 1) {
     const auto t = transforms(tile == 4 ? Values{0, 0.625, -0.625, 1.5, -1.5} : Values{0, 0.5, -0.5, 1, -1, 2, -2}, 3);
     return {t.a, t.g, t.b, t.a, t.b};
@@ -87,6 +87,13 @@ Method method(int stride, int tile) {
     const int p = 4 + i;
     m.a(p, i) = m.g(p, 1) = m.b(p, 2 * i + 1) = m.data_a(p, 2 * i + 1) = m.data_b(p, i + 1) = 1;
   }
+  return m;
+}
+
+Method method(int stride, int tile, int power) {
+  Method m = method_of_size(stride, tile);
+  for (Matrix* matrix : {&m.a, &m.g, &m.b, &m.data_a, &m.data_b})
+    for (double& value : matrix->values) value = std::pow(value, power);
   return m;
 }
 
@@ -145,8 +152,8 @@ Values product_mag(int batch, const Patches& in, const Patches& out, const Matri
 
 }  // namespace
 
-Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const Values& w) {
-  const Method m = method(s.stride, tile);
+Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const Values& w, int power) {
+  const Method m = method(s.stride, tile, power);
   std::vector<Matrix> u;
   for (int o = 0; o < s.out_c; ++o)
     for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(m.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
@@ -154,8 +161,8 @@ Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const
                      {{s.out_h(), s.out_w(), s.out_c}, m.tile(), 0}, m.a, m.b, u, x);
 }
 
-Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w) {
-  const Method m = method(s.stride, tile);
+Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy, const Values& w, int power) {
+  const Method m = method(s.stride, tile, power);
   std::vector<Matrix> u;
   for (int c = 0; c < s.in_c; ++c)
     for (int o = 0; o < s.out_c; ++o) {
@@ -167,8 +174,13 @@ Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy
                      {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -(s.pad % s.stride)}, m.data_a, m.data_b, u, dy);
 }
 
-Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& x, const Values& dy) {
-  const Method t = method(s.stride, tile);
+double winograd_weight_terms(const ConvShape& s, int tile) {
+  const int tiles = s.batch * ((s.out_h() + tile - 1) / tile) * ((s.out_w() + tile - 1) / tile);
+  return tiles + tiles / 30 + 1;
+}
+
+Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& x, const Values& dy, int power) {
+  const Method t = method(s.stride, tile, power);
   const Plane in{s.in_h, s.in_w, s.in_c}, out{s.out_h(), s.out_w(), s.out_c};
   std::vector<Matrix> sums(size_t(s.out_c) * s.in_c, Matrix{t.a.rows, t.a.rows});
   for (int n = 0; n < s.batch; ++n)

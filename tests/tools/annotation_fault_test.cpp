@@ -1,6 +1,6 @@
 // The rows on annotation files and their ids of the table of faults, for what the formats have of their own.
 #include "tests/support/catch.h"
-#include "tests/support/fault_bench.h"
+#include "tests/support/faulty_set.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -114,7 +114,7 @@ TEST_CASE("fault: unusable annotation files of each format are refused with file
   for (const Case& one : unusable_files()) {
     CAPTURE(one.name);
     const bool lists_unknown = one.words.find("unknown") != std::string::npos;
-    FaultBench(one.files).check_refused({one.words}, {}, lists_unknown ? 2 : 1);
+    FaultySet(one.files).check_refused({one.words}, {}, lists_unknown ? 2 : 1);
   }
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and
            {"\"id\": 1, \"image_id\"", "\"id\": 9007199254740993, \"image_id\""},
            {"\"id\": 1, \"image_id\"", "\"image_id\""}}) {
     CAPTURE(to);
-    FaultBench(with(DatasetFormat::Coco, kJson, coco_with(from, to)))
+    FaultySet(with(DatasetFormat::Coco, kJson, coco_with(from, to)))
         .check_taken({"all annotations are renumbered 1…2"});
   }
   Files negative = with(DatasetFormat::Coco, kJson, "");
@@ -138,7 +138,7 @@ TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and
         text.insert(at + std::string(key).size(), "-");
     negative[std::string("annotations/instances_") + split + ".json"] = text;
   }
-  FaultBench(negative).check_taken({"categories: 1 of the ids are 0 or negative; they are kept as they are"});
-  FaultBench(with(DatasetFormat::Csv, "classes.csv", "cat,-1\n"))
+  FaultySet(negative).check_taken({"categories: 1 of the ids are 0 or negative; they are kept as they are"});
+  FaultySet(with(DatasetFormat::Csv, "classes.csv", "cat,-1\n"))
       .check_taken({"categories: 1 of the ids are negative; they are kept as they are"});
 }

@@ -65,7 +65,7 @@ constexpr double kResampled = 0.5 + 0x1p-7 + 2 * 16 * 0x1p-14 * 255;
 
 }  // namespace
 
-TEST_CASE("flips mirror pixels and boxes, and twice is nothing (augment)") {
+TEST_CASE("augment: flips mirror pixels and boxes, and twice is nothing", "[augment]") {
   const LabeledImage picture = noise(7, 5, 1, {object(1, 0, 3, 2, 4), object(0, 1, 7, 5, 2)});
   const LabeledImage across = flipped_horizontally(picture), down = flipped_vertically(picture);
   for (int y = 0; y < 5; ++y)
@@ -79,7 +79,7 @@ TEST_CASE("flips mirror pixels and boxes, and twice is nothing (augment)") {
   CHECK(flipped_vertically(down).image->rgb == picture.image->rgb);
 }
 
-TEST_CASE("a crop keeps the boxes whose centre it holds, clipped (augment)") {
+TEST_CASE("augment: a crop keeps the boxes whose centre it holds, clipped", "[augment]") {
   const LabeledImage picture = noise(20, 10, 2,
                                      {object(4, 2, 8, 6, 1),            // inside
                                       object(1, 1, 6, 5, 2),            // centre (3.5, 3): left of it
@@ -97,7 +97,8 @@ TEST_CASE("a crop keeps the boxes whose centre it holds, clipped (augment)") {
   CHECK(out.full == Size2d{6, 8});
 }
 
-TEST_CASE("a drawn crop holds an object's centre and overlaps with it as much as one of SSD's levels (augment)") {
+TEST_CASE("augment: a drawn crop holds an object's centre and overlaps with it as much as one of SSD's levels",
+          "[augment]") {
   const LabeledImage picture = noise(100, 60, 3, {object(10, 10, 30, 30, 0), object(50, 20, 95, 55, 1)});
   Random random(7, stream::kAugment);
   int drawn = 0;
@@ -131,7 +132,8 @@ TEST_CASE("a drawn crop holds an object's centre and overlaps with it as much as
   CHECK_FALSE(draw_crop(noise(10, 10, 1), 0.3, random));  // nothing to keep
 }
 
-TEST_CASE("a rotation takes each pixel from where it was, and boxes go around their turned corners (augment)") {
+TEST_CASE("augment: a rotation takes each pixel from where it was, and boxes go around their turned corners",
+          "[augment]") {
   const double degrees = GENERATE(0.0, 7.0, -15.0, 90.0);
   const LabeledImage picture = noise(24, 17, 4, {object(8, 5, 16, 12, 1), object(0, 0, 3, 3, 2)});
   const Rgb fill{10, 200, 60};
@@ -179,7 +181,7 @@ TEST_CASE("a rotation takes each pixel from where it was, and boxes go around th
   if (degrees == 0) CHECK(out.image->rgb == picture.image->rgb);
 }
 
-TEST_CASE("colours change as defined, step by step (augment)") {
+TEST_CASE("augment: colours change as defined, step by step", "[augment]") {
   const auto change =
       GENERATE(values<ColorChange>({{},
                                     {.brightness = 0.125},
@@ -207,7 +209,7 @@ TEST_CASE("colours change as defined, step by step (augment)") {
   check_boxes(out.objects, {{1, 2, 3, 4, 1}});
 }
 
-TEST_CASE("drawn colour changes stay in their range and are as often none (augment)") {
+TEST_CASE("augment: drawn colour changes stay in their range and are as often none", "[augment]") {
   Random random(3, stream::kAugment);
   int unchanged = 0;
   double largest = 0;
@@ -224,7 +226,7 @@ TEST_CASE("drawn colour changes stay in their range and are as often none (augme
   CHECK(largest > 8.5);
 }
 
-TEST_CASE("resampling is a triangle along each axis (augment)") {
+TEST_CASE("augment: resampling is a triangle along each axis", "[augment]") {
   struct Case {
     int in_w, in_h, out_w, out_h;
   };
@@ -239,7 +241,7 @@ TEST_CASE("resampling is a triangle along each axis (augment)") {
                 kResampled);
 }
 
-TEST_CASE("a mosaic holds four pictures, each covering its part from the common point (augment)") {
+TEST_CASE("augment: a mosaic holds four pictures, each covering its part from the common point", "[augment]") {
   const std::array<LabeledImage, 4> pictures{
       noise(20, 16, 1, {object(2, 2, 18, 14, 0)}), noise(10, 10, 2, {object(0, 0, 5, 5, 1)}),
       noise(30, 8, 3, {object(20, 2, 29, 7, 2)}), noise(6, 20, 4, {object(1, 1, 5, 9, 3)})};
@@ -275,7 +277,7 @@ TEST_CASE("a mosaic holds four pictures, each covering its part from the common 
   check_boxes(out.objects, boxes);
 }
 
-TEST_CASE("mixup lets another picture shine through, with its boxes (augment)") {
+TEST_CASE("augment: mixup lets another picture shine through, with its boxes", "[augment]") {
   const LabeledImage a = noise(16, 12, 1, {object(1, 1, 4, 4, 0)}), b = noise(8, 10, 2, {object(2, 2, 6, 8, 1)});
   const double share = 0.45;
   const LabeledImage out = mixed(a, b, share);
@@ -290,7 +292,7 @@ TEST_CASE("mixup lets another picture shine through, with its boxes (augment)") 
   check_boxes(out.objects, {{1, 1, 4, 4, 0}, {2.5, 2.4, 7.5, 9.6, 1}});
 }
 
-TEST_CASE("augmentations of strength 0 draw nothing and copy nothing (augment)") {
+TEST_CASE("augment: augmentations of strength 0 draw nothing and copy nothing", "[augment]") {
   const LabeledImage picture = noise(16, 12, 1, {object(1, 1, 4, 4, 0)});
   Random random(1, stream::kAugment), untouched = random;
   const LabeledImage out =
@@ -299,7 +301,7 @@ TEST_CASE("augmentations of strength 0 draw nothing and copy nothing (augment)")
   CHECK(random.next() == untouched.next());
 }
 
-TEST_CASE("all augmentations together leave boxes inside the picture, of a pixel at least (augment)") {
+TEST_CASE("augment: all augmentations together leave boxes inside the picture, of a pixel at least", "[augment]") {
   const AugmentConfig all{.vertical_flip = 0.5,
                           .crop = 0.8,
                           .smallest_crop = 0.3,

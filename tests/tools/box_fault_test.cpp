@@ -1,7 +1,7 @@
 // The rows on annotations and boxes of the table of faults, in each of the four formats, as a user meets them: the
 // program, its exit code, message and files.
 #include "tests/support/catch.h"
-#include "tests/support/fault_bench.h"
+#include "tests/support/faulty_set.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -51,7 +51,7 @@ TEST_CASE("fault: an unknown class is refused with its place, in every format", 
   CAPTURE(name_of(format));
   MadeBox cow;
   cow.label = "cow";
-  FaultBench(set_of(format, {{}, cow}))
+  FaultySet(set_of(format, {{}, cow}))
       .check_refused({"1 of 2 annotations refer to an unknown image or category, more than 1 %",
                       place_of(format, 1) + ": unknown category " +
                           (format == DatasetFormat::Coco || format == DatasetFormat::Yolo ? "7" : "'cow'")},
@@ -64,20 +64,20 @@ TEST_CASE("fault: few unknown classes are dropped, counted, and the first ten li
   CAPTURE(name_of(format));
   auto boxes = many(2000);
   for (size_t i = 100; i < 120; ++i) boxes[i].label = "cow";
-  FaultBench bench(set_of(format, boxes));
-  bench.check_taken({"20 annotations refer to an unknown image or category and are left out:",
-                     place_of(format, 100) + ": unknown category", place_of(format, 109) + ": unknown category",
-                     "… and 10 more", "1980 boxes"});
-  CHECK(count_of(bench.said, ": unknown category") == 10);
+  FaultySet set(set_of(format, boxes));
+  set.check_taken({"20 annotations refer to an unknown image or category and are left out:",
+                   place_of(format, 100) + ": unknown category", place_of(format, 109) + ": unknown category",
+                   "… and 10 more", "1980 boxes"});
+  CHECK(count_of(set.said, ": unknown category") == 10);
 }
 
 TEST_CASE("fault: bad boxes are dropped and listed with their places, or an error, in every format", "[fault][boxes]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
-  FaultBench bench(
+  FaultySet set(
       set_of(format, {{}, {{5, 5, 5, 9}}, {{9, 9, 2, 3}}, {{kNan, 2, 9, 9}}, {{70, 2, 80, 9}}, {{60, 40, 90, 90}}}));
-  bench.check_taken({"4 bad boxes are left out; the first: ", "1 boxes reach beyond their image and are clipped"});
-  std::istringstream list(bench.listed("bad_boxes.txt"));
+  set.check_taken({"4 bad boxes are left out; the first: ", "1 boxes reach beyond their image and are clipped"});
+  std::istringstream list(set.listed("bad_boxes.txt"));
   int box = 1;
   for (const char* why : {"has no positive width and height", "has no positive width and height",
                           "holds something that is no finite number", "lies outside the image"}) {
@@ -89,16 +89,16 @@ TEST_CASE("fault: bad boxes are dropped and listed with their places, or an erro
     ++box;
   }
   CHECK(list.peek() == EOF);
-  bench.check_refused({"annotation 2 of image", "has no positive width", "--bad-boxes skip"}, {"--bad-boxes", "error"});
+  set.check_refused({"annotation 2 of image", "has no positive width", "--bad-boxes skip"}, {"--bad-boxes", "error"});
 }
 
 TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in every format", "[fault][boxes]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
-  FaultBench tiny(set_of(format, {{{20, 20, 20.2, 40}}}));
+  FaultySet tiny(set_of(format, {{{20, 20, 20.2, 40}}}));
   tiny.check_taken({"1 boxes are narrower or lower than one pixel"}, {"--set", "train.batch=1"});
   CHECK_THAT(tiny.log(), Contains("\"positives_per_image\":0.00"));
-  FaultBench large(set_of(format, {{}}));
+  FaultySet large(set_of(format, {{}}));
   large.check_taken({}, {"--set", "train.batch=1"});
   CHECK_THAT(large.log(), !Contains("\"positives_per_image\":0.00"));
   CHECK(large.said.find("narrower") == std::string::npos);
@@ -108,12 +108,12 @@ TEST_CASE("fault: images without boxes train, batches of them too, a set of them
           "[fault][boxes]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
-  FaultBench some(made_files(format, {{"a.png", {{}}}, {"b.png", {}}, {"c.png", {}}}, kVal));
+  FaultySet some(made_files(format, {{"a.png", {{}}}, {"b.png", {}}, {"c.png", {}}}, kVal));
   some.check_taken({"3 images, 1 boxes"}, {"--set", "train.batch=1", "--set", "train.steps=3"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 2);
   CHECK(count_of(some.log(), "\"loss\":") == 3);
   CHECK(count_of(some.log(), "null") == 0);
-  FaultBench(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
+  FaultySet(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
 }
 
 TEST_CASE("fault: regions to ignore alone train in an image, and are refused as a set", "[fault][boxes]") {
@@ -121,11 +121,11 @@ TEST_CASE("fault: regions to ignore alone train in an image, and are refused as 
   CAPTURE(name_of(format));
   MadeBox crowd;
   crowd.ignored = true;
-  FaultBench some(made_files(format, {{"a.png", {{}}}, {"b.png", {crowd, crowd}}}, kVal));
+  FaultySet some(made_files(format, {{"a.png", {{}}}, {"b.png", {crowd, crowd}}}, kVal));
   some.check_taken({"2 images, 1 boxes and 2 regions to ignore, 1 classes"},
                    {"--set", "train.batch=1", "--set", "train.steps=2"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 1);
-  FaultBench(set_of(format, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
+  FaultySet(set_of(format, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
 }
 
 TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of a box and an anchor",
@@ -135,8 +135,8 @@ TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of
   // The address sanitizer, where it is there, keeps no freed memory.
   const std::string keeping_nothing = R"(export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1; exec "$0" "$@")";
   const auto memory_with = [&](size_t boxes) {
-    FaultBench bench(set_of(DatasetFormat::Coco, many(boxes)));
-    const auto trained = run_fovea(bench.arguments("run", joined({"--set", "train.steps=1"}, large)), keeping_nothing);
+    FaultySet set(set_of(DatasetFormat::Coco, many(boxes)));
+    const auto trained = run_fovea(set.arguments("run", joined({"--set", "train.steps=1"}, large)), keeping_nothing);
     CAPTURE(trained.err);
     CHECK(trained.exit_code == 0);
     CHECK_THAT(trained.out, Contains(fmt::format("{} boxes", boxes)));

@@ -80,7 +80,7 @@ TEST_CASE("the example dataset loads whole") {
   for (const Sample& sample : val.samples) CHECK(std::filesystem::exists(val.image_root / sample.file_name));
 }
 
-TEST_CASE("a folder that is no dataset is refused, saying what was looked for in each format (fault)") {
+TEST_CASE("fault: a folder that is no dataset is refused, saying what was looked for in each format", "[fault]") {
   CHECK_THROWS_WITH(load_dataset("/nowhere", "train"), Contains("/nowhere: does not exist"));
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
@@ -91,7 +91,7 @@ TEST_CASE("a folder that is no dataset is refused, saying what was looked for in
                     Contains("is no dataset in the format yolo; looked for data.yaml"));
 }
 
-TEST_CASE("malformed annotation files are refused with the byte or the key (fault)") {
+TEST_CASE("fault: malformed annotation files are refused with the byte or the key", "[fault]") {
   CHECK_THAT(refusal(""), Contains("is empty (0 bytes)"));
   CHECK_THAT(refusal(" \n"), Contains("is empty (2 bytes)"));
   CHECK_THAT(refusal("[1, 2]"), Contains("byte 0"));
@@ -125,7 +125,7 @@ TEST_CASE("malformed annotation files are refused with the byte or the key (faul
   CHECK_THAT(refusal("{\"images\": \"\xff\"}"), Contains("byte 12: is not UTF-8"));
 }
 
-TEST_CASE("an annotation file cut at any byte is refused with a byte offset or a key (fault)") {
+TEST_CASE("fault: an annotation file cut at any byte is refused with a byte offset or a key", "[fault]") {
   const std::string whole = document(good);
   for (size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
@@ -134,7 +134,7 @@ TEST_CASE("an annotation file cut at any byte is refused with a byte offset or a
   CHECK_NOTHROW(load(whole));
 }
 
-TEST_CASE("ids that would confuse are errors or renumbered with a warning (fault)") {
+TEST_CASE("fault: ids that would confuse are errors or renumbered with a warning", "[fault]") {
   const auto image_ids = [](const std::string& a, const std::string& b) {
     return fmt::format(R"("images": [{{"id": {}, "file_name": "a", "width": 99, "height": 99}},
                                      {{"id": {}, "file_name": "b", "width": 99, "height": 99}}])",
@@ -173,7 +173,8 @@ TEST_CASE("ids that would confuse are errors or renumbered with a warning (fault
   CHECK_THAT(same_file.report.text(), Contains("1 name a file that another one names, too") && Contains("a.jpg"));
 }
 
-TEST_CASE("unknown images and categories are counted, ten of them listed, dropped; more than 1 % is an error (fault)") {
+TEST_CASE("fault: unknown images and categories are counted, ten of them listed, dropped, and more than 1 % an error",
+          "[fault]") {
   std::string annotations = good;
   for (int i = 2; i <= 2000; ++i)
     annotations.append(",").append(annotation(i, "[1, 1, 2, 2]", i <= 10 ? 8 : 7, i > 10 && i <= 21 ? 4 : 3));
@@ -188,7 +189,7 @@ TEST_CASE("unknown images and categories are counted, ten of them listed, droppe
              Contains("21 of 2001 annotations refer to an unknown image or category, more than 1 %"));
 }
 
-TEST_CASE("bad boxes are dropped and listed, or an error; partial ones are clipped and counted (fault)") {
+TEST_CASE("fault: bad boxes are dropped and listed, or an error, and partial ones clipped and counted", "[fault]") {
   struct Case {
     const char *bbox, *fault;
   };
@@ -235,7 +236,7 @@ TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their 
   CHECK_THAT(data.report.text(), Contains("1 boxes reach beyond their image"));
 }
 
-TEST_CASE("images without boxes stay; a dataset without any box is an error (fault)") {
+TEST_CASE("fault: images without boxes stay, but a dataset without any box is an error", "[fault]") {
   const Dataset data = load(document(good));
   CHECK(data.samples.size() == 2);
   CHECK(data.report.images_without_objects == 1);
@@ -243,7 +244,7 @@ TEST_CASE("images without boxes stay; a dataset without any box is an error (fau
   CHECK_THAT(refusal(document(annotation(1, "[1, 1, 0, 0]"))), Contains("1 bad boxes"));
 }
 
-TEST_CASE("file names stay below the image folder (fault)") {
+TEST_CASE("fault: file names stay below the image folder", "[fault]") {
   const std::string name = GENERATE("../x.jpg", "/etc/passwd", "a/../../x.jpg", "..", "a/", ".", "a\\u0000b.jpg");
   CAPTURE(name);
   const std::string list =
@@ -251,7 +252,7 @@ TEST_CASE("file names stay below the image folder (fault)") {
   CHECK_THAT(refusal(document(good, list)), Contains("image 7: the file name \"") && Contains("is refused"));
 }
 
-TEST_CASE("odd but harmless file names are kept, and printed escaped (fault)") {
+TEST_CASE("fault: odd but harmless file names are kept, and printed escaped", "[fault]") {
   const std::string list = R"("images": [{"id": 7, "file_name": "a/../new\nline ☃.jpg", "width": 9, "height": 9}])";
   const Dataset data = load(document(annotation(1, "[1, 1, 0, 1]") + "," + annotation(2, "[1, 1, 1, 1]"), list));
   CHECK(data.samples[0].file_name == "a/../new\nline ☃.jpg");
@@ -264,7 +265,7 @@ TEST_CASE("ten thousand boxes in one image load") {
   CHECK(load(document(annotations)).samples[0].objects.size() == 10000);
 }
 
-TEST_CASE("numbers are read with a point whatever the locale says (fault)") {
+TEST_CASE("fault: numbers are read with a point whatever the locale says", "[fault]") {
   const char* before = std::setlocale(LC_ALL, nullptr);
   const std::string saved = before ? before : "C";
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8"}) std::setlocale(LC_ALL, name);
@@ -273,7 +274,7 @@ TEST_CASE("numbers are read with a point whatever the locale says (fault)") {
   CHECK(data.samples[0].objects[0].bbox[2] == 2.25);
 }
 
-TEST_CASE("bad files are listed once each, and too many are an error (fault)") {
+TEST_CASE("fault: bad files are listed once each, and too many are an error", "[fault]") {
   const TemporaryFolder folder;
   BadFiles files(200);
   files.add("b.jpg", "b.jpg: is empty");

@@ -54,7 +54,7 @@ std::string refusal(const std::string& results) {
 
 }  // namespace
 
-TEST_CASE("COCO metrics equal the published ones (golden)") {
+TEST_CASE("golden: COCO metrics equal the published ones", "[golden]") {
   const std::string name = GENERATE("val2014_fakebbox100", "tiny_one_box");
   const CocoMetrics metrics = evaluate(name);
   simdjson::dom::parser parser;
@@ -67,7 +67,7 @@ TEST_CASE("COCO metrics equal the published ones (golden)") {
   }
 }
 
-TEST_CASE("COCO metrics equal pycocotools to the last bit (golden)") {
+TEST_CASE("golden: COCO metrics equal pycocotools to the last bit", "[golden]") {
   // What pycocotools 2.0 prints with 17 digits; the first twelve are published with 16 in expected.json.
   const CocoMetrics metrics = evaluate("val2014_fakebbox100");
   const std::vector<double> expected = {0.5045806987249628,  0.6969727247299577, 0.5729816669904824,
@@ -96,7 +96,7 @@ TEST_CASE("COCO metrics agree with their definition on random scenes") {
   }
 }
 
-TEST_CASE("COCO metrics have the same bits for any number of threads (determinism)") {
+TEST_CASE("determinism: COCO metrics have the same bits for any number of threads", "[determinism]") {
   const Scene scene = random_scene(99);
   test::check_same_bits_for_any_thread_count([&] {
     const CocoMetrics metrics = coco_metrics(scene.categories, scene.truth, scene.found);
@@ -217,7 +217,7 @@ TEST_CASE("results are written so that they read back the same") {
   CHECK(read_coco_results(folder.path() / "none.json", data).empty());
 }
 
-TEST_CASE("results that make no sense are refused, naming the entry (fault)") {
+TEST_CASE("fault: results that make no sense are refused, naming the entry", "[fault]") {
   const auto entry = [](const std::string& image, const std::string& category, const std::string& box,
                         const std::string& score) {
     return fmt::format(R"({{"image_id": {}, "category_id": {}, "bbox": {}, "score": {}}})", image, category, box,

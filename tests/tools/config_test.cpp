@@ -1,5 +1,7 @@
 #include "tools/config/config.h"
 
+#include <sstream>
+
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 
@@ -39,8 +41,84 @@ TEST_CASE("settings from the command line override, and name what is wrong", "[c
   CHECK_THROWS_WITH(preset("papre"), Contains("'paper'"));
 }
 
-TEST_CASE("contradictory settings are refused", "[config]") {
-  Config config = preset("demo");
-  config.model.head.norm_groups = 7;
-  CHECK_THROWS_WITH(validate(config), Contains("norm_groups must divide"));
+namespace {
+
+struct Refused {
+  const char* settings;  // of the preset demo, separated by spaces
+  const char* rule;      // a part of what is said that no other rule says
+};
+
+// Each rule of validate, from both sides where it has two.
+const Refused kRefused[] = {
+    {"model.classes=0", "model.classes"},
+    {"model.backbone.width_divisor=3", "width_divisor"},
+    {"model.backbone.width_divisor=0", "width_divisor"},
+    {"model.backbone.stem_width=0", "stem_width must"},
+    {"model.backbone.frozen_stages=-1", "frozen_stages"},
+    {"model.backbone.frozen_stages=6", "frozen_stages"},
+    {"model.backbone.norm=group model.backbone.norm_groups=3", "model.backbone.norm_groups"},
+    {"model.backbone.norm=group model.backbone.norm_groups=8 model.backbone.stem_width=12",
+     "model.backbone.norm_groups"},
+    {"model.fpn.channels=0 model.head.norm=none", "model.fpn.channels must"},
+    {"model.head.norm=batch", "model.head.norm must"},
+    {"model.head.norm=frozen_batch", "model.head.norm must"},
+    {"model.head.norm_groups=7", "model.head.norm_groups must divide"},
+    {"model.head.prior=0", "model.head.prior"},
+    {"model.head.prior=1", "model.head.prior"},
+    {"model.anchors.octaves=[]", "at least one octave and one ratio"},
+    {"model.anchors.ratios=[]", "at least one octave and one ratio"},
+    {"model.anchors.ratios=[1.0,0.0]", "model.anchors.ratios"},
+    {"model.loss.gamma=-0.5", "model.loss.gamma"},
+    {"model.loss.beta=0", "model.loss.beta"},
+    {"model.loss.match_low=0.6 model.loss.match_high=0.5", "model.loss.match_low"},
+    {"model.detect.per_image=0", "model.detect.per_image"},
+    {"model.detect.candidates_per_level=0", "model.detect.per_image"},
+    {"input.short_side=[]", "input.short_side"},
+    {"input.short_side=[240,0]", "input.short_side"},
+    {"input.long_side=0", "input.long_side"},
+    {"input.pad_to=0", "input.long_side"},
+    {"input.mean=[0.5,0.5]", "input.mean"},
+    {"input.flip=1.5", "input.flip"},
+    {"input.flip=-0.5", "input.flip"},
+    {"input.workers=-1", "input.workers"},
+    {"input.prefetch=0", "input.workers"},
+    {"input.prefetch_mb=-1", "input.workers"},
+    {"input.cache_mb=-1", "input.workers"},
+    {"input.max_pixels=0", "input.max_pixels"},
+    {"input.shape_buckets=-1", "input.max_pixels"},
+    {"input.augment.vertical_flip=2", "input.augment.vertical_flip"},
+    {"input.augment.crop=-1", "input.augment.vertical_flip"},
+    {"input.augment.mosaic=2", "input.augment.vertical_flip"},
+    {"input.augment.mixup=2", "input.augment.vertical_flip"},
+    {"input.augment.smallest_crop=0", "input.augment.smallest_crop"},
+    {"input.augment.smallest_crop=1.5", "input.augment.smallest_crop"},
+    {"input.augment.photometric=2", "input.augment.photometric"},
+    {"input.augment.rotation=46", "input.augment.rotation"},
+    {"input.augment.rotation=-1", "input.augment.rotation"},
+    {"train.steps=-1", "train.steps"},
+    {"train.batch=0", "train.steps"},
+    {"train.log_every=0", "train.log_every"},
+    {"train.checkpoint_every=0", "train.log_every"},
+    {"train.eval_every=-1", "train.log_every"},
+    {"train.eval_batch=-1", "train.log_every"},
+    {"train.schedule.base=0", "train.schedule.base"},
+    {"train.schedule.reference_batch=-1", "train.schedule.base"},
+};
+
+}  // namespace
+
+TEST_CASE("settings that contradict each other or mean nothing are refused, each by its rule", "[config]") {
+  for (const auto& [settings, rule] : kRefused) {
+    CAPTURE(settings, rule);
+    Config config = preset("demo");
+    std::istringstream words(settings);
+    for (std::string word; words >> word;) apply_setting(config, word);
+    try {
+      validate(config);
+      FAIL_CHECK("they are not refused");
+    } catch (const Error& refused) {
+      CHECK(refused.kind() == ErrorKind::Usage);
+      CHECK_THAT(refused.what(), Contains(rule));
+    }
+  }
 }

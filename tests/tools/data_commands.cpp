@@ -248,7 +248,7 @@ TEST_CASE("fitted anchors cover more than those before, and train takes their co
              Contains(fmt::format("sizes = [{}", double(json["after"]["sizes"].at(0)))));
 }
 
-TEST_CASE("anchors that cannot be bettered stay; k-means finds the shapes that there are") {
+TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes that there are") {
   std::vector<std::array<double, 2>> boxes;
   for (int i = 0; i < 50; ++i)
     for (const auto& [w, h] : {std::pair{40.0, 20.0}, {30.0, 30.0}, {10.0, 50.0}})
@@ -261,7 +261,7 @@ TEST_CASE("anchors that cannot be bettered stay; k-means finds the shapes that t
   CHECK(cluster_boxes({}, 3).empty());
 }
 
-TEST_CASE("misspelt words of the commands about data are answered with the nearest one (fault)") {
+TEST_CASE("fault: misspelt words of the commands about data are answered with the nearest one", "[fault]") {
   check_fails(2, {"data", "chekc", "x"},
               "unknown command 'chekc'; did you mean 'check'? (there are check,convert,split,show,stats)");
   check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");

@@ -159,7 +159,7 @@ TEST_CASE("a split test without labels is left out of conversions, and it is sai
   CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this dataset"));
 }
 
-TEST_CASE("conversion refuses what would be lost or overwritten (fault)") {
+TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[fault]") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source", out = folder.path() / "out";
   write_odd_set(source);

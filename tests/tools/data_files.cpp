@@ -131,7 +131,8 @@ Bytes png_with(bool noisy, const Bytes& inserted, std::ptrdiff_t at) {
 
 }  // namespace
 
-TEST_CASE("the size of a PNG whose orientation stands behind the pixels is that of the decoded image (fault)") {
+TEST_CASE("fault: the size of a PNG whose orientation stands behind the pixels is that of the decoded image",
+          "[fault]") {
   constexpr std::ptrdiff_t after_header = 33, before_end = -12;
   const TemporaryFolder folder;
   const auto path = folder.path() / "a.png";

@@ -64,7 +64,7 @@ Files yolo(const std::string& labels,
 
 // ---- Pascal VOC
 
-TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin; difficult objects are regions to ignore") {
+TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin, and difficult objects regions to ignore") {
   const Dataset data = load(voc(voc_annotation(
       "a.png", size_64,
       voc_object("dog", "1 2 11 22") + voc_object("cat", "0.5 0 5.25 6") + voc_object("dog", "3 3 9 9", 1))));
@@ -81,7 +81,7 @@ TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin; difficult object
   CHECK(data.report.text().empty());
 }
 
-TEST_CASE("VOC: classes.txt gives the order; a class that is not in it is an unknown reference") {
+TEST_CASE("VOC: classes.txt gives the order, and a class that is not in it is an unknown reference") {
   auto files = voc(voc_annotation("a.png", size_64, voc_object("dog", "1 2 11 22")));
   files["classes.txt"] = "dog\ncat\n";
   CHECK(load(files).categories.at(0).name == "dog");
@@ -153,7 +153,7 @@ TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for t
   }
 }
 
-TEST_CASE("VOC: malformed annotations are refused with file and line (fault)") {
+TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[fault]") {
   const auto of = [](const std::string& object) { return voc(voc_annotation("a.png", size_64, object)); };
   CHECK_THAT(refusal(voc("<annotation>\n<object>\n</annotation>")), Contains("a.xml:3: not valid XML"));
   CHECK_THAT(refusal(voc("")), Contains("a.xml:1: not valid XML"));
@@ -173,7 +173,7 @@ TEST_CASE("VOC: malformed annotations are refused with file and line (fault)") {
   CHECK_THAT(refusal(twice), Contains("classes.txt: the class 'x' is listed twice"));
 }
 
-TEST_CASE("VOC: bad boxes are dropped and listed with file and line, or an error (fault)") {
+TEST_CASE("fault: VOC: bad boxes are dropped and listed with file and line, or an error", "[fault]") {
   const auto files = voc(voc_annotation("a.png", size_64,
                                         voc_object("x", "9 9 9 12") + voc_object("x", "nan 1 2 3") +
                                             voc_object("x", "70 1 80 3") + voc_object("x", "-5 1 3 3")));
@@ -203,7 +203,7 @@ TEST_CASE("CSV: corners, images without objects, quoted fields, both line ends, 
   CHECK(data.report.text().empty());
 }
 
-TEST_CASE("CSV: quotes hold commas, quotes and line ends; without a class map classes are sorted by name") {
+TEST_CASE("CSV: quotes hold commas, quotes and line ends, and without a class map classes are sorted by name") {
   const Dataset data = load(csv("img/a.png,1,2,11,22,\"big, \"\"old\"\"\ndog\"\nimg/a.png,1,2,11,22,cat\n", ""));
   REQUIRE(data.categories.size() == 2);
   CHECK(data.categories[0].name == "big, \"old\"\ndog");
@@ -216,7 +216,7 @@ TEST_CASE("CSV: a heading is left out, and said") {
   CHECK_THAT(data.report.text(), Contains("train.csv:1: is a heading"));
 }
 
-TEST_CASE("CSV: malformed lines are refused with file and line (fault)") {
+TEST_CASE("fault: CSV: malformed lines are refused with file and line", "[fault]") {
   const std::string good = "img/a.png,1,2,11,22,dog\n";
   CHECK_THAT(refusal(csv(good + "img/a.png,1,2,11,22\n")), Contains("train.csv:2: has 5 fields, expected 6"));
   CHECK_THAT(refusal(csv(good + "img/a.png,1,2,11,22,dog,1\n")), Contains("train.csv:2: has 7 fields"));
@@ -241,7 +241,7 @@ TEST_CASE("CSV: malformed lines are refused with file and line (fault)") {
              Contains("train.csv:2: annotation 2 of image 1"));
 }
 
-TEST_CASE("images that cannot be read are left out and listed where their size is needed (fault)") {
+TEST_CASE("fault: images that cannot be read are left out and listed where their size is needed", "[fault]") {
   const Dataset data = load(csv("img/a.png,1,2,11,22,dog\nimg/none.png,1,2,3,4,dog\nimg/none.png,1,2,3,5,dog\n"));
   CHECK(data.samples.size() == 1);
   REQUIRE(data.report.bad_images.size() == 1);
@@ -255,7 +255,7 @@ TEST_CASE("images that cannot be read are left out and listed where their size i
 
 // ---- YOLO
 
-TEST_CASE("YOLO: boxes from centres, whole pixels come back whole; images without labels have no objects") {
+TEST_CASE("YOLO: boxes are from centres, whole pixels come back whole, and images without labels have no objects") {
   const Dataset data = load(yolo("0 0.5 0.5 0.5 0.25\n1 0.109375 0.1458333333333333 0.15625 0.2083333333333333\n"));
   REQUIRE(data.samples.size() == 2);
   CHECK((data.samples[0].file_name == "a.png" && data.samples[1].file_name == "b.png"));
@@ -303,7 +303,7 @@ TEST_CASE("YOLO: polygons give their boxes, and it is said") {
   CHECK_THAT(data.report.text(), Contains("1 labels of train are polygons"));
 }
 
-TEST_CASE("YOLO: malformed files are refused with file and line (fault)") {
+TEST_CASE("fault: YOLO: malformed files are refused with file and line", "[fault]") {
   const std::string good = "0 0.5 0.5 0.5 0.25\n";
   const std::string yaml = "train: images/train\nval: images/val\n";
   CHECK_THAT(refusal(yolo(good + "0 0.5 0.5 0.5\n")), Contains("labels/train/a.txt:2: has 4 numbers, expected 5"));
@@ -337,7 +337,7 @@ TEST_CASE("YOLO: malformed files are refused with file and line (fault)") {
 
 // ---- what holds for all
 
-TEST_CASE("the format is found by itself; --format overrules; two that fit are said") {
+TEST_CASE("the format is found by itself, --format overrules, and two that fit are said") {
   auto files = csv("img/a.png,1,2,11,22,dog\n");
   files.merge(Files{{"Annotations/a.xml", voc_annotation("a.png", size_64, voc_object("cow", "1 2 3 4"))},
                     {"ImageSets/Main/train.txt", "a\n"},

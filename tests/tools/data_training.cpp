@@ -172,7 +172,7 @@ std::vector<Fault> faults() {
 
 }  // namespace
 
-TEST_CASE("training and check agree on every fault of a dataset: exit code, message, files (fault)") {
+TEST_CASE("fault: training and check agree on every fault of a dataset: exit code, message, files", "[fault]") {
   for (const Fault& fault : faults()) {
     CAPTURE(fault.name);
     const TemporaryFolder folder;
@@ -238,7 +238,8 @@ TEST_CASE("the same detector trains and evaluates from each of the four formats 
   }
 }
 
-TEST_CASE("images that cannot be read are skipped and listed in the run's folder, whatever the format (fault)") {
+TEST_CASE("fault: images that cannot be read are skipped and listed in the run's folder, whatever the format",
+          "[fault]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", out = folder.path() / "run";
   Files files{{"classes.csv", "cat,0\n"}};

@@ -13,7 +13,7 @@ using namespace fovea;
 namespace {
 
 // One image, classes 1 "cat" and 2 "dog".
-struct Bench {
+struct OneImage {
   TruthSet truth{.images = {{1, "a.jpg"}}, .categories = {{1, "cat"}, {2, "dog"}}};
   std::vector<Detection> found;
 
@@ -33,20 +33,20 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("each wrong detection and each missed object has the cause that TIDE gives it") {
-  Bench bench;
-  bench.object(1, 0);
-  bench.object(2, 100);
-  bench.object(1, 200);
-  bench.object(1, 300);
-  bench.object(2, 400);
-  bench.detection(1, 0, 0.9);     // right
-  bench.detection(1, 0.5, 0.8);   // the same cat again
-  bench.detection(1, 100, 0.7);   // the dog, taken for a cat
-  bench.detection(1, 206, 0.6);   // the second cat, 4/16 of it
-  bench.detection(2, 306, 0.5);   // near the third cat, taken for a dog
-  bench.detection(2, 1000, 0.4);  // nothing there
-  bench.detection(2, 401, 0.35);  // right
-  const ErrorSplit split = bench.report().errors;
+  OneImage one;
+  one.object(1, 0);
+  one.object(2, 100);
+  one.object(1, 200);
+  one.object(1, 300);
+  one.object(2, 400);
+  one.detection(1, 0, 0.9);     // right
+  one.detection(1, 0.5, 0.8);   // the same cat again
+  one.detection(1, 100, 0.7);   // the dog, taken for a cat
+  one.detection(1, 206, 0.6);   // the second cat, 4/16 of it
+  one.detection(2, 306, 0.5);   // near the third cat, taken for a dog
+  one.detection(2, 1000, 0.4);  // nothing there
+  one.detection(2, 401, 0.35);  // right
+  const ErrorSplit split = one.report().errors;
   CHECK(split.counts == std::array<int64_t, fault_count>{1, 1, 1, 1, 1, 1});  // the third cat is missed
   CHECK(split.class_counts[0] == std::array<int64_t, fault_count>{1, 1, 1, 0, 0, 1});
   CHECK(split.class_counts[1] == std::array<int64_t, fault_count>{0, 0, 0, 1, 1, 0});
@@ -76,7 +76,7 @@ TEST_CASE("the split of errors agrees with its definition on random scenes") {
   }
 }
 
-TEST_CASE("the split of errors counts what TIDE's own program counts (golden)") {
+TEST_CASE("golden: the split of errors counts what TIDE's own program counts", "[golden]") {
   const auto folder = test::test_data("coco_eval/val2014_fakebbox100");
   const TruthSet truth = read_coco_truth(folder / "gt.json");
   const auto found = read_coco_results(folder / "dt.json", truth);
@@ -89,12 +89,12 @@ TEST_CASE("the split of errors counts what TIDE's own program counts (golden)") 
 }
 
 TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") {
-  Bench bench;
-  bench.object(1, 0);
-  bench.object(1, 100);
-  bench.detection(1, 500, 0.9);  // wrong
-  bench.detection(1, 0, 0.8);    // right
-  const ErrorSplit split = bench.report().errors;
+  OneImage one;
+  one.object(1, 0);
+  one.object(1, 100);
+  one.detection(1, 500, 0.9);  // wrong
+  one.detection(1, 0, 0.8);    // right
+  const ErrorSplit split = one.report().errors;
   const double half = 51.0 / 101;  // of the recall steps
   CHECK(split.ap == Approx(half / 2));
   CHECK(split.false_positives_gain == Approx(half / 2));  // AP is then 51/101
@@ -103,29 +103,29 @@ TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") 
 }
 
 TEST_CASE("a class that is missed whole is found whole when that is mended") {
-  Bench bench;
-  bench.object(1, 0);
-  bench.object(2, 100);
-  bench.detection(1, 0, 0.9);
-  const ErrorSplit split = bench.report().errors;
+  OneImage one;
+  one.object(1, 0);
+  one.object(2, 100);
+  one.detection(1, 0, 0.9);
+  const ErrorSplit split = one.report().errors;
   CHECK(split.ap == Approx(0.5));
   CHECK(split.gains[MissedError] == Approx(0.5));
-  bench.found.clear();
-  CHECK(bench.report().errors.gains[MissedError] == 1);
+  one.found.clear();
+  CHECK(one.report().errors.gains[MissedError] == 1);
 }
 
 TEST_CASE("the best score of a class has the highest F1, and equal scores go together") {
-  Bench bench;
-  bench.object(1, 0);
-  bench.object(1, 100);
-  bench.object(1, 200);
-  bench.detection(1, 0, 0.9);
-  bench.detection(1, 100, 0.6);
-  bench.detection(1, 500, 0.6);
-  bench.detection(1, 200, 0.3);
-  for (int i = 0; i < 5; ++i) bench.detection(1, 600 + 20 * i, 0.3);
-  bench.detection(2, 0, 0.5);  // a class without objects
-  const OperatingPoints points = bench.report().points;
+  OneImage one;
+  one.object(1, 0);
+  one.object(1, 100);
+  one.object(1, 200);
+  one.detection(1, 0, 0.9);
+  one.detection(1, 100, 0.6);
+  one.detection(1, 500, 0.6);
+  one.detection(1, 200, 0.3);
+  for (int i = 0; i < 5; ++i) one.detection(1, 600 + 20 * i, 0.3);
+  one.detection(2, 0, 0.5);  // a class without objects
+  const OperatingPoints points = one.report().points;
   REQUIRE(points.classes[0].known);
   CHECK(points.classes[0].score == 0.6);
   CHECK(points.classes[0].precision == Approx(2.0 / 3));
@@ -136,17 +136,17 @@ TEST_CASE("the best score of a class has the highest F1, and equal scores go tog
 }
 
 TEST_CASE("the confusion matrix pairs objects of one class first, counts the background, and spares crowds") {
-  Bench bench;
-  bench.object(1, 0);
-  bench.object(2, 100);
-  bench.object(2, 200);
-  bench.object(1, 500, true, 100);
-  bench.detection(2, 0, 0.95);    // better placed than the next one, but a dog
-  bench.detection(1, 1, 0.9);     // the cat
-  bench.detection(2, 101, 0.85);  // the dog
-  bench.detection(1, 200, 0.92);  // the other dog, taken for a cat
-  bench.detection(1, 520, 0.91);  // on the crowd
-  const Confusion confusion = bench.report().confusion;
+  OneImage one;
+  one.object(1, 0);
+  one.object(2, 100);
+  one.object(2, 200);
+  one.object(1, 500, true, 100);
+  one.detection(2, 0, 0.95);    // better placed than the next one, but a dog
+  one.detection(1, 1, 0.9);     // the cat
+  one.detection(2, 101, 0.85);  // the dog
+  one.detection(1, 200, 0.92);  // the other dog, taken for a cat
+  one.detection(1, 520, 0.91);  // on the crowd
+  const Confusion confusion = one.report().confusion;
   const std::vector<int64_t> expected = {1, 0, 0,  //
                                          1, 1, 0,  //
                                          0, 1, 0};
@@ -156,15 +156,15 @@ TEST_CASE("the confusion matrix pairs objects of one class first, counts the bac
 }
 
 TEST_CASE("objects are counted by size, and how many of each size are found") {
-  Bench bench;
-  bench.object(1, 0, false, 7);
-  bench.object(1, 100, false, 8);
-  bench.object(1, 300, false, 2000);
-  bench.object(1, 300, true, 2000);
-  bench.detection(1, 100, 0.9, 8);
-  bench.detection(1, 0, 0.2, 7);
-  for (int i = 0; i < 9; ++i) bench.detection(1, 5000 + 20 * i, 0.5);
-  const auto sizes = bench.report().sizes;
+  OneImage one;
+  one.object(1, 0, false, 7);
+  one.object(1, 100, false, 8);
+  one.object(1, 300, false, 2000);
+  one.object(1, 300, true, 2000);
+  one.detection(1, 100, 0.9, 8);
+  one.detection(1, 0, 0.2, 7);
+  for (int i = 0; i < 9; ++i) one.detection(1, 5000 + 20 * i, 0.5);
+  const auto sizes = one.report().sizes;
   REQUIRE(sizes.size() == 3);
   CHECK((sizes[0].low == 0 && sizes[0].objects == 1 && sizes[0].found == 1 && sizes[0].found_taken == 0));
   CHECK((sizes[1].low == 8 && sizes[1].objects == 1 && sizes[1].found == 1 && sizes[1].found_taken == 1));
@@ -172,14 +172,14 @@ TEST_CASE("objects are counted by size, and how many of each size are found") {
 }
 
 TEST_CASE("the worst images are those with most errors, at most twenty, in a fixed order") {
-  Bench bench;
-  for (int64_t id = 40; id >= 2; --id) bench.truth.images.push_back({id, ""});
+  OneImage one;
+  for (int64_t id = 40; id >= 2; --id) one.truth.images.push_back({id, ""});
   for (int64_t id = 1; id <= 40; ++id) {
     for (int i = 0; i < (id == 7 ? 3 : 1); ++i)
-      bench.truth.objects.push_back({id, 1, 30.0 * i, 0, 10, 10, 100, false, 100 * id + i});
+      one.truth.objects.push_back({id, 1, 30.0 * i, 0, 10, 10, 100, false, 100 * id + i});
   }
-  bench.detection(1, 0, 0.9);  // finds what image 1 has
-  const auto report = bench.report();
+  one.detection(1, 0, 0.9);  // finds what image 1 has
+  const auto report = one.report();
   REQUIRE(report.worst.size() == 20);
   CHECK(report.worst[0].boxes->image->id == 7);
   CHECK(report.worst[1].boxes->image->id == 2);

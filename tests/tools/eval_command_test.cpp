@@ -28,7 +28,7 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-struct Bench {
+struct EvalRuns {
   test::TemporaryFolder folder;
   std::string path(const std::string& name) const { return (folder.path() / name).string(); }
   std::string write(const std::string& name, const std::string& text) const {
@@ -63,16 +63,16 @@ const std::vector<std::string> val2014 = {
 
 }  // namespace
 
-TEST_CASE("eval without a model writes pycocotools' twelve numbers (golden)", "[eval]") {
-  const Bench bench;
+TEST_CASE("golden: eval without a model writes pycocotools' twelve numbers", "[eval][golden]") {
+  const EvalRuns evals;
   auto arguments = val2014;
-  arguments.insert(arguments.end(), {"--json", bench.path("out.json"), "--voc"});
+  arguments.insert(arguments.end(), {"--json", evals.path("out.json"), "--voc"});
   const auto result = run_fovea(arguments);
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK_THAT(result.out, Contains("toothbrush") && Contains("VOC at IoU 0.50"));
   simdjson::dom::parser parser, expected_parser;
-  const simdjson::dom::element json = parser.load(bench.path("out.json"));
+  const simdjson::dom::element json = parser.load(evals.path("out.json"));
   const simdjson::dom::element expected =
       expected_parser.load(test::test_data("coco_eval/val2014_fakebbox100/expected.json").string());
   const char* names[] = {"AP",  "AP50", "AP75",  "APsmall", "APmedium", "APlarge",
@@ -84,32 +84,32 @@ TEST_CASE("eval without a model writes pycocotools' twelve numbers (golden)", "[
 }
 
 TEST_CASE("eval takes annotations raw: no sizes, names or clipping, and what is not there is -1 and null", "[eval]") {
-  const Bench bench;
-  const auto result = bench.eval(small_truth, small_results, {"--json", bench.path("out.json")});
+  const EvalRuns evals;
+  const auto result = evals.eval(small_truth, small_results, {"--json", evals.path("out.json")});
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK(result.err.empty());
   CHECK_THAT(result.out, Contains("n/a (no ground truth)"));
-  CHECK_THAT(text_of(bench.path("out.json")),
+  CHECK_THAT(text_of(evals.path("out.json")),
              Contains(R"("APsmall": null)") && Contains(R"("name": "3")") && Contains("-1, 0.99999999"));
 }
 
 TEST_CASE("eval says what it takes in the place of missing keys", "[eval]") {
-  const Bench bench;
+  const EvalRuns evals;
   const auto area =
-      bench.eval(replaced(small_truth, ", \"area\": 2500", ""), small_results, {"--json", bench.path("out.json")});
+      evals.eval(replaced(small_truth, ", \"area\": 2500", ""), small_results, {"--json", evals.path("out.json")});
   CHECK(area.exit_code == 0);
-  CHECK_THAT(text_of(bench.path("out.json")), Contains(R"("APsmall": null, "APmedium": 0.99)"));  // 50 x 50 pixels
+  CHECK_THAT(text_of(evals.path("out.json")), Contains(R"("APsmall": null, "APmedium": 0.99)"));  // 50 x 50 pixels
   CHECK_THAT(area.err, Contains("gt.json: 1 annotations have no area: width x height is taken"));
-  const auto crowd = bench.eval(replaced(small_truth, ", \"iscrowd\": 0", ""), small_results);
+  const auto crowd = evals.eval(replaced(small_truth, ", \"iscrowd\": 0", ""), small_results);
   CHECK(crowd.exit_code == 0);
   CHECK_THAT(crowd.err, Contains("1 annotations do not say whether they are a crowd"));
 }
 
-TEST_CASE("eval refuses a ground truth that makes no sense, naming the entry (fault)", "[eval]") {
-  const Bench bench;
+TEST_CASE("fault: eval refuses a ground truth that makes no sense, naming the entry", "[eval][fault]") {
+  const EvalRuns evals;
   const auto refusal = [&](const std::string& from, const std::string& to) {
-    const auto result = bench.eval(replaced(small_truth, from, to), small_results);
+    const auto result = evals.eval(replaced(small_truth, from, to), small_results);
     CHECK(result.exit_code == 3);
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') <= 2);
     return result.err;
@@ -127,10 +127,11 @@ TEST_CASE("eval refuses a ground truth that makes no sense, naming the entry (fa
   CHECK_THAT(refusal("}]}", "}"), Contains("byte"));
 }
 
-TEST_CASE("eval refuses results with unknown ids or scores that are no numbers, naming the entry (fault)", "[eval]") {
-  const Bench bench;
+TEST_CASE("fault: eval refuses results with unknown ids or scores that are no numbers, naming the entry",
+          "[eval][fault]") {
+  const EvalRuns evals;
   const auto refusal = [&](const std::string& from, const std::string& to) {
-    const auto result = bench.eval(small_truth, replaced(small_results, from, to));
+    const auto result = evals.eval(small_truth, replaced(small_results, from, to));
     CHECK(result.exit_code == 3);
     return result.err;
   };
@@ -139,22 +140,22 @@ TEST_CASE("eval refuses results with unknown ids or scores that are no numbers, 
   CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 1"), Contains("results[0].category_id: 1 is no category"));
   CHECK_THAT(refusal("0.5", "NaN"), Contains("results[0].score: expected a finite number"));
   CHECK_THAT(refusal("}]", "}"), Contains("byte"));
-  const auto missing = run_fovea({"eval", "--ground-truth", bench.path("none.json"), "--detections", "x"});
+  const auto missing = run_fovea({"eval", "--ground-truth", evals.path("none.json"), "--detections", "x"});
   CHECK(missing.exit_code == 3);
   CHECK_THAT(missing.err, Contains("none.json: no such file"));
 }
 
 TEST_CASE("eval without detections is evaluated too, as nothing found", "[eval]") {
-  const Bench bench;
+  const EvalRuns evals;
   const auto result =
-      bench.eval(small_truth, "[]", {"--json", bench.path("out.json"), "--report", bench.path("report")});
+      evals.eval(small_truth, "[]", {"--json", evals.path("out.json"), "--report", evals.path("report")});
   CAPTURE(result.err);
   CHECK(result.exit_code == 0);
-  CHECK_THAT(text_of(bench.path("out.json")), Contains(R"("stats": [0, 0, 0, -1, 0, -1, 0)"));
-  CHECK_THAT(text_of(bench.path("report/report.html")), Contains("none found"));
+  CHECK_THAT(text_of(evals.path("out.json")), Contains(R"("stats": [0, 0, 0, -1, 0, -1, 0)"));
+  CHECK_THAT(text_of(evals.path("report/report.html")), Contains("none found"));
 }
 
-TEST_CASE("eval options that do not go together are refused (fault)", "[eval]") {
+TEST_CASE("fault: eval options that do not go together are refused", "[eval][fault]") {
   const auto refusal = [](const std::vector<std::string>& arguments) {
     const auto result = run_fovea(arguments);
     CHECK(result.exit_code == 2);
@@ -170,24 +171,24 @@ TEST_CASE("eval options that do not go together are refused (fault)", "[eval]") 
 }
 
 TEST_CASE("eval's report is pictures, numbers, and one page that needs nothing outside itself", "[eval]") {
-  const Bench bench;
+  const EvalRuns evals;
   auto arguments = val2014;
-  arguments.insert(arguments.end(), {"--report", bench.path("report")});
+  arguments.insert(arguments.end(), {"--report", evals.path("report")});
   const auto result = run_fovea(arguments);
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
   for (const char* name : {"precision_recall", "errors", "sizes", "confusion"}) {
     CAPTURE(name);
-    CHECK(read_image(bench.path("report/" + std::string(name) + ".png")).width > 100);
-    CHECK_THAT(text_of(bench.path("report/" + std::string(name) + ".svg")), Contains("</svg>"));
+    CHECK(read_image(evals.path("report/" + std::string(name) + ".png")).width > 100);
+    CHECK_THAT(text_of(evals.path("report/" + std::string(name) + ".svg")), Contains("</svg>"));
   }
-  const std::string page = text_of(bench.path("report/report.html"));
+  const std::string page = text_of(evals.path("report/report.html"));
   check_self_contained(page);
   for (const char* word :
        {"0.505", "What to improve", "toothbrush", "n/a (no ground truth)", "best score", "are not at hand", "</html>"})
     CHECK_THAT(page, Contains(word));
   simdjson::dom::parser parser;
-  const simdjson::dom::element json = parser.load(bench.path("report/report.json"));
+  const simdjson::dom::element json = parser.load(evals.path("report/report.json"));
   CHECK(int64_t(json["errors"]["class"]["count"]) == 83);
   CHECK(json["per_class"].get_array().size() == 80);
   CHECK(json["confusion"].get_array().size() == 81);
@@ -195,28 +196,28 @@ TEST_CASE("eval's report is pictures, numbers, and one page that needs nothing o
 }
 
 TEST_CASE("eval's report draws the worst images where they are at hand, and none outside their folder", "[eval]") {
-  const Bench bench;
-  fs::create_directory(bench.folder.path() / "images");
-  fs::copy_file(test::test_data("hard_cases/baseline_rgb.jpg"), bench.folder.path() / "images" / "a <b>.jpg");
-  fs::copy_file(test::test_data("hard_cases/baseline_rgb.jpg"), bench.folder.path() / "outside.jpg");
+  const EvalRuns evals;
+  fs::create_directory(evals.folder.path() / "images");
+  fs::copy_file(test::test_data("hard_cases/baseline_rgb.jpg"), evals.folder.path() / "images" / "a <b>.jpg");
+  fs::copy_file(test::test_data("hard_cases/baseline_rgb.jpg"), evals.folder.path() / "outside.jpg");
   const std::string truth =
       R"({"images": [{"id": 1, "file_name": "a <b>.jpg"}, {"id": 2, "file_name": "../outside.jpg"},
     {"id": 3, "file_name": "none.jpg"}], "categories": [{"id": 3, "name": "x & y"}], "annotations": [
     {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0},
     {"id": 2, "image_id": 2, "category_id": 3, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0},
     {"id": 3, "image_id": 3, "category_id": 3, "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0}]})";
-  const auto result = bench.eval(truth, "[]", {"--images", bench.path("images"), "--report", bench.path("report")});
+  const auto result = evals.eval(truth, "[]", {"--images", evals.path("images"), "--report", evals.path("report")});
   CAPTURE(result.err);
   REQUIRE(result.exit_code == 0);
-  CHECK(read_image(bench.path("report/worst/01_1.jpg")).width > 0);
-  CHECK_FALSE(fs::exists(bench.path("report/worst/02_2.jpg")));
-  const std::string page = text_of(bench.path("report/report.html"));
+  CHECK(read_image(evals.path("report/worst/01_1.jpg")).width > 0);
+  CHECK_FALSE(fs::exists(evals.path("report/worst/02_2.jpg")));
+  const std::string page = text_of(evals.path("report/report.html"));
   check_self_contained(page);
   CHECK_THAT(page, Contains("src=\"data:image/jpeg;base64,/9j/") && Contains("leads out of the image folder") &&
                        Contains("none.jpg: no such file") && Contains("a &lt;b&gt;.jpg") && Contains("x &amp; y"));
 }
 
-TEST_CASE("eval into a place where nothing can be written ends with one line (fault)", "[eval]") {
+TEST_CASE("fault: eval into a place where nothing can be written ends with one line", "[eval][fault]") {
   auto arguments = val2014;
   arguments.insert(arguments.end(), {"--report", "/proc/nowhere"});
   const auto result = run_fovea(arguments);

@@ -12,7 +12,7 @@ using Catch::Contains;
 
 namespace {
 
-struct Bench {
+struct ListFile {
   test::TemporaryFolder folder;
   std::vector<int64_t> read(const std::string& text, size_t part_bytes) const {
     write_file(folder.path() / "list.json", text);
@@ -52,33 +52,34 @@ std::string tricky_list(int entries) {
 }  // namespace
 
 TEST_CASE("a list read in parts is the list read at once, wherever the parts end") {
-  const Bench bench;
+  const ListFile list;
   const std::string text = tricky_list(40);
   for (size_t part_bytes = 1; part_bytes < 200; part_bytes += 7) {
     CAPTURE(part_bytes);
-    const auto ids = bench.read(text, part_bytes);
+    const auto ids = list.read(text, part_bytes);
     REQUIRE(ids.size() == 40);
     for (int64_t i = 0; i < 40; ++i) CHECK(ids[i] == i);
   }
-  CHECK(bench.read(text, size_t{1} << 20).size() == 40);
+  CHECK(list.read(text, size_t{1} << 20).size() == 40);
 }
 
-TEST_CASE("a list read in parts is the same for any number of threads (determinism)") {
-  const Bench bench;
+TEST_CASE("determinism: a list read in parts is the same for any number of threads", "[determinism]") {
+  const ListFile list;
   const std::string text = tricky_list(300);
-  test::check_same_bits_for_any_thread_count([&] { return bench.read(text, 100); });
+  test::check_same_bits_for_any_thread_count([&] { return list.read(text, 100); });
 }
 
 TEST_CASE("lists of none and of one entry are read") {
-  const Bench bench;
+  const ListFile list;
   const size_t part_bytes = GENERATE(1, 1000);
-  CHECK(bench.read("[]", part_bytes).empty());
-  CHECK(bench.read("\n[ ] ", part_bytes).empty());
-  CHECK(bench.read(R"([{"id": 5}])", part_bytes) == std::vector<int64_t>{5});
+  CHECK(list.read("[]", part_bytes).empty());
+  CHECK(list.read("\n[ ] ", part_bytes).empty());
+  CHECK(list.read(R"([{"id": 5}])", part_bytes) == std::vector<int64_t>{5});
 }
 
-TEST_CASE("a fault in a list read in parts is reported by the entry's index and byte in the whole file (fault)") {
-  const Bench bench;
+TEST_CASE("fault: a fault in a list read in parts is reported by the entry's index and byte in the whole file",
+          "[fault]") {
+  const ListFile list;
   const size_t part_bytes = GENERATE(1, 100, 100000);
   CAPTURE(part_bytes);
   const std::string good = tricky_list(30);
@@ -86,21 +87,20 @@ TEST_CASE("a fault in a list read in parts is reported by the entry's index and 
     std::string text = good;
     return text.replace(text.find("\"id\": 17"), 8, bad);
   };
-  CHECK_THAT(bench.refusal(with("\"id\": 1.5"), part_bytes), Contains("list[17].id: expected an integer"));
-  CHECK_THAT(bench.refusal(with("\"it\": 17"), part_bytes), Contains("list[17]: has no \"id\""));
+  CHECK_THAT(list.refusal(with("\"id\": 1.5"), part_bytes), Contains("list[17].id: expected an integer"));
+  CHECK_THAT(list.refusal(with("\"it\": 17"), part_bytes), Contains("list[17]: has no \"id\""));
   const std::string broken = with("\"id\" 17");
-  CHECK_THAT(bench.refusal(broken, part_bytes), Contains("list[17]"));
+  CHECK_THAT(list.refusal(broken, part_bytes), Contains("list[17]"));
   const std::string cut = good.substr(0, good.find("\"id\": 17"));
-  CHECK_THAT(bench.refusal(cut, part_bytes), Contains("byte") && Contains("list"));
-  CHECK_THAT(bench.refusal(good + "]", part_bytes), Contains("byte"));
-  CHECK_THAT(bench.refusal(R"({"a": 1})", part_bytes), Contains("byte 0"));
-  CHECK_THAT(bench.refusal("", part_bytes), Contains("is empty"));
+  CHECK_THAT(list.refusal(cut, part_bytes), Contains("byte") && Contains("list"));
+  CHECK_THAT(list.refusal(good + "]", part_bytes), Contains("byte"));
+  CHECK_THAT(list.refusal(R"({"a": 1})", part_bytes), Contains("byte 0"));
+  CHECK_THAT(list.refusal("", part_bytes), Contains("is empty"));
   const std::string not_text = with("\"i\xff\": 17");
-  CHECK_THAT(bench.refusal(not_text, part_bytes),
-             Contains(fmt::format("byte {}: is not UTF-8", not_text.find('\xff'))));
+  CHECK_THAT(list.refusal(not_text, part_bytes), Contains(fmt::format("byte {}: is not UTF-8", not_text.find('\xff'))));
 }
 
-TEST_CASE("a list that is not there, or is a folder, is refused by name (fault)") {
+TEST_CASE("fault: a list that is not there, or is a folder, is refused by name", "[fault]") {
   const test::TemporaryFolder folder;
   const auto read = [](const std::filesystem::path& path) { JsonParts(path, 1).next(); };
   CHECK_THROWS_WITH(read(folder.path() / "none.json"), Contains("none.json: no such file"));

@@ -64,7 +64,7 @@ TEST_CASE("IoUs, limits and areas are taken as given, sorted, each once") {
         std::vector<std::string>{"AP", "AP75", "APtiny", "APrest", "AR5", "AR50", "ARtiny", "ARrest"});
 }
 
-TEST_CASE("settings that make no sense are refused with the word (fault)") {
+TEST_CASE("fault: settings that make no sense are refused with the word", "[fault]") {
   CHECK_THAT(refusal({"0,5"}, {}, {}), Contains("--ious: '0,5'"));
   CHECK_THAT(refusal({"0.5:0.4:0.1"}, {}, {}), Contains("first:last:step"));
   CHECK_THAT(refusal({"0.5:0.9:0"}, {}, {}), Contains("first:last:step"));

@@ -93,7 +93,8 @@ TEST_CASE("VOC does not count detections of difficult objects, nor these") {
   CHECK((none.mean.area == no_ground_truth && none.classes[0].eleven_points == no_ground_truth));
 }
 
-TEST_CASE("VOC AP agrees with its definition on random scenes, for any number of threads (determinism)") {
+TEST_CASE("determinism: VOC AP agrees with its definition on random scenes, for any number of threads",
+          "[determinism]") {
   const int seed = GENERATE(range(40, 48));
   CAPTURE(seed);
   const test::Scene scene = test::random_scene(seed);

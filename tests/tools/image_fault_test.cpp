@@ -4,7 +4,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/test_data.h"
-#include "tests/support/training_bench.h"
+#include "tests/support/training_folder.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -40,9 +40,9 @@ void make_set(const fs::path& folder, const std::vector<ListedImage>& images, co
                   fs::copy_options::skip_existing);
 }
 
-struct Bench : TrainingBench {
+struct ImageSet : TrainingFolder {
   fs::path out = run("run");
-  explicit Bench(const std::vector<ListedImage>& images, const fs::path& from = test_data("hard_cases")) {
+  explicit ImageSet(const std::vector<ListedImage>& images, const fs::path& from = test_data("hard_cases")) {
     make_set(data, images, from);
   }
   ProcessResult train(int steps, const Arguments& more = {}) const {
@@ -61,48 +61,48 @@ std::vector<ListedImage> many_and(const ListedImage& one) {
 
 }  // namespace
 
-TEST_CASE("every format of image trains, from 1×1 to 100:1, and no file is changed (image fault)") {
-  const Bench bench({{"baseline_rgb.jpg", 378, 504},
-                     {"trailing_garbage.jpg", 378, 504},
-                     {"png_named.jpg", 189, 252},
-                     {"jpeg_named.png", 378, 504},
-                     {"UPPER CASE and space.JPG", 378, 504},
-                     {"greyscale.jpg", 378, 504},
-                     {"cmyk.jpg", 378, 504},
-                     {"progressive.jpg", 378, 504},
-                     {"subsampling_444.jpg", 378, 504},
-                     {"subsampling_422.jpg", 378, 504},
-                     {"exif_orientation6.jpg", 378, 504},
-                     {"exif_orientation3.jpg", 378, 504},
-                     {"alpha_rgba.png", 189, 252},
-                     {"palette_8bit.png", 189, 252},
-                     {"grey_8bit.png", 189, 252},
-                     {"bilevel_1bit.png", 189, 252},
-                     {"rgb_16bit.png", 126, 168},
-                     {"grey_16bit.png", 126, 168},
-                     {"one_pixel.jpg", 1, 1},
-                     {"one_pixel.png", 1, 1},
-                     {"panorama_4000x40.jpg", 4000, 40},
-                     {"tall_40x4000.jpg", 40, 4000}});
-  const auto before = contents(bench.data);
+TEST_CASE("fault: every format of image trains, from 1×1 to 100:1, and no file is changed", "[images][fault]") {
+  const ImageSet set({{"baseline_rgb.jpg", 378, 504},
+                      {"trailing_garbage.jpg", 378, 504},
+                      {"png_named.jpg", 189, 252},
+                      {"jpeg_named.png", 378, 504},
+                      {"UPPER CASE and space.JPG", 378, 504},
+                      {"greyscale.jpg", 378, 504},
+                      {"cmyk.jpg", 378, 504},
+                      {"progressive.jpg", 378, 504},
+                      {"subsampling_444.jpg", 378, 504},
+                      {"subsampling_422.jpg", 378, 504},
+                      {"exif_orientation6.jpg", 378, 504},
+                      {"exif_orientation3.jpg", 378, 504},
+                      {"alpha_rgba.png", 189, 252},
+                      {"palette_8bit.png", 189, 252},
+                      {"grey_8bit.png", 189, 252},
+                      {"bilevel_1bit.png", 189, 252},
+                      {"rgb_16bit.png", 126, 168},
+                      {"grey_16bit.png", 126, 168},
+                      {"one_pixel.jpg", 1, 1},
+                      {"one_pixel.png", 1, 1},
+                      {"panorama_4000x40.jpg", 4000, 40},
+                      {"tall_40x4000.jpg", 40, 4000}});
+  const auto before = contents(set.data);
   const auto result =
-      bench.train(11, {"--bad-images", "error", "--set", "input.shape_buckets=3", "--set", "input.jpeg_scaling=true"});
+      set.train(11, {"--bad-images", "error", "--set", "input.shape_buckets=3", "--set", "input.jpeg_scaling=true"});
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
-  CHECK_FALSE(fs::exists(bench.out / "bad_images.txt"));
-  CHECK((contents(bench.data) == before));
+  CHECK_FALSE(fs::exists(set.out / "bad_images.txt"));
+  CHECK((contents(set.data) == before));
 }
 
-TEST_CASE("WebP, BMP and TIFF train (image fault)") {
-  const Bench bench(
+TEST_CASE("fault: WebP, BMP and TIFF train", "[images][fault]") {
+  const ImageSet set(
       {{"alpha.webp", 47, 63}, {"palette.bmp", 47, 63}, {"cmyk.tiff", 47, 63}, {"grey_16bit.tiff", 47, 63}},
       test_data("image_formats"));
-  const auto result = bench.train(2, {"--bad-images", "error"});
+  const auto result = set.train(2, {"--bad-images", "error"});
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
 }
 
-TEST_CASE("an unusable image is skipped and listed, or ends the run (image fault)") {
+TEST_CASE("fault: an unusable image is skipped and listed, or ends the run", "[images][fault]") {
   struct Case {
     ListedImage image;
     const char* why;
@@ -115,35 +115,36 @@ TEST_CASE("an unusable image is skipped and listed, or ends the run (image fault
                              {{"truncated_header_200bytes.jpg", 378, 504}, "damaged or truncated JPEG"},
                              {{"greyscale.jpg", 100, 100}, "the image is 378x504, the annotations say 100x100"}}));
   CAPTURE(c.image.file);
-  const Bench bench(many_and(c.image));
+  const ImageSet set(many_and(c.image));
   const Arguments small{"--set", "train.batch=201", "--set", "input.short_side=8", "--set", "input.jpeg_scaling=true"};
-  const auto skipped = bench.train(1, joined(small, {"--bad-images", "skip"}));
+  const auto skipped = set.train(1, joined(small, {"--bad-images", "skip"}));
   CAPTURE(skipped.out, skipped.err);
   CHECK(skipped.exit_code == 0);
-  CHECK_THAT(bench.bad_images(), Contains(c.image.file + "\t") && Contains(c.why));
-  fs::remove_all(bench.out);
-  const auto refused = bench.train(1, joined(small, {"--bad-images", "error"}));
+  CHECK_THAT(set.bad_images(), Contains(c.image.file + "\t") && Contains(c.why));
+  fs::remove_all(set.out);
+  const auto refused = set.train(1, joined(small, {"--bad-images", "error"}));
   CHECK(refused.exit_code == 3);
   CHECK_THAT(refused.err, Contains(c.image.file) && Contains(c.why) && Contains("--bad-images skip"));
 }
 
-TEST_CASE("more than one in a hundred unusable images end the run (image fault)") {
-  const Bench bench({{"baseline_rgb.jpg", 378, 504}, {"zero_byte.jpg", 9, 9}});
-  const auto result = bench.train(1);
+TEST_CASE("fault: more than one in a hundred unusable images end the run", "[images][fault]") {
+  const ImageSet set({{"baseline_rgb.jpg", 378, 504}, {"zero_byte.jpg", 9, 9}});
+  const auto result = set.train(1);
   CHECK(result.exit_code == 3);
   CHECK_THAT(result.err, Contains("1 of 3 images cannot be read, more than 1 %") && Contains("zero_byte.jpg"));
 }
 
-TEST_CASE("a damaged image is used as far as it goes where that is asked for (image fault)") {
-  const Bench bench({{"baseline_rgb.jpg", 378, 504}, {"truncated_60pct.jpg", 378, 504}});
-  const auto result = bench.train(1, {"--bad-images", "keep"});
+TEST_CASE("fault: a damaged image is used as far as it goes where that is asked for", "[images][fault]") {
+  const ImageSet set({{"baseline_rgb.jpg", 378, 504}, {"truncated_60pct.jpg", 378, 504}});
+  const auto result = set.train(1, {"--bad-images", "keep"});
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
   CHECK_THAT(result.err, Contains("1 damaged images were used as far as they go"));
-  CHECK_THAT(bench.bad_images(), Contains("truncated_60pct.jpg\tused as far as it goes: "));
+  CHECK_THAT(set.bad_images(), Contains("truncated_60pct.jpg\tused as far as it goes: "));
 }
 
-TEST_CASE("an image beyond the pixel limit is refused by its header, and let in by a higher one (image fault)") {
+TEST_CASE("fault: an image beyond the pixel limit is refused by its header, and let in by a higher one",
+          "[images][fault]") {
   const TemporaryFolder folder;
   auto jpeg = read_file(test_data("hard_cases/baseline_rgb.jpg"));
   const std::vector<uint8_t> size = {504 >> 8, 504 & 255, 378 >> 8, 378 & 255};
@@ -154,17 +155,17 @@ TEST_CASE("an image beyond the pixel limit is refused by its header, and let in 
     at[i + 1] = 65500 & 255;
   }
   write_file(folder.path() / "huge.jpg", jpeg);
-  const Bench bench({{"huge.jpg", 65500, 65500}}, folder.path());
-  const auto refused = bench.train(1, {"--bad-images", "error"});
+  const ImageSet set({{"huge.jpg", 65500, 65500}}, folder.path());
+  const auto refused = set.train(1, {"--bad-images", "error"});
   CHECK(refused.exit_code == 3);
   CHECK_THAT(refused.err, Contains("huge.jpg: 65500×65500 pixels are more than the limit of 100000000"));
-  const Bench small({{"one_pixel.png", 1, 1}, {"grey_8bit.png", 189, 252}});
+  const ImageSet small({{"one_pixel.png", 1, 1}, {"grey_8bit.png", 189, 252}});
   const auto limited = small.train(1, {"--bad-images", "error", "--set", "input.max_pixels=1000"});
   CHECK(limited.exit_code == 3);
   CHECK_THAT(limited.err, Contains("pixels are more than the limit of 1000") && Contains("input.max_pixels"));
 }
 
-TEST_CASE("100 megapixels are detected on, and one pixel (image fault)") {
+TEST_CASE("fault: 100 megapixels are detected on, and one pixel", "[images][fault]") {
   const TemporaryFolder folder;
   // Plain grey, by libjpeg: 10,000 × 10,000.
   const fs::path path = folder.path() / "large.jpg";
@@ -189,15 +190,14 @@ TEST_CASE("100 megapixels are detected on, and one pixel (image fault)") {
   jpeg_destroy_compress(&info);
   std::fclose(file);
 
-  const Bench bench({{"baseline_rgb.jpg", 378, 504}});
-  REQUIRE(bench.train(1).exit_code == 0);
+  const ImageSet set({{"baseline_rgb.jpg", 378, 504}});
+  REQUIRE(set.train(1).exit_code == 0);
   for (const char* name : {"one_pixel.jpg", "panorama_4000x40.jpg"})
     fs::copy_file(test_data(std::string("hard_cases/") + name), folder.path() / name);
-  const auto found =
-      run_fovea({"detect", folder.path().string(), "--weights", (bench.out / "last.safetensors").string(), "--out",
-                 (bench.out / "found").string(), "--sheet", "0"});
+  const auto found = run_fovea({"detect", folder.path().string(), "--weights", (set.out / "last.safetensors").string(),
+                                "--out", (set.out / "found").string(), "--sheet", "0"});
   CAPTURE(found.out, found.err);
   CHECK(found.exit_code == 0);
   for (const char* name : {"large.png", "one_pixel.png", "panorama_4000x40.png"})
-    CHECK(fs::exists(bench.out / "found" / name));
+    CHECK(fs::exists(set.out / "found" / name));
 }

@@ -145,7 +145,7 @@ TEST_CASE("an Exif orientation turns the picture as the standard says") {
   CHECK(turned.rgb == expected.rgb);
 }
 
-TEST_CASE("a broken Exif block is ignored (fault)") {
+TEST_CASE("fault: a broken Exif block is ignored", "[fault]") {
   const auto jpeg = bytes_of("baseline_rgb.jpg");
   const Image plain = decode_image(jpeg, "plain.jpg");
   auto far_directory = exif(6, false);
@@ -166,7 +166,7 @@ TEST_CASE("bytes between the scan and the end marker do no harm to a JPEG") {
   CHECK(decode_image(jpeg, "extra.jpg").rgb == plain.rgb);
 }
 
-TEST_CASE("unreadable images are refused, saying which and why (fault)") {
+TEST_CASE("fault: unreadable images are refused, saying which and why", "[fault]") {
   const auto message = [](const std::string& name) { return message_of([&] { hard_case(name); }); };
   CHECK_THAT(message("zero_byte.jpg"), Catch::Contains("zero_byte.jpg: is empty (0 bytes)"));
   CHECK_THAT(message("text_file.jpg"),
@@ -182,7 +182,7 @@ TEST_CASE("unreadable images are refused, saying which and why (fault)") {
              Catch::Contains("looks like GIF"));
 }
 
-TEST_CASE("an image cut at any byte is refused (fault)") {
+TEST_CASE("fault: an image cut at any byte is refused", "[fault]") {
   const std::string name = GENERATE("one_pixel.png", "one_pixel.jpg");
   const auto whole = bytes_of(name);
   for (size_t size = 0; size < whole.size(); ++size) {
@@ -191,7 +191,7 @@ TEST_CASE("an image cut at any byte is refused (fault)") {
   }
 }
 
-TEST_CASE("a flipped bit never crashes the decoders (fault)") {
+TEST_CASE("fault: a flipped bit never crashes the decoders", "[fault]") {
   const std::string name = GENERATE("one_pixel.png", "one_pixel.jpg", "bilevel_1bit.png");
   const auto whole = bytes_of(name);
   int refused = 0;
@@ -209,7 +209,7 @@ TEST_CASE("a flipped bit never crashes the decoders (fault)") {
   CHECK(refused > 0);
 }
 
-TEST_CASE("the pixel limit is checked on the header before memory is taken (fault)") {
+TEST_CASE("fault: the pixel limit is checked on the header before memory is taken", "[fault]") {
   auto jpeg = bytes_of("baseline_rgb.jpg");
   const std::vector<uint8_t> size = {504 >> 8, 504 & 255, 378 >> 8, 378 & 255};
   const auto at = std::search(jpeg.begin(), jpeg.end(), size.begin(), size.end());

@@ -1,7 +1,7 @@
 // The rows on images of the table of faults in each of the four formats, which differ in where an image's size comes
 // from: the annotations (COCO, VOC) or the file's head (CSV, YOLO, and VOC without sizes).
 #include "tests/support/catch.h"
-#include "tests/support/fault_bench.h"
+#include "tests/support/faulty_set.h"
 #include "tests/support/test_data.h"
 
 using namespace fovea;
@@ -66,13 +66,13 @@ TEST_CASE("fault: unusable images are skipped and listed, or an error, in every 
   images.push_back(misnamed);
   Files files = made_files(format, images, kVal);
   files.erase(places(format, "train", images).images + "none.jpg");
-  FaultBench bench(files);
+  FaultySet set(files);
   // A folder of images cannot tell which are missing: there the labels do.
   const bool by_labels = format == DatasetFormat::Yolo;
   const std::string lone = "data.yaml: 1 files of labels for train have no image; the first: ";
-  bench.check_taken(by_labels ? std::vector{lone, std::string("labels/train/none.txt")} : std::vector<std::string>{},
-                    all_at_once(images));
-  const std::string list = bench.listed("bad_images.txt");
+  set.check_taken(by_labels ? std::vector{lone, std::string("labels/train/none.txt")} : std::vector<std::string>{},
+                  all_at_once(images));
+  const std::string list = set.listed("bad_images.txt");
   CAPTURE(list);
   CHECK(lines_in(list) == (by_labels ? 4 : 5));
   for (const Unusable& one : unusable()) {
@@ -82,7 +82,7 @@ TEST_CASE("fault: unusable images are skipped and listed, or an error, in every 
     CHECK_THAT(list.substr(at, list.find('\n', at) - at), Contains(one.why));
   }
   const auto strict = run_fovea(
-      bench.arguments("strict", joined({"--bad-images", "error", "--set", "train.steps=1"}, all_at_once(images))));
+      set.arguments("strict", joined({"--bad-images", "error", "--set", "train.steps=1"}, all_at_once(images))));
   CHECK(strict.exit_code == 3);
   CHECK(lines_in(strict.err) == 1);
   CHECK_THAT(strict.err, Contains("--bad-images skip"));
@@ -94,9 +94,9 @@ TEST_CASE("fault: more than one in a hundred unusable images are an error, in ev
   MadeImages images;
   for (int i = 0; i < 98; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
   images.push_back({"empty.jpg", {{}}, ""});
-  FaultBench(made_files(format, images, kVal)).check_taken({}, all_at_once(images));  // 1 of 100
+  FaultySet(made_files(format, images, kVal)).check_taken({}, all_at_once(images));  // 1 of 100
   images.push_back({"text.jpg", {{}}, "hello"});
-  FaultBench(made_files(format, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
+  FaultySet(made_files(format, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
 }
 
 TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in every format", "[fault][images]") {
@@ -114,25 +114,25 @@ TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in e
   for (const char* name : {"one_pixel.png", "UPPER CASE and space.JPG"})
     images.push_back(name[0] == 'o' ? photograph(name, 1, 1) : photograph(name, 378, 504));
   images[images.size() - 2].boxes = {{{0, 0, 1, 1}}};
-  FaultBench bench(made_files(format, images, kVal));
-  bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
-                    joined({"--bad-images", "error"}, all_at_once(images)));
-  CHECK_FALSE(fs::exists(bench.run("run") / "bad_images.txt"));
+  FaultySet set(made_files(format, images, kVal));
+  set.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
+                  joined({"--bad-images", "error"}, all_at_once(images)));
+  CHECK_FALSE(fs::exists(set.run("run") / "bad_images.txt"));
 }
 
 TEST_CASE("fault: an image of another size than annotated is refused by name", "[fault][images]") {
   const DatasetFormat format = GENERATE(DatasetFormat::Coco, DatasetFormat::Voc);
   CAPTURE(name_of(format));
-  FaultBench(made_files(format, {{"a.png", {{}}, "image 48x64"}}, kVal))
+  FaultySet(made_files(format, {{"a.png", {{}}, "image 48x64"}}, kVal))
       .check_refused({"a.png: the image is 48x64, the annotations say 64x48"}, {"--bad-images", "error"});
 }
 
 TEST_CASE("fault: an image beyond the pixel limit is refused by its head, in every format", "[fault][images]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
-  FaultBench bench(made_files(format, {{"a.png", {{}}}, huge_image()}, kVal));
-  bench.check_refused({"huge.jpg: 65500×65500 pixels are more than the limit of 100000000"},
-                      {"--bad-images", "error", "--set", "train.batch=2"});
-  const auto trained = run_fovea(bench.arguments("run", {"--bad-images", "error", "--set", "train.steps=1"}));
+  FaultySet set(made_files(format, {{"a.png", {{}}}, huge_image()}, kVal));
+  set.check_refused({"huge.jpg: 65500×65500 pixels are more than the limit of 100000000"},
+                    {"--bad-images", "error", "--set", "train.batch=2"});
+  const auto trained = run_fovea(set.arguments("run", {"--bad-images", "error", "--set", "train.steps=1"}));
   CHECK(trained.peak_memory < int64_t{1} << 30);  // the pixels would be 12.9 GB
 }

@@ -227,7 +227,7 @@ TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths") {
   CHECK(pixels_of(bmp(3, 2, 4, 2, palette, {3, 0x12, 0, 0, 0, 3, 0x21, 0x20, 0, 1})) == joined({b, a, b, a, b, a}));
 }
 
-TEST_CASE("what a BMP may not be is refused, and says why (fault)") {
+TEST_CASE("fault: what a BMP may not be is refused, and says why", "[fault]") {
   const auto says = [](const Bytes& file, const char* why) { CHECK_THAT(refusal(file), Catch::Contains(why)); };
   const Bytes palette(4 * 256), row(64);
   says(bmp(4, 1, 8, 4, palette, row), "BMP files with embedded JPEG data are not supported; save the image as .jpg");
@@ -245,7 +245,7 @@ TEST_CASE("what a BMP may not be is refused, and says why (fault)") {
   says(few, "a pixel of colour 3 in a palette of 3");
 }
 
-TEST_CASE("formats and formats that are not read are refused by name (fault)") {
+TEST_CASE("fault: formats and formats that are not read are refused by name", "[fault]") {
   const auto head = [](std::string text) {
     text.resize(32, ' ');
     return refusal(Bytes(text.begin(), text.end()));
@@ -263,7 +263,7 @@ TEST_CASE("formats and formats that are not read are refused by name (fault)") {
   CHECK_THAT(refusal(jpeg), Catch::Contains("is a JPEG of 12 bits a sample"));
 }
 
-TEST_CASE("a file that is cut short is refused, or used as far as it goes (fault)") {
+TEST_CASE("fault: a file that is cut short is refused, or used as far as it goes", "[fault]") {
   struct Case {
     const char* name;
     bool bottom_up;
@@ -297,14 +297,14 @@ TEST_CASE("a file that is cut short is refused, or used as far as it goes (fault
   CHECK(decode_image(whole, c.name, {.keep_damaged = true}).rgb == expected.rgb);
 }
 
-TEST_CASE("what is no image at all is refused even where damaged ones are kept (fault)") {
+TEST_CASE("fault: what is no image at all is refused even where damaged ones are kept", "[fault]") {
   for (const char* name : {"zero_byte.jpg", "text_file.jpg", "truncated_header_200bytes.jpg"}) {
     CAPTURE(name);
     CHECK_THROWS_AS(read_image(test_data(std::string("hard_cases/") + name), {.keep_damaged = true}), Error);
   }
 }
 
-TEST_CASE("a flipped bit or a cut never crashes the decoders of WebP, BMP and TIFF (fault)") {
+TEST_CASE("fault: a flipped bit or a cut never crashes the decoders of WebP, BMP and TIFF", "[fault]") {
   const std::string name = GENERATE("alpha.webp", "lossless.webp", "palette.bmp", "bilevel_group4.tiff", "palette.tiff",
                                     "jpeg.tiff", "alpha.tiff");
   const bool keep = GENERATE(false, true);
@@ -328,7 +328,7 @@ TEST_CASE("a flipped bit or a cut never crashes the decoders of WebP, BMP and TI
   CHECK(refused > 0);
 }
 
-TEST_CASE("the pixel limit holds for every format (fault)") {
+TEST_CASE("fault: the pixel limit holds for every format", "[fault]") {
   const std::string name = GENERATE("lossy.webp", "rgb.bmp", "rgb_lzw.tiff", "grey_alpha.png");
   CHECK_THAT(refusal(bytes_of(name), {.pixels = 47 * 63 - 1}), Catch::Contains("picture: 47×63 pixels are more than"));
   CHECK_NOTHROW(decode_image(bytes_of(name), name, {.pixels = 47 * 63}));

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "tests/support/catch.h"
-#include "tests/support/fault_bench.h"
+#include "tests/support/faulty_set.h"
 #include "tests/support/test_data.h"
 
 using namespace fovea;
@@ -96,11 +96,11 @@ TEST_CASE("fault: output that a full disk does not take is said, with code 1", "
 }
 
 TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[fault][output]") {
-  const TrainingBench bench;
-  write_files(bench.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
+  const TrainingFolder trainings;
+  write_files(trainings.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
   const std::string term = GENERATE("TERM=xterm-256color", "TERM=dumb", "TERM=");
   const auto trained =
-      run_fovea(bench.arguments("run", {"--set", "train.steps=3"}), "export " + term + R"(; "$0" "$@")");
+      run_fovea(trainings.arguments("run", {"--set", "train.steps=3"}), "export " + term + R"(; "$0" "$@")");
   CAPTURE(trained.out, trained.err);
   CHECK(trained.exit_code == 0);
   CHECK(trained.err.empty());
@@ -113,34 +113,31 @@ TEST_CASE("fault: a locale with decimal commas changes neither what is read nor 
   const DatasetFormat format =
       GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
   CAPTURE(name_of(format));
-  TrainingBench bench;
-  if (!make_german_locale(bench.folder.path() / "locale")) {
-    WARN("localedef makes no German locale here: the locale is not tested");
-    return;
-  }
-  write_files(bench.data, made_files(format, {{"a.png", {{{3.25, 4.5, 33.75, 34.125}}}}},
-                                     {{"v.png", {{{1.5, 2.5, 20.25, 30.5}}}}}));
+  TrainingFolder trainings;
+  if (!make_german_locale(trainings.folder.path() / "locale")) SKIP_TEST("localedef makes no German locale");
+  write_files(trainings.data, made_files(format, {{"a.png", {{{3.25, 4.5, 33.75, 34.125}}}}},
+                                         {{"v.png", {{{1.5, 2.5, 20.25, 30.5}}}}}));
   const std::string german = fmt::format(
       R"sh(export LOCPATH={} LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8; test "$(locale decimal_point)" = , && exec "$0" "$@")sh",
-      (bench.folder.path() / "locale").string());
+      (trainings.folder.path() / "locale").string());
   const auto said = [&](const std::string& name, const std::string& script) {
     const Arguments training{"--device", "cpu", "--set", "train.steps=2", "--set", "train.schedule.base=0.0015"};
-    const std::string stats = (bench.folder.path() / (name + "_stats")).string();
+    const std::string stats = (trainings.folder.path() / (name + "_stats")).string();
     for (const Arguments& arguments :
-         {bench.arguments(name, training), Arguments{"data", "stats", bench.data.string(), "--out", stats}}) {
+         {trainings.arguments(name, training), Arguments{"data", "stats", trainings.data.string(), "--out", stats}}) {
       const auto result = run_fovea(arguments, script);
       CAPTURE(arguments, result.err);
       REQUIRE(result.exit_code == 0);
     }
-    std::string log = read_text(bench.run(name) / "log.jsonl");  // but for how long it took
+    std::string log = read_text(trainings.run(name) / "log.jsonl");  // but for how long it took
     for (size_t at = log.find(",\"images_per_second\""); at != log.npos; at = log.find(",\"images_per_second\""))
       log.erase(at, log.find('}', at) - at);
-    return log + read_text(bench.run(name) / "config.toml") + read_text(stats + "/stats.json") +
+    return log + read_text(trainings.run(name) / "config.toml") + read_text(stats + "/stats.json") +
            read_text(stats + "/stats.svg");
   };
   CHECK(said("german", german) == said("plain", ""));
-  CHECK_THAT(read_text(bench.run("german") / "config.toml"), Contains("base = 0.0015"));
-  check_same_tensors(bench.run("german") / "last.safetensors", bench.run("plain") / "last.safetensors");
+  CHECK_THAT(read_text(trainings.run("german") / "config.toml"), Contains("base = 0.0015"));
+  check_same_tensors(trainings.run("german") / "last.safetensors", trainings.run("plain") / "last.safetensors");
 }
 
 TEST_CASE("fault: results of equal scores count in the order of their list", "[fault][output]") {

@@ -1,7 +1,7 @@
 // The row on names and paths of the table of faults: what an annotation may name, and how odd names are read and shown.
 #include "engine/printable.h"
 #include "tests/support/catch.h"
-#include "tests/support/fault_bench.h"
+#include "tests/support/faulty_set.h"
 #include "tests/support/test_data.h"
 
 using namespace fovea;
@@ -38,8 +38,8 @@ Files naming(DatasetFormat format, const std::string& path) {
 }
 
 // Another dataset of the user's, beside that of the bench.
-void add_beside(const FaultBench& bench) {
-  write_files(bench.folder.path() / "beside", {{"images/b.png", "image 64x48"}, {"labels/b.txt", "0 .5 .5 .4 .4\n"}});
+void add_beside(const FaultySet& set) {
+  write_files(set.folder.path() / "beside", {{"images/b.png", "image 64x48"}, {"labels/b.txt", "0 .5 .5 .4 .4\n"}});
 }
 
 // Odd, but allowed by the file system.
@@ -67,42 +67,42 @@ TEST_CASE("fault: a path that leads out of the dataset is refused by name and ne
   write_files(elsewhere.path(), {{"b.png", "image 64x48"}});
   const std::string path =
       absolute ? (elsewhere.path() / "b.png").string() : std::string("../../../beside/images/b.png");
-  FaultBench bench(naming(format, path), "one/two/data");  // images are one folder deeper in COCO's and VOC's format
-  add_beside(bench);
-  write_files(bench.folder.path() / "one/beside", {{"images/b.png", "image 64x48"}});
-  write_files(bench.folder.path() / "one/two/beside", {{"images/b.png", "image 64x48"}});
-  bench.check_refused({"\"" + path + "\" is refused", "inside"});
+  FaultySet set(naming(format, path), "one/two/data");  // images are one folder deeper in COCO's and VOC's format
+  add_beside(set);
+  write_files(set.folder.path() / "one/beside", {{"images/b.png", "image 64x48"}});
+  write_files(set.folder.path() / "one/two/beside", {{"images/b.png", "image 64x48"}});
+  set.check_refused({"\"" + path + "\" is refused", "inside"});
 }
 
 TEST_CASE("fault: a name longer than any file's is that of a missing image, in every format", "[fault][paths]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   const std::string name = std::string(300, 'x') + ".png";
-  FaultBench(naming(format, name)).check_refused({"xxx.png: "});
+  FaultySet(naming(format, name)).check_refused({"xxx.png: "});
   if (format == DatasetFormat::Yolo) {
     Files files = made_files(format, kTrain, kVal);
     replace(files["data.yaml"], "images/train", name);
-    FaultBench(files).check_refused({"data.yaml: train: there is no ", "xxx.png"});
+    FaultySet(files).check_refused({"data.yaml: train: there is no ", "xxx.png"});
   }
 }
 
 TEST_CASE("fault: a path out of the dataset is answered with what to do instead", "[fault][paths]") {
-  FaultBench csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
+  FaultySet csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
   csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),
                      "give the folder that holds all images, with the CSV files put into it"});
-  FaultBench list(naming(DatasetFormat::Yolo, "/elsewhere/b.png"));
+  FaultySet list(naming(DatasetFormat::Yolo, "/elsewhere/b.png"));
   list.check_refused({"train.txt:1: \"/elsewhere/b.png\" is refused: expected a place inside " + list.data.string(),
                       "set `path:` to a folder that holds all images"});
   for (const char* beside : {"../beside/images", "../beside/labels/b.txt"}) {
     Files files = made_files(DatasetFormat::Yolo, kTrain, kVal);
     replace(files["data.yaml"], "images/train", beside);
-    FaultBench folder(files);
+    FaultySet folder(files);
     add_beside(folder);
     folder.check_refused({fmt::format("data.yaml: \"{}\" is refused: expected a place inside", beside), "set `path:`"});
   }
   Files gone = made_files(DatasetFormat::Yolo, kTrain, kVal);
   replace(gone["data.yaml"], "images/train", "/gone/images/train");
-  FaultBench(gone).check_refused({"data.yaml: train: there is no /gone/images/train", "expected a folder of images"});
+  FaultySet(gone).check_refused({"data.yaml: train: there is no /gone/images/train", "expected a folder of images"});
 }
 
 TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's own name and by a link's",
@@ -111,21 +111,21 @@ TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's ow
   CAPTURE(by_link, list);
   for (const DatasetFormat format : {DatasetFormat::Csv, DatasetFormat::Yolo}) {
     CAPTURE(name_of(format));
-    FaultBench bench(made_files(format, kTrain, kVal));
-    const fs::path link = bench.folder.path() / "link";
-    fs::create_directory_symlink(bench.data, link);
-    const std::string data = bench.data.string();
+    FaultySet set(made_files(format, kTrain, kVal));
+    const fs::path link = set.folder.path() / "link";
+    fs::create_directory_symlink(set.data, link);
+    const std::string data = set.data.string();
     if (format == DatasetFormat::Csv) {
-      write_text(bench.data / "train.csv", data + "/train/a.png,3,4,33,34,cat\n");
+      write_text(set.data / "train.csv", data + "/train/a.png,3,4,33,34,cat\n");
     } else {
-      write_text(bench.data / "train.txt", data + "/images/train/a.png\n");
-      write_text(bench.data / "data.yaml",
+      write_text(set.data / "train.txt", data + "/images/train/a.png\n");
+      write_text(set.data / "data.yaml",
                  fmt::format("path: {}\ntrain: {}\nval: {}/images/val\nnames: [cat]\n", by_link ? link.string() : data,
                              data + (list ? "/train.txt" : "/images/train"), data));
     }
-    bench.keep_as_it_is();
-    if (by_link) bench.data = link;
-    bench.check_taken({"train: 1 images, 1 boxes", "val: 1 images, 1 boxes"}, {"--bad-images", "error"});
+    set.keep_as_it_is();
+    if (by_link) set.data = link;
+    set.check_taken({"train: 1 images, 1 boxes", "val: 1 images, 1 boxes"}, {"--bad-images", "error"});
   }
 }
 
@@ -135,12 +135,11 @@ TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names 
   CAPTURE(name_of(format));
   MadeImages images;
   for (const std::string& name : odd_names(format)) images.push_back({name, {{}}});
-  FaultBench bench(made_files(format, images, kVal), "a dataset\nof \xff bytes");
-  bench.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
-                    {"--bad-images", "error", "--set", fmt::format("train.batch={}", images.size())});
-  const auto found =
-      run_fovea({"detect", (bench.data / places(format, "train", images).images).string(), "--weights",
-                 (bench.run("run") / "last.safetensors").string(), "--out", bench.run("found").string()});
+  FaultySet set(made_files(format, images, kVal), "a dataset\nof \xff bytes");
+  set.check_taken({fmt::format("train: {} images, {} boxes", images.size(), images.size())},
+                  {"--bad-images", "error", "--set", fmt::format("train.batch={}", images.size())});
+  const auto found = run_fovea({"detect", (set.data / places(format, "train", images).images).string(), "--weights",
+                                (set.run("run") / "last.safetensors").string(), "--out", set.run("found").string()});
   CAPTURE(found.out, found.err);
   CHECK(found.exit_code == 0);
   CHECK(found.err.empty());
@@ -148,7 +147,7 @@ TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names 
   CHECK_THAT(found.out, !Contains("\x1b"));
   for (const std::string& name : odd_names(format)) CHECK_THAT(found.out, Contains(printable(name) + ": "));
   CHECK_FALSE(fs::exists("shell_ran"));
-  CHECK_FALSE(fs::exists(bench.data / "shell_ran"));
+  CHECK_FALSE(fs::exists(set.data / "shell_ran"));
 }
 
 TEST_CASE("fault: odd names are shown escaped, on a line each, in every format", "[fault][paths]") {
@@ -158,12 +157,12 @@ TEST_CASE("fault: odd names are shown escaped, on a line each, in every format",
   for (int i = 0; i < 600; ++i) images.push_back({fmt::format("{}.png", i), {{{1, 2, 12, 13}}}, "image 20x15", 20, 15});
   const auto names = odd_names(format);
   for (const std::string& name : names) images.push_back({name, {{}}, "no image"});
-  FaultBench bench(made_files(format, images, kVal), "a dataset\nof \xff bytes");
-  bench.check_taken({}, {"--set", fmt::format("train.batch={}", images.size()), "--set", "input.short_side=16"});
-  const std::string list = bench.listed("bad_images.txt");
+  FaultySet set(made_files(format, images, kVal), "a dataset\nof \xff bytes");
+  set.check_taken({}, {"--set", fmt::format("train.batch={}", images.size()), "--set", "input.short_side=16"});
+  const std::string list = set.listed("bad_images.txt");
   CAPTURE(list);
   CHECK(lines_in(list) == static_cast<std::ptrdiff_t>(names.size()));
-  for (const std::string& text : {list, bench.said}) {
+  for (const std::string& text : {list, set.said}) {
     CHECK(find_invalid_utf8(text) == text.npos);
     CHECK_THAT(text, !Contains("\x1b"));
   }
@@ -178,9 +177,9 @@ TEST_CASE("fault: messages about a folder with an odd name stay on one line of t
   const std::string odd = "line\nend \xff\x1b[31m", shown = "line\\x0aend \\xff\\x1b[31m";
   Files differ = made_files(DatasetFormat::Coco, kTrain, kVal);
   replace(differ["annotations/instances_val.json"], "\"cat\"", "\"dog\"");
-  FaultBench classes(differ, odd);
+  FaultySet classes(differ, odd);
   classes.check_refused({"category 1 is 'cat' in train, but 'dog' in val"});
-  FaultBench images(made_files(DatasetFormat::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
+  FaultySet images(made_files(DatasetFormat::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
   images.check_refused({shown + "/train/a.png: is empty"}, {"--bad-images", "error"});
   const TemporaryFolder folder;
   write_files(folder.path() / "run" / odd, {{"last.safetensors", "no weights"}});

@@ -98,7 +98,7 @@ TEST_CASE("work without a loss and of other units says so") {
   CHECK(out.written() == "image 1/70  1.0 images/s  ETA 1:09\n");
 }
 
-TEST_CASE("a closed output ends a run as an interruption (fault)") {
+TEST_CASE("fault: a closed output ends a run as an interruption", "[fault]") {
   FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);
   Progress progress(10, 0, {.out = full, .terminal = false, .seconds = {}});

@@ -9,31 +9,38 @@ using namespace fovea::test;
 using Catch::Contains;
 
 TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with synchronised batch norm", "[rank]") {
-  const RankBench bench;
-  REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
-  const auto one = curve(bench.run("one"));
+  const RankTrainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("one"), kAlone).exit_code == 0);
+  const auto one = curve(trainings.run("one"));
   CHECK(one.front().loss != one.back().loss);
   const int size = GENERATE(2, 3);
   CAPTURE(size);
-  require_success(TcpRanks(size, bench.arguments("tcp")));
-  CHECK(disagreement_of_curves(one, curve(bench.run("tcp"))) == "");
-#if defined(FOVEA_MPIRUN)
-  const auto result = run_fovea(bench.arguments("mpi"), mpirun(size, bench.run("pid")));
+  require_success(TcpRanks(size, trainings.arguments("tcp")));
+  CHECK(disagreement_of_curves(one, curve(trainings.run("tcp"))) == "");
+}
+
+TEST_CASE("ranks: with mpirun they have the bits of ranks that were started by hand", "[rank]") {
+  if (!has_mpi()) SKIP_TEST("the build has no MPI");
+  const RankTrainings trainings;
+  const int size = GENERATE(2, 3);
+  CAPTURE(size);
+  require_success(TcpRanks(size, trainings.arguments("tcp")));
+  const auto result = run_fovea(trainings.arguments("mpi"), mpirun(size, trainings.run("pid")));
   CAPTURE(result.out, result.err);
   REQUIRE(result.exit_code == 0);
   CHECK_THAT(result.out, Contains(fmt::format("({} ranks x {})", size, 6 / size)));
-  CHECK(disagreement_of_curves(one, curve(bench.run("mpi"))) == "");
-  check_same_tensors(bench.run("tcp") / kLast, bench.run("mpi") / kLast);  // sums in one order, whatever carries them
-#endif
+  check_same_tensors(trainings.run("tcp") / kLast,
+                     trainings.run("mpi") / kLast);  // sums in one order, whatever carries them
+  CHECK(disagreement_of_curves(curve(trainings.run("tcp")), curve(trainings.run("mpi"))) == "");
 }
 
 TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which saves once and ends all with 130",
           "[rank][resume]") {
-  const RankBench bench;
+  const RankTrainings trainings;
   const Arguments longer{"train.steps=120", "train.checkpoint_every=30", "train.log_every=30"};
-  require_success(TcpRanks(2, bench.arguments("whole", longer)));
-  TcpRanks stopped(2, bench.arguments("stopped", longer));
-  REQUIRE(wait_for(bench.run("stopped") / kLast));
+  require_success(TcpRanks(2, trainings.arguments("whole", longer)));
+  TcpRanks stopped(2, trainings.arguments("stopped", longer));
+  REQUIRE(wait_for(trainings.run("stopped") / kLast));
   stopped[1].signal(SIGINT);
   const auto results = stopped.wait();
   CAPTURE(results[0].out, results[0].err, results[1].err);
@@ -43,31 +50,31 @@ TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which sav
   CHECK(results[1].err.empty());
   const int64_t at = std::stoll(results[0].err.substr(results[0].err.find("after step ") + 11));
   CHECK((at >= 30 && at < 120));
-  require_success(TcpRanks(2, bench.arguments("stopped", longer, {"--resume"})));
-  check_same_tensors(bench.run("whole") / kLast, bench.run("stopped") / kLast);
+  require_success(TcpRanks(2, trainings.arguments("stopped", longer, {"--resume"})));
+  check_same_tensors(trainings.run("whole") / kLast, trainings.run("stopped") / kLast);
 }
 
 TEST_CASE("ranks: resume with another number of them goes on with the same images", "[rank][resume]") {
-  const RankBench bench;
-  REQUIRE(run_fovea(bench.arguments("one"), kAlone).exit_code == 0);
-  require_success(TcpRanks(3, bench.arguments("changing", {"train.steps=4"})));
-  require_success(TcpRanks(2, bench.arguments("changing", {}, {"--resume", "--allow-config-change"})));
-  CHECK(disagreement_of_curves(curve(bench.run("one")), curve(bench.run("changing"))) == "");
+  const RankTrainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("one"), kAlone).exit_code == 0);
+  require_success(TcpRanks(3, trainings.arguments("changing", {"train.steps=4"})));
+  require_success(TcpRanks(2, trainings.arguments("changing", {}, {"--resume", "--allow-config-change"})));
+  CHECK(disagreement_of_curves(curve(trainings.run("one")), curve(trainings.run("changing"))) == "");
 }
 
 TEST_CASE("ranks: one with only background images takes the same steps", "[rank]") {
-  const RankBench bench(
+  const RankTrainings trainings(
       [](size_t image, const std::string& annotations) { return image == 0 ? annotations : std::string(); });
   const Arguments settings{"train.batch=2", "train.steps=6"};  // one image a rank: five of six are background
-  require_success(TcpRanks(2, bench.arguments("run", settings)));
-  REQUIRE(run_fovea(bench.arguments("one", settings), kAlone).exit_code == 0);
-  CHECK(disagreement_of_curves(curve(bench.run("one")), curve(bench.run("run"))) == "");
+  require_success(TcpRanks(2, trainings.arguments("run", settings)));
+  REQUIRE(run_fovea(trainings.arguments("one", settings), kAlone).exit_code == 0);
+  CHECK(disagreement_of_curves(curve(trainings.run("one")), curve(trainings.run("run"))) == "");
 }
 
 TEST_CASE("fault: a killed rank ends the others at once with its name and a non-zero code", "[rank][fault]") {
-  const RankBench bench;
-  TcpRanks ranks(3, bench.arguments("run", {"train.steps=100000"}));
-  REQUIRE(wait_for(bench.run("run") / kLast));
+  const RankTrainings trainings;
+  TcpRanks ranks(3, trainings.arguments("run", {"train.steps=100000"}));
+  REQUIRE(wait_for(trainings.run("run") / kLast));
   ranks[1].signal(SIGKILL);
   const auto start = std::chrono::steady_clock::now();
   const auto results = ranks.wait();
@@ -78,11 +85,11 @@ TEST_CASE("fault: a killed rank ends the others at once with its name and a non-
     CHECK(results[r].exit_code == 1);
     CHECK_THAT(results[r].err, Contains("rank") && Contains("1") && Contains("ended"));
   }
-  CHECK_NOTHROW(SafetensorsFile(bench.run("run") / kLast));
+  CHECK_NOTHROW(SafetensorsFile(trainings.run("run") / kLast));
 }
 
 TEST_CASE("fault: ranks that differ in configuration, data or batch are refused with the difference", "[rank][fault]") {
-  const RankBench bench;
+  const RankTrainings trainings;
   const auto refused = [&](int code, const std::function<Arguments(int)>& arguments, const std::string& words) {
     const auto results = TcpRanks(2, arguments).wait();
     CAPTURE(results[0].err, results[1].err);
@@ -92,26 +99,26 @@ TEST_CASE("fault: ranks that differ in configuration, data or batch are refused 
     CHECK(results[1].err.empty());
   };
   refused(
-      2, [&](int rank) { return bench.arguments("a", {fmt::format("train.optimizer.clip_norm={}.0", 5 + rank)}); },
+      2, [&](int rank) { return trainings.arguments("a", {fmt::format("train.optimizer.clip_norm={}.0", 5 + rank)}); },
       "train.optimizer.clip_norm: 5.0 -> 6.0");
   refused(
-      2, [&](int) { return bench.arguments("b", {"train.batch=5"}); }, "5 / 2 = 2.50; set train.batch to 4 or 6");
-  const RankBench other([](size_t image, const std::string& annotations) {
+      2, [&](int) { return trainings.arguments("b", {"train.batch=5"}); }, "5 / 2 = 2.50; set train.batch to 4 or 6");
+  const RankTrainings other([](size_t image, const std::string& annotations) {
     std::string changed = annotations;
     return image == 3 ? changed.replace(changed.find("\"bbox\":["), 8, "\"bbox\":[1") : changed;
   });
   refused(
-      3, [&](int rank) { return rank == 1 ? other.arguments("c") : bench.arguments("c"); },
+      3, [&](int rank) { return rank == 1 ? other.arguments("c") : trainings.arguments("c"); },
       "the train data of rank 1 differ");
 }
 
 TEST_CASE("fault: an error on one rank ends all with its code and its words", "[rank][fault]") {
-  const RankBench bench, broken;
+  const RankTrainings trainings, broken;
   const Dataset data = load_dataset(broken.data, "train");
   write_text(broken.data / "train" / data.samples[2].file_name, "no image");
   const auto results =
       TcpRanks(2, [&](int rank) {
-        return rank == 1 ? broken.arguments("run", {}, {"--bad-images", "error"}) : bench.arguments("run");
+        return rank == 1 ? broken.arguments("run", {}, {"--bad-images", "error"}) : trainings.arguments("run");
       }).wait();
   for (const ProcessResult& result : results) {
     CAPTURE(result.err);
@@ -121,23 +128,24 @@ TEST_CASE("fault: an error on one rank ends all with its code and its words", "[
 }
 
 TEST_CASE("fault: a step that is not finite ends all ranks with code 4 and the images of each", "[rank][fault]") {
-  const RankBench bench;
-  const auto results = TcpRanks(2, bench.arguments("run", {"train.schedule.base=1e30"})).wait();
+  const RankTrainings trainings;
+  const auto results = TcpRanks(2, trainings.arguments("run", {"train.schedule.base=1e30"})).wait();
   CAPTURE(results[0].err, results[1].err);
   CHECK(results[0].exit_code == 4);
   CHECK(results[1].exit_code == 4);
   CHECK_THAT(results[0].err, Contains("not finite") && Contains("rank 0: loss") && Contains("rank 1: loss"));
 }
 
-#if defined(FOVEA_MPIRUN)
 TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves and ends all with 130", "[rank][fault]") {
-  const RankBench bench;
+  if (!has_mpi()) SKIP_TEST("the build has no MPI");
+  const RankTrainings trainings;
   const auto send = [&](const std::string& run, int rank, int number) {
-    REQUIRE(wait_for(bench.run(run) / kLast));
-    REQUIRE(::kill(std::stoi(read_text(bench.run(fmt::format("{}.pid.{}", run, rank)))), number) == 0);
+    REQUIRE(wait_for(trainings.run(run) / kLast));
+    REQUIRE(::kill(std::stoi(read_text(trainings.run(fmt::format("{}.pid.{}", run, rank)))), number) == 0);
   };
   const auto start = [&](const std::string& run) {
-    return std::make_unique<Process>(bench.arguments(run, {"train.steps=100000"}), mpirun(2, bench.run(run + ".pid")));
+    return std::make_unique<Process>(trainings.arguments(run, {"train.steps=100000"}),
+                                     mpirun(2, trainings.run(run + ".pid")));
   };
   const auto killed = start("killed");
   send("killed", 1, SIGKILL);
@@ -149,11 +157,10 @@ TEST_CASE("fault: with mpirun a killed rank ends all, and Ctrl-C on one saves an
   CHECK(result.exit_code == 130);
   CHECK_THAT(result.err, Contains("stopped after step") && Contains("--resume"));
 }
-#endif
 
 TEST_CASE("ranks take the images of one rank's batches in order, each once an epoch", "[rank]") {
-  const RankBench bench;
-  const Dataset data = load_dataset(bench.data, "train"), val = load_dataset(bench.data, "val");
+  const RankTrainings trainings;
+  const Dataset data = load_dataset(trainings.data, "train"), val = load_dataset(trainings.data, "val");
   const InputConfig input{.short_side = {64}, .long_side = 96, .workers = 1};
   BadFiles bad_files(100);
   const auto images = [&](const Dataset& dataset, int batch, DataShare share, bool training) {
@@ -184,8 +191,8 @@ TEST_CASE("ranks take the images of one rank's batches in order, each once an ep
 }
 
 TEST_CASE("ranks gather detections in the dataset's order, and bad files as one list", "[rank]") {
-  const RankBench bench;
-  const Dataset val = load_dataset(bench.data, "val");
+  const RankTrainings trainings;
+  const Dataset val = load_dataset(trainings.data, "val");
   std::vector<Detection> all;
   for (size_t i = 0; i < 3; ++i)
     for (const double score : {0.9, 0.5}) all.push_back({val.samples[i].id, 1, 1, 2, 3, 4, score});

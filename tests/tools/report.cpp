@@ -65,7 +65,7 @@ TEST_CASE("a line covers length times thickness, wherever it lies, and nothing t
   CHECK(ink(there_and_back) == Approx(expected / 2).epsilon(0.02));
 }
 
-TEST_CASE("lines and text beyond the image are clipped (fault)") {
+TEST_CASE("fault: lines and text beyond the image are clipped", "[fault]") {
   Image image = blank_image(10, 10, white);
   draw_line(image, std::vector<Point>{{-1e9, 5}, {1e9, 5}}, 2, black);
   CHECK(at(image, 0, 5) == black);
@@ -159,7 +159,7 @@ TEST_CASE("a chart draws every series in the PNG and in the SVG") {
   CHECK_THROWS_AS(write_chart("/nowhere/chart.png", chart), Error);
 }
 
-TEST_CASE("a chart of nothing, of one point or of extreme values is drawn too (fault)") {
+TEST_CASE("fault: a chart of nothing, of one point or of extreme values is drawn too", "[fault]") {
   const double huge = GENERATE(0.0, 1e-30, 1e30, -5.0);
   const Chart chart{
       "", "step", {{"none", {{"a", {}}}}, {"one", {{"b", {{1, huge}}}}}, {"two", {{"c", {{0, huge}, {1e7, -huge}}}}}}};

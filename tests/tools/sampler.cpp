@@ -35,7 +35,7 @@ TEST_CASE("the order depends on seed and epoch") {
   CHECK(order(294, 7 + (uint64_t{1} << 32), 0) != reference);
 }
 
-TEST_CASE("the order is the one that resumed runs rely on (determinism, resume)") {
+TEST_CASE("determinism: the order is the one that resumed runs rely on", "[determinism][resume]") {
   // By an independent program: Philox 4x32-10 of (block, 2, epoch, 0), Fisher and Yates from the end.
   CHECK(order(10, 7, 0) == std::vector<uint32_t>{1, 6, 7, 9, 8, 4, 2, 5, 0, 3});
   CHECK(order(10, 7, 1) == std::vector<uint32_t>{4, 6, 7, 5, 1, 3, 9, 2, 0, 8});

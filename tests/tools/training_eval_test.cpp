@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "tests/support/catch.h"
-#include "tests/support/training_bench.h"
+#include "tests/support/training_folder.h"
 #include "tools/image/image_file.h"
 
 using namespace fovea;
@@ -71,17 +71,17 @@ TEST_CASE("training goes on to read and decode its next images while it validate
   // Two batches may be ahead. When a step takes one, the images of another may be read, which takes its eight
   // decodings: far longer than the step, so that most of them fall into the validation behind it.
   constexpr int kSteps = 6, kBatch = 8, kValidation = 8;
-  const TrainingBench bench;
-  write_images(bench.data, "train", kSteps * kBatch);
-  write_images(bench.data, "val", kValidation);
-  const OpenedFiles opened({bench.data / "train", bench.data / "val"});
+  const TrainingFolder trainings;
+  write_images(trainings.data, "train", kSteps * kBatch);
+  write_images(trainings.data, "val", kValidation);
+  const OpenedFiles opened({trainings.data / "train", trainings.data / "val"});
   Arguments settings;
   for (const std::string& setting :
        {fmt::format("train.steps={}", kSteps), fmt::format("train.batch={}", kBatch), std::string("train.eval_every=1"),
         std::string("input.prefetch=2"), std::string("input.workers=1"), std::string("input.cache_mb=0"),
         std::string("input.short_side=64"), std::string("input.long_side=96")})
     settings.insert(settings.end(), {"--set", setting});
-  const auto trained = run_fovea(bench.arguments("run", settings));
+  const auto trained = run_fovea(trainings.arguments("run", settings));
   CAPTURE(trained.out, trained.err);
   REQUIRE(trained.exit_code == 0);
 

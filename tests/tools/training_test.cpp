@@ -6,7 +6,8 @@
 #include "engine/safetensors.h"
 #include "kernels/device/cuda_device.h"
 #include "tests/support/catch.h"
-#include "tests/support/training_bench.h"
+#include "tests/support/checked_run.h"
+#include "tests/support/training_folder.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -14,138 +15,132 @@ using Catch::Contains;
 
 namespace {
 
-struct Bench : TrainingBench {
-  explicit Bench(size_t train = 6, size_t val = 2,
-                 const std::function<std::string(size_t, const std::string&)>& edit = {}) {
+struct Trainings : TrainingFolder {
+  explicit Trainings(size_t train = 6, size_t val = 2,
+                     const std::function<std::string(size_t, const std::string&)>& edit = {}) {
     make_data(data, train, val, edit);
   }
   Arguments arguments(const char* name, const Arguments& more = {}) const {
-    return TrainingBench::arguments(
+    return TrainingFolder::arguments(
         name,
         joined({"--set", "train.steps=16", "--set", "train.checkpoint_every=4", "--set", "train.eval_every=8"}, more));
   }
 };
 
-void check_fails(int exit_code, const std::vector<std::string>& arguments, const std::string& words) {
-  const auto result = run_fovea(arguments);
-  CAPTURE(arguments, result.err);
-  CHECK(result.exit_code == exit_code);
-  CHECK_THAT(result.err, Contains(words));
-}
-
 }  // namespace
 
 TEST_CASE("resume after kill -9 ends bit-identical to an uninterrupted run", "[resume]") {
-  const Bench bench;
-  const auto whole = run_fovea(bench.arguments("whole"));
+  const Trainings trainings;
+  const auto whole = run_fovea(trainings.arguments("whole"));
   CAPTURE(whole.err);
   REQUIRE(whole.exit_code == 0);
   {
-    Process killed(bench.arguments("killed"));
-    REQUIRE(wait_for(bench.run("killed") / "last.safetensors"));
+    Process killed(trainings.arguments("killed"));
+    REQUIRE(wait_for(trainings.run("killed") / "last.safetensors"));
     killed.signal(SIGKILL);
     CHECK(killed.wait().exit_code == 128 + SIGKILL);
   }
-  const auto resumed = run_fovea(bench.arguments("killed", {"--resume"}));
+  const auto resumed = run_fovea(trainings.arguments("killed", {"--resume"}));
   CAPTURE(resumed.err);
   REQUIRE(resumed.exit_code == 0);
   CHECK_THAT(resumed.out, Contains("resuming"));
-  CHECK(read_text(bench.run("whole") / "last.safetensors") == read_text(bench.run("killed") / "last.safetensors"));
+  CHECK(read_text(trainings.run("whole") / "last.safetensors") ==
+        read_text(trainings.run("killed") / "last.safetensors"));
 }
 
 TEST_CASE("resume after Ctrl-C: the step is finished, saved, exit code 130, and the run goes on exactly", "[resume]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("whole")).exit_code == 0);
-  Process stopped(bench.arguments("stopped"));
-  REQUIRE(wait_for(bench.run("stopped") / "last.safetensors"));
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("whole")).exit_code == 0);
+  Process stopped(trainings.arguments("stopped"));
+  REQUIRE(wait_for(trainings.run("stopped") / "last.safetensors"));
   stopped.signal(SIGINT);
   const auto result = stopped.wait();
   CAPTURE(result.out, result.err);
   REQUIRE(result.exit_code == 130);
   CHECK_THAT(result.err, Contains("--resume"));
-  REQUIRE(run_fovea(bench.arguments("stopped", {"--resume"})).exit_code == 0);
-  check_same_tensors(bench.run("whole") / "last.safetensors", bench.run("stopped") / "last.safetensors");
+  REQUIRE(run_fovea(trainings.arguments("stopped", {"--resume"})).exit_code == 0);
+  check_same_tensors(trainings.run("whole") / "last.safetensors", trainings.run("stopped") / "last.safetensors");
 }
 
 TEST_CASE("resume falls back to the previous checkpoint when the last one is damaged, and says so", "[resume][fault]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
-  const std::string good = read_text(bench.run("run") / "last.safetensors");
-  write_text(bench.run("run") / "last.safetensors", good.substr(0, good.size() / 2));
-  const auto resumed = run_fovea(bench.arguments("run", {"--resume"}));
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
+  const std::string good = read_text(trainings.run("run") / "last.safetensors");
+  write_text(trainings.run("run") / "last.safetensors", good.substr(0, good.size() / 2));
+  const auto resumed = run_fovea(trainings.arguments("run", {"--resume"}));
   CAPTURE(resumed.err);
   REQUIRE(resumed.exit_code == 0);
   CHECK_THAT(resumed.err, Contains("truncated") && Contains("falling back") && Contains("previous.safetensors"));
-  CHECK(read_text(bench.run("run") / "last.safetensors") == good);
+  CHECK(read_text(trainings.run("run") / "last.safetensors") == good);
 
-  write_text(bench.run("run") / "last.safetensors", "x");
-  write_text(bench.run("run") / "previous.safetensors", "x");
-  CHECK(run_fovea(bench.arguments("run", {"--resume"})).exit_code == 3);
+  write_text(trainings.run("run") / "last.safetensors", "x");
+  write_text(trainings.run("run") / "previous.safetensors", "x");
+  CHECK(run_fovea(trainings.arguments("run", {"--resume"})).exit_code == 3);
 }
 
 TEST_CASE("resume with another configuration is refused with the difference, unless allowed", "[resume][fault]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
-  const auto refused = run_fovea(bench.arguments("run", {"--resume", "--set", "train.schedule.base=0.5"}));
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
+  const auto refused = run_fovea(trainings.arguments("run", {"--resume", "--set", "train.schedule.base=0.5"}));
   CHECK(refused.exit_code == 2);
   CHECK_THAT(refused.err, Contains("train.schedule.base: 0.002 -> 0.5") && Contains("--allow-config-change"));
-  CHECK(run_fovea(bench.arguments("run", {"--resume", "--allow-config-change", "--set", "train.steps=18"})).exit_code ==
-        0);
+  CHECK(run_fovea(trainings.arguments("run", {"--resume", "--allow-config-change", "--set", "train.steps=18"}))
+            .exit_code == 0);
 }
 
 TEST_CASE("determinism: the same run twice, and with other numbers of decoding threads, gives the same bits",
           "[determinism]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("one", {"--set", "input.workers=1"})).exit_code == 0);
-  REQUIRE(run_fovea(bench.arguments("again", {"--set", "input.workers=1"})).exit_code == 0);
-  REQUIRE(run_fovea(bench.arguments("three", {"--set", "input.workers=3", "--set", "input.cache_mb=0"})).exit_code ==
-          0);
-  CHECK(read_text(bench.run("one") / "last.safetensors") == read_text(bench.run("again") / "last.safetensors"));
-  check_same_tensors(bench.run("one") / "last.safetensors", bench.run("three") / "last.safetensors");
-  REQUIRE(run_fovea(bench.arguments("other", {"--seed", "7"})).exit_code == 0);
-  CHECK(read_text(bench.run("one") / "last.safetensors") != read_text(bench.run("other") / "last.safetensors"));
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("one", {"--set", "input.workers=1"})).exit_code == 0);
+  REQUIRE(run_fovea(trainings.arguments("again", {"--set", "input.workers=1"})).exit_code == 0);
+  REQUIRE(
+      run_fovea(trainings.arguments("three", {"--set", "input.workers=3", "--set", "input.cache_mb=0"})).exit_code ==
+      0);
+  CHECK(read_text(trainings.run("one") / "last.safetensors") == read_text(trainings.run("again") / "last.safetensors"));
+  check_same_tensors(trainings.run("one") / "last.safetensors", trainings.run("three") / "last.safetensors");
+  REQUIRE(run_fovea(trainings.arguments("other", {"--seed", "7"})).exit_code == 0);
+  CHECK(read_text(trainings.run("one") / "last.safetensors") != read_text(trainings.run("other") / "last.safetensors"));
 }
 
 TEST_CASE("replay: steps recorded and replayed over changing shapes give the bits of steps that are not", "[replay]") {
-  const Bench bench;
+  const Trainings trainings;
   const auto weights = [&](const char* name, const std::vector<std::string>& more) {
-    const auto changed = bench.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]", "--set",
-                                                "train.optimizer.ema_decay=0.9"});
+    const auto changed = trainings.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]",
+                                                    "--set", "train.optimizer.ema_decay=0.9"});
     const auto result = run_fovea(joined(changed, more));
     CAPTURE(result.err);
     REQUIRE(result.exit_code == 0);
-    return bench.run(name) / "last.safetensors";
+    return trainings.run(name) / "last.safetensors";
   };
   check_same_tensors(weights("recorded", {}), weights("eager", {"--set", "train.record=false"}));
 }
 
 TEST_CASE("a run leaves what users look for, and detection reads it", "[train]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
   for (const char* name :
        {"config.toml", "log.jsonl", "last.safetensors", "best.safetensors", "chart.png", "chart.svg"})
-    CHECK(fs::exists(bench.run("run") / name));
-  CHECK_THAT(read_text(bench.run("run") / "log.jsonl"), Contains("\"step\":16") && Contains("\"ap\""));
-  const auto weights = (bench.run("run") / "last.safetensors").string();
-  const auto found = run_fovea({"detect", (bench.data / "val").string(), "--weights", weights, "--out",
-                                (bench.folder.path() / "found").string()});
+    CHECK(fs::exists(trainings.run("run") / name));
+  CHECK_THAT(read_text(trainings.run("run") / "log.jsonl"), Contains("\"step\":16") && Contains("\"ap\""));
+  const auto weights = (trainings.run("run") / "last.safetensors").string();
+  const auto found = run_fovea({"detect", (trainings.data / "val").string(), "--weights", weights, "--out",
+                                (trainings.folder.path() / "found").string()});
   CAPTURE(found.err);
   CHECK(found.exit_code == 0);
-  CHECK(fs::exists(bench.folder.path() / "found" / "contact_sheet.png"));
-  CHECK(fs::exists(bench.folder.path() / "found" / "detections.json"));
-  const auto metrics = bench.folder.path() / "metrics.json";
-  CHECK(
-      run_fovea({"eval", "--weights", weights, "--data", bench.data.string(), "--json", metrics.string()}).exit_code ==
-      0);
+  CHECK(fs::exists(trainings.folder.path() / "found" / "contact_sheet.png"));
+  CHECK(fs::exists(trainings.folder.path() / "found" / "detections.json"));
+  const auto metrics = trainings.folder.path() / "metrics.json";
+  CHECK(run_fovea({"eval", "--weights", weights, "--data", trainings.data.string(), "--json", metrics.string()})
+            .exit_code == 0);
   CHECK_THAT(read_text(metrics), Contains("\"AP50\""));
 }
 
 TEST_CASE("init-from takes the weights that fit and names the head that starts anew", "[train]") {
-  const Bench bench;
-  REQUIRE(run_fovea(bench.arguments("run")).exit_code == 0);
-  const auto weights = (bench.run("run") / "last.safetensors").string();
-  const fs::path fewer = bench.folder.path() / "fewer";
-  fs::copy(bench.data, fewer, fs::copy_options::recursive);
+  const Trainings trainings;
+  REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
+  const auto weights = (trainings.run("run") / "last.safetensors").string();
+  const fs::path fewer = trainings.folder.path() / "fewer";
+  fs::copy(trainings.data, fewer, fs::copy_options::recursive);
   for (const char* split : {"train", "val"}) {  // one class more
     const fs::path json = fewer / "annotations" / (std::string("instances_") + split + ".json");
     std::string text = read_text(json);
@@ -153,7 +148,7 @@ TEST_CASE("init-from takes the weights that fit and names the head that starts a
     write_text(json, text);
   }
   const auto tuned = run_fovea({"train", "--preset", "tiny", "--set", "train.steps=2", "--data", fewer.string(),
-                                "--out", bench.run("tuned").string(), "--init-from", weights});
+                                "--out", trainings.run("tuned").string(), "--init-from", weights});
   CAPTURE(tuned.err);
   CHECK(tuned.exit_code == 0);
   CHECK_THAT(tuned.out,
@@ -161,7 +156,7 @@ TEST_CASE("init-from takes the weights that fit and names the head that starts a
 }
 
 TEST_CASE("images without boxes and crowd-only images train", "[train]") {
-  const Bench bench(6, 2, [](size_t image, const std::string& annotations) -> std::string {
+  const Trainings trainings(6, 2, [](size_t image, const std::string& annotations) -> std::string {
     if (image < 2) return "";
     if (image == 2) {
       std::string crowd = annotations.substr(0, annotations.find("}") + 1);
@@ -170,114 +165,116 @@ TEST_CASE("images without boxes and crowd-only images train", "[train]") {
     }
     return annotations;
   });
-  const auto result = run_fovea(bench.arguments("run"));
+  const auto result = run_fovea(trainings.arguments("run"));
   CAPTURE(result.err);
   CHECK(result.exit_code == 0);
 }
 
 TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit code 4", "[fault]") {
-  const Bench bench;
+  const Trainings trainings;
   const auto result =
-      run_fovea(bench.arguments("run", {"--set", "train.schedule.base=1e30", "--set", "train.schedule.warmup_steps=0",
-                                        "--set", "train.optimizer.clip_norm=0"}));
+      run_fovea(trainings.arguments("run", {"--set", "train.schedule.base=1e30", "--set",
+                                            "train.schedule.warmup_steps=0", "--set", "train.optimizer.clip_norm=0"}));
   CHECK(result.exit_code == 4);
   CHECK_THAT(result.err, Contains("not finite") && Contains("learning rate") && Contains("images ") &&
                              Contains("P7: classification loss"));
 }
 
 TEST_CASE("fault: a disk that is full costs a checkpoint, not the training", "[fault]") {
-  const Bench bench;
-  fs::create_directories(bench.run("run"));
+  const Trainings trainings;
+  fs::create_directories(trainings.run("run"));
   for (const char* name : {"last", "best"})  // the first try of each meets no space
-    fs::create_symlink("/dev/full", bench.run("run") / (std::string(name) + ".safetensors.partial"));
-  const auto result = run_fovea(bench.arguments("run"));
+    fs::create_symlink("/dev/full", trainings.run("run") / (std::string(name) + ".safetensors.partial"));
+  const auto result = run_fovea(trainings.arguments("run"));
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
   CHECK_THAT(result.err, Contains("last checkpoint of step 4 was not saved") && Contains("No space left on device") &&
                              Contains("best checkpoint of step 8 was not saved") && !Contains("step 16"));
   for (const char* name : {"last.safetensors", "best.safetensors"})
-    CHECK_NOTHROW(SafetensorsFile(bench.run("run") / name));
-  for (const auto& file : fs::directory_iterator(bench.run("run"))) CHECK(file.path().extension() != ".partial");
+    CHECK_NOTHROW(SafetensorsFile(trainings.run("run") / name));
+  for (const auto& file : fs::directory_iterator(trainings.run("run"))) CHECK(file.path().extension() != ".partial");
 }
 
 TEST_CASE("fault: a training whose output nobody reads any more is saved like one that Ctrl-C stopped", "[fault]") {
-  const Bench bench;
-  const auto result = run_fovea(bench.arguments("run"), R"(("$0" "$@"; echo "code $?" >&2) | head -n 1)");
+  const Trainings trainings;
+  const auto result = run_fovea(trainings.arguments("run"), R"(("$0" "$@"; echo "code $?" >&2) | head -n 1)");
   CAPTURE(result.err);
   CHECK_THAT(result.err, Contains("code 130") && Contains("--resume"));
-  CHECK(fs::exists(bench.run("run") / "last.safetensors"));
+  CHECK(fs::exists(trainings.run("run") / "last.safetensors"));
 }
 
 TEST_CASE("fault: with stdout closed from the start a training writes its files and nothing else into them",
           "[fault]") {
-  const Bench bench;
-  const auto result = run_fovea(bench.arguments("run"), R"(exec "$0" "$@" >&-)");
+  const Trainings trainings;
+  const auto result = run_fovea(trainings.arguments("run"), R"(exec "$0" "$@" >&-)");
   CAPTURE(result.err);
   CHECK(result.exit_code == 0);
-  std::istringstream log(read_text(bench.run("run") / "log.jsonl"));
+  std::istringstream log(read_text(trainings.run("run") / "log.jsonl"));
   for (std::string line; std::getline(log, line);) CHECK_THAT(line, Catch::StartsWith("{") && Catch::EndsWith("}"));
 }
 
 TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fault]") {
-  const Bench bench;
+  const Trainings trainings;
   check_fails(2, {}, "--help");
   check_fails(2, {"trian"}, "did you mean 'train'");
   check_fails(2, {"train", "--presett", "demo"}, "did you mean --preset?");
   check_fails(2, {"eval", "--wieghts=x"}, "did you mean --weights?");
   check_fails(2, {"train", "--data", "x"}, "--out");
-  check_fails(2, bench.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
+  check_fails(2, trainings.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
-  check_fails(2, bench.arguments("run", {"--resume", "--init-from", "x"}), "give one of them");
+  check_fails(2, trainings.arguments("run", {"--resume", "--init-from", "x"}), "give one of them");
   if (const GpuStatus gpu = gpu_status(); !gpu.usable())  // 2: this build has no CUDA; 1: the machine has no GPU
-    check_fails(static_cast<int>(gpu.kind), bench.arguments("run", {"--device", "cuda"}), gpu.problem);
-  REQUIRE(run_fovea(bench.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
-  check_fails(2, bench.arguments("run"), "--resume");
-  const fs::path file = bench.folder.path() / "file";
+    check_fails(static_cast<int>(gpu.kind), trainings.arguments("run", {"--device", "cuda"}), gpu.problem);
+  REQUIRE(run_fovea(trainings.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
+  check_fails(2, trainings.arguments("run"), "--resume");
+  const fs::path file = trainings.folder.path() / "file";
   write_text(file, "x");
-  check_fails(2, {"train", "--preset", "tiny", "--data", bench.data.string(), "--out", (file / "run").string()},
+  check_fails(2, {"train", "--preset", "tiny", "--data", trainings.data.string(), "--out", (file / "run").string()},
               "cannot be made");
 }
 
 TEST_CASE("fault: unusable data and weights end with code 3 and name the file", "[fault]") {
-  const Bench bench;
+  const Trainings trainings;
   check_fails(3,
-              {"train", "--preset", "tiny", "--data", (bench.folder.path() / "none").string(), "--out",
-               bench.run("a").string()},
+              {"train", "--preset", "tiny", "--data", (trainings.folder.path() / "none").string(), "--out",
+               trainings.run("a").string()},
               "none: does not exist");
-  check_fails(3, {"eval", "--weights", (bench.folder.path() / "none").string(), "--data", bench.data.string()}, "none");
-  const fs::path text = bench.folder.path() / "text.safetensors";
+  check_fails(3, {"eval", "--weights", (trainings.folder.path() / "none").string(), "--data", trainings.data.string()},
+              "none");
+  const fs::path text = trainings.folder.path() / "text.safetensors";
   write_text(text, "these are no weights at all");
-  check_fails(3,
-              {"detect", (bench.data / "val").string(), "--weights", text.string(), "--out", bench.run("b").string()},
-              "text.safetensors");
-  const std::string json = read_text(bench.data / "annotations/instances_train.json");
-  write_text(bench.data / "annotations/instances_train.json", json.substr(0, json.size() / 2));
-  check_fails(3, bench.arguments("c"), "instances_train.json");
+  check_fails(
+      3,
+      {"detect", (trainings.data / "val").string(), "--weights", text.string(), "--out", trainings.run("b").string()},
+      "text.safetensors");
+  const std::string json = read_text(trainings.data / "annotations/instances_train.json");
+  write_text(trainings.data / "annotations/instances_train.json", json.substr(0, json.size() / 2));
+  check_fails(3, trainings.arguments("c"), "instances_train.json");
 }
 
 TEST_CASE("fault: an unreadable image is listed and skipped, too many end the run", "[fault]") {
-  const Bench bench(6, 2);
-  const Dataset data = load_dataset(bench.data, "train");
-  write_text(bench.data / "train" / data.samples[0].file_name, "no image");
-  const auto result = run_fovea(bench.arguments("run"));  // one of eight is far more than 1 %
+  const Trainings trainings(6, 2);
+  const Dataset data = load_dataset(trainings.data, "train");
+  write_text(trainings.data / "train" / data.samples[0].file_name, "no image");
+  const auto result = run_fovea(trainings.arguments("run"));  // one of eight is far more than 1 %
   CHECK(result.exit_code == 3);
   CHECK_THAT(result.err, Contains(data.samples[0].file_name));
 }
 
 TEST_CASE("fault: bad images and boxes are errors when asked for", "[fault]") {
-  const Bench bench(6, 2, [](size_t image, const std::string& annotations) -> std::string {
+  const Trainings trainings(6, 2, [](size_t image, const std::string& annotations) -> std::string {
     if (image != 3) return annotations;
     std::string bad = annotations;
     return bad.replace(bad.find("\"bbox\":["), 8, "\"bbox\":[0,0,-1,-1],\"was\":[");
   });
-  const auto boxes = run_fovea(bench.arguments("boxes", {"--bad-boxes", "error"}));
+  const auto boxes = run_fovea(trainings.arguments("boxes", {"--bad-boxes", "error"}));
   CHECK(boxes.exit_code == 3);
   CHECK_THAT(boxes.err, Contains("--bad-boxes skip"));
-  const Dataset data = load_dataset(bench.data, "train");
-  write_text(bench.data / "train" / data.samples[0].file_name, "no image");
-  const auto images = run_fovea(bench.arguments("images", {"--bad-images", "error"}));
+  const Dataset data = load_dataset(trainings.data, "train");
+  write_text(trainings.data / "train" / data.samples[0].file_name, "no image");
+  const auto images = run_fovea(trainings.arguments("images", {"--bad-images", "error"}));
   CHECK(images.exit_code == 3);
   CHECK_THAT(images.err, Contains(data.samples[0].file_name) && Contains("--bad-images skip"));
-  check_fails(2, bench.arguments("unknown", {"--bad-images", "ignore"}),
+  check_fails(2, trainings.arguments("unknown", {"--bad-images", "ignore"}),
               "--bad-images: ignore not in {skip,error,keep}");
 }

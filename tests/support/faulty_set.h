@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "tests/support/made_set.h"
-#include "tests/support/training_bench.h"
+#include "tests/support/training_folder.h"
 
 namespace fovea::test {
 
@@ -12,8 +12,8 @@ inline std::ptrdiff_t lines_in(const std::string& text) { return std::count(text
 
 inline std::string name_of(DatasetFormat format) { return entry_of(format).name; }
 
-struct FaultBench : TrainingBench {
-  explicit FaultBench(const Files& files, const std::string& name = "data") {
+struct FaultySet : TrainingFolder {
+  explicit FaultySet(const Files& files, const std::string& name = "data") {
     data = folder.path() / name;
     write_files(data, files);
     before = contents(data);

@@ -16,7 +16,7 @@ inline Arguments joined(Arguments first, const Arguments& second) {
   return first;
 }
 
-struct TrainingBench {
+struct TrainingFolder {
   TemporaryFolder folder;
   fs::path data = folder.path() / "data";
 

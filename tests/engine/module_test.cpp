@@ -1,0 +1,42 @@
+#include "engine/parameters.h"
+
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "tests/support/catch.h"
+
+using namespace fovea;
+
+TEST_CASE("parameters that a step does not use get a gradient of zero", "[module]") {
+  Context context;
+  ParameterStore store;
+  Parameter& used = store.add("used", {2}, ParameterRole::Bias, true, Initialiser::constant(1));
+  Parameter& unused = store.add("unused", {3}, ParameterRole::Bias, true, Initialiser::constant(1));
+  store.allocate(context, 0);
+  unused.gradient.upload(std::vector<float>{7, 7, 7});
+  Tape tape(context, true);
+  store.bind_gradients(tape, false);
+  tape.gradients().into(used.value).gradient.upload(std::vector<float>{5, 6});
+  tape.backward();
+  CHECK(used.gradient.to_host<float>() == std::vector<float>{5, 6});
+  CHECK(unused.gradient.to_host<float>() == std::vector<float>{0, 0, 0});
+}
+
+TEST_CASE("determinism: initial values follow from seed and name, with the spread of their initialiser", "[module]") {
+  const auto values = [](uint64_t seed, bool other_first) {
+    Context context;
+    ParameterStore store;
+    if (other_first) store.add("other", {5}, ParameterRole::Bias, true, Initialiser::normal(1));
+    Parameter& w = store.add("w", {64, 3, 3, 32}, ParameterRole::ConvWeight, true, Initialiser::kaiming_fan_out());
+    store.allocate(context, seed);
+    return w.value.to_host<float>();
+  };
+  const auto a = values(1, false);
+  CHECK(a == values(1, true));
+  CHECK(a != values(2, false));
+  double squares = 0;
+  for (const float v : a) squares += double{v} * v;
+  const double variance = squares / static_cast<double>(a.size()), expected = 2.0 / (64 * 9);
+  CHECK(std::abs(variance / expected - 1) <
+        5 * std::sqrt(2.0 / static_cast<double>(a.size())));  // five standard errors
+}
