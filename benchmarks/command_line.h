@@ -15,7 +15,7 @@ struct Option {
   std::variant<bool*, int*, int64_t*, uint64_t*, std::string*, std::vector<std::string>*> value;  // bool: a flag
   const char* help = "";
   Rule rule = Any;
-  std::vector<std::string> choices = {};  // the only values, where there are any
+  std::vector<std::string> choices;  // the only values, where there are any
 };
 
 // Reads the options, then calls run(); an error becomes one line. The return value is the exit status.

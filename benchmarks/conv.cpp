@@ -91,13 +91,11 @@ Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, co
   const ConvWeights weights{w.data(), &version};
   constexpr DType dtype = dtype_of<T>();
   Result result{&layer, name_of(dtype), name};
-  result.seconds[0] = best_seconds([&] {
-    convolution.forward(queue, s, dtype, {x.data(), weights, bias.data(), nullptr, true, y.data()});
-  });
+  result.seconds[0] = best_seconds(
+      [&] { convolution.forward(queue, s, dtype, {x.data(), weights, bias.data(), nullptr, true, y.data()}); });
   if (layer.backward_data > 0)
-    result.seconds[1] = best_seconds([&] {
-      convolution.backward_data(queue, s, dtype, {dy.data(), weights, x.data(), false, dx.data()});
-    });
+    result.seconds[1] = best_seconds(
+        [&] { convolution.backward_data(queue, s, dtype, {dy.data(), weights, x.data(), false, dx.data()}); });
   if (layer.backward_weight > 0)
     result.seconds[2] = best_seconds([&] {
       convolution.backward_weight(queue, s, dtype, {x.data(), dy.data(), false, dweight.data(), dbias.data()});

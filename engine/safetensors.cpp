@@ -52,7 +52,7 @@ Mapping map_file(const std::filesystem::path& path) {
   if (file < 0)
     throw Error(ErrorKind::Data,
                 fmt::format("{}: cannot be opened: {}", printable(path.native()), std::strerror(errno)));
-  struct stat status {};
+  struct stat status{};
   const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   const auto bytes = static_cast<size_t>(status.st_size);
   if (!regular || bytes < 10) {

@@ -13,8 +13,8 @@ struct Dual {
   S value, derivative[4];
 
   template <class C>
-  requires std::is_convertible_v<C, S> FOVEA_HD Dual(C constant)
-      : value(constant), derivative{} {}  // NOLINT(google-explicit-constructor)
+    requires std::is_convertible_v<C, S>
+  FOVEA_HD Dual(C constant) : value(constant), derivative{} {}  // NOLINT(google-explicit-constructor)
   FOVEA_HD static Dual input(const S& v, int index) {
     Dual x(v);
     x.derivative[index] = S(1.f);

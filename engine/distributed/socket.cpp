@@ -21,7 +21,7 @@ namespace fovea {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void fail_call(const std::string& what) {
   throw Error(ErrorKind::Runtime, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
@@ -91,7 +91,7 @@ Socket accept_from(const Socket& listener, const Deadline& deadline) {
     if (!wait_for(listener.file(), POLLIN, deadline.left())) continue;
     Socket connection(accept4(listener.file(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection) return connection;
-    if (errno != EINTR && errno != ECONNABORTED) fail("accept");
+    if (errno != EINTR && errno != ECONNABORTED) fail_call("accept");
   }
   return {};
 }
@@ -136,21 +136,21 @@ bool receive_all(const Socket& socket, std::span<std::byte> bytes, const Deadlin
 Endpoint own_endpoint(const Socket& socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
-  if (getsockname(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getsockname");
+  if (getsockname(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail_call("getsockname");
   return endpoint_of(address, length);
 }
 
 Endpoint peer_endpoint(const Socket& socket) {
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
-  if (getpeername(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail("getpeername");
+  if (getpeername(socket.file(), reinterpret_cast<sockaddr*>(&address), &length) != 0) fail_call("getpeername");
   return endpoint_of(address, length);
 }
 
 void prepare_for_exchange(const Socket& socket) {
   const int on = 1;
-  if (setsockopt(socket.file(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) fail("setsockopt(TCP_NODELAY)");
-  if (fcntl(socket.file(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl(O_NONBLOCK)");
+  if (setsockopt(socket.file(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0) fail_call("setsockopt(TCP_NODELAY)");
+  if (fcntl(socket.file(), F_SETFL, O_NONBLOCK) != 0) fail_call("fcntl(O_NONBLOCK)");
 }
 
 }  // namespace fovea

@@ -8,7 +8,7 @@ namespace fovea::kernels {
 struct Convolution::Impl {
   ConvAlgorithm algorithm;
   bool autotune = false, tf32 = false;
-  std::unique_ptr<ConvBackend> cpu{make_onednn_backend(algorithm)}, cuda{};
+  std::unique_ptr<ConvBackend> cpu{make_onednn_backend(algorithm)}, cuda;
 
   ConvBackend& on(DeviceKind device) {
     if (device == DeviceKind::Cpu) return *cpu;

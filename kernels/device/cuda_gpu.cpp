@@ -168,8 +168,8 @@ class DescribedGpu final : public Gpu {
     held_.erase(found);
   }
   size_t peak() const { return peak_; }
-  void* allocate_pinned(size_t bytes) override { return ::operator new (bytes, std::align_val_t{kAlignment}); }
-  void free_pinned(void* memory) noexcept override { ::operator delete (memory, std::align_val_t{kAlignment}); }
+  void* allocate_pinned(size_t bytes) override { return ::operator new(bytes, std::align_val_t{kAlignment}); }
+  void free_pinned(void* memory) noexcept override { ::operator delete(memory, std::align_val_t{kAlignment}); }
 
  private:
   static constexpr size_t kAlignment = 256;

@@ -171,7 +171,7 @@ class Queue {
   void* workspace(size_t bytes);
   // work(workspace of `bytes`), now or when the recording is replayed. What `work` launches runs at once, in order.
   template <class Work>
-  void with_workspace(size_t bytes, Work work) {
+  void with_workspace(size_t bytes, const Work& work) {
     if (recording_ == nullptr || on_cuda()) return work(workspace(bytes));
     recording_->steps_.push_back({"workspace", [this, bytes, work] { work(workspace(bytes)); }});
   }

@@ -161,7 +161,7 @@ TEST_CASE("the oracle's norm gradients are the slopes of its forward pass", "[ba
     for (size_t i = 0; i < weights.size(); ++i) total += weights[i] * y.ref[i];
     return total;
   };
-  const auto slope = [&](std::vector<double> NormOracle::*values, size_t i) {
+  const auto slope = [&](std::vector<double> NormOracle::* values, size_t i) {
     NormOracle up = in.oracle, down = in.oracle;
     (up.*values)[i] += 1e-5;
     (down.*values)[i] -= 1e-5;

@@ -31,10 +31,8 @@ double worst_error(float low, float high, uint32_t step, F f, Exact exact) {
 
 TEST_CASE("exp holds its relative error wherever the result is normal", "[math]") {
   const auto exact = [](double x) { return std::exp(x); };
-  CHECK(worst_error(
-            0.f, 88.72f, 1009, [](float x) { return math::exp(x); }, exact) <= math::kExpError);
-  CHECK(worst_error(
-            -0.f, -86.64f, 1009, [](float x) { return math::exp(x); }, exact) <= math::kExpError);
+  CHECK(worst_error(0.f, 88.72f, 1009, [](float x) { return math::exp(x); }, exact) <= math::kExpError);
+  CHECK(worst_error(-0.f, -86.64f, 1009, [](float x) { return math::exp(x); }, exact) <= math::kExpError);
   CHECK(math::exp(0.f) == 1.f);
   CHECK(std::isfinite(math::exp(88.72f)));
   CHECK(math::exp(88.73f) == kInfinity);

@@ -49,9 +49,9 @@ class Setup(InAFolder):
         demo, tests = self.missing("--demo"), self.missing()
         self.assertIn("g++", demo)
         self.assertEqual(tests - demo, {"git", "catch2", "python3", "libopenmpi-dev", "openmpi-bin"})
-        self.assertEqual(self.missing("--lint") - tests, {"clang-format-14", "clang-tidy-14"})
+        self.assertEqual(self.missing("--lint") - tests, {"clang-format-19", "clang-tidy-19"})
         for option in ("--tsan", "--fuzz"):
-            self.assertEqual(self.missing(option) - tests, {"clang-16", "libclang-rt-16-dev", "libomp-16-dev"})
+            self.assertEqual(self.missing(option) - tests, {"clang-19", "libclang-rt-19-dev", "libomp-19-dev"})
 
     def test_peers_are_refused_in_a_line_where_Python_is_not_the_one_that_their_wheels_are_for(self):
         self.write("bin/dpkg-query", '#!/bin/sh\nshift 2\nprintf "%s installed\\n" "$@"\n')

@@ -176,9 +176,7 @@ TEST_CASE("fault: unreadable images are refused, saying which and why", "[fault]
   CHECK_THAT(message("truncated_header_200bytes.jpg"), Catch::Contains("damaged or truncated JPEG"));
   CHECK_THAT(message("nowhere.jpg"), Catch::Contains("nowhere.jpg: no such file"));
   CHECK_THAT(message("."), Catch::Contains("is not a regular file"));
-  CHECK_THAT(message_of([] {
-               decode_image(std::vector<uint8_t>{'G', 'I', 'F', '8'}, "a.jpg");
-             }),
+  CHECK_THAT(message_of([] { decode_image(std::vector<uint8_t>{'G', 'I', 'F', '8'}, "a.jpg"); }),
              Catch::Contains("looks like GIF"));
 }
 

@@ -173,8 +173,9 @@ struct Part {
 // `submit` enqueues the work, `finish` waits for it. On a GPU what is timed is the graph that training and detection
 // replay, and so are its parts, in a recording with times. `note` is told of the part each time that there is more of
 // it: what was measured is not lost where what follows fails.
-Part measure(Context& context, const BenchOptions& options, Part part, const std::function<void()>& submit,
+Part measure(Context& context, const BenchOptions& options, const Part& unmeasured, const std::function<void()>& submit,
              const std::function<void()>& finish, const std::function<void(const Part&)>& note) {
+  Part part = unmeasured;
   RepeatedWork repeated;
   reset_peak_rss();
   context.memory.reset_peak();
@@ -309,8 +310,7 @@ void bench(const BenchOptions& options) {
       found = model.detect(model.forward(tape, batch.images), batch.size, batch.image_sizes, {});
     };
     Part part{.candidates = candidates(context, options, model, batch)};
-    const Part inference = measure(
-        context, options, std::move(part), detect, [&] { to_host(found); }, note_as("inference"));
+    const Part inference = measure(context, options, part, detect, [&] { to_host(found); }, note_as("inference"));
     print_part(options, "inference", inference);
     json += ",\"inference\":" + part_json(inference);
   }

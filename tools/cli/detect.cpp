@@ -73,8 +73,8 @@ class Outputs {
   struct OfImage {
     fs::path path, picture;
     int64_t id;
-    std::string line{};
-    std::vector<Detection> detections{};
+    std::string line;
+    std::vector<Detection> detections;
     Image on_sheet{};
     bool done = false;
   };

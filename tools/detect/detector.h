@@ -43,7 +43,7 @@ class Detector {
   struct OfShape {
     BatchInput input;
     RepeatedWork work{};
-    DeviceDetections found{};
+    DeviceDetections found;
   };
   struct Report;  // a batch's detections, on their way to the host
   struct UnderWay {

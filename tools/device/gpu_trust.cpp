@@ -47,7 +47,7 @@ std::string first_line(const char* file) {
 
 // Of this program's file: which build it is.
 std::string build_stamp() {
-  struct stat self {};
+  struct stat self{};
   stat("/proc/self/exe", &self);
   return fmt::format("{} of {} bytes, {}", FOVEA_VERSION, self.st_size, self.st_mtime);
 }

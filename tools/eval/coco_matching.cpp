@@ -41,7 +41,7 @@ constexpr uint32_t no_label = UINT32_MAX;
 // The entries of a list, their images by number, those of each category together.
 template <class Entry>
 void distribute(std::span<const Entry> entries, const std::unordered_map<int64_t, uint32_t>& label_of,
-                Numbering& images, std::vector<CategoryPlaces>& places, std::vector<Place> CategoryPlaces::*list) {
+                Numbering& images, std::vector<CategoryPlaces>& places, std::vector<Place> CategoryPlaces::* list) {
   require(entries.size() < UINT32_MAX, "2^32 boxes or more");
   std::vector<uint32_t> labels(entries.size()), counts(places.size());
   for (size_t i = 0; i < entries.size(); ++i) {

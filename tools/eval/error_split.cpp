@@ -10,7 +10,7 @@ namespace {
 constexpr double background = 0.1;
 constexpr int right = -1;  // in place of a fault
 
-struct Vote {
+struct TypedVote {
   double score;
   int label;
   int fault;         // or `right`
@@ -46,7 +46,8 @@ class Splitter {
   }
 
   ErrorSplit finish() {
-    std::stable_sort(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.score > b.score; });
+    std::stable_sort(votes_.begin(), votes_.end(),
+                     [](const TypedVote& a, const TypedVote& b) { return a.score > b.score; });
     split_.ap = mean_ap(-1, objects_);
     if (split_.ap == no_ground_truth) return split_;
     // Where mending leaves no object to look for, nothing is wrong any more. The steps of recall can cost a little.
@@ -87,7 +88,7 @@ class Splitter {
   double mean_ap(int mended, const std::vector<int64_t>& objects) const {
     std::vector<std::vector<int64_t>> counted(objects.size());
     std::vector<int64_t> all(objects.size());
-    for (const Vote& vote : votes_) {
+    for (const TypedVote& vote : votes_) {
       const bool mend = vote.fault != right && vote.fault == mended;
       const int label = mend ? vote.mended_label : vote.label;
       if (label < 0) continue;
@@ -108,7 +109,7 @@ class Splitter {
 
   std::vector<int64_t> right_ones() const {
     std::vector<int64_t> counts(objects_.size());
-    for (const Vote& vote : votes_) counts[vote.label] += vote.fault == right;
+    for (const TypedVote& vote : votes_) counts[vote.label] += vote.fault == right;
     return counts;
   }
 
@@ -125,7 +126,7 @@ class Splitter {
 
   double threshold_;
   std::vector<int64_t> objects_, missed_;  // of each class
-  std::vector<Vote> votes_;
+  std::vector<TypedVote> votes_;
   ErrorSplit split_{};
 };
 

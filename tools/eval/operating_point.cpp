@@ -5,15 +5,15 @@
 namespace fovea {
 namespace {
 
-struct Vote {
+struct JudgedScore {
   double score;
   bool right;
 };
 
-OperatingPoint best_of(std::vector<Vote> votes, int64_t objects) {
+OperatingPoint best_of(std::vector<JudgedScore> votes, int64_t objects) {
   OperatingPoint best;
   if (objects == 0 || votes.empty()) return best;
-  std::sort(votes.begin(), votes.end(), [](Vote a, Vote b) { return a.score > b.score; });
+  std::sort(votes.begin(), votes.end(), [](JudgedScore a, JudgedScore b) { return a.score > b.score; });
   double right = 0, all = 0;
   const auto count = static_cast<double>(objects);
   for (size_t i = 0; i < votes.size(); ++i) {
@@ -30,15 +30,15 @@ OperatingPoint best_of(std::vector<Vote> votes, int64_t objects) {
 }  // namespace
 
 OperatingPoints best_operating_points(std::span<const ImageBoxes> images, size_t classes) {
-  std::vector<std::vector<Vote>> votes(classes);
-  std::vector<Vote> all;
+  std::vector<std::vector<JudgedScore>> votes(classes);
+  std::vector<JudgedScore> all;
   std::vector<int64_t> objects(classes);
   int64_t all_objects = 0;
   for (const ImageBoxes& boxes : images) {
     for (size_t g = 0; g < boxes.objects.size(); ++g) objects[boxes.object_labels[g]] += !boxes.objects[g]->crowd;
     for (size_t d = 0; d < boxes.detections.size(); ++d) {
       if (boxes.verdicts[d] == Verdict::Ignored) continue;
-      const Vote vote{boxes.detections[d]->score, boxes.verdicts[d] == Verdict::Right};
+      const JudgedScore vote{boxes.detections[d]->score, boxes.verdicts[d] == Verdict::Right};
       votes[boxes.detection_labels[d]].push_back(vote);
       all.push_back(vote);
     }

@@ -27,8 +27,8 @@ struct ImageOptions {
 struct DecodedImage {
   Image image;
   int full_width = 0, full_height = 0;  // the image's own size, upright
-  int divisor = 1;  // a pixel stands for divisor × divisor of the file's; the last ones of a row or column may reach
-                    // beyond its edge
+  int divisor = 1;     // a pixel stands for divisor × divisor of the file's; the last ones of a row or column may reach
+                       // beyond its edge
   std::string damage;  // what is wrong with a file that was kept all the same
 };
 

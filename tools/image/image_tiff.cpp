@@ -18,7 +18,7 @@ namespace {
 struct TiffSource {
   std::span<const uint8_t> bytes;
   toff_t at = 0;
-  std::string error{};
+  std::string error;
 
   static TiffSource& of(thandle_t handle) { return *static_cast<TiffSource*>(handle); }
 

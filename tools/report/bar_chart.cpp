@@ -14,7 +14,7 @@ int group_height(const BarChart& chart) {
   return bar_height * static_cast<int>(std::max<size_t>(1, chart.series.size())) + gap;
 }
 
-int longest(const BarChart& chart, std::string BarGroup::*text) {
+int longest(const BarChart& chart, std::string BarGroup::* text) {
   int width = 0;
   for (const BarGroup& group : chart.groups) width = std::max(width, surface_text_width(group.*text));
   return width;

@@ -17,8 +17,8 @@ struct Series {
 struct Panel {
   std::string title;
   std::vector<Series> series;
-  std::string x_label{};  // where it is another than the chart's
-  bool shares = false;    // values are 0…1, and so are the steps, from `first` on
+  std::string x_label;  // where it is another than the chart's
+  bool shares = false;  // values are 0…1, and so are the steps, from `first` on
   double first = 0;
 };
 

@@ -10,10 +10,10 @@
 namespace fovea {
 
 struct LabelledBox {
-  float x1, y1, x2, y2;             // pixels
-  int label;                        // decides the colour
-  std::string text;                 // e.g. "RBC 0.87"; empty for a box alone
-  std::optional<Color> color = {};  // in place of the label's
+  float x1, y1, x2, y2;        // pixels
+  int label;                   // decides the colour
+  std::string text;            // e.g. "RBC 0.87"; empty for a box alone
+  std::optional<Color> color;  // in place of the label's
 };
 
 // Neighbouring labels look different; the same label always looks the same.

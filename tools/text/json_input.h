@@ -13,6 +13,9 @@
 
 namespace fovea {
 
+inline constexpr size_t kFirstRead = size_t{64}
+                                     << 10;  // bytes; twice as many each further time: small files stay cheap
+
 // Text that is no JSON; other faults are plain Errors.
 class JsonSyntaxError : public Error {
  public:

@@ -11,7 +11,6 @@ namespace fovea {
 namespace {
 
 constexpr size_t parts_at_once = 8;
-constexpr size_t first_read = size_t{64} << 10;  // bytes; twice as many each further time: small files stay cheap
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -49,7 +48,7 @@ void JsonParts::fill(size_t bytes) {
   first_byte_ += static_cast<int64_t>(begin_);
   begin_ = 0;
   while (!ended_ && buffer_.size() < bytes) {
-    const size_t before = buffer_.size(), room = std::min(bytes - before, std::max(before, first_read));
+    const size_t before = buffer_.size(), room = std::min(bytes - before, std::max(before, kFirstRead));
     buffer_.resize(before + room);
     const size_t read = std::fread(buffer_.data() + before, 1, room, file_.get());
     buffer_.resize(before + read);

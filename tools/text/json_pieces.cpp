@@ -8,17 +8,11 @@
 #include "engine/printable.h"
 
 namespace fovea {
-namespace {
-
-constexpr size_t first_read = size_t{64} << 10;  // bytes; twice as many each further time: small files stay cheap
-
-}  // namespace
-
 JsonPieces::JsonPieces(const std::filesystem::path& path, size_t piece_bytes)
     : name_(printable(path.native())),
       file_(open_file(path)),
       piece_bytes_(piece_bytes),
-      read_bytes_(std::min(piece_bytes, first_read)),
+      read_bytes_(std::min(piece_bytes, kFirstRead)),
       input_(name_) {
   if (next_token() == kEnd)
     throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, base_ + text_.size()));

@@ -52,8 +52,7 @@ inline void micro_gemm(MicroGemm g, int64_t rows, int columns) {
   using Block = void (*)(const MicroGemm&);
   static constexpr auto blocks = []<int... I>(std::integer_sequence<int, I...>) {
     return std::array<Block, sizeof...(I)>{micro_gemm_block<I / kStripVectors + 1, I % kStripVectors + 1>...};
-  }
-  (std::make_integer_sequence<int, kMicroRows * kStripVectors>{});
+  }(std::make_integer_sequence<int, kMicroRows * kStripVectors>{});
   const int vectors = ceil_div(columns, simd::kLanes);
   for (int64_t row = 0; row < rows; row += kMicroRows) {
     const int block_rows = static_cast<int>(std::min<int64_t>(kMicroRows, rows - row));

@@ -89,7 +89,7 @@ FOVEA_HD void gather_weights(const ConvShape& s, const T* w, bool backward, int 
 int64_t weight_point(int depth) { return int64_t{depth} * kStrip + kSpread; }  // floats between points
 
 template <class Method>
-constexpr int kWeightPoints = Method::Weight::out* Method::Weight::out;
+constexpr int kWeightPoints = Method::Weight::out * Method::Weight::out;
 
 // The point of the weights for point p of the product: what exceeds an axis of theirs is their last.
 template <class Method>
@@ -109,7 +109,7 @@ void transform_weights(const ConvShape& s, const T* w, bool backward, float* u) 
   constexpr int axis = Method::Weight::out, points = kWeightPoints<Method>;
   const int depth = backward ? s.out_c : s.in_c, width = backward ? s.in_c : s.out_c;
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int strip = 0; strip < static_cast<int>(ceil_div(width, kStrip)); ++strip)
+  for (int strip = 0; strip < ceil_div(width, kStrip); ++strip)
     for (int k = 0; k < depth; k += kLanes)
       for (int first = 0; first < kStrip; first += kLanes) {
         const int n = strip * kStrip + first, lanes = std::clamp(width - n, 0, kLanes),
@@ -144,8 +144,8 @@ int64_t tile_bytes(int channels, int unit) {
   return Method::products * round_up(channels, unit) * int64_t{sizeof(float)};
 }
 template <class Method>
-constexpr int64_t kProductRows = kProductBytes /
-                                 (Method::products * kStrip * int64_t{sizeof(float)}) / kMicroRows* kMicroRows;
+constexpr int64_t kProductRows =
+    kProductBytes / (Method::products * kStrip * int64_t{sizeof(float)}) / kMicroRows * kMicroRows;
 
 // to = epilogue(from * w) by tiles, w transformed to u: the forward pass, or the data gradient.
 template <class T, class Method, class Input, class Output>

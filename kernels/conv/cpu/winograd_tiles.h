@@ -29,9 +29,7 @@ struct Tiles {
   int rows, columns;
   int64_t count;
   Tiles(int batch, int height, int width, int size)
-      : rows(static_cast<int>(ceil_div(height, size))),
-        columns(static_cast<int>(ceil_div(width, size))),
-        count(int64_t{batch} * rows * columns) {}
+      : rows(ceil_div(height, size)), columns(ceil_div(width, size)), count(int64_t{batch} * rows * columns) {}
 
   // The patch of one tile: its image, corner, and the part [top, bottom) x [left, right) of N x N inside the image.
   template <class T>

@@ -154,8 +154,7 @@ std::vector<CandidateTime> Plans::time_each(Queue& queue, const GraphKey& asked,
     try {
       if (TimingOperands::prepare(graph, i)) {
         time.info = graph.info();
-        time.seconds = time_one(
-            queue, [&] { operands.run(queue, graph); }, std::numeric_limits<double>::infinity());
+        time.seconds = time_one(queue, [&] { operands.run(queue, graph); }, std::numeric_limits<double>::infinity());
       } else {
         time.failed = "it cannot be built, or needs too large a workspace";
       }

@@ -91,7 +91,7 @@ bool is_class_map(const std::string& name) {
 }
 
 // "train_annotations.csv" and "annotations_train.csv" are of the split train; "annotations.csv" of the whole set.
-std::string split_of(const std::string& file) {
+std::string split_named_by(const std::string& file) {
   constexpr std::string_view word = "annotations";
   std::string name = fs::path(file).stem().string();
   if (name == word) return kWholeSet;
@@ -106,7 +106,7 @@ class CsvReader : public DatasetReader {
     for (const std::string& file : files_in(folder)) {
       if (is_class_map(file)) class_map_ = folder / file;
       if (has_ending(file, ".csv") && !is_class_map(file) && looks_like_annotations(folder / file))
-        splits_[split_of(file)] = folder / file;
+        splits_[split_named_by(file)] = folder / file;
     }
   }
 

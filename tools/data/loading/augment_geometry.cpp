@@ -94,8 +94,8 @@ namespace {
 
 // Where an output pixel's colour comes from, in 2^-32 pixels of the source; and weights of 2^-11, so that two of them
 // times a channel fit into 32 bits.
-constexpr int kPlaces = 32, kWeightBits = 11;
-constexpr int32_t kOne = 1 << kWeightBits;
+constexpr int kPlaces = 32, kBlendBits = 11;
+constexpr int32_t kOne = 1 << kBlendBits;
 
 struct Bilinear {
   const Image& image;
@@ -108,7 +108,7 @@ struct Bilinear {
   void operator()(int64_t x, int64_t y, uint8_t* out) const {
     const int64_t left = x >> kPlaces, top = y >> kPlaces;
     const auto part = [](int64_t v) {
-      return static_cast<int32_t>((v & ((int64_t{1} << kPlaces) - 1)) >> (kPlaces - kWeightBits));
+      return static_cast<int32_t>((v & ((int64_t{1} << kPlaces) - 1)) >> (kPlaces - kBlendBits));
     };
     const int32_t right = part(x), bottom = part(y);
     const uint8_t *a, *b, *c, *d;
@@ -126,8 +126,8 @@ struct Bilinear {
     for (int i = 0; i < 3; ++i) {
       const int32_t upper = a[i] * (kOne - right) + b[i] * right, lower = c[i] * (kOne - right) + d[i] * right;
       out[i] = static_cast<uint8_t>(
-          (int64_t{upper} * (kOne - bottom) + int64_t{lower} * bottom + (int64_t{1} << (2 * kWeightBits - 1))) >>
-          (2 * kWeightBits));
+          (int64_t{upper} * (kOne - bottom) + int64_t{lower} * bottom + (int64_t{1} << (2 * kBlendBits - 1))) >>
+          (2 * kBlendBits));
     }
   }
 };

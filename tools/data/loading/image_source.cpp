@@ -39,9 +39,7 @@ int jpeg_divisor(Size2d image, const InputConfig& input) {
 ImageOptions image_options(const InputConfig& input, OnBad bad_images) {
   return {.pixels = input.max_pixels,
           .keep_damaged = bad_images == OnBad::Keep,
-          .jpeg_divisor = [input](int width, int height) {
-            return jpeg_divisor({height, width}, input);
-          }};
+          .jpeg_divisor = [input](int width, int height) { return jpeg_divisor({height, width}, input); }};
 }
 
 ImageSource::ImageSource(const Dataset& dataset, const InputConfig& input, BadFiles& bad_files, size_t cache_bytes)
