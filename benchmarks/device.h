@@ -9,6 +9,7 @@
 
 #if defined(FOVEA_HAS_CUDA)
 #include "kernels/device/cuda_check.h"
+#include "kernels/error.h"
 #endif
 
 namespace fovea::bench {

@@ -3,7 +3,6 @@
 // are freed as soon as it has run.
 #pragma once
 #include <functional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 

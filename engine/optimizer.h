@@ -2,13 +2,10 @@
 // itself are a handful of launches, and nothing waits for the host.
 #pragma once
 #include <initializer_list>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "engine/parameters.h"
 #include "kernels/device/host_memory.h"
-#include "kernels/optimizer.h"
 
 namespace fovea {
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/random.h"
 #include "kernels/hash.h"
 #include "kernels/launch/math.h"
 

@@ -4,10 +4,8 @@
 #include <deque>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "engine/autograd.h"
-#include "engine/random.h"
 #include "engine/tensor.h"
 #include "engine/working_weight.h"
 

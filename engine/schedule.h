@@ -1,7 +1,6 @@
 // Learning-rate schedules: a function of the step.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace fovea {

@@ -3,6 +3,7 @@
 #include "kernels/nms.h"
 #include "kernels/traffic.h"
 #include "model/levels.h"
+#include "model/outputs.h"
 
 namespace fovea {
 

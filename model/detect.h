@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "model/loss.h"
+#include "model/config.h"
+#include "model/outputs.h"
 
 namespace fovea {
 

@@ -1,6 +1,8 @@
 #include "model/retinanet.h"
 
+#include "model/anchors.h"
 #include "model/names.h"
+#include "model/size2d.h"
 
 namespace fovea {
 

@@ -3,12 +3,12 @@
 #include <map>
 #include <memory>
 
-#include "model/anchors.h"
 #include "model/backbone/backbone.h"
 #include "model/detect.h"
 #include "model/fpn.h"
 #include "model/heads.h"
 #include "model/loss.h"
+#include "model/size2d.h"
 
 namespace fovea {
 

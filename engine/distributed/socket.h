@@ -1,7 +1,6 @@
 // TCP sockets, closed with their owner. Errors are Error(Runtime) with the call and the system's words.
 #pragma once
 #include <chrono>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>

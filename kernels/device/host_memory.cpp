@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/device/gpu.h"
+#include "kernels/error.h"
 
 namespace fovea {
 

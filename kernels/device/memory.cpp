@@ -7,6 +7,7 @@
 
 #include "kernels/device/device_memory.h"
 #include "kernels/device/recordings.h"
+#include "kernels/error.h"
 #include "kernels/launch/math.h"
 
 namespace fovea {

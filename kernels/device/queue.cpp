@@ -8,6 +8,7 @@
 #include "kernels/device/memory.h"
 #include "kernels/device/queue_parts.h"
 #include "kernels/device/recordings.h"
+#include "kernels/error.h"
 
 namespace fovea {
 

@@ -1,7 +1,6 @@
 // What a queue is made of on a GPU: handles that are released with their owner.
 #pragma once
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 

@@ -68,7 +68,7 @@ std::vector<std::string> python_roots() {
 
 std::string file_of(void* handle, const std::string& place) {
   const link_map* loaded = nullptr;
-  const bool known = dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&loaded)) == 0 && loaded->l_name != nullptr;
+  const bool known = dlinfo(handle, RTLD_DI_LINKMAP, &loaded) == 0 && loaded->l_name != nullptr;
   return known && *loaded->l_name != '\0' ? loaded->l_name : place;
 }
 

@@ -23,6 +23,8 @@
 #include <sanitizer/common_interface_defs.h>
 #elif defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
+
+#include "kernels/error.h"
 #endif
 
 namespace fovea {

@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/error.h"
 #include "tests/support/catch.h"
 
 using namespace fovea;

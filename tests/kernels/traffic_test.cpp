@@ -1,5 +1,6 @@
 // What kernels declare to move, against counts by hand.
 #include "kernels/traffic.h"
+#include "kernels/launch/bfloat16.h"
 
 #include "tests/support/head_tensor.h"
 

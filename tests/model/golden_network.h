@@ -6,6 +6,7 @@
 
 #include "engine/optimizer.h"
 #include "model/retinanet.h"
+#include "model/size2d.h"
 #include "model/weights.h"
 #include "tests/support/device_memory.h"
 #include "tests/support/golden.h"

@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "model/size2d.h"
 #include "model/trace.h"
 
 namespace fovea::test {

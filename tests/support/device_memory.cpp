@@ -10,6 +10,7 @@
 #include <new>
 
 #include "kernels/device/cuda_check.h"
+#include "kernels/error.h"
 #endif
 
 namespace fovea::test {

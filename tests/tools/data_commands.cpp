@@ -1,6 +1,7 @@
 // `fovea data check`, `show`, `stats`, and `fovea anchors`, as their users meet them.
 #include <simdjson.h>
 
+#include "model/anchors.h"
 #include "tests/support/catch.h"
 #include "tests/support/data_command.h"
 #include "tests/support/format_files.h"

@@ -3,6 +3,7 @@
 #include "engine/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/training_ranks.h"
+#include "tools/eval/boxes.h"
 
 using namespace fovea;
 using namespace fovea::test;

@@ -1,4 +1,5 @@
 #include "tools/data/loading/shape_buckets.h"
+#include "tools/data/loading/labeled_image.h"
 
 #include <algorithm>
 

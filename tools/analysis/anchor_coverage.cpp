@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "kernels/launch/math.h"
-#include "tools/data/loading/loader.h"
+#include "model/anchors.h"
+#include "model/size2d.h"
+#include "tools/data/loading/labeled_image.h"
 
 namespace fovea {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "model/anchors.h"
+#include "model/size2d.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
 

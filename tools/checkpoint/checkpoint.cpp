@@ -5,6 +5,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "model/weights.h"
 
 namespace fovea {
 

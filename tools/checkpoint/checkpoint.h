@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/optimizer.h"
+#include "engine/safetensors.h"
 #include "model/retinanet.h"
-#include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
 

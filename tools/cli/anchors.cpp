@@ -7,7 +7,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
-#include "kernels/error.h"
+#include "model/anchors.h"
 #include "tools/analysis/anchor_fit.h"
 #include "tools/analysis/plot.h"
 #include "tools/cli/commands.h"

@@ -3,18 +3,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
 #include "engine/printable.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
-#include "tools/checkpoint/checkpoint.h"
 #include "tools/cli/usage.h"
 #include "tools/data/formats/format.h"
 #include "tools/device/gpu_trust.h"
-#include "tools/report/notices.h"
 
 namespace fovea {
 

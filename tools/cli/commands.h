@@ -1,7 +1,6 @@
 // The commands of the program, each in a file of its name. add_X puts a subcommand into the command line; its callback
 // does the work.
 #pragma once
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>

@@ -9,7 +9,6 @@
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
 #include "tools/data/formats/folder.h"
-#include "tools/data/loading/loader.h"
 
 namespace fovea {
 

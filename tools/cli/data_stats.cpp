@@ -9,7 +9,6 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
-#include "kernels/error.h"
 #include "tools/analysis/plot.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"

@@ -1,6 +1,5 @@
 // Every field of the configuration, named once. A visitor is called as visitor("section.key", field).
 #pragma once
-#include "tools/config/config.h"
 
 namespace fovea {
 

@@ -2,7 +2,6 @@
 #pragma once
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "tools/eval/coco_metrics.h"
 #include "tools/eval/voc_ap.h"

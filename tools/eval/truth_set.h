@@ -1,7 +1,6 @@
 // The ground truth of an evaluation.
 #pragma once
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 

@@ -7,7 +7,6 @@
 
 #include "kernels/error.h"
 #include "tools/image/image_codecs.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 namespace {

@@ -1,6 +1,5 @@
 #include "tools/image/image_size.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <string_view>
 

@@ -9,7 +9,6 @@
 
 #include "kernels/error.h"
 #include "tools/image/image_codecs.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 namespace {

@@ -7,7 +7,6 @@
 
 #include <csetjmp>
 #include <cstdlib>
-#include <memory>
 
 #include "kernels/error.h"
 #include "tools/report/surface.h"

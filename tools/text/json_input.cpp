@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "engine/printable.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 namespace {

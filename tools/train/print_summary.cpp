@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "tools/data/loading/loader.h"
+#include "model/size2d.h"
+#include "tools/data/loading/labeled_image.h"
 
 namespace fovea {
 

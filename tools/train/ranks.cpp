@@ -10,6 +10,7 @@
 
 #include "kernels/device/cuda_device.h"
 #include "kernels/hash.h"
+#include "tools/eval/boxes.h"
 
 namespace fovea {
 

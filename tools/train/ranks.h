@@ -7,7 +7,7 @@
 #include "engine/distributed/communicator.h"
 #include "tools/config/config.h"
 #include "tools/data/loading/batch.h"
-#include "tools/eval/coco_metrics.h"
+#include "tools/eval/boxes.h"
 
 namespace fovea {
 

@@ -12,6 +12,7 @@
 
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
+#include "model/weights.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/loader.h"

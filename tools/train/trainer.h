@@ -3,7 +3,6 @@
 #include <atomic>
 #include <filesystem>
 #include <optional>
-#include <string>
 
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"

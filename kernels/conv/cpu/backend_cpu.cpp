@@ -2,7 +2,6 @@
 #include "kernels/activation.h"
 #include "kernels/conv/backend.h"
 #include "kernels/conv/cpu/direct.h"
-#include "kernels/conv/cpu/onednn.h"
 #include "kernels/conv/cpu/winograd_conv.h"
 #include "kernels/conv/packed_weights.h"
 #include "kernels/reduce.h"

@@ -3,7 +3,6 @@
 #pragma once
 #include <algorithm>
 
-#include "kernels/conv/conv.h"
 #include "kernels/conv/cpu/micro_gemm.h"
 #include "kernels/conv/cpu/winograd_transforms.h"
 #include "kernels/launch/math.h"

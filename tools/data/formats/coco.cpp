@@ -7,7 +7,6 @@
 #include <array>
 
 #include "engine/printable.h"
-#include "kernels/error.h"
 #include "tools/data/formats/coco_json.h"
 #include "tools/data/formats/folder.h"
 #include "tools/text/file.h"

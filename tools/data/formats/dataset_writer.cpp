@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/printable.h"
+#include "kernels/error.h"
 #include "tools/data/formats/raw_dataset.h"
 #include "tools/text/text.h"
 

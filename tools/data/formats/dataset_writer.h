@@ -7,9 +7,7 @@
 #include <map>
 #include <memory>
 
-#include "kernels/error.h"
 #include "tools/data/formats/writable_set.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 

@@ -3,6 +3,7 @@
 
 #include "engine/files.h"
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

@@ -1,4 +1,5 @@
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

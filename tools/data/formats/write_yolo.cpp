@@ -1,7 +1,9 @@
 #include <yaml-cpp/yaml.h>
 
 #include "engine/printable.h"
+#include "kernels/error.h"
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 

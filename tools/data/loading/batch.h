@@ -1,7 +1,6 @@
 // A batch on its way into the network: pixels resized, flipped, normalised and padded to one size; its boxes moved
 // alike.
 #pragma once
-#include <compare>
 #include <memory>
 #include <vector>
 
@@ -9,7 +8,6 @@
 #include "kernels/device/host_memory.h"
 #include "kernels/device/scratch.h"
 #include "kernels/image.h"
-#include "model/anchors.h"
 #include "model/loss.h"
 #include "tools/data/loading/loader.h"
 

@@ -2,7 +2,6 @@
 
 #include "kernels/launch/math.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace fovea {

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "engine/context.h"
-#include "kernels/device/host_memory.h"
 #include "tools/data/loading/loader.h"
 
 namespace fovea {

@@ -1,6 +1,7 @@
 #include "tools/data/loading/shape_buckets.h"
 
 #include "kernels/launch/math.h"
+#include "tools/data/loading/labeled_image.h"
 
 #include <algorithm>
 #include <limits>

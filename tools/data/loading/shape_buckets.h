@@ -2,8 +2,9 @@
 #pragma once
 #include <vector>
 
+#include "model/size2d.h"
 #include "tools/config/config.h"
-#include "tools/data/loading/labeled_image.h"
+#include "tools/data/dataset.h"
 
 namespace fovea {
 
