@@ -86,7 +86,7 @@ TEST_CASE("the least recently used value makes room", "[replay]") {
 }
 
 TEST_CASE("replay: what a rehearsal makes to be kept is out of the reach of recordings made before",
-          "[memory][replay]") {
+          "[replay][memory]") {
   Context context;
   const Tensor ones = Tensor::from<float>(context.memory, {64}, std::vector<float>(64, 1.f));
   const auto body = [&] {

@@ -66,7 +66,7 @@ const auto kNorms = {Norm::None, Norm::FrozenBatch, Norm::Batch, Norm::Group};
 
 }  // namespace
 
-TEST_CASE("working weights: a step of the optimiser leaves them as they would be made anew", "[optimizer]") {
+TEST_CASE("working weights: a step of the optimiser leaves them as they would be made anew", "[working_weight]") {
   const Norm norm = GENERATE(values(kNorms));
   const Precision precision = GENERATE(Precision::F32, Precision::BF16);
   CAPTURE(static_cast<int>(norm), static_cast<int>(precision));
@@ -84,7 +84,7 @@ TEST_CASE("working weights: a step of the optimiser leaves them as they would be
   }
 }
 
-TEST_CASE("working weights: a step that is skipped leaves them as they are", "[optimizer][fault]") {
+TEST_CASE("working weights: a step that is skipped leaves them as they are", "[working_weight][fault]") {
   OneLayer one(Norm::FrozenBatch, Precision::BF16);
   one.store.before_step(one.context);
   const auto before = one.values();
@@ -95,7 +95,8 @@ TEST_CASE("working weights: a step that is skipped leaves them as they are", "[o
   CHECK(before == one.values_made_anew());
 }
 
-TEST_CASE("working weights: evaluation folds a batch norm, and the next step has it unfolded again", "[optimizer]") {
+TEST_CASE("working weights: evaluation folds a batch norm, and the next step has it unfolded again",
+          "[working_weight]") {
   const Precision precision = GENERATE(Precision::F32, Precision::BF16);
   CAPTURE(static_cast<int>(precision));
   OneLayer one(Norm::Batch, precision);

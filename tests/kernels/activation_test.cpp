@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "kernels/launch/math.h"
-#include "tests/support/oracle_pointwise.h"
+#include "tests/support/pointwise_oracle.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
 #include "tests/support/tolerance.h"

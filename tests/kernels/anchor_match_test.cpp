@@ -3,8 +3,8 @@
 
 #include <random>
 
+#include "tests/support/anchor_match_oracle.h"
 #include "tests/support/golden.h"
-#include "tests/support/oracle_anchor_match.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
 

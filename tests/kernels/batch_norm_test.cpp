@@ -1,7 +1,7 @@
 #include "kernels/batch_norm.h"
 
 #include "tests/support/norm_input.h"
-#include "tests/support/oracle_pointwise.h"
+#include "tests/support/pointwise_oracle.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
 

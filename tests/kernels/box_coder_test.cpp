@@ -1,8 +1,8 @@
 // Encoding and decoding of boxes against the definition in float64 and torchvision's golden values.
 #include "kernels/box_coder.h"
 
+#include "tests/support/boxes_oracle.h"
 #include "tests/support/golden.h"
-#include "tests/support/oracle_boxes.h"
 #include "tests/support/seeded.h"
 #include "tests/support/tracked.h"
 

@@ -3,9 +3,9 @@
 
 #include <random>
 
+#include "tests/support/boxes_oracle.h"
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
-#include "tests/support/oracle_boxes.h"
 #include "tests/support/threads.h"
 #include "tests/support/tracked.h"
 

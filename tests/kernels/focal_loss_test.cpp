@@ -3,9 +3,9 @@
 
 #include <random>
 
+#include "tests/support/focal_loss_oracle.h"
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
-#include "tests/support/oracle_focal_loss.h"
 #include "tests/support/threads.h"
 
 using namespace fovea;

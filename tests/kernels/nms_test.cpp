@@ -4,9 +4,9 @@
 #include <random>
 #include <set>
 
+#include "tests/support/detect_oracle.h"
 #include "tests/support/golden.h"
 #include "tests/support/head_tensor.h"
-#include "tests/support/oracle_detect.h"
 #include "tests/support/threads.h"
 
 using namespace fovea;

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "tests/support/golden.h"
-#include "tests/support/oracle_pointwise.h"
+#include "tests/support/pointwise_oracle.h"
 #include "tests/support/seeded.h"
 
 using namespace fovea;

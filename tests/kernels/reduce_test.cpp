@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "tests/support/oracle_pointwise.h"
+#include "tests/support/pointwise_oracle.h"
 #include "tests/support/seeded.h"
 #include "tests/support/threads.h"
 

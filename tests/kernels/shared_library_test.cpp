@@ -44,7 +44,7 @@ struct Machine {
 
 }  // namespace
 
-TEST_CASE("a library is looked for where its variable says, and nowhere else then", "[cudnn]") {
+TEST_CASE("a library is looked for where its variable says, and nowhere else then", "[shared_library]") {
   const Machine machine;
   const std::string file = machine.put("somewhere");
   const Variable asked("FOVEA_NOSUCHTHING", fs::path(file).parent_path().string());
@@ -53,7 +53,7 @@ TEST_CASE("a library is looked for where its variable says, and nowhere else the
 }
 
 TEST_CASE("a library is looked for by the loader, in the toolkit, in conda, in Python's packages, in this order",
-          "[cudnn]") {
+          "[shared_library]") {
   Machine machine;
   machine.add_python("python");
   const std::string packages = "lib/python3.12/site-packages/nvidia/thing/lib";
@@ -72,7 +72,7 @@ TEST_CASE("a library is looked for by the loader, in the toolkit, in conda, in P
   CHECK(library_places(kName) == expected);
 }
 
-TEST_CASE("a library is found in the Python that is first on PATH, though nothing else names it", "[cudnn]") {
+TEST_CASE("a library is found in the Python that is first on PATH, though nothing else names it", "[shared_library]") {
   Machine machine;
   machine.add_python("opt/python");
   const std::string file = machine.put("opt/python/lib/python3.12/site-packages/nvidia/thing/lib");
@@ -84,7 +84,7 @@ TEST_CASE("a library is found in the Python that is first on PATH, though nothin
 }
 
 TEST_CASE("a library that may not be used is named with its file and the reason, and one behind it is taken",
-          "[cudnn]") {
+          "[shared_library]") {
   const LibraryName known{"libm.so.6", "FOVEA_NOSUCHTHING", "the thing"};
   const FoundLibrary taken = find_library(known, [](const LoadedLibrary&) { return ""; });
   CHECK(taken.problem.empty());

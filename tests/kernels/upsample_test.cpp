@@ -1,8 +1,8 @@
 #include "kernels/upsample.h"
 
-#include "tests/support/oracle_pointwise.h"
-#include "tests/support/oracle_spatial.h"
+#include "tests/support/pointwise_oracle.h"
 #include "tests/support/seeded.h"
+#include "tests/support/spatial_oracle.h"
 
 using namespace fovea;
 using namespace fovea::test;

@@ -73,7 +73,7 @@ double l2_distance(const std::vector<float>& a, const std::vector<double>& b) {
 
 }  // namespace
 
-TEST_CASE("golden: pyramid and head outputs of whole networks", "[golden]") {
+TEST_CASE("golden: pyramid and head outputs of whole networks", "[golden_network][golden]") {
   const auto name = GENERATE(from_range(golden_networks()));
   const auto algorithm = GENERATE(ConvAlgorithm::Winograd, ConvAlgorithm::Direct);
   CAPTURE(name, static_cast<int>(algorithm));
@@ -95,7 +95,7 @@ TEST_CASE("golden: pyramid and head outputs of whole networks", "[golden]") {
                           bound) == "");
 }
 
-TEST_CASE("golden: losses and every gradient of whole networks", "[golden]") {
+TEST_CASE("golden: losses and every gradient of whole networks", "[golden_network][golden]") {
   const auto name = GENERATE(from_range(golden_networks()));
   const auto algorithm = GENERATE(ConvAlgorithm::Winograd, ConvAlgorithm::Direct);
   CAPTURE(name, static_cast<int>(algorithm));
@@ -122,7 +122,7 @@ TEST_CASE("golden: losses and every gradient of whole networks", "[golden]") {
   CHECK(compared > 30);
 }
 
-TEST_CASE("golden: detections of whole networks", "[golden]") {
+TEST_CASE("golden: detections of whole networks", "[golden_network][golden]") {
   const auto name = GENERATE(from_range(golden_networks()));
   CAPTURE(name);
   GoldenNetwork net(name);
@@ -157,7 +157,7 @@ TEST_CASE("golden: detections of whole networks", "[golden]") {
   }
 }
 
-TEST_CASE("golden: ten steps of SGD follow torchvision's losses", "[golden]") {
+TEST_CASE("golden: ten steps of SGD follow torchvision's losses", "[golden_network][golden]") {
   const auto name = GENERATE(from_range(golden_networks()));
   CAPTURE(name);
   GoldenNetwork net(name);

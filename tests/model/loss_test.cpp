@@ -5,7 +5,7 @@
 using namespace fovea;
 using namespace fovea::test;
 
-TEST_CASE("the losses of the levels add up to the loss and leave the outputs alone", "[model]") {
+TEST_CASE("the losses of the levels add up to the loss and leave the outputs alone", "[loss]") {
   GoldenNetwork net("narrow_basic");
   Tape tape(net.context, /*training=*/true);
   net.model.parameters().bind_gradients(tape, false);

@@ -42,7 +42,7 @@ TEST_CASE("a host read inside a recorded training step throws with its reason", 
                     Catch::Contains("copying a tensor to the host"));
 }
 
-TEST_CASE("training memory is flat: after the first step nothing more is taken from the system", "[memory]") {
+TEST_CASE("training memory is flat: after the first step nothing more is taken from the system", "[replay][memory]") {
   GoldenNetwork net("narrow_bottleneck");
   Optimizer optimizer(net.context, net.model.parameters(), {});
   optimizer.set_learning_rate(1e-4);

@@ -59,7 +59,7 @@ std::pair<float, float> learn(const ModelConfig& config, Precision precision) {
 
 }  // namespace
 
-TEST_CASE("every norm, block, head and box loss learns a batch", "[model]") {
+TEST_CASE("every norm, block, head and box loss learns a batch", "[variants]") {
   const auto precision = GENERATE(Precision::F32, Precision::BF16);
   const auto variant = GENERATE(range(0, 9));
   CAPTURE(static_cast<int>(precision), variant);
@@ -76,7 +76,7 @@ TEST_CASE("every norm, block, head and box loss learns a batch", "[model]") {
   CHECK(last < 0.8f * first);
 }
 
-TEST_CASE("bf16 gives the outputs of fp32 within its rounding", "[model]") {
+TEST_CASE("bf16 gives the outputs of fp32 within its rounding", "[variants]") {
   ModelConfig config = narrow_config();
   config.backbone.norm = Norm::FrozenBatch;
   const auto outputs = [&](Precision precision) {

@@ -26,7 +26,8 @@ const ConvShape k3x3{16, 100, 100, 256, 256, 3, 3, 1, 1, 1}, k3x3Strided{16, 100
 
 }  // namespace
 
-TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come back from their bytes", "[driver]") {
+TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come back from their bytes",
+          "[plans][driver]") {
   const test::TemporaryFolder folder;
   const auto log = folder.path() / "kernels";
   const test::Variable logged("FOVEA_STANDIN_DRIVER_LOG", log.string());
@@ -49,7 +50,7 @@ TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come 
   }
 }
 
-TEST_CASE("plan: a ReLU without a bias would be a compiled kernel, behind one it is Hopper's", "[driver]") {
+TEST_CASE("plan: a ReLU without a bias would be a compiled kernel, behind one it is Hopper's", "[plans][driver]") {
   ConvGraph graph(device(), {ConvPass::Forward, k3x3, DType::BF16, true, true, true});
   REQUIRE(graph.build(0));
   CHECK(graph.info().kind == KernelKind::Hopper);

@@ -21,7 +21,7 @@ StoredPlans some_plans() {
 
 }  // namespace
 
-TEST_CASE("plans come back from their file as they were", "[cudnn]") {
+TEST_CASE("plans come back from their file as they were", "[plans]") {
   const StoredPlans plans = some_plans();
   const StoredPlans read = unpack_plans("cuDNN 9.19.0 on X", pack_plans("cuDNN 9.19.0 on X", plans));
   REQUIRE(read.size() == plans.size());
@@ -38,7 +38,7 @@ TEST_CASE("plans come back from their file as they were", "[cudnn]") {
   }
 }
 
-TEST_CASE("a file of plans with any byte changed or cut off is refused, as is one for another device", "[cudnn]") {
+TEST_CASE("a file of plans with any byte changed or cut off is refused, as is one for another device", "[plans]") {
   const std::string content = pack_plans("here", some_plans());
   CHECK_THROWS_WITH(unpack_plans("there", content), Catch::Matchers::Contains("is for here"));
   for (size_t i = 0; i < content.size(); ++i) {
@@ -56,7 +56,7 @@ TEST_CASE("a file of plans with any byte changed or cut off is refused, as is on
   CHECK(whole == 2);
 }
 
-TEST_CASE("a file of plans is replaced whole, and its folder is made", "[cudnn]") {
+TEST_CASE("a file of plans is replaced whole, and its folder is made", "[plans]") {
   const test::TemporaryFolder folder;
   const std::string path = (folder.path() / "a" / "plans").string();
   CHECK(read_plan_file(path).empty());

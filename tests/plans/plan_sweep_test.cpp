@@ -170,7 +170,7 @@ std::string beyond(const Table& table, const Table& other) {
 
 }  // namespace
 
-TEST_CASE("plan: the sweep of sizes and batches has the kinds of kernels of its table", "[sweep]") {
+TEST_CASE("plan: the sweep of sizes and batches has the kinds of kernels of its table", "[plans][sweep]") {
   if (const char* to = std::getenv("FOVEA_WRITE_PLAN_KINDS")) return write(to, planned(kBatches));
   std::string made_for;
   const Table expected = read(kTable, kHeld, made_for);

@@ -25,7 +25,7 @@ Predicted predicted(const std::string& out, const std::string& what) {
 
 }  // namespace
 
-TEST_CASE("plan: a step is predicted from the calls that are recorded for a described GPU", "[simulation]") {
+TEST_CASE("plan: a step is predicted from the calls that are recorded for a described GPU", "[plans][simulation]") {
   const auto result = run_fovea(
       {"info", "--preset", "paper", "--set", "model.classes=80", "--size", "800", "--batch", "16", "--simulate"});
   CAPTURE(result.out, result.err);

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "tests/support/oracle_norm.h"
+#include "tests/support/norm_oracle.h"
 #include "tests/support/seeded.h"
 
 namespace fovea::test {

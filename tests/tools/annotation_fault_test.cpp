@@ -110,7 +110,7 @@ std::vector<Case> unusable_files() {
 }  // namespace
 
 TEST_CASE("fault: unusable annotation files of each format are refused with file and byte, key or line",
-          "[fault][annotations]") {
+          "[annotations][fault]") {
   for (const Case& one : unusable_files()) {
     CAPTURE(one.name);
     const bool lists_unknown = one.words.find("unknown") != std::string::npos;
@@ -118,7 +118,7 @@ TEST_CASE("fault: unusable annotation files of each format are refused with file
   }
 }
 
-TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and it is said", "[fault][annotations]") {
+TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and it is said", "[annotations][fault]") {
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
            {"\"id\": 1, \"image_id\"", "\"id\": 2, \"image_id\""},
            {"\"id\": 1, \"image_id\"", "\"id\": 0, \"image_id\""},

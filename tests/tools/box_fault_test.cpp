@@ -46,7 +46,7 @@ size_t count_of(const std::string& text, const std::string& word) {
 
 }  // namespace
 
-TEST_CASE("fault: an unknown class is refused with its place, in every format", "[fault][boxes]") {
+TEST_CASE("fault: an unknown class is refused with its place, in every format", "[boxes][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeBox cow;
@@ -59,7 +59,7 @@ TEST_CASE("fault: an unknown class is refused with its place, in every format", 
 }
 
 TEST_CASE("fault: few unknown classes are dropped, counted, and the first ten listed, in every format",
-          "[fault][boxes]") {
+          "[boxes][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   auto boxes = many(2000);
@@ -71,7 +71,7 @@ TEST_CASE("fault: few unknown classes are dropped, counted, and the first ten li
   CHECK(count_of(set.said, ": unknown category") == 10);
 }
 
-TEST_CASE("fault: bad boxes are dropped and listed with their places, or an error, in every format", "[fault][boxes]") {
+TEST_CASE("fault: bad boxes are dropped and listed with their places, or an error, in every format", "[boxes][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   FaultySet set(
@@ -92,7 +92,7 @@ TEST_CASE("fault: bad boxes are dropped and listed with their places, or an erro
   set.check_refused({"annotation 2 of image", "has no positive width", "--bad-boxes skip"}, {"--bad-boxes", "error"});
 }
 
-TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in every format", "[fault][boxes]") {
+TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in every format", "[boxes][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   FaultySet tiny(set_of(format, {{{20, 20, 20.2, 40}}}));
@@ -105,7 +105,7 @@ TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in ev
 }
 
 TEST_CASE("fault: images without boxes train, batches of them too, a set of them does not, in every format",
-          "[fault][boxes]") {
+          "[boxes][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   FaultySet some(made_files(format, {{"a.png", {{}}}, {"b.png", {}}, {"c.png", {}}}, kVal));
@@ -116,7 +116,7 @@ TEST_CASE("fault: images without boxes train, batches of them too, a set of them
   FaultySet(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
 }
 
-TEST_CASE("fault: regions to ignore alone train in an image, and are refused as a set", "[fault][boxes]") {
+TEST_CASE("fault: regions to ignore alone train in an image, and are refused as a set", "[boxes][fault]") {
   const DatasetFormat format = GENERATE(DatasetFormat::Coco, DatasetFormat::Voc);
   CAPTURE(name_of(format));
   MadeBox crowd;
@@ -129,7 +129,7 @@ TEST_CASE("fault: regions to ignore alone train in an image, and are refused as 
 }
 
 TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of a box and an anchor",
-          "[fault][boxes]") {
+          "[boxes][fault]") {
   // At 512 x 384 pixels there are 512 · 384 / 64 · 4/3 · 9 = 37,000 anchors: with the boxes 1.5 GB of floats.
   const Arguments large{"--set", "input.short_side=384", "--set", "input.long_side=512", "--set", "train.batch=1"};
   // The address sanitizer, where it is there, keeps no freed memory.

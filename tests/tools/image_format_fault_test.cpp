@@ -56,7 +56,7 @@ std::vector<Unusable> unusable() {
 
 }  // namespace
 
-TEST_CASE("fault: unusable images are skipped and listed, or an error, in every format", "[fault][images]") {
+TEST_CASE("fault: unusable images are skipped and listed, or an error, in every format", "[images][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;
@@ -88,7 +88,7 @@ TEST_CASE("fault: unusable images are skipped and listed, or an error, in every 
   CHECK_THAT(strict.err, Contains("--bad-images skip"));
 }
 
-TEST_CASE("fault: more than one in a hundred unusable images are an error, in every format", "[fault][images]") {
+TEST_CASE("fault: more than one in a hundred unusable images are an error, in every format", "[images][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;
@@ -99,7 +99,7 @@ TEST_CASE("fault: more than one in a hundred unusable images are an error, in ev
   FaultySet(made_files(format, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
 }
 
-TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in every format", "[fault][images]") {
+TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in every format", "[images][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;
@@ -120,14 +120,14 @@ TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in e
   CHECK_FALSE(fs::exists(set.run("run") / "bad_images.txt"));
 }
 
-TEST_CASE("fault: an image of another size than annotated is refused by name", "[fault][images]") {
+TEST_CASE("fault: an image of another size than annotated is refused by name", "[images][fault]") {
   const DatasetFormat format = GENERATE(DatasetFormat::Coco, DatasetFormat::Voc);
   CAPTURE(name_of(format));
   FaultySet(made_files(format, {{"a.png", {{}}, "image 48x64"}}, kVal))
       .check_refused({"a.png: the image is 48x64, the annotations say 64x48"}, {"--bad-images", "error"});
 }
 
-TEST_CASE("fault: an image beyond the pixel limit is refused by its head, in every format", "[fault][images]") {
+TEST_CASE("fault: an image beyond the pixel limit is refused by its head, in every format", "[images][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   FaultySet set(made_files(format, {{"a.png", {{}}}, huge_image()}, kVal));

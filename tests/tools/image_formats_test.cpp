@@ -123,7 +123,7 @@ Bytes made_tiff(const TiffForm& format, int width, int height, const std::vector
 
 }  // namespace
 
-TEST_CASE("WebP, BMP, TIFF and PNG of every colour format decode to the pixels that another reader gives") {
+TEST_CASE("WebP, BMP, TIFF and PNG of every colour format decode to the pixels that another reader gives", "[images]") {
   struct Case {
     const char* name;
     int width, height;
@@ -165,7 +165,7 @@ TEST_CASE("WebP, BMP, TIFF and PNG of every colour format decode to the pixels t
   CHECK(fnv1a(image.rgb.data(), image.rgb.size()) == c.hash);
 }
 
-TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps") {
+TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps", "[images]") {
   constexpr int kWidth = 19, kHeight = 37;
   const auto format = GENERATE(values<TiffForm>({{1, 16, PHOTOMETRIC_MINISBLACK, 0, 5},
                                                  {1, 8, PHOTOMETRIC_MINISWHITE, 0, 5},
@@ -194,7 +194,7 @@ TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps") 
     }
 }
 
-TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths") {
+TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths", "[images]") {
   const auto pixels_of = [](const Bytes& file) { return decode_image(file, "made.bmp").rgb; };
   // 555: red, green, blue, white; a row of three pixels is padded to 8 bytes, the lower row is stored first.
   const Bytes pixels16{0xFF, 0x7F, 0x1F, 0, 0xE0, 0x03, 0, 0, 0, 0x7C, 0, 0, 0xFF, 0x7F, 0, 0};
@@ -227,7 +227,7 @@ TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths") {
   CHECK(pixels_of(bmp(3, 2, 4, 2, palette, {3, 0x12, 0, 0, 0, 3, 0x21, 0x20, 0, 1})) == joined({b, a, b, a, b, a}));
 }
 
-TEST_CASE("fault: what a BMP may not be is refused, and says why", "[fault]") {
+TEST_CASE("fault: what a BMP may not be is refused, and says why", "[images][fault]") {
   const auto says = [](const Bytes& file, const char* why) { CHECK_THAT(refusal(file), Catch::Contains(why)); };
   const Bytes palette(4 * 256), row(64);
   says(bmp(4, 1, 8, 4, palette, row), "BMP files with embedded JPEG data are not supported; save the image as .jpg");
@@ -245,7 +245,7 @@ TEST_CASE("fault: what a BMP may not be is refused, and says why", "[fault]") {
   says(few, "a pixel of colour 3 in a palette of 3");
 }
 
-TEST_CASE("fault: formats and formats that are not read are refused by name", "[fault]") {
+TEST_CASE("fault: formats and formats that are not read are refused by name", "[images][fault]") {
   const auto head = [](std::string text) {
     text.resize(32, ' ');
     return refusal(Bytes(text.begin(), text.end()));
@@ -263,7 +263,7 @@ TEST_CASE("fault: formats and formats that are not read are refused by name", "[
   CHECK_THAT(refusal(jpeg), Catch::Contains("is a JPEG of 12 bits a sample"));
 }
 
-TEST_CASE("fault: a file that is cut short is refused, or used as far as it goes", "[fault]") {
+TEST_CASE("fault: a file that is cut short is refused, or used as far as it goes", "[images][fault]") {
   struct Case {
     const char* name;
     bool bottom_up;
@@ -297,14 +297,14 @@ TEST_CASE("fault: a file that is cut short is refused, or used as far as it goes
   CHECK(decode_image(whole, c.name, {.keep_damaged = true}).rgb == expected.rgb);
 }
 
-TEST_CASE("fault: what is no image at all is refused even where damaged ones are kept", "[fault]") {
+TEST_CASE("fault: what is no image at all is refused even where damaged ones are kept", "[images][fault]") {
   for (const char* name : {"zero_byte.jpg", "text_file.jpg", "truncated_header_200bytes.jpg"}) {
     CAPTURE(name);
     CHECK_THROWS_AS(read_image(test_data(std::string("hard_cases/") + name), {.keep_damaged = true}), Error);
   }
 }
 
-TEST_CASE("fault: a flipped bit or a cut never crashes the decoders of WebP, BMP and TIFF", "[fault]") {
+TEST_CASE("fault: a flipped bit or a cut never crashes the decoders of WebP, BMP and TIFF", "[images][fault]") {
   const std::string name = GENERATE("alpha.webp", "lossless.webp", "palette.bmp", "bilevel_group4.tiff", "palette.tiff",
                                     "jpeg.tiff", "alpha.tiff");
   const bool keep = GENERATE(false, true);
@@ -328,32 +328,13 @@ TEST_CASE("fault: a flipped bit or a cut never crashes the decoders of WebP, BMP
   CHECK(refused > 0);
 }
 
-TEST_CASE("fault: the pixel limit holds for every format", "[fault]") {
+TEST_CASE("fault: the pixel limit holds for every format", "[images][fault]") {
   const std::string name = GENERATE("lossy.webp", "rgb.bmp", "rgb_lzw.tiff", "grey_alpha.png");
   CHECK_THAT(refusal(bytes_of(name), {.pixels = 47 * 63 - 1}), Catch::Contains("picture: 47×63 pixels are more than"));
   CHECK_NOTHROW(decode_image(bytes_of(name), name, {.pixels = 47 * 63}));
 }
 
-TEST_CASE("an image's size is read from its head, upright, as decoding gives it") {
-  int files = 0;
-  for (const char* folder : {"image_formats", "hard_cases"})
-    for (const auto& entry : std::filesystem::directory_iterator(test_data(folder))) {
-      if (!has_image_ending(entry.path())) continue;
-      CAPTURE(entry.path().string());
-      try {
-        const DecodedImage decoded = read_image_file(entry.path(), {.keep_damaged = true});
-        const ImageSize size = read_image_size(entry.path());
-        CHECK(size.width == decoded.full_width);
-        CHECK(size.height == decoded.full_height);
-        ++files;
-      } catch (const Error&) {
-        CHECK_THROWS_AS(read_image_size(entry.path()), Error);
-      }
-    }
-  CHECK(files > 35);
-}
-
-TEST_CASE("an image's size is read of files that are larger than their head, and beyond the pixel limit") {
+TEST_CASE("an image's size is read of files that are larger than their head, and beyond the pixel limit", "[images]") {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "a";
   const auto size_of = [&](const Bytes& bytes) {

@@ -58,7 +58,8 @@ TEST_CASE("an old run goes on, and starts another", "[checkpoint][resume]") {
   passes(with({"--out", (folder.path() / "new").string(), "--init-from", kOld}));
 }
 
-TEST_CASE("a setting under its old name is taken with a warning, and refused beside the new one", "[config]") {
+TEST_CASE("a setting under its old name is taken with a warning, and refused beside the new one",
+          "[checkpoint][config]") {
   Config config;
   apply_setting(config, "input.deviation=[1, 2, 3]");
   CHECK(config.input.std == std::vector<double>{1, 2, 3});

@@ -60,7 +60,7 @@ double ap_of(const std::string& results) {
 
 }  // namespace
 
-TEST_CASE("fault: a reader of stdout that goes away ends each command quietly", "[fault][output]") {
+TEST_CASE("fault: a reader of stdout that goes away ends each command quietly", "[output][fault]") {
   const TemporaryFolder folder;
   for (const Arguments& command : commands(folder)) {
     CAPTURE(command);
@@ -70,7 +70,7 @@ TEST_CASE("fault: a reader of stdout that goes away ends each command quietly", 
 }
 
 TEST_CASE("fault: with stdout closed from the start each command writes its files, and nothing into them",
-          "[fault][output]") {
+          "[output][fault]") {
   const TemporaryFolder closed, open;
   const auto calls = commands(closed), usual = commands(open);
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -84,7 +84,7 @@ TEST_CASE("fault: with stdout closed from the start each command writes its file
   CHECK((contents(closed.path()) == contents(open.path())));
 }
 
-TEST_CASE("fault: output that a full disk does not take is said, with code 1", "[fault][output]") {
+TEST_CASE("fault: output that a full disk does not take is said, with code 1", "[output][fault]") {
   const TemporaryFolder folder;
   for (const Arguments& command : commands(folder)) {
     CAPTURE(command);
@@ -95,7 +95,7 @@ TEST_CASE("fault: output that a full disk does not take is said, with code 1", "
   }
 }
 
-TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[fault][output]") {
+TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[output][fault]") {
   const TrainingFolder trainings;
   write_files(trainings.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
   const std::string term = GENERATE("TERM=xterm-256color", "TERM=dumb", "TERM=");
@@ -109,7 +109,7 @@ TEST_CASE("fault: away from a terminal there are plain lines and no bar, whateve
 }
 
 TEST_CASE("fault: a locale with decimal commas changes neither what is read nor what is written, in every format",
-          "[fault][output]") {
+          "[output][fault]") {
   const DatasetFormat format =
       GENERATE(DatasetFormat::Coco, DatasetFormat::Voc, DatasetFormat::Csv, DatasetFormat::Yolo);
   CAPTURE(name_of(format));
@@ -140,7 +140,7 @@ TEST_CASE("fault: a locale with decimal commas changes neither what is read nor 
   check_same_tensors(trainings.run("german") / "last.safetensors", trainings.run("plain") / "last.safetensors");
 }
 
-TEST_CASE("fault: results of equal scores count in the order of their list", "[fault][output]") {
+TEST_CASE("fault: results of equal scores count in the order of their list", "[output][fault]") {
   const std::string right = R"({"image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "score": 0.5})",
                     wrong = R"({"image_id": 1, "category_id": 1, "bbox": [90, 90, 9, 9], "score": 0.5})";
   // The list begins with the worst one, so that there is something to sort.

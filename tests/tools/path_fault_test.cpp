@@ -59,7 +59,7 @@ std::vector<std::string> odd_names(DatasetFormat format) {
 }  // namespace
 
 TEST_CASE("fault: a path that leads out of the dataset is refused by name and never opened, in every format",
-          "[fault][paths]") {
+          "[paths][fault]") {
   const DatasetFormat format = any_form();
   const bool absolute = GENERATE(false, true);
   CAPTURE(name_of(format), absolute);
@@ -74,7 +74,7 @@ TEST_CASE("fault: a path that leads out of the dataset is refused by name and ne
   set.check_refused({"\"" + path + "\" is refused", "inside"});
 }
 
-TEST_CASE("fault: a name longer than any file's is that of a missing image, in every format", "[fault][paths]") {
+TEST_CASE("fault: a name longer than any file's is that of a missing image, in every format", "[paths][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   const std::string name = std::string(300, 'x') + ".png";
@@ -86,7 +86,7 @@ TEST_CASE("fault: a name longer than any file's is that of a missing image, in e
   }
 }
 
-TEST_CASE("fault: a path out of the dataset is answered with what to do instead", "[fault][paths]") {
+TEST_CASE("fault: a path out of the dataset is answered with what to do instead", "[paths][fault]") {
   FaultySet csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
   csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),
                      "give the folder that holds all images, with the CSV files put into it"});
@@ -106,7 +106,7 @@ TEST_CASE("fault: a path out of the dataset is answered with what to do instead"
 }
 
 TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's own name and by a link's",
-          "[fault][paths]") {
+          "[paths][fault]") {
   const bool by_link = GENERATE(false, true), list = GENERATE(false, true);
   CAPTURE(by_link, list);
   for (const DatasetFormat format : {DatasetFormat::Csv, DatasetFormat::Yolo}) {
@@ -130,7 +130,7 @@ TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's ow
 }
 
 TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names are read, in every format",
-          "[fault][paths]") {
+          "[paths][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;
@@ -150,7 +150,7 @@ TEST_CASE("fault: spaces, quotes, line ends and bytes that are no text in names 
   CHECK_FALSE(fs::exists(set.data / "shell_ran"));
 }
 
-TEST_CASE("fault: odd names are shown escaped, on a line each, in every format", "[fault][paths]") {
+TEST_CASE("fault: odd names are shown escaped, on a line each, in every format", "[paths][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;
@@ -173,7 +173,7 @@ TEST_CASE("fault: odd names are shown escaped, on a line each, in every format",
   }
 }
 
-TEST_CASE("fault: messages about a folder with an odd name stay on one line of text", "[fault][paths]") {
+TEST_CASE("fault: messages about a folder with an odd name stay on one line of text", "[paths][fault]") {
   const std::string odd = "line\nend \xff\x1b[31m", shown = "line\\x0aend \\xff\\x1b[31m";
   Files differ = made_files(DatasetFormat::Coco, kTrain, kVal);
   replace(differ["annotations/instances_val.json"], "\"cat\"", "\"dog\"");

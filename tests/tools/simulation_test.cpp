@@ -25,7 +25,8 @@ QueueProfile::Work work(const char* name, const WorkCost& cost, int fork = 0, in
 
 }  // namespace
 
-TEST_CASE("simulation: a call takes the longer of its bytes' and its arithmetic's time, by its kind of kernel") {
+TEST_CASE("simulation: a call takes the longer of its bytes' and its arithmetic's time, by its kind of kernel",
+          "[simulation]") {
   const SimulatedGpu gpu = small_gpu();
   CHECK(seconds_of({.bytes = 20}, "copy", gpu) == 2);
   CHECK(seconds_of({.bytes = 20, .flop = 100, .kind = "Hopper"}, "conv_forward", gpu) == 2);
@@ -34,7 +35,7 @@ TEST_CASE("simulation: a call takes the longer of its bytes' and its arithmetic'
   CHECK(seconds_of({.bytes = 10, .flop = 100, .kind = "compiled at run time"}, "conv_forward", gpu) == 10);
 }
 
-TEST_CASE("simulation: tiles are worked on in whole rounds over the multiprocessors") {
+TEST_CASE("simulation: tiles are worked on in whole rounds over the multiprocessors", "[simulation]") {
   const SimulatedGpu gpu = small_gpu();
   const auto seconds = [&](int64_t tiles) {
     return seconds_of({.flop = 100, .tiles = tiles, .kind = "Hopper"}, "conv_forward", gpu);
@@ -45,7 +46,7 @@ TEST_CASE("simulation: tiles are worked on in whole rounds over the multiprocess
   CHECK(seconds(5) == Approx(2 * 8.0 / 5));
 }
 
-TEST_CASE("simulation: branches of a fork run beside each other as far as the GPU has room") {
+TEST_CASE("simulation: branches of a fork run beside each other as far as the GPU has room", "[simulation]") {
   SimulatedGpu gpu = small_gpu();
   const WorkCost one_tile{.flop = 100, .tiles = 1, .kind = "Hopper"};  // alone 8 s, on a quarter of the GPU
   CHECK(simulate({work("conv_forward", one_tile), work("conv_forward", one_tile)}, gpu).seconds == 16);
@@ -58,7 +59,7 @@ TEST_CASE("simulation: branches of a fork run beside each other as far as the GP
   CHECK(simulate({work("conv_forward", one_tile), work("conv_forward", one_tile)}, gpu).seconds == 18);
 }
 
-TEST_CASE("simulation: calls whose cost nobody declared are named, and the table has a row a layer") {
+TEST_CASE("simulation: calls whose cost nobody declared are named, and the table has a row a layer", "[simulation]") {
   const Simulation simulation = simulate({work("conv_forward", {.bytes = 1e-5}),
                                           {{"layer", "guard_step"}, {}, 0, 0},
                                           {{"", "copy"}, WorkCost{.bytes = 2e-5}, 0, 0}},

@@ -29,7 +29,7 @@ struct Trainings : TrainingFolder {
 
 }  // namespace
 
-TEST_CASE("resume after kill -9 ends bit-identical to an uninterrupted run", "[resume]") {
+TEST_CASE("resume after kill -9 ends bit-identical to an uninterrupted run", "[train][resume]") {
   const Trainings trainings;
   const auto whole = run_fovea(trainings.arguments("whole"));
   CAPTURE(whole.err);
@@ -48,7 +48,8 @@ TEST_CASE("resume after kill -9 ends bit-identical to an uninterrupted run", "[r
         read_text(trainings.run("killed") / "last.safetensors"));
 }
 
-TEST_CASE("resume after Ctrl-C: the step is finished, saved, exit code 130, and the run goes on exactly", "[resume]") {
+TEST_CASE("resume after Ctrl-C: the step is finished, saved, exit code 130, and the run goes on exactly",
+          "[train][resume]") {
   const Trainings trainings;
   REQUIRE(run_fovea(trainings.arguments("whole")).exit_code == 0);
   Process stopped(trainings.arguments("stopped"));
@@ -62,7 +63,8 @@ TEST_CASE("resume after Ctrl-C: the step is finished, saved, exit code 130, and 
   check_same_tensors(trainings.run("whole") / "last.safetensors", trainings.run("stopped") / "last.safetensors");
 }
 
-TEST_CASE("resume falls back to the previous checkpoint when the last one is damaged, and says so", "[resume][fault]") {
+TEST_CASE("resume falls back to the previous checkpoint when the last one is damaged, and says so",
+          "[train][resume][fault]") {
   const Trainings trainings;
   REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
   const std::string good = read_text(trainings.run("run") / "last.safetensors");
@@ -78,7 +80,8 @@ TEST_CASE("resume falls back to the previous checkpoint when the last one is dam
   CHECK(run_fovea(trainings.arguments("run", {"--resume"})).exit_code == 3);
 }
 
-TEST_CASE("resume with another configuration is refused with the difference, unless allowed", "[resume][fault]") {
+TEST_CASE("resume with another configuration is refused with the difference, unless allowed",
+          "[train][resume][fault]") {
   const Trainings trainings;
   REQUIRE(run_fovea(trainings.arguments("run")).exit_code == 0);
   const auto refused = run_fovea(trainings.arguments("run", {"--resume", "--set", "train.schedule.base=0.5"}));
@@ -89,7 +92,7 @@ TEST_CASE("resume with another configuration is refused with the difference, unl
 }
 
 TEST_CASE("determinism: the same run twice, and with other numbers of decoding threads, gives the same bits",
-          "[determinism]") {
+          "[train][determinism]") {
   const Trainings trainings;
   REQUIRE(run_fovea(trainings.arguments("one", {"--set", "input.workers=1"})).exit_code == 0);
   REQUIRE(run_fovea(trainings.arguments("again", {"--set", "input.workers=1"})).exit_code == 0);
@@ -102,7 +105,8 @@ TEST_CASE("determinism: the same run twice, and with other numbers of decoding t
   CHECK(read_text(trainings.run("one") / "last.safetensors") != read_text(trainings.run("other") / "last.safetensors"));
 }
 
-TEST_CASE("replay: steps recorded and replayed over changing shapes give the bits of steps that are not", "[replay]") {
+TEST_CASE("replay: steps recorded and replayed over changing shapes give the bits of steps that are not",
+          "[train][replay]") {
   const Trainings trainings;
   const auto weights = [&](const char* name, const std::vector<std::string>& more) {
     const auto changed = trainings.arguments(name, {"--set", "train.steps=24", "--set", "input.short_side=[64,96]",
@@ -170,7 +174,7 @@ TEST_CASE("images without boxes and crowd-only images train", "[train]") {
   CHECK(result.exit_code == 0);
 }
 
-TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit code 4", "[fault]") {
+TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit code 4", "[train][fault]") {
   const Trainings trainings;
   const auto result =
       run_fovea(trainings.arguments("run", {"--set", "train.schedule.base=1e30", "--set",
@@ -180,7 +184,7 @@ TEST_CASE("fault: a step that is not finite is not applied, is diagnosed, exit c
                              Contains("P7: classification loss"));
 }
 
-TEST_CASE("fault: a disk that is full costs a checkpoint, not the training", "[fault]") {
+TEST_CASE("fault: a disk that is full costs a checkpoint, not the training", "[train][fault]") {
   const Trainings trainings;
   fs::create_directories(trainings.run("run"));
   for (const char* name : {"last", "best"})  // the first try of each meets no space
@@ -195,7 +199,8 @@ TEST_CASE("fault: a disk that is full costs a checkpoint, not the training", "[f
   for (const auto& file : fs::directory_iterator(trainings.run("run"))) CHECK(file.path().extension() != ".partial");
 }
 
-TEST_CASE("fault: a training whose output nobody reads any more is saved like one that Ctrl-C stopped", "[fault]") {
+TEST_CASE("fault: a training whose output nobody reads any more is saved like one that Ctrl-C stopped",
+          "[train][fault]") {
   const Trainings trainings;
   const auto result = run_fovea(trainings.arguments("run"), R"(("$0" "$@"; echo "code $?" >&2) | head -n 1)");
   CAPTURE(result.err);
@@ -204,7 +209,7 @@ TEST_CASE("fault: a training whose output nobody reads any more is saved like on
 }
 
 TEST_CASE("fault: with stdout closed from the start a training writes its files and nothing else into them",
-          "[fault]") {
+          "[train][fault]") {
   const Trainings trainings;
   const auto result = run_fovea(trainings.arguments("run"), R"(exec "$0" "$@" >&-)");
   CAPTURE(result.err);
@@ -213,7 +218,7 @@ TEST_CASE("fault: with stdout closed from the start a training writes its files 
   for (std::string line; std::getline(log, line);) CHECK_THAT(line, Catch::StartsWith("{") && Catch::EndsWith("}"));
 }
 
-TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fault]") {
+TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[train][fault]") {
   const Trainings trainings;
   check_fails(2, {}, "--help");
   check_fails(2, {"trian"}, "did you mean 'train'");
@@ -233,7 +238,7 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[fau
               "cannot be made");
 }
 
-TEST_CASE("fault: unusable data and weights end with code 3 and name the file", "[fault]") {
+TEST_CASE("fault: unusable data and weights end with code 3 and name the file", "[train][fault]") {
   const Trainings trainings;
   check_fails(3,
               {"train", "--preset", "tiny", "--data", (trainings.folder.path() / "none").string(), "--out",
@@ -252,7 +257,7 @@ TEST_CASE("fault: unusable data and weights end with code 3 and name the file", 
   check_fails(3, trainings.arguments("c"), "instances_train.json");
 }
 
-TEST_CASE("fault: an unreadable image is listed and skipped, too many end the run", "[fault]") {
+TEST_CASE("fault: an unreadable image is listed and skipped, too many end the run", "[train][fault]") {
   const Trainings trainings(6, 2);
   const Dataset data = load_dataset(trainings.data, "train");
   write_text(trainings.data / "train" / data.samples[0].file_name, "no image");
@@ -261,7 +266,7 @@ TEST_CASE("fault: an unreadable image is listed and skipped, too many end the ru
   CHECK_THAT(result.err, Contains(data.samples[0].file_name));
 }
 
-TEST_CASE("fault: bad images and boxes are errors when asked for", "[fault]") {
+TEST_CASE("fault: bad images and boxes are errors when asked for", "[train][fault]") {
   const Trainings trainings(6, 2, [](size_t image, const std::string& annotations) -> std::string {
     if (image != 3) return annotations;
     std::string bad = annotations;

@@ -77,7 +77,7 @@ void write_odd_set(const fs::path& folder) {
 
 }  // namespace
 
-TEST_CASE("every format converts to every format and back: boxes to 1e-6 pixels, names and order unchanged") {
+TEST_CASE("every format converts to every format and back: boxes to 1e-6 pixels, names and order unchanged", "[data]") {
   const TemporaryFolder folder;
   write_odd_set(folder.path() / "odd");
   const bool real = GENERATE(true, false);
@@ -100,7 +100,7 @@ TEST_CASE("every format converts to every format and back: boxes to 1e-6 pixels,
   }
 }
 
-TEST_CASE("conversion hard-links images, copies them when asked, and changes nothing in the source") {
+TEST_CASE("conversion hard-links images, copies them when asked, and changes nothing in the source", "[data]") {
   const TemporaryFolder folder;
   const fs::path linked = folder.path() / "linked", copied = folder.path() / "copied",
                  source = folder.path() / "source";
@@ -113,7 +113,7 @@ TEST_CASE("conversion hard-links images, copies them when asked, and changes not
   CHECK(read_text(image) == read_text(copied / "JPEGImages" / image.filename()));
 }
 
-TEST_CASE("what a format cannot hold is said: crowds, areas of masks, names that clash") {
+TEST_CASE("what a format cannot hold is said: crowds, areas of masks, names that clash", "[data]") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source";
   write_files(source, {{"train.json",
@@ -141,7 +141,7 @@ TEST_CASE("what a format cannot hold is said: crowds, areas of masks, names that
   CHECK_THAT(read_text(clipped / "train.csv"), Contains("train/a.jpg,5,5,9,7,dog"));
 }
 
-TEST_CASE("a split test without labels is left out of conversions, and it is said") {
+TEST_CASE("a split test without labels is left out of conversions, and it is said", "[data]") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source", out = folder.path() / "out";
   write_files(source, {{"data.yaml", "train: images/train\nval: ../images/val\ntest: images/test\nnames: [cat]\n"},
@@ -159,7 +159,7 @@ TEST_CASE("a split test without labels is left out of conversions, and it is sai
   CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this dataset"));
 }
 
-TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[fault]") {
+TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[data][fault]") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source", out = folder.path() / "out";
   write_odd_set(source);
@@ -182,7 +182,8 @@ TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[fault
               "the image is 30x20, the annotations say 31x20");
 }
 
-TEST_CASE("a split by content is the same whatever the files are called and how they are ordered, and stratified") {
+TEST_CASE("a split by content is the same whatever the files are called and how they are ordered, and stratified",
+          "[data]") {
   const TemporaryFolder folder;
   const fs::path source = folder.path() / "source", renamed = folder.path() / "renamed";
   constexpr int images = 60, rare = 10;  // the first ten hold a dog, the others a cat

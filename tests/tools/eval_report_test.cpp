@@ -20,7 +20,7 @@ std::string base64_of(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("base64 is that of RFC 4648") {
+TEST_CASE("base64 is that of RFC 4648", "[eval]") {
   const std::pair<const char*, const char*> examples[] = {{"", ""},
                                                           {"f", "Zg=="},
                                                           {"fo", "Zm8="},
@@ -32,7 +32,7 @@ TEST_CASE("base64 is that of RFC 4648") {
   CHECK(base64_of("\xff\xef\xbe") == "/+++");
 }
 
-TEST_CASE("a JPEG that was written reads back nearly the same") {
+TEST_CASE("a JPEG that was written reads back nearly the same", "[eval]") {
   Image image = blank_image(37, 21, {200, 100, 50});
   fill(image, 16, 0, 21, 21, {20, 60, 220});
   const Image copy = decode_image(encode_jpeg(image, 95), "copy");
@@ -42,7 +42,7 @@ TEST_CASE("a JPEG that was written reads back nearly the same") {
   CHECK(difference / static_cast<double>(image.rgb.size()) < 3);  // of 255; a swapped channel would be 100
 }
 
-TEST_CASE("bars are as long as their values, and what has none has no bar") {
+TEST_CASE("bars are as long as their values, and what has none has no bar", "[eval]") {
   const BarChart chart{
       "title", "share", {"one", "two"}, {{"first", {0.5, 1}, "9 objects"}, {"second", {-1, 0}, ""}}, 1};
   const Image image = drawing_image(bar_drawing(chart));
@@ -55,14 +55,14 @@ TEST_CASE("bars are as long as their values, and what has none has no bar") {
   CHECK_THAT(drawing_svg(bar_drawing(zeros)), !Contains(">nan") && !Contains("\"nan") && !Contains("inf"));
 }
 
-TEST_CASE("a heat map is darkest where the share is 1, and names its rows") {
+TEST_CASE("a heat map is darkest where the share is 1, and names its rows", "[eval]") {
   const HeatMap map{"title", "annotated", "detected", {"a & b", "background"}, {1, 0, 0.5, 0}, {"7", "", "5", ""}};
   const Image image = drawing_image(heat_drawing(map));
   CHECK(count(image, {8, 64, 129}) > 2000);
   CHECK_THAT(drawing_svg(heat_drawing(map)), Contains("a &amp; b 1") && Contains("background 2") && Contains(">7<"));
 }
 
-TEST_CASE("a page's tables and pictures carry what is in them, escaped") {
+TEST_CASE("a page's tables and pictures carry what is in them, escaped", "[eval]") {
   CHECK_THAT(html_table({"a", "b"}, {{"1", "2"}}),
              Contains("<tr><th>a</th><th>b</th></tr>") && Contains("<tr><td>1</td><td>2</td></tr>"));
   CHECK_THAT(html_image(std::vector<uint8_t>{'f'}, "x \"y\""),
@@ -70,7 +70,7 @@ TEST_CASE("a page's tables and pictures carry what is in them, escaped") {
   CHECK_THAT(html_page("<t>", "body"), Contains("<title>&lt;t&gt;</title>") && Contains("charset=\"utf-8\""));
 }
 
-TEST_CASE("the errors of an image are drawn in the colours that the page explains") {
+TEST_CASE("the errors of an image are drawn in the colours that the page explains", "[eval]") {
   TruthSet truth{.images = {{1, "a.jpg"}}, .categories = {{1, "cat"}, {2, "dog"}}};
   const auto object = [&](int64_t category, double x) {
     truth.objects.push_back({1, category, x, 300, 100, 100, 1e4, false, int64_t(truth.objects.size()) + 1});
@@ -94,7 +94,8 @@ TEST_CASE("the errors of an image are drawn in the colours that the page explain
   CHECK(at(picture, 351, 190) == class_color(0));  // false
 }
 
-TEST_CASE("the page of a set without ground truth, and of one without detections, has no number that means nothing") {
+TEST_CASE("the page of a set without ground truth, and of one without detections, has no number that means nothing",
+          "[eval]") {
   const bool with_objects = GENERATE(false, true);
   const test::Scene scene = test::random_scene(3);
   TruthSet truth = scene.set();

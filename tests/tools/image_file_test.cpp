@@ -78,7 +78,7 @@ Image shown(const Image& stored, const std::string& row0, const std::string& col
 
 }  // namespace
 
-TEST_CASE("every readable hard case decodes to the pixels that another reader gives") {
+TEST_CASE("every readable hard case decodes to the pixels that another reader gives", "[images]") {
   struct Case {
     const char* name;
     int width, height;
@@ -115,7 +115,7 @@ TEST_CASE("every readable hard case decodes to the pixels that another reader gi
   CHECK(fnv1a(image.rgb.data(), image.rgb.size()) == c.hash);
 }
 
-TEST_CASE("colour formats of one photograph look like it") {
+TEST_CASE("colour formats of one photograph look like it", "[images]") {
   const Image reference = hard_case("baseline_rgb.jpg");
   CHECK(mean_difference(reference, hard_case("cmyk.jpg")) < 4);
   CHECK(mean_difference(reference, hard_case("exif_orientation3.jpg")) < 4);
@@ -123,7 +123,7 @@ TEST_CASE("colour formats of one photograph look like it") {
   CHECK(mean_difference(hard_case("png_named.jpg"), hard_case("palette_8bit.png")) < 10);
 }
 
-TEST_CASE("an Exif orientation turns the picture as the standard says") {
+TEST_CASE("an Exif orientation turns the picture as the standard says", "[images]") {
   struct Case {
     int orientation;
     const char *row0, *column0;
@@ -145,7 +145,7 @@ TEST_CASE("an Exif orientation turns the picture as the standard says") {
   CHECK(turned.rgb == expected.rgb);
 }
 
-TEST_CASE("fault: a broken Exif block is ignored", "[fault]") {
+TEST_CASE("fault: a broken Exif block is ignored", "[images][fault]") {
   const auto jpeg = bytes_of("baseline_rgb.jpg");
   const Image plain = decode_image(jpeg, "plain.jpg");
   auto far_directory = exif(6, false);
@@ -159,14 +159,14 @@ TEST_CASE("fault: a broken Exif block is ignored", "[fault]") {
   CHECK(decode_image(with_exif(jpeg, exif(9, false)), "nine.jpg").rgb == plain.rgb);
 }
 
-TEST_CASE("bytes between the scan and the end marker do no harm to a JPEG") {
+TEST_CASE("bytes between the scan and the end marker do no harm to a JPEG", "[images]") {
   auto jpeg = bytes_of("baseline_rgb.jpg");
   const Image plain = decode_image(jpeg, "plain.jpg");
   jpeg.insert(jpeg.end() - 2, {1, 2, 3, 4});
   CHECK(decode_image(jpeg, "extra.jpg").rgb == plain.rgb);
 }
 
-TEST_CASE("fault: unreadable images are refused, saying which and why", "[fault]") {
+TEST_CASE("fault: unreadable images are refused, saying which and why", "[images][fault]") {
   const auto message = [](const std::string& name) { return message_of([&] { hard_case(name); }); };
   CHECK_THAT(message("zero_byte.jpg"), Catch::Contains("zero_byte.jpg: is empty (0 bytes)"));
   CHECK_THAT(message("text_file.jpg"),
@@ -180,7 +180,7 @@ TEST_CASE("fault: unreadable images are refused, saying which and why", "[fault]
              Catch::Contains("looks like GIF"));
 }
 
-TEST_CASE("fault: an image cut at any byte is refused", "[fault]") {
+TEST_CASE("fault: an image cut at any byte is refused", "[images][fault]") {
   const std::string name = GENERATE("one_pixel.png", "one_pixel.jpg");
   const auto whole = bytes_of(name);
   for (size_t size = 0; size < whole.size(); ++size) {
@@ -189,7 +189,7 @@ TEST_CASE("fault: an image cut at any byte is refused", "[fault]") {
   }
 }
 
-TEST_CASE("fault: a flipped bit never crashes the decoders", "[fault]") {
+TEST_CASE("fault: a flipped bit never crashes the decoders", "[images][fault]") {
   const std::string name = GENERATE("one_pixel.png", "one_pixel.jpg", "bilevel_1bit.png");
   const auto whole = bytes_of(name);
   int refused = 0;
@@ -207,7 +207,7 @@ TEST_CASE("fault: a flipped bit never crashes the decoders", "[fault]") {
   CHECK(refused > 0);
 }
 
-TEST_CASE("fault: the pixel limit is checked on the header before memory is taken", "[fault]") {
+TEST_CASE("fault: the pixel limit is checked on the header before memory is taken", "[images][fault]") {
   auto jpeg = bytes_of("baseline_rgb.jpg");
   const std::vector<uint8_t> size = {504 >> 8, 504 & 255, 378 >> 8, 378 & 255};
   const auto at = std::search(jpeg.begin(), jpeg.end(), size.begin(), size.end());
@@ -221,7 +221,7 @@ TEST_CASE("fault: the pixel limit is checked on the header before memory is take
   CHECK_NOTHROW(read_image(test_data("hard_cases/grey_8bit.png"), {.pixels = 189 * 252}));
 }
 
-TEST_CASE("a JPEG is decoded at an eighth to a half of its size, its own size rounded up") {
+TEST_CASE("a JPEG is decoded at an eighth to a half of its size, its own size rounded up", "[images]") {
   const std::string name = GENERATE("baseline_rgb.jpg", "greyscale.jpg", "cmyk.jpg", "progressive.jpg",
                                     "panorama_4000x40.jpg", "one_pixel.jpg");
   const int divisor = GENERATE(2, 4, 8);
@@ -252,7 +252,7 @@ TEST_CASE("a JPEG is decoded at an eighth to a half of its size, its own size ro
                   Error);
 }
 
-TEST_CASE("a turned JPEG is decoded smaller only where no pixel reaches beyond its edge") {
+TEST_CASE("a turned JPEG is decoded smaller only where no pixel reaches beyond its edge", "[images]") {
   const auto divisor = [](const std::string& name, int asked) {
     return read_image_file(test_data("hard_cases/" + name), {.jpeg_divisor = [&](int, int) { return asked; }}).divisor;
   };
@@ -261,7 +261,7 @@ TEST_CASE("a turned JPEG is decoded smaller only where no pixel reaches beyond i
   CHECK(divisor("baseline_rgb.jpg", 8) == 8);
 }
 
-TEST_CASE("a written PNG reads back the same") {
+TEST_CASE("a written PNG reads back the same", "[images]") {
   const test::TemporaryFolder folder;
   const Image image = hard_case("baseline_rgb.jpg");
   write_png(folder.path() / "copy.png", image);
@@ -270,7 +270,7 @@ TEST_CASE("a written PNG reads back the same") {
   CHECK_THROWS_AS(write_png("/dev/full", image), Error);
 }
 
-TEST_CASE("names are printed on one line with odd bytes escaped") {
+TEST_CASE("names are printed on one line with odd bytes escaped", "[images]") {
   CHECK(printable("plain Ärger ☃.jpg") == "plain Ärger ☃.jpg");
   CHECK(printable("a\nb\x1b[31m\\") == "a\\x0ab\\x1b[31m\\x5c");
   CHECK(printable("\xff\xc3") == "\\xff\\xc3");

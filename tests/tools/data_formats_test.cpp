@@ -64,7 +64,7 @@ Files yolo(const std::string& labels,
 
 // ---- Pascal VOC
 
-TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin, and difficult objects regions to ignore") {
+TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin, and difficult objects regions to ignore", "[data]") {
   const Dataset data = load(voc(voc_annotation(
       "a.png", size_64,
       voc_object("dog", "1 2 11 22") + voc_object("cat", "0.5 0 5.25 6") + voc_object("dog", "3 3 9 9", 1))));
@@ -81,7 +81,7 @@ TEST_CASE("VOC: boxes are xmin, ymin, xmax - xmin, ymax - ymin, and difficult ob
   CHECK(data.report.text().empty());
 }
 
-TEST_CASE("VOC: classes.txt gives the order, and a class that is not in it is an unknown reference") {
+TEST_CASE("VOC: classes.txt gives the order, and a class that is not in it is an unknown reference", "[data]") {
   auto files = voc(voc_annotation("a.png", size_64, voc_object("dog", "1 2 11 22")));
   files["classes.txt"] = "dog\ncat\n";
   CHECK(load(files).categories.at(0).name == "dog");
@@ -89,7 +89,8 @@ TEST_CASE("VOC: classes.txt gives the order, and a class that is not in it is an
   CHECK_THAT(refusal(files), Contains("Annotations/a.xml:4: unknown category 'dog'"));
 }
 
-TEST_CASE("VOC: an image whose ending or name differs from <filename> is found by the annotation's own name") {
+TEST_CASE("VOC: an image whose ending or name differs from <filename> is found by the annotation's own name",
+          "[data]") {
   for (const char* said : {"a.jpg", "elsewhere.png", "", "/home/me/pictures/a.png"}) {
     CAPTURE(said);
     const Dataset data = load(voc(voc_annotation(said, size_64, voc_object("dog", "1 2 11 22"))));
@@ -102,14 +103,14 @@ TEST_CASE("VOC: an image whose ending or name differs from <filename> is found b
   CHECK_THAT(data.report.text(), Contains("1 annotation files name another image"));
 }
 
-TEST_CASE("VOC: sizes that are not said are taken from the image") {
+TEST_CASE("VOC: sizes that are not said are taken from the image", "[data]") {
   for (const char* size : {"", "<size></size>", "<size><width>0</width><height>0</height></size>"}) {
     const Dataset data = load(voc(voc_annotation("a.png", size, voc_object("dog", "1 2 11 22"))));
     CHECK((data.samples.at(0).width == 64 && data.samples[0].height == 48));
   }
 }
 
-TEST_CASE("VOC: flat folders, annotation folders beside images, several years, and sets that are not split") {
+TEST_CASE("VOC: flat folders, annotation folders beside images, several years, and sets that are not split", "[data]") {
   const std::string xml = voc_annotation("a.png", size_64, voc_object("dog", "1 2 11 22"));
   const std::string image = "image 64x48";
   CHECK(load({{"train/a.xml", xml}, {"train/a.png", image}, {"val/b.xml", xml}, {"val/b.png", image}}, "val")
@@ -135,7 +136,7 @@ TEST_CASE("VOC: flat folders, annotation folders beside images, several years, a
   CHECK_THAT(refusal(years, "val"), Contains("has no split 'val'") && Contains("it has: train"));
 }
 
-TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for two boxes of no size") {
+TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for two boxes of no size", "[data]") {
   const Dataset train = load_dataset(test_data("bccd_voc"), "train"), val = load_dataset(test_data("bccd_voc"), "val");
   CHECK((train.samples.size() == 6 && val.samples.size() == 3));
   CHECK((train.report.bad_boxes.size() == 1 && val.report.bad_boxes.size() == 1));
@@ -153,7 +154,7 @@ TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for t
   }
 }
 
-TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[fault]") {
+TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[data][fault]") {
   const auto of = [](const std::string& object) { return voc(voc_annotation("a.png", size_64, object)); };
   CHECK_THAT(refusal(voc("<annotation>\n<object>\n</annotation>")), Contains("a.xml:3: not valid XML"));
   CHECK_THAT(refusal(voc("")), Contains("a.xml:1: not valid XML"));
@@ -173,7 +174,7 @@ TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[
   CHECK_THAT(refusal(twice), Contains("classes.txt: the class 'x' is listed twice"));
 }
 
-TEST_CASE("fault: VOC: bad boxes are dropped and listed with file and line, or an error", "[fault]") {
+TEST_CASE("fault: VOC: bad boxes are dropped and listed with file and line, or an error", "[data][fault]") {
   const auto files = voc(voc_annotation("a.png", size_64,
                                         voc_object("x", "9 9 9 12") + voc_object("x", "nan 1 2 3") +
                                             voc_object("x", "70 1 80 3") + voc_object("x", "-5 1 3 3")));
@@ -190,7 +191,7 @@ TEST_CASE("fault: VOC: bad boxes are dropped and listed with file and line, or a
 
 // ---- CSV
 
-TEST_CASE("CSV: corners, images without objects, quoted fields, both line ends, a byte order mark") {
+TEST_CASE("CSV: corners, images without objects, quoted fields, both line ends, a byte order mark", "[data]") {
   const Dataset data =
       load(csv("\xEF\xBB\xBFimg/a.png,1,2,11,22,dog\r\n\"img/a.png\",0.5, 3 ,4.25,6,cat\n\n\"img/b c.png\",,,,,"));
   REQUIRE(data.samples.size() == 2);
@@ -203,20 +204,21 @@ TEST_CASE("CSV: corners, images without objects, quoted fields, both line ends, 
   CHECK(data.report.text().empty());
 }
 
-TEST_CASE("CSV: quotes hold commas, quotes and line ends, and without a class map classes are sorted by name") {
+TEST_CASE("CSV: quotes hold commas, quotes and line ends, and without a class map classes are sorted by name",
+          "[data]") {
   const Dataset data = load(csv("img/a.png,1,2,11,22,\"big, \"\"old\"\"\ndog\"\nimg/a.png,1,2,11,22,cat\n", ""));
   REQUIRE(data.categories.size() == 2);
   CHECK(data.categories[0].name == "big, \"old\"\ndog");
   CHECK(data.categories[0].id == 0);
 }
 
-TEST_CASE("CSV: a heading is left out, and said") {
+TEST_CASE("CSV: a heading is left out, and said", "[data]") {
   const Dataset data = load(csv("path,x1,y1,x2,y2,class\nimg/a.png,1,2,11,22,dog\n"));
   CHECK(data.report.objects == 1);
   CHECK_THAT(data.report.text(), Contains("train.csv:1: is a heading"));
 }
 
-TEST_CASE("fault: CSV: malformed lines are refused with file and line", "[fault]") {
+TEST_CASE("fault: CSV: malformed lines are refused with file and line", "[data][fault]") {
   const std::string good = "img/a.png,1,2,11,22,dog\n";
   CHECK_THAT(refusal(csv(good + "img/a.png,1,2,11,22\n")), Contains("train.csv:2: has 5 fields, expected 6"));
   CHECK_THAT(refusal(csv(good + "img/a.png,1,2,11,22,dog,1\n")), Contains("train.csv:2: has 7 fields"));
@@ -241,7 +243,7 @@ TEST_CASE("fault: CSV: malformed lines are refused with file and line", "[fault]
              Contains("train.csv:2: annotation 2 of image 1"));
 }
 
-TEST_CASE("fault: images that cannot be read are left out and listed where their size is needed", "[fault]") {
+TEST_CASE("fault: images that cannot be read are left out and listed where their size is needed", "[data][fault]") {
   const Dataset data = load(csv("img/a.png,1,2,11,22,dog\nimg/none.png,1,2,3,4,dog\nimg/none.png,1,2,3,5,dog\n"));
   CHECK(data.samples.size() == 1);
   REQUIRE(data.report.bad_images.size() == 1);
@@ -255,7 +257,8 @@ TEST_CASE("fault: images that cannot be read are left out and listed where their
 
 // ---- YOLO
 
-TEST_CASE("YOLO: boxes are from centres, whole pixels come back whole, and images without labels have no objects") {
+TEST_CASE("YOLO: boxes are from centres, whole pixels come back whole, and images without labels have no objects",
+          "[data]") {
   const Dataset data = load(yolo("0 0.5 0.5 0.5 0.25\n1 0.109375 0.1458333333333333 0.15625 0.2083333333333333\n"));
   REQUIRE(data.samples.size() == 2);
   CHECK((data.samples[0].file_name == "a.png" && data.samples[1].file_name == "b.png"));
@@ -268,7 +271,8 @@ TEST_CASE("YOLO: boxes are from centres, whole pixels come back whole, and image
   CHECK(load(yolo("0 0.5 0.5 0.5 0.25\n"), "val").samples.at(0).file_name == "c.png");
 }
 
-TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow's way up, the YAML file itself") {
+TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow's way up, the YAML file itself",
+          "[data]") {
   const std::string label = "0 0.5 0.5 0.5 0.25\n";
   const auto names = [](const Dataset& data) {
     std::string all;
@@ -297,13 +301,13 @@ TEST_CASE("YOLO: names as a map, a path, lists of folders, text files, Roboflow'
   CHECK(load_dataset(folder.path() / "data.yaml", "train").samples.size() == 2);
 }
 
-TEST_CASE("YOLO: polygons give their boxes, and it is said") {
+TEST_CASE("YOLO: polygons give their boxes, and it is said", "[data]") {
   const Dataset data = load(yolo("1 0.25 0.25 0.5 0.75 0.125 0.5\n"));
   CHECK(box(data, 0, 0) == std::array<double, 4>{8, 12, 24, 24});
   CHECK_THAT(data.report.text(), Contains("1 labels of train are polygons"));
 }
 
-TEST_CASE("fault: YOLO: malformed files are refused with file and line", "[fault]") {
+TEST_CASE("fault: YOLO: malformed files are refused with file and line", "[data][fault]") {
   const std::string good = "0 0.5 0.5 0.5 0.25\n";
   const std::string yaml = "train: images/train\nval: images/val\n";
   CHECK_THAT(refusal(yolo(good + "0 0.5 0.5 0.5\n")), Contains("labels/train/a.txt:2: has 4 numbers, expected 5"));
@@ -337,7 +341,7 @@ TEST_CASE("fault: YOLO: malformed files are refused with file and line", "[fault
 
 // ---- what holds for all
 
-TEST_CASE("the format is found by itself, --format overrules, and two that fit are said") {
+TEST_CASE("the format is found by itself, --format overrules, and two that fit are said", "[data]") {
   auto files = csv("img/a.png,1,2,11,22,dog\n");
   files.merge(Files{{"Annotations/a.xml", voc_annotation("a.png", size_64, voc_object("cow", "1 2 3 4"))},
                     {"ImageSets/Main/train.txt", "a\n"},
@@ -350,7 +354,7 @@ TEST_CASE("the format is found by itself, --format overrules, and two that fit a
   CHECK(forced.report.text().empty());
 }
 
-TEST_CASE("COCO: the usual folders are found: Roboflow's, with years, one folder for all images") {
+TEST_CASE("COCO: the usual folders are found: Roboflow's, with years, one folder for all images", "[data]") {
   const auto json = [](const std::string& image) {
     return fmt::format(R"({{"images": [{{"id": 1, "file_name": "{}", "width": 64, "height": 48}}],
                            "annotations": [{{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}}],

@@ -52,7 +52,8 @@ const std::string good = annotation(1, "[10, 5, 20, 30]");
 
 }  // namespace
 
-TEST_CASE("a COCO file loads: any category ids, labels by id, lists in any order, nested folders, boxes without area") {
+TEST_CASE("a COCO file loads: any category ids, labels by id, lists in any order, nested folders, boxes without area",
+          "[coco]") {
   const Dataset data =
       load(document(good + "," + R"({"area": 12.5, "iscrowd": 1, "bbox": [0, 0, 1.5, 2], "category_id": 90,
                                                       "segmentation": [[1, 2, 3]], "image_id": 9, "id": 4})"));
@@ -70,7 +71,7 @@ TEST_CASE("a COCO file loads: any category ids, labels by id, lists in any order
   CHECK((data.report.objects == 2 && data.report.crowds == 1 && data.report.images_without_objects == 0));
 }
 
-TEST_CASE("the example dataset loads whole") {
+TEST_CASE("the example dataset loads whole", "[coco]") {
   const std::filesystem::path folder = std::filesystem::path(FOVEA_SOURCE_DIR) / "examples/blood_cells";
   const Dataset train = load_dataset(folder, "train"), val = load_dataset(folder, "val");
   CHECK((train.samples.size() == 294 && train.report.objects == 3954));
@@ -80,7 +81,7 @@ TEST_CASE("the example dataset loads whole") {
   for (const Sample& sample : val.samples) CHECK(std::filesystem::exists(val.image_root / sample.file_name));
 }
 
-TEST_CASE("fault: a folder that is no dataset is refused, saying what was looked for in each format", "[fault]") {
+TEST_CASE("fault: a folder that is no dataset is refused, saying what was looked for in each format", "[coco][fault]") {
   CHECK_THROWS_WITH(load_dataset("/nowhere", "train"), Contains("/nowhere: does not exist"));
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
@@ -91,7 +92,7 @@ TEST_CASE("fault: a folder that is no dataset is refused, saying what was looked
                     Contains("is no dataset in the format yolo; looked for data.yaml"));
 }
 
-TEST_CASE("fault: malformed annotation files are refused with the byte or the key", "[fault]") {
+TEST_CASE("fault: malformed annotation files are refused with the byte or the key", "[coco][fault]") {
   CHECK_THAT(refusal(""), Contains("is empty (0 bytes)"));
   CHECK_THAT(refusal(" \n"), Contains("is empty (2 bytes)"));
   CHECK_THAT(refusal("[1, 2]"), Contains("byte 0"));
@@ -125,7 +126,7 @@ TEST_CASE("fault: malformed annotation files are refused with the byte or the ke
   CHECK_THAT(refusal("{\"images\": \"\xff\"}"), Contains("byte 12: is not UTF-8"));
 }
 
-TEST_CASE("fault: an annotation file cut at any byte is refused with a byte offset or a key", "[fault]") {
+TEST_CASE("fault: an annotation file cut at any byte is refused with a byte offset or a key", "[coco][fault]") {
   const std::string whole = document(good);
   for (size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
@@ -134,7 +135,7 @@ TEST_CASE("fault: an annotation file cut at any byte is refused with a byte offs
   CHECK_NOTHROW(load(whole));
 }
 
-TEST_CASE("fault: ids that would confuse are errors or renumbered with a warning", "[fault]") {
+TEST_CASE("fault: ids that would confuse are errors or renumbered with a warning", "[coco][fault]") {
   const auto image_ids = [](const std::string& a, const std::string& b) {
     return fmt::format(R"("images": [{{"id": {}, "file_name": "a", "width": 99, "height": 99}},
                                      {{"id": {}, "file_name": "b", "width": 99, "height": 99}}])",
@@ -174,7 +175,7 @@ TEST_CASE("fault: ids that would confuse are errors or renumbered with a warning
 }
 
 TEST_CASE("fault: unknown images and categories are counted, ten of them listed, dropped, and more than 1 % an error",
-          "[fault]") {
+          "[coco][fault]") {
   std::string annotations = good;
   for (int i = 2; i <= 2000; ++i)
     annotations.append(",").append(annotation(i, "[1, 1, 2, 2]", i <= 10 ? 8 : 7, i > 10 && i <= 21 ? 4 : 3));
@@ -189,7 +190,8 @@ TEST_CASE("fault: unknown images and categories are counted, ten of them listed,
              Contains("21 of 2001 annotations refer to an unknown image or category, more than 1 %"));
 }
 
-TEST_CASE("fault: bad boxes are dropped and listed, or an error, and partial ones clipped and counted", "[fault]") {
+TEST_CASE("fault: bad boxes are dropped and listed, or an error, and partial ones clipped and counted",
+          "[coco][fault]") {
   struct Case {
     const char *bbox, *fault;
   };
@@ -226,7 +228,7 @@ TEST_CASE("fault: bad boxes are dropped and listed, or an error, and partial one
   CHECK(std::string(bytes.begin(), bytes.end()) == data.report.bad_boxes[0] + "\n");
 }
 
-TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their annotated numbers") {
+TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their annotated numbers", "[coco]") {
   const Dataset data = load(document(annotation(1, "[-5, 40, 20, 20]") + "," + good));
   const Object& object = data.samples[0].objects[0];
   CHECK((object.x1 == 0 && object.y1 == 40 && object.x2 == 15 && object.y2 == 50));
@@ -236,7 +238,7 @@ TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their 
   CHECK_THAT(data.report.text(), Contains("1 boxes reach beyond their image"));
 }
 
-TEST_CASE("fault: images without boxes stay, but a dataset without any box is an error", "[fault]") {
+TEST_CASE("fault: images without boxes stay, but a dataset without any box is an error", "[coco][fault]") {
   const Dataset data = load(document(good));
   CHECK(data.samples.size() == 2);
   CHECK(data.report.images_without_objects == 1);
@@ -244,7 +246,7 @@ TEST_CASE("fault: images without boxes stay, but a dataset without any box is an
   CHECK_THAT(refusal(document(annotation(1, "[1, 1, 0, 0]"))), Contains("1 bad boxes"));
 }
 
-TEST_CASE("fault: file names stay below the image folder", "[fault]") {
+TEST_CASE("fault: file names stay below the image folder", "[coco][fault]") {
   const std::string name = GENERATE("../x.jpg", "/etc/passwd", "a/../../x.jpg", "..", "a/", ".", "a\\u0000b.jpg");
   CAPTURE(name);
   const std::string list =
@@ -252,20 +254,20 @@ TEST_CASE("fault: file names stay below the image folder", "[fault]") {
   CHECK_THAT(refusal(document(good, list)), Contains("image 7: the file name \"") && Contains("is refused"));
 }
 
-TEST_CASE("fault: odd but harmless file names are kept, and printed escaped", "[fault]") {
+TEST_CASE("fault: odd but harmless file names are kept, and printed escaped", "[coco][fault]") {
   const std::string list = R"("images": [{"id": 7, "file_name": "a/../new\nline ☃.jpg", "width": 9, "height": 9}])";
   const Dataset data = load(document(annotation(1, "[1, 1, 0, 1]") + "," + annotation(2, "[1, 1, 1, 1]"), list));
   CHECK(data.samples[0].file_name == "a/../new\nline ☃.jpg");
   CHECK_THAT(data.report.bad_boxes.at(0), Contains("(a/../new\\x0aline ☃.jpg, 9×9)"));
 }
 
-TEST_CASE("ten thousand boxes in one image load") {
+TEST_CASE("ten thousand boxes in one image load", "[coco]") {
   std::string annotations = good;
   for (int i = 2; i <= 10000; ++i) annotations.append(",").append(annotation(i, "[1, 1, 2.25, 2]"));
   CHECK(load(document(annotations)).samples[0].objects.size() == 10000);
 }
 
-TEST_CASE("fault: numbers are read with a point whatever the locale says", "[fault]") {
+TEST_CASE("fault: numbers are read with a point whatever the locale says", "[coco][fault]") {
   const char* before = std::setlocale(LC_ALL, nullptr);
   const std::string saved = before ? before : "C";
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8"}) std::setlocale(LC_ALL, name);
@@ -274,7 +276,7 @@ TEST_CASE("fault: numbers are read with a point whatever the locale says", "[fau
   CHECK(data.samples[0].objects[0].bbox[2] == 2.25);
 }
 
-TEST_CASE("fault: bad files are listed once each, and too many are an error", "[fault]") {
+TEST_CASE("fault: bad files are listed once each, and too many are an error", "[coco][fault]") {
   const TemporaryFolder folder;
   BadFiles files(200);
   files.add("b.jpg", "b.jpg: is empty");

@@ -172,7 +172,7 @@ std::vector<Fault> faults() {
 
 }  // namespace
 
-TEST_CASE("fault: training and check agree on every fault of a dataset: exit code, message, files", "[fault]") {
+TEST_CASE("fault: training and check agree on every fault of a dataset: exit code, message, files", "[data][fault]") {
   for (const Fault& fault : faults()) {
     CAPTURE(fault.name);
     const TemporaryFolder folder;
@@ -202,7 +202,8 @@ TEST_CASE("fault: training and check agree on every fault of a dataset: exit cod
   }
 }
 
-TEST_CASE("the same detector trains and evaluates from each of the four formats of one set, with the same AP") {
+TEST_CASE("the same detector trains and evaluates from each of the four formats of one set, with the same AP",
+          "[data]") {
   const TemporaryFolder folder;
   const fs::path coco = folder.path() / "coco";
   make_data(coco, 12, 4);
@@ -239,7 +240,7 @@ TEST_CASE("the same detector trains and evaluates from each of the four formats 
 }
 
 TEST_CASE("fault: images that cannot be read are skipped and listed in the run's folder, whatever the format",
-          "[fault]") {
+          "[data][fault]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", out = folder.path() / "run";
   Files files{{"classes.csv", "cat,0\n"}};

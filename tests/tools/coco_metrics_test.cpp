@@ -54,7 +54,7 @@ std::string refusal(const std::string& results) {
 
 }  // namespace
 
-TEST_CASE("golden: COCO metrics equal the published ones", "[golden]") {
+TEST_CASE("golden: COCO metrics equal the published ones", "[coco_metrics][golden]") {
   const std::string name = GENERATE("val2014_fakebbox100", "tiny_one_box");
   const CocoMetrics metrics = evaluate(name);
   simdjson::dom::parser parser;
@@ -67,7 +67,7 @@ TEST_CASE("golden: COCO metrics equal the published ones", "[golden]") {
   }
 }
 
-TEST_CASE("golden: COCO metrics equal pycocotools to the last bit", "[golden]") {
+TEST_CASE("golden: COCO metrics equal pycocotools to the last bit", "[coco_metrics][golden]") {
   // What pycocotools 2.0 prints with 17 digits; the first twelve are published with 16 in expected.json.
   const CocoMetrics metrics = evaluate("val2014_fakebbox100");
   const std::vector<double> expected = {0.5045806987249628,  0.6969727247299577, 0.5729816669904824,
@@ -77,7 +77,7 @@ TEST_CASE("golden: COCO metrics equal pycocotools to the last bit", "[golden]") 
   CHECK(metrics.values == expected);
 }
 
-TEST_CASE("COCO metrics agree with their definition on random scenes") {
+TEST_CASE("COCO metrics agree with their definition on random scenes", "[coco_metrics]") {
   const int seed = GENERATE(range(0, 12));
   CAPTURE(seed);
   const Scene scene = random_scene(seed);
@@ -96,7 +96,7 @@ TEST_CASE("COCO metrics agree with their definition on random scenes") {
   }
 }
 
-TEST_CASE("determinism: COCO metrics have the same bits for any number of threads", "[determinism]") {
+TEST_CASE("determinism: COCO metrics have the same bits for any number of threads", "[coco_metrics][determinism]") {
   const Scene scene = random_scene(99);
   test::check_same_bits_for_any_thread_count([&] {
     const CocoMetrics metrics = coco_metrics(scene.categories, scene.truth, scene.found);
@@ -109,7 +109,7 @@ TEST_CASE("determinism: COCO metrics have the same bits for any number of thread
   });
 }
 
-TEST_CASE("the IoU thresholds and recall steps round as numpy's do") {
+TEST_CASE("the IoU thresholds and recall steps round as numpy's do", "[coco_metrics]") {
   // Found at the thresholds up to its IoU: 0.85 at eight of ten, numpy's 0.8999999999999999 (not only 0.9) at nine.
   const auto ap = [](double width, double of) {
     return coco_metrics(one_category, std::vector{object(1, 0, 0, of, 1)}, std::vector{detection(0, 0, width, 1, 1)})
@@ -128,7 +128,7 @@ TEST_CASE("the IoU thresholds and recall steps round as numpy's do") {
   CHECK(coco_metrics(one_category, objects, detections).values[Ap50] == Approx(35.0 / 101).epsilon(1e-12));
 }
 
-TEST_CASE("a crowd region takes any number of detections and counts neither way") {
+TEST_CASE("a crowd region takes any number of detections and counts neither way", "[coco_metrics]") {
   const std::vector<GroundTruth> objects = {object(1, 0, 0, 10, 10), object(2, 100, 100, 100, 100, true)};
   std::vector<Detection> detections = {detection(0, 0, 10, 10, 0.5)};
   for (int i = 0; i < 5; ++i) detections.push_back(detection(100 + i * 10, 100, 10, 10, 0.9));
@@ -140,21 +140,21 @@ TEST_CASE("a crowd region takes any number of detections and counts neither way"
   CHECK(crowd_only.classes[0].objects == 0);
 }
 
-TEST_CASE("an object of id 0 counts as not found, as in pycocotools") {
+TEST_CASE("an object of id 0 counts as not found, as in pycocotools", "[coco_metrics]") {
   const std::vector<Detection> detections = {detection(0, 0, 10, 10, 0.5)};
   CHECK(coco_metrics(one_category, std::vector{object(0, 0, 0, 10, 10)}, detections).values[Ap] == 0);
   CHECK(coco_metrics(one_category, std::vector{object(-1, 0, 0, 10, 10)}, detections).values[Ap] ==
         Approx(1).epsilon(1e-12));
 }
 
-TEST_CASE("equal scores keep the order of the list") {
+TEST_CASE("equal scores keep the order of the list", "[coco_metrics]") {
   const std::vector<GroundTruth> objects = {object(1, 0, 0, 10, 10)};
   const Detection right = detection(0, 0, 10, 10, 0.5), wrong = detection(50, 0, 10, 10, 0.5);
   CHECK(coco_metrics(one_category, objects, std::vector{right, wrong}).values[Ap] == Approx(1).epsilon(1e-12));
   CHECK(coco_metrics(one_category, objects, std::vector{wrong, right}).values[Ap] == Approx(0.5).epsilon(1e-12));
 }
 
-TEST_CASE("an ignored object goes to the detection that fits it best") {
+TEST_CASE("an ignored object goes to the detection that fits it best", "[coco_metrics]") {
   // Masks of 2000 square pixels are not small, the detections' boxes are: each ignored object excuses one of them.
   // The second detection has the IoU 0.58 with the loose object: excused at two thresholds of ten, wrong at the others
   // (AP 1/2).
@@ -167,7 +167,7 @@ TEST_CASE("an ignored object goes to the detection that fits it best") {
         Approx(0.2 * 1 + 0.8 * 0.5).epsilon(1e-12));
 }
 
-TEST_CASE("the hundred best detections of an image count, and no more") {
+TEST_CASE("the hundred best detections of an image count, and no more", "[coco_metrics]") {
   const std::vector<GroundTruth> objects = {object(1, 0, 0, 10, 10)};
   std::vector<Detection> detections(99, detection(50, 50, 10, 10, 0.9));
   detections.push_back(detection(0, 0, 10, 10, 0.5));
@@ -177,7 +177,7 @@ TEST_CASE("the hundred best detections of an image count, and no more") {
   CHECK(coco_metrics(one_category, objects, detections).values[Ar100] == 0);
 }
 
-TEST_CASE("metrics of nothing are said to be so, never a number") {
+TEST_CASE("metrics of nothing are said to be so, never a number", "[coco_metrics]") {
   const CocoMetrics empty = coco_metrics(one_category, {}, {});
   for (double value : empty.values) CHECK(value == no_ground_truth);
   CHECK_THAT(table(empty), Contains("n/a (no ground truth)") && !Contains("-1") && !Contains("nan"));
@@ -187,7 +187,7 @@ TEST_CASE("metrics of nothing are said to be so, never a number") {
   CHECK((missed.values[Ap] == 0 && missed.values[Ar100] == 0 && missed.values[ApLarge] == no_ground_truth));
 }
 
-TEST_CASE("the tables and the JSON hold every metric and class") {
+TEST_CASE("the tables and the JSON hold every metric and class", "[coco_metrics]") {
   const CocoMetrics metrics = evaluate("val2014_fakebbox100");
   CHECK_THAT(table(metrics), Contains("AP75           0.75     all         100  0.573\n"));
   CHECK_THAT(class_table(metrics), Contains("toothbrush"));
@@ -200,7 +200,7 @@ TEST_CASE("the tables and the JSON hold every metric and class") {
   CHECK(int64_t(json["per_class"].at(79)["id"]) == 90);
 }
 
-TEST_CASE("results are written so that they read back the same") {
+TEST_CASE("results are written so that they read back the same", "[coco_metrics]") {
   const TemporaryFolder folder;
   const TruthSet data = evaluation_set("val2014_fakebbox100");
   const auto detections = read_coco_results(test_data("coco_eval/val2014_fakebbox100/dt.json"), data);
@@ -217,7 +217,7 @@ TEST_CASE("results are written so that they read back the same") {
   CHECK(read_coco_results(folder.path() / "none.json", data).empty());
 }
 
-TEST_CASE("fault: results that make no sense are refused, naming the entry", "[fault]") {
+TEST_CASE("fault: results that make no sense are refused, naming the entry", "[coco_metrics][fault]") {
   const auto entry = [](const std::string& image, const std::string& category, const std::string& box,
                         const std::string& score) {
     return fmt::format(R"({{"image_id": {}, "category_id": {}, "bbox": {}, "score": {}}})", image, category, box,

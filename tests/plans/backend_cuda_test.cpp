@@ -19,7 +19,7 @@ using oracle::Values;
 
 namespace {
 
-// Whether products stand for cuDNN where they may (cublaslt_test.cpp).
+// Whether products stand for cuDNN where they may (matmul_backend_test.cpp).
 bool by_products(const char* name) { return name != std::string("1x1 by cuDNN"); }
 
 size_t executed() { return executed_graphs.size() + cudnn::test::products_executed(); }

@@ -32,7 +32,7 @@ struct OneImage {
 
 }  // namespace
 
-TEST_CASE("each wrong detection and each missed object has the cause that TIDE gives it") {
+TEST_CASE("each wrong detection and each missed object has the cause that TIDE gives it", "[eval]") {
   OneImage one;
   one.object(1, 0);
   one.object(2, 100);
@@ -54,7 +54,7 @@ TEST_CASE("each wrong detection and each missed object has the cause that TIDE g
   CHECK(split.gains[MissedError] > 0);
 }
 
-TEST_CASE("the split of errors agrees with its definition on random scenes") {
+TEST_CASE("the split of errors agrees with its definition on random scenes", "[eval]") {
   const int seed = GENERATE(range(60, 72));
   CAPTURE(seed);
   test::Scene scene = test::random_scene(seed);
@@ -76,7 +76,7 @@ TEST_CASE("the split of errors agrees with its definition on random scenes") {
   }
 }
 
-TEST_CASE("golden: the split of errors counts what TIDE's own program counts", "[golden]") {
+TEST_CASE("golden: the split of errors counts what TIDE's own program counts", "[eval][golden]") {
   const auto folder = test::test_data("coco_eval/val2014_fakebbox100");
   const TruthSet truth = read_coco_truth(folder / "gt.json");
   const auto found = read_coco_results(folder / "dt.json", truth);
@@ -88,7 +88,7 @@ TEST_CASE("golden: the split of errors counts what TIDE's own program counts", "
   CHECK(split.ap == Approx(metrics.values[Ap50]).epsilon(1e-13));
 }
 
-TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") {
+TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP", "[eval]") {
   OneImage one;
   one.object(1, 0);
   one.object(1, 100);
@@ -102,7 +102,7 @@ TEST_CASE("mending all wrong detections, or all misses, brings the rest of AP") 
   CHECK(split.gains[BackgroundError] == Approx(half / 2));
 }
 
-TEST_CASE("a class that is missed whole is found whole when that is mended") {
+TEST_CASE("a class that is missed whole is found whole when that is mended", "[eval]") {
   OneImage one;
   one.object(1, 0);
   one.object(2, 100);
@@ -114,7 +114,7 @@ TEST_CASE("a class that is missed whole is found whole when that is mended") {
   CHECK(one.report().errors.gains[MissedError] == 1);
 }
 
-TEST_CASE("the best score of a class has the highest F1, and equal scores go together") {
+TEST_CASE("the best score of a class has the highest F1, and equal scores go together", "[eval]") {
   OneImage one;
   one.object(1, 0);
   one.object(1, 100);
@@ -135,7 +135,7 @@ TEST_CASE("the best score of a class has the highest F1, and equal scores go tog
   CHECK(points.score_of(1) == points.overall.score);
 }
 
-TEST_CASE("the confusion matrix pairs objects of one class first, counts the background, and spares crowds") {
+TEST_CASE("the confusion matrix pairs objects of one class first, counts the background, and spares crowds", "[eval]") {
   OneImage one;
   one.object(1, 0);
   one.object(2, 100);
@@ -155,7 +155,7 @@ TEST_CASE("the confusion matrix pairs objects of one class first, counts the bac
   CHECK(confusion.images[0].errors == 2);
 }
 
-TEST_CASE("objects are counted by size, and how many of each size are found") {
+TEST_CASE("objects are counted by size, and how many of each size are found", "[eval]") {
   OneImage one;
   one.object(1, 0, false, 7);
   one.object(1, 100, false, 8);
@@ -171,7 +171,7 @@ TEST_CASE("objects are counted by size, and how many of each size are found") {
   CHECK((sizes[2].low == 1024 && sizes[2].objects == 1 && sizes[2].found == 0));
 }
 
-TEST_CASE("the worst images are those with most errors, at most twenty, in a fixed order") {
+TEST_CASE("the worst images are those with most errors, at most twenty, in a fixed order", "[eval]") {
   OneImage one;
   for (int64_t id = 40; id >= 2; --id) one.truth.images.push_back({id, ""});
   for (int64_t id = 1; id <= 40; ++id) {

@@ -30,7 +30,8 @@ void check_close(const std::vector<double>& values, const std::vector<double>& e
 
 }  // namespace
 
-TEST_CASE("golden: COCO metrics equal pycocotools' on random datasets, together and of each class", "[golden]") {
+TEST_CASE("golden: COCO metrics equal pycocotools' on random datasets, together and of each class",
+          "[coco_metrics][golden]") {
   std::set<fs::path> cases;
   for (const auto& entry : fs::directory_iterator(test::test_data("coco_eval/random")))
     if (entry.is_directory()) cases.insert(entry.path());

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "tests/support/oracle_boxes.h"
+#include "tests/support/boxes_oracle.h"
 
 namespace fovea::test::oracle {
 

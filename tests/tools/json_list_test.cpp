@@ -51,7 +51,7 @@ std::string tricky_list(int entries) {
 
 }  // namespace
 
-TEST_CASE("a list read in parts is the list read at once, wherever the parts end") {
+TEST_CASE("a list read in parts is the list read at once, wherever the parts end", "[json]") {
   const ListFile list;
   const std::string text = tricky_list(40);
   for (size_t part_bytes = 1; part_bytes < 200; part_bytes += 7) {
@@ -63,13 +63,13 @@ TEST_CASE("a list read in parts is the list read at once, wherever the parts end
   CHECK(list.read(text, size_t{1} << 20).size() == 40);
 }
 
-TEST_CASE("determinism: a list read in parts is the same for any number of threads", "[determinism]") {
+TEST_CASE("determinism: a list read in parts is the same for any number of threads", "[json][determinism]") {
   const ListFile list;
   const std::string text = tricky_list(300);
   test::check_same_bits_for_any_thread_count([&] { return list.read(text, 100); });
 }
 
-TEST_CASE("lists of none and of one entry are read") {
+TEST_CASE("lists of none and of one entry are read", "[json]") {
   const ListFile list;
   const size_t part_bytes = GENERATE(1, 1000);
   CHECK(list.read("[]", part_bytes).empty());
@@ -78,7 +78,7 @@ TEST_CASE("lists of none and of one entry are read") {
 }
 
 TEST_CASE("fault: a fault in a list read in parts is reported by the entry's index and byte in the whole file",
-          "[fault]") {
+          "[json][fault]") {
   const ListFile list;
   const size_t part_bytes = GENERATE(1, 100, 100000);
   CAPTURE(part_bytes);
@@ -100,7 +100,7 @@ TEST_CASE("fault: a fault in a list read in parts is reported by the entry's ind
   CHECK_THAT(list.refusal(not_text, part_bytes), Contains(fmt::format("byte {}: is not UTF-8", not_text.find('\xff'))));
 }
 
-TEST_CASE("fault: a list that is not there, or is a folder, is refused by name", "[fault]") {
+TEST_CASE("fault: a list that is not there, or is a folder, is refused by name", "[json][fault]") {
   const test::TemporaryFolder folder;
   const auto read = [](const std::filesystem::path& path) { JsonParts(path, 1).next(); };
   CHECK_THROWS_WITH(read(folder.path() / "none.json"), Contains("none.json: no such file"));

@@ -30,7 +30,7 @@ constexpr Color red{255, 0, 0};
 
 }  // namespace
 
-TEST_CASE("a table aligns its columns, also with letters beyond ASCII") {
+TEST_CASE("a table aligns its columns, also with letters beyond ASCII", "[report]") {
   Table table({"class", "AP"});
   table.add({"Blutplättchen", "0.5"});
   table.add({"RBC", "n/a"});
@@ -42,7 +42,7 @@ TEST_CASE("a table aligns its columns, also with letters beyond ASCII") {
   CHECK_THROWS_AS(table.add({"one cell"}), Error);
 }
 
-TEST_CASE("areas are filled up to their edges and clipped to the image") {
+TEST_CASE("areas are filled up to their edges and clipped to the image", "[report]") {
   Image image = blank_image(20, 10, white);
   fill(image, 3, 2, 4, 5, red);
   CHECK(count(image, red) == 20);
@@ -51,7 +51,7 @@ TEST_CASE("areas are filled up to their edges and clipped to the image") {
   CHECK(count(image, black) == 200);
 }
 
-TEST_CASE("a line covers length times thickness, wherever it lies, and nothing twice") {
+TEST_CASE("a line covers length times thickness, wherever it lies, and nothing twice", "[report]") {
   const double angle = GENERATE(0.0, 0.3, 0.8, 1.5708, 2.5);
   CAPTURE(angle);
   const Point a{50 - 30 * std::cos(angle), 50 - 30 * std::sin(angle)},
@@ -65,7 +65,7 @@ TEST_CASE("a line covers length times thickness, wherever it lies, and nothing t
   CHECK(ink(there_and_back) == Approx(expected / 2).epsilon(0.02));
 }
 
-TEST_CASE("fault: lines and text beyond the image are clipped", "[fault]") {
+TEST_CASE("fault: lines and text beyond the image are clipped", "[report][fault]") {
   Image image = blank_image(10, 10, white);
   draw_line(image, std::vector<Point>{{-1e9, 5}, {1e9, 5}}, 2, black);
   CHECK(at(image, 0, 5) == black);
@@ -78,7 +78,7 @@ TEST_CASE("fault: lines and text beyond the image are clipped", "[fault]") {
   CHECK(image.rgb.size() == 300);
 }
 
-TEST_CASE("every printable character has a glyph of its own") {
+TEST_CASE("every printable character has a glyph of its own", "[report]") {
   std::vector<std::array<uint8_t, glyph_height>> seen;
   for (char32_t c = '!'; c <= '~'; ++c) {
     CAPTURE(static_cast<int>(c));
@@ -91,7 +91,7 @@ TEST_CASE("every printable character has a glyph of its own") {
   CHECK(glyph(0x2603) == glyph('?'));
 }
 
-TEST_CASE("text is as wide as it says, and draws one cell a character") {
+TEST_CASE("text is as wide as it says, and draws one cell a character", "[report]") {
   CHECK(text_width("") == 0);
   CHECK(text_width("ab", 2) == 22);
   CHECK(text_width("ä") == text_width("?"));
@@ -105,7 +105,7 @@ TEST_CASE("text is as wide as it says, and draws one cell a character") {
   CHECK((at(text, 6, 5) == red && at(text, 4, 5) == white));
 }
 
-TEST_CASE("scaling averages areas") {
+TEST_CASE("scaling averages areas", "[report]") {
   Image image = blank_image(4, 2, black);
   fill(image, 0, 0, 1, 2, {200, 100, 40});
   const Image half = scaled(image, 2, 1);
@@ -118,7 +118,7 @@ TEST_CASE("scaling averages areas") {
   CHECK(scaled(image, 4, 2).rgb == image.rgb);
 }
 
-TEST_CASE("boxes are framed in the colour of their class, labels lie on top within the image") {
+TEST_CASE("boxes are framed in the colour of their class, labels lie on top within the image", "[report]") {
   Image image = blank_image(300, 240, white);
   draw_boxes(image, std::vector<LabelledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
   CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 110) == class_color(0) && at(image, 100, 100) == white));
@@ -127,7 +127,7 @@ TEST_CASE("boxes are framed in the colour of their class, labels lie on top with
   for (int label = 0; label < 200; ++label) CHECK(!(class_color(label) == class_color(label + 1)));
 }
 
-TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts captions") {
+TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts captions", "[report]") {
   std::vector<CaptionedPicture> pictures(5);
   for (CaptionedPicture& picture : pictures) {
     picture.image = blank_image(&picture == &pictures[4] ? 50 : 200, 100, red);
@@ -139,7 +139,7 @@ TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts cap
   CHECK(contact_sheet(std::vector{pictures[0]}, 3, 100).width == 124);
 }
 
-TEST_CASE("a chart draws every series in the PNG and in the SVG") {
+TEST_CASE("a chart draws every series in the PNG and in the SVG", "[report]") {
   Chart chart{"Training <&>",
               "step",
               {{"loss", {{"total", {}, true}, {"box", {}, true}}}, {"validation", {{"AP", {{1, 0.2}, {50, 0.4}}}}}}};
@@ -159,7 +159,7 @@ TEST_CASE("a chart draws every series in the PNG and in the SVG") {
   CHECK_THROWS_AS(write_chart("/nowhere/chart.png", chart), Error);
 }
 
-TEST_CASE("fault: a chart of nothing, of one point or of extreme values is drawn too", "[fault]") {
+TEST_CASE("fault: a chart of nothing, of one point or of extreme values is drawn too", "[report][fault]") {
   const double huge = GENERATE(0.0, 1e-30, 1e30, -5.0);
   const Chart chart{
       "", "step", {{"none", {{"a", {}}}}, {"one", {{"b", {{1, huge}}}}}, {"two", {{"c", {{0, huge}, {1e7, -huge}}}}}}};

@@ -1,4 +1,4 @@
-#include "tests/support/oracle_norm.h"
+#include "tests/support/norm_oracle.h"
 
 #include <cmath>
 

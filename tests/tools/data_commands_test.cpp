@@ -53,7 +53,7 @@ void copy_image(const std::string& name, const fs::path& to) { fs::copy_file(tes
 
 }  // namespace
 
-TEST_CASE("check finds every kind of fault in a set that was broken on purpose, and lists them") {
+TEST_CASE("check finds every kind of fault in a set that was broken on purpose, and lists them", "[data]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", out = folder.path() / "out";
   std::vector<std::string> images, boxes;
@@ -126,7 +126,7 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   check_fails(2, {"data", "check", data.string(), "--out", data.string()}, "lies inside the dataset");
 }
 
-TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong") {
+TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong", "[data]") {
   const TemporaryFolder folder;
   const Checked cards(test_data("cards"), folder.path() / "cards");
   CHECK(cards.exit_code == 0);
@@ -139,7 +139,7 @@ TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong
   CHECK(fs::exists(folder.path() / "cells/bad_boxes.txt"));
 }
 
-TEST_CASE("check writes its lists into the current folder, but never into the dataset") {
+TEST_CASE("check writes its lists into the current folder, but never into the dataset", "[data]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data";
   fs::create_directories(data.parent_path());
@@ -155,7 +155,7 @@ TEST_CASE("check writes its lists into the current folder, but never into the da
 
 // ---- show, stats, anchors
 
-TEST_CASE("show draws a contact sheet, each picture, or one image by id or name") {
+TEST_CASE("show draws a contact sheet, each picture, or one image by id or name", "[data]") {
   const TemporaryFolder folder;
   const std::string data = test_data("cards").string();
   const auto all =
@@ -174,7 +174,7 @@ TEST_CASE("show draws a contact sheet, each picture, or one image by id or name"
   check_fails(3, {"data", "show", data, "--split", "test"}, "has no split 'test'");
 }
 
-TEST_CASE("show draws boxes that no anchor matches in red, others not") {
+TEST_CASE("show draws boxes that no anchor matches in red, others not", "[data]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data";
   write_files(data, {{"train.csv", "a.png,10,10,74,74,cat\na.png,100,20,103,90,cat\n"}, {"a.png", "image 128x96"}});
@@ -189,7 +189,7 @@ TEST_CASE("show draws boxes that no anchor matches in red, others not") {
   CHECK(red(100, 60));
 }
 
-TEST_CASE("stats count boxes of classes, images, sizes and shapes") {
+TEST_CASE("stats count boxes of classes, images, sizes and shapes", "[data]") {
   const TemporaryFolder folder;
   const fs::path out = folder.path() / "out";
   check_runs({"data", "stats", test_data("cards").string(), "--out", out.string()});
@@ -205,7 +205,7 @@ TEST_CASE("stats count boxes of classes, images, sizes and shapes") {
   CHECK(read_image(out / "stats.png").width == 1280);
 }
 
-TEST_CASE("the best anchor of a box is that of all anchors, one by one") {
+TEST_CASE("the best anchor of a box is that of all anchors, one by one", "[data]") {
   const Dataset data = load_dataset(FOVEA_SOURCE_DIR "/examples/blood_cells", "val");
   const Config config = preset("demo");
   const ScaledBoxes boxes = boxes_at_size(data, config.input);
@@ -229,7 +229,7 @@ TEST_CASE("the best anchor of a box is that of all anchors, one by one") {
   }
 }
 
-TEST_CASE("fitted anchors cover more than those before, and train takes their configuration as it is") {
+TEST_CASE("fitted anchors cover more than those before, and train takes their configuration as it is", "[data]") {
   const TemporaryFolder folder;
   const fs::path data = folder.path() / "data", out = folder.path() / "anchors";
   make_data(data, 6, 2);
@@ -249,7 +249,7 @@ TEST_CASE("fitted anchors cover more than those before, and train takes their co
              Contains(fmt::format("sizes = [{}", double(json["after"]["sizes"].at(0)))));
 }
 
-TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes that there are") {
+TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes that there are", "[data]") {
   std::vector<std::array<double, 2>> boxes;
   for (int i = 0; i < 50; ++i)
     for (const auto& [w, h] : {std::pair{40.0, 20.0}, {30.0, 30.0}, {10.0, 50.0}})
@@ -262,7 +262,7 @@ TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes th
   CHECK(cluster_boxes({}, 3).empty());
 }
 
-TEST_CASE("fault: misspelt words of the commands about data are answered with the nearest one", "[fault]") {
+TEST_CASE("fault: misspelt words of the commands about data are answered with the nearest one", "[data][fault]") {
   check_fails(2, {"data", "chekc", "x"},
               "unknown command 'chekc'; did you mean 'check'? (there are check,convert,split,show,stats)");
   check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");

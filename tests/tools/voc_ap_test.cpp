@@ -69,7 +69,7 @@ VocAp voc_oracle(const test::Scene& scene, int64_t category) {
 
 }  // namespace
 
-TEST_CASE("VOC AP of a case worked out by hand") {
+TEST_CASE("VOC AP of a case worked out by hand", "[eval]") {
   // right, wrong, right of two objects: precision 1 up to recall 1/2, then 2/3.
   const std::vector<GroundTruth> objects = {object(1, 0), object(2, 100)};
   const std::vector<Detection> found = {detection(0, 0.9), detection(500, 0.8), detection(100, 0.7)};
@@ -78,7 +78,7 @@ TEST_CASE("VOC AP of a case worked out by hand") {
   CHECK(voc.mean.eleven_points == Approx((6 * 1 + 5 * 2.0 / 3) / 11).epsilon(1e-12));
 }
 
-TEST_CASE("VOC's second detection of an object is wrong, also where another object is free (unlike COCO's)") {
+TEST_CASE("VOC's second detection of an object is wrong, also where another object is free (unlike COCO's)", "[eval]") {
   const std::vector<GroundTruth> objects = {object(1, 0), object(2, 3)};
   const std::vector<Detection> found = {detection(1, 0.9), detection(1, 0.8)};  // both nearer to the first
   const VocMetrics voc = voc_metrics(one_category, objects, found);
@@ -86,7 +86,7 @@ TEST_CASE("VOC's second detection of an object is wrong, also where another obje
   CHECK(coco_metrics(one_category, objects, found).values[Ap50] == Approx(1).epsilon(1e-12));
 }
 
-TEST_CASE("VOC does not count detections of difficult objects, nor these") {
+TEST_CASE("VOC does not count detections of difficult objects, nor these", "[eval]") {
   const std::vector<Detection> found = {detection(100, 0.9), detection(0, 0.8)};
   CHECK(voc_metrics(one_category, std::vector{object(1, 0), object(2, 100, true)}, found).mean.area == 1);
   const VocMetrics none = voc_metrics(one_category, std::vector{object(2, 100, true)}, found);
@@ -94,7 +94,7 @@ TEST_CASE("VOC does not count detections of difficult objects, nor these") {
 }
 
 TEST_CASE("determinism: VOC AP agrees with its definition on random scenes, for any number of threads",
-          "[determinism]") {
+          "[eval][determinism]") {
   const int seed = GENERATE(range(40, 48));
   CAPTURE(seed);
   const test::Scene scene = test::random_scene(seed);

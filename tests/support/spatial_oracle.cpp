@@ -1,4 +1,4 @@
-#include "tests/support/oracle_spatial.h"
+#include "tests/support/spatial_oracle.h"
 
 #include <algorithm>
 #include <cmath>

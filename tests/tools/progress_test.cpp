@@ -33,14 +33,14 @@ struct Recorded {
 
 }  // namespace
 
-TEST_CASE("durations read like clocks") {
+TEST_CASE("durations read like clocks", "[progress]") {
   CHECK(format_duration(0) == "0:00");
   CHECK(format_duration(65.4) == "1:05");
   CHECK(format_duration(7384) == "2:03:04");
   CHECK(format_duration(-3) == "0:00");
 }
 
-TEST_CASE("away from a terminal progress is a line every ten seconds, the first and the last") {
+TEST_CASE("away from a terminal progress is a line every ten seconds, the first and the last", "[progress]") {
   Recorded out;
   Progress progress(100, 0, out.options(false));
   for (int step = 1; step <= 100; ++step) {
@@ -58,7 +58,8 @@ TEST_CASE("away from a terminal progress is a line every ten seconds, the first 
   CHECK_THAT(out.written(), !Contains("\x1b") && !Contains("\r"));
 }
 
-TEST_CASE("on a terminal progress is one bar, redrawn at most ten times a second, with messages above it") {
+TEST_CASE("on a terminal progress is one bar, redrawn at most ten times a second, with messages above it",
+          "[progress]") {
   Recorded out;
   Progress progress(1000, 0, out.options(true));
   for (int step = 1; step <= 500; ++step) {
@@ -76,7 +77,7 @@ TEST_CASE("on a terminal progress is one bar, redrawn at most ten times a second
   CHECK(out.written().back() == '\n');
 }
 
-TEST_CASE("time spent on something else does not count, and resumed steps neither") {
+TEST_CASE("time spent on something else does not count, and resumed steps neither", "[progress]") {
   Recorded out;
   Progress progress(100, 50, out.options(false));
   out.now += 1;
@@ -88,7 +89,7 @@ TEST_CASE("time spent on something else does not count, and resumed steps neithe
   CHECK_THAT(out.written(), Contains("step 52/100  loss 1.0000  10.0 images/s  ETA 0:48"));
 }
 
-TEST_CASE("work without a loss and of other units says so") {
+TEST_CASE("work without a loss and of other units says so", "[progress]") {
   Recorded out;
   ProgressOptions options = out.options(false);
   options.unit = "image";
@@ -98,7 +99,7 @@ TEST_CASE("work without a loss and of other units says so") {
   CHECK(out.written() == "image 1/70  1.0 images/s  ETA 1:09\n");
 }
 
-TEST_CASE("fault: a closed output ends a run as an interruption", "[fault]") {
+TEST_CASE("fault: a closed output ends a run as an interruption", "[progress][fault]") {
   FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full != nullptr);
   Progress progress(10, 0, {.out = full, .terminal = false, .seconds = {}});

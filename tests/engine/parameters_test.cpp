@@ -7,7 +7,7 @@
 
 using namespace fovea;
 
-TEST_CASE("parameters that a step does not use get a gradient of zero", "[module]") {
+TEST_CASE("parameters that a step does not use get a gradient of zero", "[parameters]") {
   Context context;
   ParameterStore store;
   Parameter& used = store.add("used", {2}, ParameterRole::Bias, true, Initialiser::constant(1));
@@ -22,7 +22,8 @@ TEST_CASE("parameters that a step does not use get a gradient of zero", "[module
   CHECK(unused.gradient.to_host<float>() == std::vector<float>{0, 0, 0});
 }
 
-TEST_CASE("determinism: initial values follow from seed and name, with the spread of their initialiser", "[module]") {
+TEST_CASE("determinism: initial values follow from seed and name, with the spread of their initialiser",
+          "[parameters]") {
   const auto values = [](uint64_t seed, bool other_first) {
     Context context;
     ParameterStore store;

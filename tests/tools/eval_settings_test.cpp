@@ -48,7 +48,7 @@ double expected_mean(const test::Scene& scene, const EvalSettings& settings, boo
 
 }  // namespace
 
-TEST_CASE("without words the settings are COCO's, and a range gives numpy's thresholds") {
+TEST_CASE("without words the settings are COCO's, and a range gives numpy's thresholds", "[eval]") {
   const EvalSettings coco = parse_settings({}, {}, {});
   CHECK(coco.ious == std::vector<double>{0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95});
   CHECK(parse_settings({"0.5:0.95:0.05"}, {}, {}).ious == coco.ious);
@@ -56,7 +56,7 @@ TEST_CASE("without words the settings are COCO's, and a range gives numpy's thre
                                                 "AR100", "ARsmall", "ARmedium", "ARlarge"});
 }
 
-TEST_CASE("IoUs, limits and areas are taken as given, sorted, each once") {
+TEST_CASE("IoUs, limits and areas are taken as given, sorted, each once", "[eval]") {
   const EvalSettings settings = parse_settings({"0.75", "0.3", "0.75"}, {50, 5, 5}, {"tiny=0:400", "rest=400:1e10"});
   CHECK(settings.ious == std::vector<double>{0.3, 0.75});
   CHECK(settings.limits == std::vector<int>{5, 50});
@@ -64,7 +64,7 @@ TEST_CASE("IoUs, limits and areas are taken as given, sorted, each once") {
         std::vector<std::string>{"AP", "AP75", "APtiny", "APrest", "AR5", "AR50", "ARtiny", "ARrest"});
 }
 
-TEST_CASE("fault: settings that make no sense are refused with the word", "[fault]") {
+TEST_CASE("fault: settings that make no sense are refused with the word", "[eval][fault]") {
   CHECK_THAT(refusal({"0,5"}, {}, {}), Contains("--ious: '0,5'"));
   CHECK_THAT(refusal({"0.5:0.4:0.1"}, {}, {}), Contains("first:last:step"));
   CHECK_THAT(refusal({"0.5:0.9:0"}, {}, {}), Contains("first:last:step"));
@@ -77,7 +77,7 @@ TEST_CASE("fault: settings that make no sense are refused with the word", "[faul
     CHECK_THAT(refusal({}, {}, {area}), Contains(std::string("--areas: '") + area + "'"));
 }
 
-TEST_CASE("metrics of other settings agree with their definition") {
+TEST_CASE("metrics of other settings agree with their definition", "[eval]") {
   const int seed = GENERATE(range(20, 26));
   CAPTURE(seed);
   const test::Scene scene = test::random_scene(seed);
@@ -94,7 +94,7 @@ TEST_CASE("metrics of other settings agree with their definition") {
   }
 }
 
-TEST_CASE("the JSON says what was asked for, and metrics that were not asked for are not in it") {
+TEST_CASE("the JSON says what was asked for, and metrics that were not asked for are not in it", "[eval]") {
   const test::Scene scene = test::random_scene(1);
   const EvalSettings settings = parse_settings({"0.6"}, {7}, {"tiny=0:400"});
   const std::string json = metrics_json(coco_metrics(scene.categories, scene.truth, scene.found, settings));
