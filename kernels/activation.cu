@@ -3,9 +3,9 @@
 #include "kernels/activation.h"
 
 #include "kernels/column_reduce.h"
+#include "kernels/error.h"
 #include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
-#include "kernels/reduce.h"
 
 namespace fovea::kernels {
 namespace {

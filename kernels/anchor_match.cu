@@ -11,6 +11,7 @@
 #include <bit>
 
 #include "kernels/box_overlap.h"
+#include "kernels/error.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/launch.h"
 #include "kernels/launch/math.h"

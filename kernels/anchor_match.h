@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "kernels/device/queue.h"
-#include "kernels/level_view.h"
+#include "kernels/level_view.h"  // IWYU pragma: export
 
 namespace fovea::kernels {
 

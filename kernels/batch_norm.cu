@@ -9,6 +9,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/column_reduce.h"
+#include "kernels/error.h"
 #include "kernels/norm_terms.h"
 
 namespace fovea::kernels {

@@ -1,6 +1,7 @@
 // Box regression losses over the positives of all levels; the formulas, with their sources, are in box_loss_terms.h.
 #include "kernels/box_loss.h"
 
+#include "kernels/error.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/bits.h"
 #include "kernels/launch/launch.h"

@@ -5,7 +5,7 @@
 
 #include "kernels/box_loss_terms.h"
 #include "kernels/device/queue.h"
-#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/bfloat16.h"  // IWYU pragma: export
 #include "kernels/level_view.h"
 
 namespace fovea::kernels {

@@ -1,6 +1,5 @@
 // The first two steps of detection (kernels/nms.cu): from logits to the best candidates of each level.
 #pragma once
-#include "kernels/launch/launch.h"
 #include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 #include "kernels/level_view.h"

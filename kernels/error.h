@@ -1,5 +1,6 @@
 // The one exception type. Its kind is the process's exit code; its text says what, where, and what to do.
 #pragma once
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,17 +29,17 @@ class DeviceError : public Error {
 inline constexpr const char* kHowToNeedLess = ". Use a smaller train.batch or input size, or --precision bf16";
 
 // Not inlined: a call of require() is a comparison and a jump.
-[[noreturn, gnu::noinline]] inline void internal_error(const char* failure, const char* file, int line) {
-  std::string_view path = file;
+[[noreturn, gnu::noinline]] inline void internal_error(const char* failure, const std::source_location& place) {
+  std::string_view path = place.file_name();
   while (path.starts_with("../")) path.remove_prefix(3);  // seen from the build's folder
-  throw Error(ErrorKind::Runtime,
-              std::string("internal error: ") + failure + " (" + std::string(path) + ":" + std::to_string(line) + ")");
+  throw Error(ErrorKind::Runtime, std::string("internal error: ") + failure + " (" + std::string(path) + ":" +
+                                      std::to_string(place.line()) + ")");
 }
 
 // A promise of the program to itself: broken only by a bug in the program, never by bad input. `failure`: what is wrong
-// then. (std::source_location, which clang 14 has not with gcc's library, by its builtins.)
-inline void require(bool holds, const char* failure, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-  if (!holds) internal_error(failure, file, line);
+// then.
+inline void require(bool holds, const char* failure, std::source_location place = std::source_location::current()) {
+  if (!holds) internal_error(failure, place);
 }
 
 }  // namespace fovea

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "kernels/error.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/bits.h"
 #include "kernels/launch/launch.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "kernels/device/queue.h"
-#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/bfloat16.h"  // IWYU pragma: export
 #include "kernels/level_view.h"
 
 namespace fovea::kernels {

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "kernels/column_reduce.h"
+#include "kernels/error.h"
 #include "kernels/norm_terms.h"
 
 namespace fovea::kernels {

@@ -7,8 +7,9 @@
 
 #include <cmath>
 
+#include "kernels/error.h"
+#include "kernels/launch/bfloat16.h"
 #include "kernels/launch/launch.h"
-#include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {

@@ -15,6 +15,7 @@
 
 #include "kernels/candidates.h"
 #include "kernels/device/scratch.h"
+#include "kernels/error.h"
 #include "kernels/launch/launch.h"
 #include "kernels/launch/math.h"
 #include "kernels/suppress.h"

@@ -4,6 +4,7 @@
 // four windows a pixel. The backward pass gathers, so nothing is added atomically and every dx is written once.
 #include "kernels/pool.h"
 
+#include "kernels/error.h"
 #include "kernels/launch/launch.h"
 #include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"

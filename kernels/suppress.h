@@ -4,7 +4,6 @@
 #pragma once
 #include "kernels/box_overlap.h"
 #include "kernels/launch/atomic.h"
-#include "kernels/launch/launch.h"
 
 namespace fovea::kernels {
 

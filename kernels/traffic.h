@@ -8,10 +8,8 @@
 #include "kernels/batch_norm.h"
 #include "kernels/box_loss.h"
 #include "kernels/focal_loss.h"
-#include "kernels/group_norm.h"
 #include "kernels/image.h"
 #include "kernels/nms.h"
-#include "kernels/optimizer.h"
 #include "kernels/pool.h"
 #include "kernels/upsample.h"
 

@@ -1,6 +1,5 @@
 // Nearest-neighbour upsampling to any size, added to the lateral connection (FPN, Lin et al. 2017, figure 3).
 #pragma once
-#include <cstdint>
 
 #include "kernels/device/queue.h"
 

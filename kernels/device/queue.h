@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/error.h"
 
 namespace fovea {
 

@@ -16,7 +16,6 @@
 //                              all threads of a warp take part; warp_size() is 1 for SerialBlock
 //   Reductions and scans are collective: every thread of the block calls them.
 #pragma once
-#include <cstdint>
 #include <cstring>
 
 #include "kernels/launch/function.h"

@@ -17,7 +17,7 @@
 // lists the pair in kernels/launch/cpu_kernel.h.
 #pragma once
 #include "kernels/launch/launch_cpu.h"
-#include "kernels/launch/math.h"
+#include "kernels/launch/math.h"  // IWYU pragma: export
 
 #if defined(__CUDACC__)
 #include "kernels/device/cuda_check.h"

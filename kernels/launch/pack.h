@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/bfloat16.h"  // IWYU pragma: export
 #include "kernels/launch/function.h"
 
 namespace fovea {
