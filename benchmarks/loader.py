@@ -68,7 +68,7 @@ def main():
             take(row, "fovea", bench.fovea(what, settings))
             for decoder in ("pil", "io"):
                 take(row, f"torchvision {decoder}", bench.peer(transforms, decoder))
-    print("| work | who | images/s | CPU ms an image |\n|---|---|---|---|")
+    print("| work | who | images/s | CPU ms per image |\n|---|---|---|---|")
     for row, all_of_row in results.items():
         for who, values in all_of_row.items():
             rate, cpu = (statistics.median(values[key]) for key in ("images_per_second", "cpu_ms"))

@@ -1,5 +1,6 @@
 #include "engine/context.h"
 
+#include "kernels/advice.h"
 #include "kernels/device/cuda_device.h"
 
 namespace fovea {
@@ -15,8 +16,8 @@ DType resolve(DeviceKind device, Precision precision) {
   if (precision != Precision::BF16) return DType::F32;
   if (device == DeviceKind::Cuda && !fast)
     throw Error(ErrorKind::Usage, "bf16 needs a GPU of compute capability 8.0 or newer, this one has " +
-                                      std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
-                                      ": use --precision fp32");
+                                      std::to_string(capability / 10) + "." + std::to_string(capability % 10) + "; " +
+                                      advise(advice::kUseFp32));
   return DType::BF16;
 }
 

@@ -26,7 +26,7 @@ T* data_or_null(const Tensor& x) {
 kernels::ConvShape conv_shape(const Tensor& x, const ConvArgs& args) {
   const Shape& w = args.weight.shape();
   require(x.shape().rank() == 4 && x.channels() == w[3] * args.groups,
-          "the input has other channels than the convolution takes");
+          "the input's channels differ from the convolution's");
   return {.batch = x.batch(),
           .in_h = x.height(),
           .in_w = x.width(),

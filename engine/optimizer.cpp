@@ -105,7 +105,7 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
                            .scale = scalar<float>(grad_scale_),
                            .skip = scalar<int32_t>(skip_),
                            .non_finite = scalar<int32_t>(non_finite_)};
-  require(losses.size() <= std::size(guard.losses), "more than two losses to look at");
+  require(losses.size() <= std::size(guard.losses), "more than two losses to check");
   std::transform(losses.begin(), losses.end(), guard.losses, [](const Tensor& loss) { return loss.data<float>(); });
   kernels::guard_step(queue, guard);
   const kernels::OptimizerStep step{.n = n,

@@ -90,7 +90,7 @@ std::pair<int64_t, int64_t> ParameterStore::trained_range(const std::string& pre
     if (!p.trainable || !p.name.starts_with(prefix)) continue;
     const int64_t offset = offset_of(p);
     if (begin == end) begin = end = offset;
-    require(offset == end, "the parameters of a part of the network are not neighbours");
+    require(offset == end, "the parameters of a part of the network are not contiguous");
     end = offset + padded(p.shape.count());
   }
   return {begin, end};

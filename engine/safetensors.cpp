@@ -39,7 +39,7 @@ size_t bytes_of(const std::string& dtype) {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorKind::Data,
-              fmt::format("{}: not a usable safetensors file: {}", printable(path.native()), printable(why)));
+              fmt::format("{}: not a valid safetensors file: {}", printable(path.native()), printable(why)));
 }
 
 struct Mapping {
@@ -57,7 +57,7 @@ Mapping map_file(const std::filesystem::path& path) {
   const auto bytes = static_cast<size_t>(status.st_size);
   if (!regular || bytes < 10) {
     close(file);
-    refuse(path, regular ? fmt::format("{} bytes are too few", bytes) : "not a regular file");
+    refuse(path, regular ? fmt::format("{} bytes are too few for a header", bytes) : "it is not a regular file");
   }
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
@@ -95,7 +95,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   mapping_ = mapping.data;
   uint64_t length;
   std::memcpy(&length, mapping_.get(), 8);
-  if (length > kMaxHeader) refuse(path, fmt::format("the header claims {} bytes, the limit is {}", length, kMaxHeader));
+  if (length > kMaxHeader)
+    refuse(path, fmt::format("the header claims {} bytes, more than the limit of {}", length, kMaxHeader));
   if (length < 2 || length > mapping.bytes - 8)
     refuse(path,
            fmt::format("the header of {} bytes does not fit into the file of {}; truncated?", length, mapping.bytes));
@@ -145,7 +146,7 @@ void SafetensorsFile::parse_header(std::string_view header, std::span<const std:
       refuse(path_, fmt::format("tensor '{}' lies outside the file (bytes {} to {} of {}); truncated?", name, begin,
                                 end, payload.size()));
     if (end - begin != bytes)
-      refuse(path_, fmt::format("tensor '{}' takes {} bytes, its shape needs {}", name, end - begin, bytes));
+      refuse(path_, fmt::format("tensor '{}' has {} bytes, its shape needs {}", name, end - begin, bytes));
     tensor.data = payload.subspan(begin, bytes);
     ranges.emplace_back(begin, end);
     if (!tensors_.emplace(name, std::move(tensor)).second) refuse(path_, fmt::format("tensor '{}' occurs twice", name));
@@ -154,10 +155,11 @@ void SafetensorsFile::parse_header(std::string_view header, std::span<const std:
   uint64_t reached = 0;
   for (const auto& [begin, end] : ranges) {
     if (begin != reached)
-      refuse(path_, fmt::format("tensors overlap or leave a hole at byte {}", std::min(begin, reached)));
+      refuse(path_, fmt::format("tensors overlap or leave a gap at byte {}", std::min(begin, reached)));
     reached = end;
   }
-  if (reached != payload.size()) refuse(path_, fmt::format("{} bytes after the last tensor", payload.size() - reached));
+  if (reached != payload.size())
+    refuse(path_, fmt::format("{} bytes follow the last tensor", payload.size() - reached));
 }
 
 void SafetensorsFile::verify_checksums() const {

@@ -55,7 +55,7 @@ Tensor Tensor::view(Shape shape, int64_t first_element) const {
 Tensor Tensor::reinterpreted(Shape shape, DType dtype, size_t first_byte) const {
   const size_t size = static_cast<size_t>(shape.count()) * size_of(dtype);
   require(first_byte <= bytes() && size <= bytes() - first_byte, "a view reaches beyond its tensor");
-  require(first_byte % size_of(dtype) == 0, "a view does not begin at a multiple of its elements' size");
+  require(first_byte % size_of(dtype) == 0, "a view is not aligned to its element size");
   Tensor tensor;
   auto* begin = static_cast<std::byte*>(raw()) + first_byte;
   tensor.impl_ = std::make_shared<Impl>(Impl{impl_->storage, begin, std::move(shape), dtype});

@@ -51,7 +51,7 @@ class Tensor {
   // Throws when T is not the tensor's element type.
   template <class T>
   T* data() const {
-    require(dtype() == dtype_of<T>(), "tensor accessed with another element type than its own");
+    require(dtype() == dtype_of<T>(), "tensor accessed with the wrong element type");
     return static_cast<T*>(impl_->data);
   }
 

@@ -263,8 +263,8 @@ template <class T>
 void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args, const RankSums& ranks) {
   if (args.rows < 2)
     throw Error(ErrorKind::Data,
-                "batch norm in training: " + std::to_string(args.rows) +
-                    " value(s) a channel, expected at least 2; use a larger batch or image, or a frozen norm");
+                "batch norm in training has " + std::to_string(args.rows) +
+                    " value(s) per channel and needs at least 2: use a larger batch or image, or frozen batch norm");
   queue.with_workspace(reduce_over_ranks_bytes(args.rows, args.channels), [=, &queue](void* workspace) {
     reduce_over_ranks<T>(queue, "batch_norm_statistics", ranks, args.rows, args.channels,
                          Moments<T>{args.x, args.channels}, FinishNothing{},

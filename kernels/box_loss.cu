@@ -90,7 +90,7 @@ size_t box_loss_workspace(const BoxLossArgs<T>& args) {
 template <class T>
 void box_loss(Queue& queue, const BoxLossArgs<T>& args) {
   require(args.deltas.columns == 4 && args.gradient.pixel_stride == args.deltas.pixel_stride,
-          "deltas have other than 4 columns, or their gradient is laid out otherwise");
+          "deltas do not have 4 columns, or their gradient has another layout");
   const int bias_columns = args.bias_gradient != nullptr ? args.deltas.row_columns() : 0;
   const int64_t chunks = chunks_of(args);
   float *losses = static_cast<float*>(args.workspace), *bias = losses + chunks;

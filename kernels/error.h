@@ -25,9 +25,6 @@ class DeviceError : public Error {
   using Error::Error;
 };
 
-// The end of every message about memory that has run out.
-inline constexpr const char* kHowToNeedLess = ". Use a smaller train.batch or input size, or --precision bf16";
-
 // Not inlined: a call of require() is a comparison and a jump.
 [[noreturn, gnu::noinline]] inline void internal_error(const char* failure, const std::source_location& place) {
   std::string_view path = place.file_name();

@@ -384,7 +384,7 @@ size_t focal_loss_workspace(const FocalLossArgs<T>& args) {
 
 template <class T>
 void focal_loss(Queue& queue, const FocalLossArgs<T>& args) {
-  require(args.gradient.pixel_stride == args.logits.pixel_stride, "the gradient is not laid out as the logits are");
+  require(args.gradient.pixel_stride == args.logits.pixel_stride, "the gradient's layout differs from the logits'");
   require(args.gamma >= 0.f, "the focal loss needs gamma >= 0");
   if (args.gamma == 2.f) return run<Gamma::Two>(queue, args);
   if (args.gamma == 0.f) return run<Gamma::Zero>(queue, args);

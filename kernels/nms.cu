@@ -191,7 +191,7 @@ size_t detect_workspace(const DetectArgs<T>& args) {
 template <class T>
 void detect(Queue& queue, const DetectArgs<T>& args) {
   if (args.logits.images == 0) return;
-  require(args.candidates_per_level > 0 && args.detections_per_image > 0, "detection is asked to keep no box");
+  require(args.candidates_per_level > 0 && args.detections_per_image > 0, "detection must keep at least one box");
   require(int64_t{args.logits.anchors()} * args.logits.columns < int64_t{1} << 31, "an image has 2^31 logits or more");
   const DetectBuffers<T> b(args, args.workspace);
   const int64_t images = args.logits.images;

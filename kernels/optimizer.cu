@@ -235,7 +235,7 @@ void over_segments(Queue& queue, const char* name, const OptimizerStep& step, co
 }  // namespace
 
 void sgd_step(Queue& queue, const OptimizerStep& step, float* momentum_buffer, float momentum, bool nesterov) {
-  require(momentum == 0 || momentum_buffer != nullptr, "SGD with momentum has no buffer for it");
+  require(momentum == 0 || momentum_buffer != nullptr, "SGD with momentum has no momentum buffer");
   if (momentum == 0)
     over_segments(queue, "sgd_step", step, Sgd<false>{step.params, step.grads, nullptr, 0, false},
                   all_aligned(16, step.params, step.grads));

@@ -139,7 +139,7 @@ void backward(Queue& queue, const PoolShape& shape, const uint8_t* argmax, const
 }
 
 void check(const PoolShape& shape) {
-  require(shape.kernel == 2 || shape.kernel == 3, "max pooling needs a kernel of 2 or 3");
+  require(shape.kernel == 2 || shape.kernel == 3, "max pooling needs a kernel size of 2 or 3");
 }
 
 }  // namespace

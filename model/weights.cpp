@@ -76,8 +76,7 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
       continue;
     }
     if (mode == LoadMode::Exact) {
-      const std::string found =
-          there ? fmt::format("has the shape {}", Shape(file.at(name).shape).text()) : "is missing";
+      const std::string found = there ? fmt::format("has shape {}", Shape(file.at(name).shape).text()) : "is missing";
       throw Error(ErrorKind::Data,
                   fmt::format("{}: tensor '{}' {}, the model needs {}", printable(file.path().native()), p.name, found,
                               Shape(torchvision_shape(p)).text()));

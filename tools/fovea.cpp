@@ -24,7 +24,7 @@ void open_standard_streams() {
 void flush_output() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
     throw fovea::Error(fovea::ErrorKind::Runtime,
-                       fmt::format("standard output cannot be written: {}", std::strerror(errno)));
+                       fmt::format("cannot write to standard output: {}", std::strerror(errno)));
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ def speed(data):
                           f"{part['peak_tensor_bytes'] / 2**20:.0f}",
                           f"{part['candidates_per_image']:.0f}" if "candidates_per_image" in part else "",
                           f"not to be published: {found['unpublished']}" if "unpublished" in found else ""))
-    return rows(("batch", "work", "images/s", "ms a batch", "peak tensors MiB", "candidates an image", ""), lines)
+    return rows(("batch", "work", "images/s", "ms per batch", "peak tensors MiB", "candidates per image", ""), lines)
 
 
 def layers(data):
@@ -61,7 +61,7 @@ def layers(data):
     table = rows(("work, batch 32", "layer", "call", "ms", "share", "at least on an H200", "predicted for it"), lines)
     for work in ("detection", "training"):
         if work in simulated:
-            table += ["", f"Predicted for {simulated['gpu']}: {work} {1e3 * simulated[work]['seconds']:.2f} ms a batch of "
+            table += ["", f"Predicted for {simulated['gpu']}: {work} {1e3 * simulated[work]['seconds']:.2f} ms per batch of "
                       f"{simulated['batch']}, {simulated['batch'] / simulated[work]['seconds']:.0f} images/s"]
     return table
 
@@ -87,7 +87,7 @@ def others(data):
         lines.append(("the demo's training", f"{trained['steps']} steps, {trained['seconds']:.0f} s, AP {trained['AP']:.3f}, "
                       f"AP50 {trained['AP50']:.3f}"))
     for name, figure in result(data, "loader").items():
-        lines.append((f"loader: {name}", f"{max(figure['images_per_second']):.0f} images/s, {min(figure['cpu_ms']):.2f} CPU ms an image"))
+        lines.append((f"loader: {name}", f"{max(figure['images_per_second']):.0f} images/s, {min(figure['cpu_ms']):.2f} CPU ms per image"))
     evaluation = result(data, "evaluation")
     for name in ("fovea", "pycocotools"):
         if name in evaluation:

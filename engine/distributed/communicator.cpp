@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/distributed/watch.h"
+#include "kernels/advice.h"
 
 namespace fovea {
 
@@ -219,8 +220,9 @@ std::string Communicator::abort(ErrorKind kind, const std::string& why) noexcept
 #if !defined(FOVEA_HAS_NCCL)
 std::unique_ptr<DeviceCollectives> connect_nccl(Communicator&, Transport&) {
   throw Error(ErrorKind::Runtime,
-              "this build has no NCCL, which several GPUs need: configure with -DFOVEA_CUDA=ON where nccl.h is, or "
-              "use --device cpu");
+              fmt::format("this build has no NCCL, which several GPUs need: configure with -DFOVEA_CUDA=ON where "
+                          "nccl.h is installed, or {}",
+                          advise(advice::kUseCpu)));
 }
 #endif
 

@@ -42,8 +42,8 @@ Launch by_torchrun() {
   if (launch.kind == Launch::Kind::Alone) return launch;
   const auto address = variable("MASTER_ADDR");
   if (!address || !variable("MASTER_PORT"))
-    throw Error(ErrorKind::Usage, fmt::format("WORLD_SIZE={} asks for several ranks: set MASTER_ADDR and MASTER_PORT, "
-                                              "where rank 0 listens",
+    throw Error(ErrorKind::Usage, fmt::format("WORLD_SIZE={} asks for several ranks: set MASTER_ADDR and MASTER_PORT "
+                                              "to the address of rank 0",
                                               launch.start.size));
   launch.start.address = *address;
   // torchrun's agent listens at MASTER_PORT itself; it says so.
@@ -68,7 +68,7 @@ Launch by_slurm() {
   if (!nodes) nodes = variable("SLURM_JOB_NODELIST");
   if (!nodes && !variable("MASTER_ADDR"))
     throw Error(ErrorKind::Usage,
-                "SLURM_NTASKS asks for several ranks, but there is no SLURM_JOB_NODELIST: set MASTER_ADDR");
+                "SLURM_NTASKS asks for several ranks, but SLURM_JOB_NODELIST is not set: set MASTER_ADDR");
   launch.start.address = variable("MASTER_ADDR").value_or(nodes ? first_node(*nodes) : "");
   launch.start.port = variable("MASTER_PORT")    ? number("MASTER_PORT", 1, 65535)
                       : variable("SLURM_JOB_ID") ? 20000 + number("SLURM_JOB_ID", 0, INT32_MAX) % 20000

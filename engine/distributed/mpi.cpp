@@ -92,11 +92,13 @@ std::unique_ptr<Transport> connect_mpi(int size, double timeout) {
   MPI_Comm_size(MPI_COMM_WORLD, &found);
   auto transport = std::make_unique<MpiTransport>(rank, found, timeout);
   if (found != size)
-    throw Error(ErrorKind::Usage,
-                fmt::format("the launcher speaks of {} ranks, MPI of {}: is it the launcher of another MPI than Fovea "
-                            "was built with?",
-                            size, found));
-  if (given < MPI_THREAD_FUNNELED) throw Error(ErrorKind::Runtime, "this MPI does not work in programs with threads");
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("the launcher reports {} ranks but MPI reports {}: use the launcher of the MPI that Fovea was "
+                    "built with",
+                    size, found));
+  if (given < MPI_THREAD_FUNNELED)
+    throw Error(ErrorKind::Runtime, "this MPI does not support multithreaded programs: use one that does");
   return transport;
 }
 

@@ -119,7 +119,7 @@ class TcpTransport : public Transport {
       if (poll(&connection, 1, 0) == 1) dead.push_back(static_cast<int>(r));
     }
     if (dead.empty()) return "";
-    return fmt::format("{} {} ended (killed, or the connection broke)", name_ranks(dead),
+    return fmt::format("{} {} ended (killed, or the connection was lost)", name_ranks(dead),
                        dead.size() == 1 ? "has" : "have");
   }
 
@@ -155,7 +155,7 @@ class TcpTransport : public Transport {
   // One that is seen now may have ended because of another, which is then seen too.
   [[noreturn]] void fail_dead(size_t peer) const {
     const std::string all = dead_ranks();
-    fail(all.empty() ? fmt::format("the connection to rank {} broke", peer) : all);
+    fail(all.empty() ? fmt::format("the connection to rank {} was lost", peer) : all);
   }
 
   // False where the connection is gone.
@@ -200,14 +200,14 @@ class TcpTransport : public Transport {
 
   void check_header(size_t peer, const Header& header, Transfer& t) const {
     if (header.magic != kMagic || (header.kind != 0 && header.bytes > kLongestReason))
-      fail(fmt::format("rank {} sent what is no frame of ranks", peer));
+      fail(fmt::format("rank {} sent a malformed message", peer));
     if (header.kind != 0) {
       if (header.bytes == 0) throw Error(static_cast<ErrorKind>(header.kind), fmt::format("rank {} gave up", peer));
       t.reason.resize(header.bytes);
       t.in = std::as_writable_bytes(std::span(t.reason));
     } else if (header.bytes != t.in.size()) {
-      fail(fmt::format("rank {} sent {} bytes where {} were expected: the ranks have fallen out of step", peer,
-                       header.bytes, t.in.size()));
+      fail(fmt::format("rank {} sent {} bytes, expected {}: the ranks are out of sync", peer, header.bytes,
+                       t.in.size()));
     }
   }
 
@@ -236,7 +236,7 @@ void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector
       std::vector<int> absent;
       for (int r = 1; r < start.size; ++r)
         if (!peers[static_cast<size_t>(r)]) absent.push_back(r);
-      fail(fmt::format("{} did not come to {} port {} within {:g} s", name_ranks(absent), start.address, start.port,
+      fail(fmt::format("{} did not connect to {} port {} within {:g} s", name_ranks(absent), start.address, start.port,
                        deadline.seconds()));
     }
     Greeting greeting;
@@ -244,7 +244,7 @@ void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector
         greeting.magic != kMagic)
       continue;
     if (greeting.size != start.size || greeting.rank < 1 || greeting.rank >= start.size)
-      fail(fmt::format("a rank {} of {} came to rank 0 of {}: all must be started with the same number of ranks",
+      fail(fmt::format("rank {} of {} connected to rank 0 of {}: start all with the same number of ranks",
                        greeting.rank, greeting.size, start.size));
     const auto r = static_cast<size_t>(greeting.rank);
     if (peers[r]) fail(fmt::format("two processes were started as rank {}", greeting.rank));
@@ -263,7 +263,7 @@ std::vector<Socket> start_first(const TcpStart& start, const Deadline& deadline)
   const Header header{.bytes = table.size()};
   for (size_t r = 1; r < peers.size(); ++r)
     if (!send_all(peers[r], bytes_of(header)) || !send_all(peers[r], std::as_bytes(std::span(table))))
-      fail(fmt::format("rank {} has ended during the start", r));
+      fail(fmt::format("rank {} exited during startup", r));
   return peers;
 }
 
@@ -274,7 +274,7 @@ std::vector<Endpoint> receive_endpoints(const Socket& first, const TcpStart& sta
                      header.bytes < uint64_t{1} << 30;
   if (whole) table.resize(header.bytes);
   if (!whole || !receive_all(first, std::as_writable_bytes(std::span(table)), deadline))
-    fail(fmt::format("rank 0 at {} port {} gave no answer during the start", start.address, start.port));
+    fail(fmt::format("rank 0 at {} port {} did not answer during startup", start.address, start.port));
   std::vector<Endpoint> endpoints(1);
   for (size_t line = 0; line < table.size();) {
     const size_t space = table.find(' ', line), end = table.find('\n', line);
@@ -292,7 +292,7 @@ std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline)
                      deadline.seconds()));
   const Socket listener = listen_at(own_endpoint(peers[0]).host, 0, start.size);  // where rank 0 was reached from
   const Greeting own{.rank = start.rank, .size = start.size, .port = own_endpoint(listener).port};
-  if (!send_all(peers[0], bytes_of(own))) fail("rank 0 has ended during the start");
+  if (!send_all(peers[0], bytes_of(own))) fail("rank 0 exited during startup");
   const auto endpoints = receive_endpoints(peers[0], start, deadline);
   for (size_t r = 1; r < static_cast<size_t>(start.rank); ++r) {
     peers[r] = connect_to(endpoints[r].host, endpoints[r].port, deadline);
@@ -301,7 +301,7 @@ std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline)
   }
   for (int missing = start.size - 1 - start.rank; missing > 0;) {
     Socket connection = accept_from(listener, deadline);
-    if (!connection) fail(fmt::format("{} ranks did not come within {:g} s", missing, deadline.seconds()));
+    if (!connection) fail(fmt::format("{} ranks did not connect within {:g} s", missing, deadline.seconds()));
     Greeting greeting;
     if (!receive_all(connection, writable_bytes_of(greeting), Deadline(std::min(kLongestGreeting, deadline.left()))) ||
         greeting.magic != kMagic || greeting.rank <= start.rank || greeting.rank >= start.size)

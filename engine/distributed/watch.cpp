@@ -103,8 +103,8 @@ Trouble Watch::overdue() {
   if (under_way_.empty() || std::chrono::duration<double>(Clock::now() - moved_).count() < timeout_) return {};
   const Watched& oldest = under_way_.front();
   return {ErrorKind::Runtime,
-          fmt::format("{} has stood still on the GPU for {:g} s{}: it waits for a rank that does not take part in a "
-                      "sum over all (hung, or in another place); see what the others say",
+          fmt::format("{} has made no progress on the GPU for {:g} s{}: a rank does not take part in an all-reduce "
+                      "(it hangs, or is elsewhere in the program); see the messages of the other ranks",
                       oldest.what, timeout_, oldest.event != nullptr ? "" : " while it was being submitted")};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "kernels/advice.h"
 #include "kernels/device/host_memory.h"
 
 namespace fovea::kernels {
@@ -28,7 +29,8 @@ const void* PackedWeights::get(const ConvWeights& weights, int form, size_t byte
     entry.packed = {memory_.allocate(bytes), memory_.release};
     entry.bytes = bytes;
     if (entry.packed == nullptr)
-      throw Error(ErrorKind::OutOfMemory, "out of memory: packed weights of " + std::to_string(bytes) + " bytes");
+      throw Error(ErrorKind::OutOfMemory, "out of memory: " + std::to_string(bytes) + " bytes of packed weights; " +
+                                              advise(advice::kUseLessMemory));
     found = entries_.emplace(key, std::move(entry)).first;
     bytes_ += bytes;
   }

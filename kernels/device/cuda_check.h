@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "kernels/advice.h"
 #include "kernels/error.h"
 
 namespace fovea {
@@ -13,7 +14,7 @@ inline DeviceError cuda_error(cudaError_t status, const std::string& what) {
   cudaGetLastError();
   const std::string text = what + " failed: " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
   if (status != cudaErrorMemoryAllocation) return {ErrorKind::Runtime, text};
-  return {ErrorKind::OutOfMemory, text + kHowToNeedLess};
+  return {ErrorKind::OutOfMemory, text + "; " + advise(advice::kUseLessMemory)};
 }
 
 // `call`: the function's name; `bytes`: how many it was about, where it was.

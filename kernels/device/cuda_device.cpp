@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "kernels/advice.h"
 #include "kernels/device/cuda_check.h"
 #include "kernels/device/gpu.h"
 #include "kernels/launch/cpu_kernel.h"
@@ -46,7 +47,7 @@ bool has_kernels() {
 }
 
 std::string problem_of(const GpuStatus& status, cudaError_t counted) {
-  if (status.driver == 0) return "there is no NVIDIA driver on this machine (libcuda.so.1 is not found)";
+  if (status.driver == 0) return "this machine has no NVIDIA driver (libcuda.so.1 was not found)";
   if (status.driver / 1000 < status.runtime / 1000 || counted == cudaErrorInsufficientDriver)
     return "the NVIDIA driver is too old: it supports CUDA " + version(status.driver) + ", this build needs CUDA " +
            version(status.runtime) + "; update the driver";
@@ -57,11 +58,11 @@ std::string problem_of(const GpuStatus& status, cudaError_t counted) {
   const GpuDescription& gpu = status.devices.at(static_cast<size_t>(index));
   const std::string has =
       gpu.name + " has compute capability " + std::to_string(gpu.major) + "." + std::to_string(gpu.minor);
-  if (10 * gpu.major + gpu.minor < kOldest) return has + ", 7.5 or newer is needed; use --device cpu";
+  if (10 * gpu.major + gpu.minor < kOldest) return has + "; 7.5 or newer is needed; " + advise(advice::kUseCpu);
   if (has_kernels()) return "";
   return has + ", and this build has kernels for " + compiled_architectures() +
          " only: configure with -DCMAKE_CUDA_ARCHITECTURES=" + std::to_string(gpu.major) + std::to_string(gpu.minor) +
-         ", or use --device cpu";
+         ", or " + advise(advice::kUseCpu);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/advice.h"
 #include "kernels/device/gpu.h"
 #include "kernels/error.h"
 
@@ -13,7 +14,7 @@ PinnedMemory::PinnedMemory(DeviceKind device, size_t bytes) : device_(device), b
   data_ = device == DeviceKind::Cuda ? Gpu::instance().allocate_pinned(least) : kernels::allocate_host(least);
   if (data_ == nullptr)
     throw Error(ErrorKind::OutOfMemory,
-                "out of memory: " + std::to_string(bytes) + " bytes of host memory" + kHowToNeedLess);
+                "out of memory: " + std::to_string(bytes) + " bytes of host memory; " + advise(advice::kUseLessMemory));
 }
 
 PinnedMemory::~PinnedMemory() {

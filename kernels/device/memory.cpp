@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "kernels/advice.h"
 #include "kernels/device/device_memory.h"
 #include "kernels/device/recordings.h"
 #include "kernels/error.h"
@@ -69,8 +70,8 @@ Allocator::Used Allocator::place_for(size_t bytes, MemoryUse use) {
     if (block == pool.blocks.end()) block = new_segment(pool, bytes);
     if (block != pool.blocks.end()) return {&pool, block};
     if (next == kFail || queue_.recording())
-      throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more are needed{}. In use:\n{}",
-                                                      mib(bytes), kHowToNeedLess, breakdown()));
+      throw Error(ErrorKind::OutOfMemory, fmt::format("out of memory: {:.1f} MiB more needed; {}. In use:\n{}",
+                                                      mib(bytes), advise(advice::kUseLessMemory), breakdown()));
     reclaim(/*all=*/next == kGiveUp);
   }
 }
@@ -78,7 +79,7 @@ Allocator::Used Allocator::place_for(size_t bytes, MemoryUse use) {
 void Allocator::free(void* memory) {
   give_back_of_branches();
   const auto found = used_.find(memory);
-  require(found != used_.end(), "memory freed that this allocator did not give");
+  require(found != used_.end(), "freed memory that this allocator did not allocate");
   const Used used = found->second;
   used_.erase(found);
   if (!queue_.forked())
@@ -244,7 +245,7 @@ std::string Allocator::breakdown() const {
   text += fmt::format("  {:<16}{:>10.1f} MiB now {:>10.1f} MiB at the peak, {:.1f} MiB reserved\n", "total",
                       mib(statistics_.total), mib(statistics_.peak), mib(statistics_.reserved));
   if (queue_.workspace_bytes() > 0)
-    text += fmt::format("  {:<16}{:>10.1f} MiB besides\n", "workspaces", mib(queue_.workspace_bytes()));
+    text += fmt::format("  {:<16}{:>10.1f} MiB more\n", "workspaces", mib(queue_.workspace_bytes()));
   return text;
 }
 

@@ -1,4 +1,5 @@
 // What a build without CUDA says instead.
+#include "kernels/advice.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
@@ -6,32 +7,34 @@
 namespace fovea {
 
 namespace {
-constexpr const char* kNone =
-    "this build has no CUDA: configure with -DFOVEA_CUDA=ON where nvcc is, or use --device cpu";
+std::string no_cuda() {
+  return "this build has no CUDA: configure with -DFOVEA_CUDA=ON where nvcc is installed, or " +
+         advise(advice::kUseCpu);
 }
+}  // namespace
 
-Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, kNone); }
-void Gpu::describe() { throw Error(ErrorKind::Usage, kNone); }
+Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, no_cuda()); }
+void Gpu::describe() { throw Error(ErrorKind::Usage, no_cuda()); }
 bool Gpu::only_described() { return false; }
-Gpu::Described::Described() { throw Error(ErrorKind::Usage, kNone); }
+Gpu::Described::Described() { throw Error(ErrorKind::Usage, no_cuda()); }
 Gpu::Described::~Described() = default;
 size_t Gpu::Described::peak() const { return 0; }
 
-GpuStatus gpu_status() { return {.problem = kNone, .kind = ErrorKind::Usage}; }
+GpuStatus gpu_status() { return {.problem = no_cuda(), .kind = ErrorKind::Usage}; }
 
 std::vector<GpuLibrary> gpu_libraries() { return {}; }
 
-void use_gpu(int) { throw Error(ErrorKind::Usage, kNone); }
+void use_gpu(int) { throw Error(ErrorKind::Usage, no_cuda()); }
 
 std::string compiled_architectures() { return "none"; }
 
-int gpu_in_use() { throw Error(ErrorKind::Usage, kNone); }
+int gpu_in_use() { throw Error(ErrorKind::Usage, no_cuda()); }
 
-void leave_gpu() { throw Error(ErrorKind::Usage, kNone); }
+void leave_gpu() { throw Error(ErrorKind::Usage, no_cuda()); }
 
-int gpu_capability() { throw Error(ErrorKind::Usage, kNone); }
+int gpu_capability() { throw Error(ErrorKind::Usage, no_cuda()); }
 
-GpuMemory gpu_memory() { throw Error(ErrorKind::Usage, kNone); }
+GpuMemory gpu_memory() { throw Error(ErrorKind::Usage, no_cuda()); }
 
 std::string GpuStatus::text() const { return "no GPU is used: " + problem + "\n"; }
 

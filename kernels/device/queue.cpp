@@ -4,6 +4,7 @@
 #include <cstring>
 #include <exception>
 
+#include "kernels/advice.h"
 #include "kernels/device/gpu.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/queue_parts.h"
@@ -74,7 +75,7 @@ Queue::Layer::~Layer() {
 }
 
 Recording Queue::record(const std::function<void()>& body, const RecordOptions& options) {
-  require(!recording(), "a recording is already under way");
+  require(!recording(), "a recording is already in progress");
   require(!forked(), "a recording began inside fork()");
   if (on_cuda()) return record_graph(body, options);
   Recording recording;
@@ -180,7 +181,7 @@ void Queue::note_growth() {
   grown_ = true;
   if (strict_)
     throw Error(ErrorKind::Runtime,
-                "a recorded step must not allocate: it takes more memory each time that it is recorded");
+                "a recorded step must not allocate, but needs more memory each time it is recorded");
 }
 
 void Queue::fork(int branches, const std::function<void(int branch)>& body) {
@@ -237,8 +238,8 @@ void* Queue::workspace(size_t bytes) {
     grown = std::make_shared<Workspace>(device_, bytes);
   }
   if (grown->data == nullptr)
-    throw Error(ErrorKind::OutOfMemory, "out of memory: a workspace of " + std::to_string(bytes) + " bytes" +
-                                            kHowToNeedLess + ". In use:\n" + memory_->breakdown());
+    throw Error(ErrorKind::OutOfMemory, "out of memory: a workspace of " + std::to_string(bytes) + " bytes; " +
+                                            advise(advice::kUseLessMemory) + ". In use:\n" + memory_->breakdown());
   held = std::move(grown);
   return held->data;
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "kernels/advice.h"
 #include "kernels/device/environment.h"
 #include "kernels/error.h"
 
@@ -125,7 +126,7 @@ FoundLibrary find_library(const LibraryName& name, const Refusal& refusal) {
 LoadedLibrary load_library(const LibraryName& name, const Refusal& refusal) {
   const FoundLibrary found = find_library(name, refusal);
   if (found.problem.empty()) return found.loaded;
-  throw Error(ErrorKind::Runtime, found.problem + "; or use --device cpu");
+  throw Error(ErrorKind::Runtime, found.problem + "; or " + advise(advice::kUseCpu));
 }
 
 }  // namespace fovea

@@ -137,7 +137,7 @@ struct FiberScheduler::Impl {
     const bool complete =
         std::all_of(fibers.begin(), fibers.end(), [](const Fiber& f) { return f.state == State::AtBlockBarrier; });
     if (!complete && failure) return false;
-    if (!complete) throw Error(ErrorKind::Runtime, "a barrier was reached by some threads of the block only");
+    if (!complete) throw Error(ErrorKind::Runtime, "only some threads of the block reached a barrier");
     for (Fiber& f : fibers) f.state = State::Ready;
     return true;
   }

@@ -25,8 +25,7 @@ constexpr std::array<const char*, 4> kStageNames = {"backbone.body.layer1.", "ba
 const Depth& find_depth(int depth) {
   for (const Depth& known : kDepths)
     if (known.depth == depth) return known;
-  throw Error(ErrorKind::Usage,
-              fmt::format("model.backbone.depth = {}: there are ResNets of 18, 34, 50, 101 and 152 layers", depth));
+  throw Error(ErrorKind::Usage, fmt::format("model.backbone.depth = {}: must be 18, 34, 50, 101 or 152", depth));
 }
 
 ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& name, const std::string& norm_name,
@@ -79,7 +78,7 @@ ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
   const std::vector<int> layers =
       config.layers.empty() ? std::vector<int>(depth.layers.begin(), depth.layers.end()) : config.layers;
   if (layers.size() != 4)
-    throw Error(ErrorKind::Usage, "model.backbone.layers: four numbers are needed, the blocks of each stage");
+    throw Error(ErrorKind::Usage, "model.backbone.layers: must be four numbers, the blocks of each stage");
   const std::string body = names::kBackbone;
   stem_ = std::make_unique<ConvLayer>(
       store, conv_config(config, body + "conv1", body + "bn1", 3, config.stem_width, 7, 2, config.frozen_stages < 1));

@@ -68,9 +68,11 @@ TEST_CASE("standin: bench that cannot time a layer's plans says why in a line", 
     CHECK_THAT(result.err, Contains(why));
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
   };
-  refused("cuda", "head.nothing", ErrorKind::Usage, "--time-plans head.nothing: the network has no such layer");
-  refused("cpu", "head.nothing", ErrorKind::Usage, "--time-plans needs a GPU");
-  refused("cuda", "head.classification_head.conv.0.0", ErrorKind::Runtime, "plans are timed on a GPU");  // the stand-in
+  refused("cuda", "head.nothing", ErrorKind::Usage,
+          "the network has no layer 'head.nothing'; list its layers (fovea info --layers)");
+  refused("cpu", "head.nothing", ErrorKind::Usage,
+          "cuDNN's plans are timed on a GPU only; use the GPU (--device cuda)");
+  refused("cuda", "head.classification_head.conv.0.0", ErrorKind::Runtime, "timing plans needs a GPU");  // the stand-in
 }
 
 TEST_CASE("standin: what bench has measured stays where what follows fails", "[standin][fault]") {

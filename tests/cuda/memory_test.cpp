@@ -59,7 +59,7 @@ TEST_CASE("standin: where memory does not suffice for recordings a training goes
     CAPTURE(limit, eager, recorded, tight.err);
     CHECK(tight.exit_code == 0);
     CHECK(lines_with(tight.err, "\n") == 1);
-    CHECK_THAT(tight.err, Contains("does not suffice for recordings") && Contains("smaller batch"));
+    CHECK_THAT(tight.err, Contains("GPU memory is too small for recorded steps") && Contains("smaller batch"));
     CHECK((read_text(runs.path("tight") + "/last.safetensors") == expected));
     check_same_tensors(runs.path("eager") + "/last.safetensors", runs.path("tight") + "/last.safetensors");
     CHECK(reported(read_text(runs.path("tight.json")), "memory_at_exit") == 0);
@@ -170,7 +170,8 @@ TEST_CASE("standin: a GPU with too little memory for one image is said in one li
   CAPTURE(refused.err);
   CHECK(refused.exit_code == 5);
   CHECK(lines_with(refused.err, "\n") == 1);
-  CHECK_THAT(refused.err, Contains("not even one image does: use a smaller input.short_side, or --precision bf16"));
+  CHECK_THAT(refused.err,
+             Contains("not even one image fits: use a smaller input.short_side, or use bf16 (--precision bf16)"));
 }
 
 namespace {

@@ -207,7 +207,7 @@ TEST_CASE("standin: fault: watched work that a rank takes no part in ends by the
         while (!over) std::this_thread::sleep_for(std::chrono::milliseconds(10));
       },
       1);
-  CHECK_THAT(thrown[0], Contains("the second sum has stood still on the GPU for 1 s"));
+  CHECK_THAT(thrown[0], Contains("the second sum has made no progress on the GPU for 1 s"));
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(15));
 }
 

@@ -129,7 +129,7 @@ TEST_CASE("standin: where one rank's memory does not suffice for recordings all 
     for (const ProcessResult& result : results) {
       CAPTURE(limit, eager, recorded, result.err);
       REQUIRE(result.exit_code == 0);
-      CHECK_THAT(result.err, Contains("does not suffice for recordings"));
+      CHECK_THAT(result.err, Contains("GPU memory is too small for recorded steps"));
       CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
     }
     check_same_tensors(trainings.run("eager") / kLast, trainings.run(name) / kLast);
@@ -206,7 +206,7 @@ TEST_CASE("standin: fault: a sum over the ranks that stands still on a GPU is no
                                            on_rank_1("FOVEA_STANDIN_NCCL=stall:1000")))
                            .wait();
   CHECK(seconds_since(start) < 60);
-  check_ended(results, 1, "has stood still on the GPU for 6 s");
+  check_ended(results, 1, "has made no progress on the GPU for 6 s");
   for (const ProcessResult& result : results) CHECK_THAT(result.err, Contains(": step "));
   CHECK_NOTHROW(SafetensorsFile(trainings.run("run") / kLast));
 }
@@ -219,7 +219,7 @@ TEST_CASE("standin: fault: a GPU that hangs for good does not keep its rank's pr
   for (const ProcessResult& result : results) {
     CAPTURE(result.err);
     CHECK(result.exit_code == 1);
-    CHECK_THAT(result.err, Contains("has stood still on the GPU for 6 s") || Contains("ended"));
+    CHECK_THAT(result.err, Contains("has made no progress on the GPU for 6 s") || Contains("ended"));
   }
 }
 
@@ -245,7 +245,8 @@ TEST_CASE("standin: fault: a rank whose host stands still ends the others by the
   CAPTURE(results[0].err, results[1].err);
   CHECK(results[0].exit_code == 1);
   CHECK(results[1].exit_code == 1);
-  CHECK_THAT(results[0].err, Contains("rank 1 did not answer within 6 s") || Contains("has stood still on the GPU"));
+  CHECK_THAT(results[0].err,
+             Contains("rank 1 did not answer within 6 s") || Contains("has made no progress on the GPU"));
   CHECK_THAT(results[1].err, Contains("rank 0"));
 }
 
@@ -282,7 +283,7 @@ TEST_CASE("standin: fault: ranks on one GPU are refused, and a library that is n
       TcpRanks(2, on_gpus(trainings.arguments("a", {}, kCuda), [](int) { return "FOVEA_STANDIN_DEVICES=1"; })).wait();
   CHECK(shared[0].exit_code == 2);
   CHECK(shared[1].exit_code == 2);
-  CHECK_THAT(shared[0].err, Contains("ranks 0, 1 are on the same GPU"));
+  CHECK_THAT(shared[0].err, Contains("ranks 0, 1 use the same GPU"));
   CHECK(shared[1].err.empty());
   const auto missing =
       TcpRanks(2, on_gpus(trainings.arguments("b", {}, kCuda), [](int) { return "FOVEA_NCCL=/nowhere/libnccl.so.2"; }))

@@ -209,11 +209,11 @@ TEST_CASE("fault: ranks that ended are seen without an exchange, whatever they h
   in[0] = received;
   ranks[2].reset();
   CHECK_THROWS_WITH(ranks[1]->exchange(out, in), Contains("rank 2 has ended"));  // its part for rank 0 is on its way
-  CHECK(wait_for_trouble(*ranks[0]).text == "rank 2 has ended (killed, or the connection broke)");
+  CHECK(wait_for_trouble(*ranks[0]).text == "rank 2 has ended (killed, or the connection was lost)");
   ranks[1].reset();
   std::string both;
   for (int i = 0; i < 100 && !both.starts_with("ranks"); ++i) both = wait_for_trouble(*ranks[0]).text;
-  CHECK(both == "ranks 1, 2 have ended (killed, or the connection broke)");
+  CHECK(both == "ranks 1, 2 have ended (killed, or the connection was lost)");
 }
 
 TEST_CASE("fault: a rank that does not answer ends the others by the time-out", "[rank][fault]") {
@@ -238,7 +238,7 @@ TEST_CASE("fault: a rank that does not answer ends the others by the time-out", 
 TEST_CASE("fault: ranks that do not come to the start are named", "[rank][fault]") {
   const int port = free_port();
   CHECK_THROWS_WITH(connect_tcp({.rank = 0, .size = 3, .address = "127.0.0.1", .port = port, .timeout = 0.3}),
-                    Contains("ranks 1, 2 did not come to 127.0.0.1"));
+                    Contains("ranks 1, 2 did not connect to 127.0.0.1"));
   CHECK_THROWS_WITH(connect_tcp({.rank = 1, .size = 2, .address = "127.0.0.1", .port = port, .timeout = 0.3}),
                     Contains("rank 0 did not answer at 127.0.0.1"));
 }
@@ -252,7 +252,7 @@ TEST_CASE("fault: ranks started for another number of ranks, or twice, are refus
   };
   auto other = start(1, 3);
   CHECK_THROWS_WITH(connect_tcp({.rank = 0, .size = 2, .address = "127.0.0.1", .port = port, .timeout = 5}),
-                    Contains("rank 1 of 3 came to rank 0 of 2"));
+                    Contains("rank 1 of 3 connected to rank 0 of 2"));
   CHECK_THROWS_AS(other.get(), Error);
   auto one = start(1, 3), again = start(1, 3);
   CHECK_THROWS_WITH(connect_tcp({.rank = 0, .size = 3, .address = "127.0.0.1", .port = port, .timeout = 5}),

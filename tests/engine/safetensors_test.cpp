@@ -65,7 +65,7 @@ TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the ten
   refused(good.substr(0, good.size() / 2), "truncated");
   refused(good.substr(0, 5), "too few");
   refused("", "too few");
-  refused(good + "x", "after the last tensor");
+  refused(good + "x", "follow the last tensor");
   refused(std::string(8, '\xff') + "{}", "the header claims");
   refused(with_header("[1]", 0), "does not start with");
   refused(with_header("{\"a\":", 0), "not a JSON object");

@@ -80,7 +80,7 @@ TEST_CASE("a library is found in the Python that is first on PATH, though nothin
   CHECK_THROWS_WITH(load_library(kName), Contains("the thing (libnosuchthing.so.7) was not found") &&
                                              Contains("/usr/local/cuda/lib64") &&
                                              Contains((machine.folder.path() / "opt/python").string()) &&
-                                             Contains("name its file in FOVEA_NOSUCHTHING; or use --device cpu"));
+                                             Contains("name its file in FOVEA_NOSUCHTHING; or use the CPU"));
 }
 
 TEST_CASE("a library that may not be used is named with its file and the reason, and one behind it is taken",

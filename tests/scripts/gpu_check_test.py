@@ -152,7 +152,7 @@ class GpuCheck(unittest.TestCase):
         stubs.check("--part", "simulation")
         self.assertIn("| training | head.conv.0.weight | conv_forward | 12.000 | 75.0 % | 2.500 | 9.000 |", stubs.table())
         self.assertIn("| detection |  | copy\\|2 | 4.000 | 25.0 % |  | 2.000 |", stubs.table())
-        self.assertIn("Predicted for X: training 16.00 ms a batch of 32, 2000 images/s", stubs.table())
+        self.assertIn("Predicted for X: training 16.00 ms per batch of 32, 2000 images/s", stubs.table())
 
     def test_plans_of_the_tower_are_a_table_those_that_fail_too(self):
         plans = [{"pass": "weight gradient", "engine": "eng1", "kernels": "Hopper", "seconds": 1e-3, "tflop_per_second": 600, "failed": ""},

@@ -103,12 +103,12 @@ class GpuScripts(unittest.TestCase):
 
     def test_the_demo_says_what_a_GPU_fails_in_a_line_and_runs_on_the_CPU(self):
         _, err = self.demo(self.machine("gpu"), "cuda", "cpu", checked=True)
-        self.assertEqual(err, "fovea: the GPU failed: suppression; report: /cache/report.txt; the CPU does the demo\n")
+        self.assertEqual(err, "fovea: the GPU failed: suppression; report: /cache/report.txt; running the demo on the CPU\n")
 
     def test_the_demo_names_the_log_of_a_build_for_the_GPU_that_fails_and_runs_on_the_CPU(self):
         machine = self.machine("gpu", "passes", "no_cuda")
         _, err = self.demo(machine, "release", "cpu", checked=False)
-        self.assertEqual(err, "demo: the build for the GPU failed (build/demo_cuda.log says why); the CPU does the demo\n")
+        self.assertEqual(err, "demo: the build for the GPU failed (see build/demo_cuda.log); running the demo on the CPU\n")
         with open(os.path.join(machine.root, "build", "demo_cuda.log"), encoding="utf-8") as file:
             self.assertIn("it does not compile", file.read())
 

@@ -92,7 +92,7 @@ class LibrarySearch(unittest.TestCase):
         self.root.cudnn("/conda/lib", OLD_DOUBLE)
         code, text = self.root.info(CONDA_PREFIX="/conda", VIRTUAL_ENV="/venv")
         self.assertEqual(code, 0, text)
-        self.assertRegex(text, r"cuDNN: none: .*/conda/lib/libcudnn.so.9 is cuDNN 9.1.0, too old: needs 9.11.0 or a newer 9, to plan without a GPU")
+        self.assertRegex(text, r"cuDNN: none: .*/conda/lib/libcudnn.so.9 is cuDNN 9.1.0, which is too old: 9.11.0 or a newer 9 is needed to plan without a GPU")
         self.root.cudnn(f"/venv/{PACKAGES}/cudnn/lib")
         text = self.root.info(CONDA_PREFIX="/conda", VIRTUAL_ENV="/venv")[1]
         self.assertIn(f"cuDNN: 9.19.0, /venv/{PACKAGES}/cudnn/lib/libcudnn.so.9\n", text)

@@ -46,7 +46,7 @@ struct FaultySet : TrainingFolder {
     CHECK(checked.exit_code == 0);
     CHECK(trained.err.empty());
     for (const std::string& word : words) CHECK_THAT(trained.out, Catch::Contains(word));
-    CHECK_THAT(checked.out, Catch::Contains("training takes this dataset"));
+    CHECK_THAT(checked.out, Catch::Contains("training accepts this dataset"));
     CHECK(fs::exists(run("run") / "last.safetensors"));
     said = trained.out;
     check_unchanged();

@@ -69,7 +69,7 @@ std::vector<Case> unusable_files() {
       {"a corner in words",
        with(DatasetFormat::Voc, "Annotations/a.xml", voc_annotation("a.png", "", voc_object("cat", "1 2 x 4"))),
        "a.xml:7: xmax: expected a number, found \"x\""},
-      {"no XML", without(DatasetFormat::Voc, "Annotations/a.xml"), "train.txt:1: there is no annotation"},
+      {"no XML", without(DatasetFormat::Voc, "Annotations/a.xml"), "train.txt:1: the annotation "},
       {"no list of the split", without(DatasetFormat::Voc, "ImageSets/Main/train.txt"), "has no split 'train'"},
       {"a class twice in VOC's format", with(DatasetFormat::Voc, "classes.txt", "cat\ncat\n"),
        "classes.txt: the class 'cat' is listed twice"},
@@ -138,7 +138,8 @@ TEST_CASE("fault: odd ids of annotations and classes are renumbered or kept, and
         text.insert(at + std::string(key).size(), "-");
     negative[std::string("annotations/instances_") + split + ".json"] = text;
   }
-  FaultySet(negative).check_taken({"categories: 1 of the ids are 0 or negative; they are kept as they are"});
+  FaultySet(negative).check_taken(
+      {"categories: 1 of the ids are 0 or negative; they are kept, but some programs cannot handle them"});
   FaultySet(with(DatasetFormat::Csv, "classes.csv", "cat,-1\n"))
-      .check_taken({"categories: 1 of the ids are negative; they are kept as they are"});
+      .check_taken({"categories: 1 of the ids are negative; they are kept, but some programs cannot handle them"});
 }

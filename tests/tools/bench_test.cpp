@@ -49,5 +49,5 @@ TEST_CASE("bench: random weights give detection a thousand candidates an image, 
   const auto levels = list_after(json, "candidates_by_level");
   REQUIRE(levels.size() == 5);
   for (const double level : levels) CHECK(level > 0);
-  CHECK(result.out.find("candidates an image: ") != std::string::npos);
+  CHECK(result.out.find("candidates per image: ") != std::string::npos);
 }

@@ -76,11 +76,11 @@ TEST_CASE("fault: bad boxes are dropped and listed with their places, or an erro
   CAPTURE(name_of(format));
   FaultySet set(
       set_of(format, {{}, {{5, 5, 5, 9}}, {{9, 9, 2, 3}}, {{kNan, 2, 9, 9}}, {{70, 2, 80, 9}}, {{60, 40, 90, 90}}}));
-  set.check_taken({"4 bad boxes are left out; the first: ", "1 boxes reach beyond their image and are clipped"});
+  set.check_taken({"4 bad boxes are left out; the first: ", "1 boxes extend beyond their image and are clipped"});
   std::istringstream list(set.listed("bad_boxes.txt"));
   int box = 1;
   for (const char* why : {"has no positive width and height", "has no positive width and height",
-                          "holds something that is no finite number", "lies outside the image"}) {
+                          "has a value that is not a finite number", "lies outside the image"}) {
     std::string line;
     REQUIRE(std::getline(list, line));
     CHECK_THAT(line, Contains(fmt::format("annotation {} of image 1 (a.png, 64×48): the box [", box + 1)) &&
@@ -96,7 +96,7 @@ TEST_CASE("fault: a box under one pixel is counted, and is not a positive, in ev
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   FaultySet tiny(set_of(format, {{{20, 20, 20.2, 40}}}));
-  tiny.check_taken({"1 boxes are narrower or lower than one pixel"}, {"--set", "train.batch=1"});
+  tiny.check_taken({"1 boxes are less than one pixel wide or high"}, {"--set", "train.batch=1"});
   CHECK_THAT(tiny.log(), Contains("\"positives_per_image\":0.00"));
   FaultySet large(set_of(format, {{}}));
   large.check_taken({}, {"--set", "train.batch=1"});
@@ -113,7 +113,7 @@ TEST_CASE("fault: images without boxes train, batches of them too, a set of them
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 2);
   CHECK(count_of(some.log(), "\"loss\":") == 3);
   CHECK(count_of(some.log(), "null") == 0);
-  FaultySet(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"there is no box to learn from"});
+  FaultySet(made_files(format, {{"a.png", {}}, {"b.png", {}}}, kVal)).check_refused({"no usable box"});
 }
 
 TEST_CASE("fault: regions to ignore alone train in an image, and are refused as a set", "[boxes][fault]") {
@@ -125,7 +125,7 @@ TEST_CASE("fault: regions to ignore alone train in an image, and are refused as 
   some.check_taken({"2 images, 1 boxes and 2 regions to ignore, 1 classes"},
                    {"--set", "train.batch=1", "--set", "train.steps=2"});
   CHECK(count_of(some.log(), "\"positives_per_image\":0.00") == 1);
-  FaultySet(set_of(format, {crowd})).check_refused({"there is no box to learn from", "1 crowd regions"});
+  FaultySet(set_of(format, {crowd})).check_refused({"no usable box", "1 crowd regions"});
 }
 
 TEST_CASE("fault: ten thousand boxes in an image take no memory for each pair of a box and an anchor",

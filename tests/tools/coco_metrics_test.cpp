@@ -231,9 +231,9 @@ TEST_CASE("fault: results that make no sense are refused, naming the entry", "[c
   };
   CHECK(second(entry(image, category, box, "0.25")) == "no error");
   CHECK_THAT(second(entry("999", category, box, "0.5")),
-             Contains("results[1].image_id: 999 is no image of the ground truth"));
+             Contains("results[1].image_id: the ground truth has no image 999"));
   CHECK_THAT(second(entry(image, "999", box, "0.5")),
-             Contains("results[1].category_id: 999 is no category of the ground truth"));
+             Contains("results[1].category_id: the ground truth has no category 999"));
   CHECK_THAT(second(entry("\"a\"", category, box, "0.5")), Contains("results[1].image_id: expected an integer"));
   CHECK_THAT(second(entry(image, category, box, "NaN")), Contains("results[1].score: expected a finite number"));
   CHECK_THAT(second(entry(image, category, box, "null")), Contains("results[1].score: expected a finite number"));

@@ -95,7 +95,7 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   const Checked checked(data, out);
   CHECK(checked.exit_code == 3);
   CHECK_THAT(checked.err,
-             Contains("training would refuse this dataset") && Contains("5 of 11 images of train and val"));
+             Contains("training would reject this dataset") && Contains("5 of 11 images of train and val"));
   CHECK(checked.count(0, "images") == 10);
   CHECK(checked.count(0, "missing_images") == 1);
   CHECK(checked.count(0, "unreadable_images") == 3);
@@ -113,7 +113,7 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   CHECK_THAT(std::string(checked.json["same_content"].at(0)), Contains("4.png (train)") && Contains("copy.png (val)"));
   const std::string classes = simdjson::minify(checked.json["classes_that_differ"]);
   CHECK_THAT(classes, Contains("2 (dog) has boxes in train only") && Contains("3 (bird) has no boxes") &&
-                          Contains("2 is 'dog' in train, but 'wolf' in val"));
+                          Contains("2 is 'dog' in train but 'wolf' in val"));
   const std::string listed = read_text(out / "bad_images.txt");
   for (const char* name :
        {"absent.jpg\t", "zero_byte.jpg\t", "text_file.jpg\t", "truncated_60pct.jpg\t", "one_pixel.png\t"})
@@ -130,7 +130,7 @@ TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong
   const TemporaryFolder folder;
   const Checked cards(test_data("cards"), folder.path() / "cards");
   CHECK(cards.exit_code == 0);
-  CHECK_THAT(cards.out, Contains("training takes this dataset"));
+  CHECK_THAT(cards.out, Contains("training accepts this dataset"));
   CHECK(cards.count(0, "boxes") == 11);
   CHECK_FALSE(fs::exists(folder.path() / "cards/bad_images.txt"));
   const Checked cells(test_data("bccd_voc"), folder.path() / "cells");
@@ -264,7 +264,7 @@ TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes th
 
 TEST_CASE("fault: misspelt words of the commands about data are answered with the nearest one", "[data][fault]") {
   check_fails(2, {"data", "chekc", "x"},
-              "unknown command 'chekc'; did you mean 'check'? (there are check,convert,split,show,stats)");
+              "unknown command 'chekc'; did you mean 'check'? (commands: check,convert,split,show,stats)");
   check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");
   check_fails(2, {"anchors", "x", "--preest", "y"}, "anchors has no option --preest; did you mean --preset?");
   check_fails(2, {"data"}, "subcommand");

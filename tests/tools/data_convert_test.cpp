@@ -133,7 +133,7 @@ TEST_CASE("what a format cannot hold is said: crowds, areas of masks, names that
     CHECK((result.out.find("1 crowd or ignore regions are left out") == std::string::npos) == keeps_crowds);
     CHECK((result.out.find("1 objects lose the area") == std::string::npos) == (format == "coco"));
     CHECK((result.out.find("1 images were renamed") != std::string::npos) == by_stem);
-    CHECK_THAT(result.out, Contains("1 boxes reach beyond their image and are written as they are"));
+    CHECK_THAT(result.out, Contains("1 boxes extend beyond their image and are written unchanged"));
     CHECK(data.samples.size() == 2);
   }
   const fs::path clipped = folder.path() / "clipped";
@@ -152,11 +152,11 @@ TEST_CASE("a split test without labels is left out of conversions, and it is sai
                        {"images/test/c.png", "image 20x10"}});
   const auto result = run({"data", "convert", source.string(), "--to", "voc", out.string()});
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.out, Contains("the split test is left out") && Contains("there is no box to learn from"));
+  CHECK_THAT(result.out, Contains("skipping the split test: ") && Contains("no usable box"));
   CHECK(load_dataset(out, "val").samples.size() == 1);
   const auto checked = run({"data", "check", source.string()});
   CHECK(checked.exit_code == 0);
-  CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training takes this dataset"));
+  CHECK_THAT(checked.out, Contains("test: cannot be loaded") && Contains("training accepts this dataset"));
 }
 
 TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[data][fault]") {

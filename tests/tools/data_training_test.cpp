@@ -130,7 +130,7 @@ std::vector<Fault> faults() {
       {"id beyond 2^53", with({.categories = R"({"id": 9007199254740993, "name": "cat"})"}), "an integer below 2^53",
        ""},
       {"classes that differ", with({.categories = R"({"id": 1, "name": "dog"})"}),
-       "category 1 is 'dog' in train, but 'cat' in val", ""},
+       "category 1 is 'dog' in train but 'cat' in val", ""},
       {"box without width", with({.boxes = second_box("[1, 2, 0, 4]")}), "", "1 bad boxes are left out"},
       {"box without width, strict",
        with({.boxes = second_box("[1, 2, 0, 4]")}),
@@ -141,18 +141,19 @@ std::vector<Fault> faults() {
       {"three numbers", with({.boxes = second_box("[1, 2, 4]")}), "", "1 bad boxes are left out"},
       {"five numbers", with({.boxes = second_box("[1, 2, 4, 4, 4]")}), "", "1 bad boxes are left out"},
       {"box outside", with({.boxes = second_box("[64, 2, 4, 4]")}), "", "1 bad boxes are left out"},
-      {"box partly outside", with({.boxes = second_box("[60, 2, 40, 4]")}), "", "1 boxes reach beyond their image"},
+      {"box partly outside", with({.boxes = second_box("[60, 2, 40, 4]")}), "", "1 boxes extend beyond their image"},
       {"box under a pixel", with({.boxes = second_box("[6, 2, 0.1, 4]")}), "",
-       "1 boxes are narrower or lower than one pixel"},
-      {"a set without boxes", with({.boxes = ""}), "there is no box to learn from", ""},
-      {"a set of crowds only", with({.boxes = crowd}), "there is no box to learn from", ""},
+       "1 boxes are less than one pixel wide or high"},
+      {"a set without boxes", with({.boxes = ""}), "no usable box", ""},
+      {"a set of crowds only", with({.boxes = crowd}), "no usable box", ""},
       {"ten thousand boxes", with({.boxes = many}), "", "10000 boxes"},
       {"missing image", without(good_set(), "train/b.png"), "1 of 4 images", ""},
       {"empty image", add(good_set(), "train/b.png", ""), "1 of 4 images", ""},
       {"text for an image", add(good_set(), "train/b.png", "hello"), "1 of 4 images", ""},
       {"image of another size", add(good_set(), "train/b.png", "image 64x49"), "1 of 4 images", ""},
       {"a name that leaves the folder",
-       with({.images = R"({"id": 1, "file_name": "../../a.png", "width": 64, "height": 48})"}), "is refused", ""},
+       with({.images = R"({"id": 1, "file_name": "../../a.png", "width": 64, "height": 48})"}),
+       "is not a path inside the image folder", ""},
       {"a name with a line end",
        add(add(with({.images = R"({"id": 1, "file_name": "a\nb.png", "width": 64, "height": 48})"}), "train/a\nb.png",
                "image 64x48"),
@@ -165,8 +166,8 @@ std::vector<Fault> faults() {
       {"good CSV", csv_set("a.png,1,2,13,14,cat\n"), "", "2 boxes"},
       {"malformed YOLO line", yolo_set("0 0.5 0.5\n"), "a.txt:2: has 3 numbers", ""},
       {"good YOLO", yolo_set("0 0.5 0.5 0.3 0.3\n"), "", "2 boxes"},
-      {"nothing there", {{"readme.txt", "hello"}}, "no dataset was found", ""},
-      {"another format asked for", good_set(), "is no dataset in the format yolo", "", {"--format", "yolo"}},
+      {"nothing there", {{"readme.txt", "hello"}}, "no dataset found", ""},
+      {"another format asked for", good_set(), "is not a dataset in yolo format", "", {"--format", "yolo"}},
   };
 }
 
@@ -194,7 +195,7 @@ TEST_CASE("fault: training and check agree on every fault of a dataset: exit cod
       CHECK_THAT(checked.err, Contains(fault.words));
     } else {
       CHECK_THAT(trained.out, Contains(fault.says));
-      CHECK_THAT(checked.out, Contains("training takes this dataset"));
+      CHECK_THAT(checked.out, Contains("training accepts this dataset"));
       const bool bad_boxes = trained.out.find("bad boxes") != std::string::npos;
       CHECK(fs::exists(out / "bad_boxes.txt") == bad_boxes);
       CHECK(fs::exists(folder.path() / "lists/bad_boxes.txt") == bad_boxes);

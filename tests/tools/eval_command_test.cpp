@@ -100,10 +100,10 @@ TEST_CASE("eval says what it takes in the place of missing keys", "[eval]") {
       evals.eval(replaced(small_truth, ", \"area\": 2500", ""), small_results, {"--json", evals.path("out.json")});
   CHECK(area.exit_code == 0);
   CHECK_THAT(text_of(evals.path("out.json")), Contains(R"("APsmall": null, "APmedium": 0.99)"));  // 50 x 50 pixels
-  CHECK_THAT(area.err, Contains("gt.json: 1 annotations have no area: width x height is taken"));
+  CHECK_THAT(area.err, Contains("gt.json: 1 annotations have no area: width x height is used"));
   const auto crowd = evals.eval(replaced(small_truth, ", \"iscrowd\": 0", ""), small_results);
   CHECK(crowd.exit_code == 0);
-  CHECK_THAT(crowd.err, Contains("1 annotations do not say whether they are a crowd"));
+  CHECK_THAT(crowd.err, Contains("1 annotations have no iscrowd"));
 }
 
 TEST_CASE("fault: eval refuses a ground truth that makes no sense, naming the entry", "[eval][fault]") {
@@ -121,7 +121,7 @@ TEST_CASE("fault: eval refuses a ground truth that makes no sense, naming the en
   CHECK_THAT(refusal("\"area\": 2500", "\"area\": \"big\""), Contains("annotations[0].area"));
   CHECK_THAT(refusal("\"iscrowd\": 0", "\"iscrowd\": 7"), Contains("annotations[0].iscrowd"));
   CHECK_THAT(refusal("{\"id\": 7}", "{\"id\": 7}, {\"id\": 7}"),
-             Contains("images[1].id: 7 is the id of an earlier one"));
+             Contains("images[1].id: 7 is already the id of an earlier one"));
   CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 4"), Contains("annotation 1: unknown category 4"));
   CHECK_THAT(refusal("\"annotations\"", "\"annotation\""), Contains("has no \"annotations\""));
   CHECK_THAT(refusal("}]}", "}"), Contains("byte"));
@@ -136,7 +136,7 @@ TEST_CASE("fault: eval refuses results with unknown ids or scores that are no nu
     return result.err;
   };
   CHECK_THAT(refusal("\"image_id\": 7", "\"image_id\": 8"),
-             Contains("dt.json: results[0].image_id: 8 is no image of the ground truth"));
+             Contains("dt.json: results[0].image_id: the ground truth has no image 8"));
   CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 1"), Contains("results[0].category_id: 1 is no category"));
   CHECK_THAT(refusal("0.5", "NaN"), Contains("results[0].score: expected a finite number"));
   CHECK_THAT(refusal("}]", "}"), Contains("byte"));
@@ -167,7 +167,7 @@ TEST_CASE("fault: eval options that do not go together are refused", "[eval][fau
   CHECK_THAT(refusal({"eval", "--detections", "dt.json", "--data", "d", "--images", "i"}), Contains("--images"));
   auto arguments = val2014;
   arguments.insert(arguments.end(), {"--ious", "2"});
-  CHECK_THAT(refusal(arguments), Contains("--ious"));
+  CHECK_THAT(refusal(arguments), Contains("--ious: "));
 }
 
 TEST_CASE("eval's report is pictures, numbers, and one page that needs nothing outside itself", "[eval]") {
@@ -184,8 +184,8 @@ TEST_CASE("eval's report is pictures, numbers, and one page that needs nothing o
   }
   const std::string page = text_of(evals.path("report/report.html"));
   check_self_contained(page);
-  for (const char* word :
-       {"0.505", "What to improve", "toothbrush", "n/a (no ground truth)", "best score", "are not at hand", "</html>"})
+  for (const char* word : {"0.505", "What to improve", "toothbrush", "n/a (no ground truth)", "best threshold",
+                           "name the folder of the images (--images)", "</html>"})
     CHECK_THAT(page, Contains(word));
   simdjson::dom::parser parser;
   const simdjson::dom::element json = parser.load(evals.path("report/report.json"));
@@ -213,7 +213,7 @@ TEST_CASE("eval's report draws the worst images where they are at hand, and none
   CHECK_FALSE(fs::exists(evals.path("report/worst/02_2.jpg")));
   const std::string page = text_of(evals.path("report/report.html"));
   check_self_contained(page);
-  CHECK_THAT(page, Contains("src=\"data:image/jpeg;base64,/9j/") && Contains("leads out of the image folder") &&
+  CHECK_THAT(page, Contains("src=\"data:image/jpeg;base64,/9j/") && Contains("points outside the image folder") &&
                        Contains("none.jpg: no such file") && Contains("a &lt;b&gt;.jpg") && Contains("x &amp; y"));
 }
 
@@ -222,5 +222,5 @@ TEST_CASE("fault: eval into a place where nothing can be written ends with one l
   arguments.insert(arguments.end(), {"--report", "/proc/nowhere"});
   const auto result = run_fovea(arguments);
   CHECK(result.exit_code == 1);
-  CHECK_THAT(result.err, Contains("/proc/nowhere: cannot be made"));
+  CHECK_THAT(result.err, Contains("/proc/nowhere: cannot create the folder"));
 }

@@ -110,7 +110,7 @@ TEST_CASE("fault: an unusable image is skipped and listed, or ends the run", "[i
   const auto c =
       GENERATE(values<Case>({{{"nowhere.jpg", 9, 9}, "no such file"},
                              {{"zero_byte.jpg", 9, 9}, "is empty (0 bytes)"},
-                             {{"text_file.jpg", 9, 9}, "is no JPEG, PNG, WebP, BMP or TIFF image"},
+                             {{"text_file.jpg", 9, 9}, "is not a JPEG, PNG, WebP, BMP or TIFF image"},
                              {{"truncated_60pct.jpg", 378, 504}, "damaged or truncated JPEG"},
                              {{"truncated_header_200bytes.jpg", 378, 504}, "damaged or truncated JPEG"},
                              {{"greyscale.jpg", 100, 100}, "the image is 378x504, the annotations say 100x100"}}));
@@ -139,8 +139,8 @@ TEST_CASE("fault: a damaged image is used as far as it goes where that is asked 
   const auto result = set.train(1, {"--bad-images", "keep"});
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.err, Contains("1 damaged images were used as far as they go"));
-  CHECK_THAT(set.bad_images(), Contains("truncated_60pct.jpg\tused as far as it goes: "));
+  CHECK_THAT(result.err, Contains("1 damaged images were partly used"));
+  CHECK_THAT(set.bad_images(), Contains("truncated_60pct.jpg\tpartly used: "));
 }
 
 TEST_CASE("fault: an image beyond the pixel limit is refused by its header, and let in by a higher one",

@@ -170,7 +170,7 @@ TEST_CASE("fault: unreadable images are refused, saying which and why", "[images
   const auto message = [](const std::string& name) { return message_of([&] { hard_case(name); }); };
   CHECK_THAT(message("zero_byte.jpg"), Catch::Contains("zero_byte.jpg: is empty (0 bytes)"));
   CHECK_THAT(message("text_file.jpg"),
-             Catch::Contains("text_file.jpg: is no JPEG, PNG, WebP, BMP or TIFF image: it begins with"));
+             Catch::Contains("text_file.jpg: is not a JPEG, PNG, WebP, BMP or TIFF image: it begins with"));
   CHECK_THAT(message("truncated_60pct.jpg"),
              Catch::Contains("truncated_60pct.jpg: damaged or truncated JPEG: Premature end"));
   CHECK_THAT(message("truncated_header_200bytes.jpg"), Catch::Contains("damaged or truncated JPEG"));

@@ -49,7 +49,7 @@ std::vector<Unusable> unusable() {
   return {
       {{"none.jpg", {{}}}, "no such file"},
       {{"empty.jpg", {{}}, ""}, "is empty (0 bytes)"},
-      {{"text.jpg", {{}}, "hello, I am a text"}, "is no JPEG, PNG, WebP, BMP or TIFF image: it begins with \"hello"},
+      {{"text.jpg", {{}}, "hello, I am a text"}, "is not a JPEG, PNG, WebP, BMP or TIFF image: it begins with \"hello"},
       {photograph("truncated_60pct.jpg", 378, 504), "damaged or truncated JPEG"},
       {photograph("truncated_header_200bytes.jpg", 378, 504), "damaged or truncated JPEG"}};
 }
@@ -69,7 +69,7 @@ TEST_CASE("fault: unusable images are skipped and listed, or an error, in every 
   FaultySet set(files);
   // A folder of images cannot tell which are missing: there the labels do.
   const bool by_labels = format == DatasetFormat::Yolo;
-  const std::string lone = "data.yaml: 1 files of labels for train have no image; the first: ";
+  const std::string lone = "data.yaml: 1 label files for train have no image; the first: ";
   set.check_taken(by_labels ? std::vector{lone, std::string("labels/train/none.txt")} : std::vector<std::string>{},
                   all_at_once(images));
   const std::string list = set.listed("bad_images.txt");

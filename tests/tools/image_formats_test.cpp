@@ -231,10 +231,10 @@ TEST_CASE("fault: what a BMP may not be is refused, and says why", "[images][fau
   const auto says = [](const Bytes& file, const char* why) { CHECK_THAT(refusal(file), Catch::Contains(why)); };
   const Bytes palette(4 * 256), row(64);
   says(bmp(4, 1, 8, 4, palette, row), "BMP files with embedded JPEG data are not supported; save the image as .jpg");
-  says(bmp(4, 1, 7, 0, palette, row), "7 bits a pixel");
-  says(bmp(4, 1, 8, 1, palette, {5, 1, 0, 1}), "a run leaves the picture");
+  says(bmp(4, 1, 7, 0, palette, row), "7 bits per pixel");
+  says(bmp(4, 1, 8, 1, palette, {5, 1, 0, 1}), "a run extends beyond the image");
   says(bmp(4, 1, 8, 1, palette, {4, 1}), "the file ends inside the pixels");
-  says(bmp(4, -1, 8, 1, palette, {4, 1, 0, 1}), "do not exist");
+  says(bmp(4, -1, 8, 1, palette, {4, 1, 0, 1}), "is not a BMP format");
   says(bmp(4, 1, 32, 3, four_byte({0xFF00FF, 0xFF00, 0xFF}), row), "a bit mask has a gap");
   says(bmp(0, 1, 24, 0, {}, row), "has no pixels");
   says(bmp(65500, 65500, 24, 0, {}, row), "65500×65500 pixels are more than the limit of 100000000");
@@ -250,17 +250,17 @@ TEST_CASE("fault: formats and formats that are not read are refused by name", "[
     text.resize(32, ' ');
     return refusal(Bytes(text.begin(), text.end()));
   };
-  CHECK_THAT(head("GIF89a"), Catch::Contains("is no JPEG, PNG, WebP, BMP or TIFF image: it looks like GIF"));
+  CHECK_THAT(head("GIF89a"), Catch::Contains("is not a JPEG, PNG, WebP, BMP or TIFF image: it looks like GIF"));
   CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypheic"), Catch::Contains("looks like HEIC"));
   CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypavif"), Catch::Contains("looks like AVIF"));
   CHECK_THAT(head("%PDF-1.7"), Catch::Contains("looks like PDF"));
-  CHECK_THAT(refusal(bytes_of("animated.webp")), Catch::Contains("is an animated WebP"));
+  CHECK_THAT(refusal(bytes_of("animated.webp")), Catch::Contains("animated WebP files are not supported"));
   auto jpeg = read_file(test_data("hard_cases/baseline_rgb.jpg"));
   const Bytes frame{0xFF, 0xC0, 0, 17, 8};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   REQUIRE(at != jpeg.end());
   at[4] = 12;
-  CHECK_THAT(refusal(jpeg), Catch::Contains("is a JPEG of 12 bits a sample"));
+  CHECK_THAT(refusal(jpeg), Catch::Contains("JPEG files with 12 bits per sample are not supported"));
 }
 
 TEST_CASE("fault: a file that is cut short is refused, or used as far as it goes", "[images][fault]") {

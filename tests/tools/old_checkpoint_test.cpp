@@ -31,7 +31,7 @@ ProcessResult passes(const std::vector<std::string>& arguments) {
 TEST_CASE("an old checkpoint is evaluated, detects, and is opened by a program", "[checkpoint]") {
   const TemporaryFolder folder;
   const auto eval = passes({"eval", "--device", "cpu", "--weights", kOld, "--data", kCells});
-  CHECK_THAT(eval.err, !Contains("is called"));  // nobody can edit what it holds
+  CHECK_THAT(eval.err, !Contains("is now called"));  // nobody can edit what it holds
   passes(
       {"detect", kCells + "/val", "--device", "cpu", "--weights", kOld, "--out", (folder.path() / "found").string()});
   const ModelFile file = open_model(kOld);
@@ -54,7 +54,7 @@ TEST_CASE("an old run goes on, and starts another", "[checkpoint][resume]") {
   };
   const auto resumed = passes(with({"--out", run.string(), "--resume", "--allow-config-change"}));
   CHECK_THAT(resumed.out, Contains("step 20"));
-  CHECK_THAT(resumed.err, Contains("input.deviation is called input.std now"));
+  CHECK_THAT(resumed.err, Contains("input.deviation is now called input.std"));
   passes(with({"--out", (folder.path() / "new").string(), "--init-from", kOld}));
 }
 
@@ -64,5 +64,5 @@ TEST_CASE("a setting under its old name is taken with a warning, and refused bes
   apply_setting(config, "input.deviation=[1, 2, 3]");
   CHECK(config.input.std == std::vector<double>{1, 2, 3});
   CHECK_THROWS_WITH(apply_toml(config, "[input]\nstd = [1, 2, 3]\ndeviation = [1, 2, 3]\n", "my.toml"),
-                    Contains("my.toml:3: input.deviation is called input.std now, which is given too"));
+                    Contains("my.toml:3: input.deviation is now called input.std, which is set too"));
 }

@@ -71,7 +71,9 @@ TEST_CASE("fault: a path that leads out of the dataset is refused by name and ne
   add_beside(set);
   write_files(set.folder.path() / "one/beside", {{"images/b.png", "image 64x48"}});
   write_files(set.folder.path() / "one/two/beside", {{"images/b.png", "image 64x48"}});
-  set.check_refused({"\"" + path + "\" is refused", "inside"});
+  const char* why =
+      format == DatasetFormat::Csv || format == DatasetFormat::Yolo ? "lies outside" : "is not a path inside";
+  set.check_refused({"\"" + path + "\" " + why});
 }
 
 TEST_CASE("fault: a name longer than any file's is that of a missing image, in every format", "[paths][fault]") {
@@ -82,27 +84,27 @@ TEST_CASE("fault: a name longer than any file's is that of a missing image, in e
   if (format == DatasetFormat::Yolo) {
     Files files = made_files(format, kTrain, kVal);
     replace(files["data.yaml"], "images/train", name);
-    FaultySet(files).check_refused({"data.yaml: train: there is no ", "xxx.png"});
+    FaultySet(files).check_refused({"data.yaml: train: ", "xxx.png does not exist"});
   }
 }
 
 TEST_CASE("fault: a path out of the dataset is answered with what to do instead", "[paths][fault]") {
   FaultySet csv(naming(DatasetFormat::Csv, "/elsewhere/b.png"));
-  csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" is refused: expected one inside " + csv.data.string(),
-                     "give the folder that holds all images, with the CSV files put into it"});
+  csv.check_refused({"train.csv:1: the path \"/elsewhere/b.png\" lies outside " + csv.data.string(),
+                     "put the CSV files into the folder that holds all images"});
   FaultySet list(naming(DatasetFormat::Yolo, "/elsewhere/b.png"));
-  list.check_refused({"train.txt:1: \"/elsewhere/b.png\" is refused: expected a place inside " + list.data.string(),
+  list.check_refused({"train.txt:1: \"/elsewhere/b.png\" lies outside " + list.data.string(),
                       "set `path:` to a folder that holds all images"});
   for (const char* beside : {"../beside/images", "../beside/labels/b.txt"}) {
     Files files = made_files(DatasetFormat::Yolo, kTrain, kVal);
     replace(files["data.yaml"], "images/train", beside);
     FaultySet folder(files);
     add_beside(folder);
-    folder.check_refused({fmt::format("data.yaml: \"{}\" is refused: expected a place inside", beside), "set `path:`"});
+    folder.check_refused({fmt::format("data.yaml: \"{}\" lies outside", beside), "set `path:`"});
   }
   Files gone = made_files(DatasetFormat::Yolo, kTrain, kVal);
   replace(gone["data.yaml"], "images/train", "/gone/images/train");
-  FaultySet(gone).check_refused({"data.yaml: train: there is no /gone/images/train", "expected a folder of images"});
+  FaultySet(gone).check_refused({"data.yaml: train: /gone/images/train does not exist", "expected a folder of images"});
 }
 
 TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's own name and by a link's",
@@ -178,7 +180,7 @@ TEST_CASE("fault: messages about a folder with an odd name stay on one line of t
   Files differ = made_files(DatasetFormat::Coco, kTrain, kVal);
   replace(differ["annotations/instances_val.json"], "\"cat\"", "\"dog\"");
   FaultySet classes(differ, odd);
-  classes.check_refused({"category 1 is 'cat' in train, but 'dog' in val"});
+  classes.check_refused({"category 1 is 'cat' in train but 'dog' in val"});
   FaultySet images(made_files(DatasetFormat::Coco, {{"a.png", {{}}, ""}}, kVal), odd);
   images.check_refused({shown + "/train/a.png: is empty"}, {"--bad-images", "error"});
   const TemporaryFolder folder;
@@ -186,9 +188,9 @@ TEST_CASE("fault: messages about a folder with an odd name stay on one line of t
   const std::string run = (folder.path() / "run" / odd).string(), weights = run + "/last.safetensors";
   const std::string cards = test_data("cards").string();
   CHECK_THAT(run_fovea({"train", "--data", cards, "--out", run}).err,
-             Contains("run/" + shown + ": this folder holds a run already") && !Contains("\x1b"));
+             Contains("run/" + shown + ": already holds a run") && !Contains("\x1b"));
   CHECK_THAT(run_fovea({"train", "--data", cards, "--out", run, "--resume"}).err,
-             Contains("run/" + shown + ": there is no usable checkpoint") && !Contains("\x1b"));
+             Contains("run/" + shown + ": has no usable checkpoint") && !Contains("\x1b"));
   for (const Arguments& arguments : std::vector<Arguments>{
            {"eval", "--data", cards, "--weights", weights},
            {"eval", "--data", cards, "--weights", weights + odd},

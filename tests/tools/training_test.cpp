@@ -227,7 +227,7 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[tra
   check_fails(2, {"train", "--data", "x"}, "--out");
   check_fails(2, trainings.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
-  check_fails(2, trainings.arguments("run", {"--resume", "--init-from", "x"}), "give one of them");
+  check_fails(2, trainings.arguments("run", {"--resume", "--init-from", "x"}), "use only one of them");
   if (const GpuStatus gpu = gpu_status(); !gpu.usable())  // 2: this build has no CUDA; 1: the machine has no GPU
     check_fails(static_cast<int>(gpu.kind), trainings.arguments("run", {"--device", "cuda"}), gpu.problem);
   REQUIRE(run_fovea(trainings.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
@@ -235,7 +235,7 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[tra
   const fs::path file = trainings.folder.path() / "file";
   write_text(file, "x");
   check_fails(2, {"train", "--preset", "tiny", "--data", trainings.data.string(), "--out", (file / "run").string()},
-              "cannot be made");
+              "cannot create the folder");
 }
 
 TEST_CASE("fault: unusable data and weights end with code 3 and name the file", "[train][fault]") {

@@ -41,15 +41,15 @@ const std::vector<Row>& rows() {
       {"  without objects", [](auto& s) { return s.images_without_objects; }},
       {"  missing", [](auto& s) { return count(s.missing.size()); }},
       {"  unreadable", [](auto& s) { return count(s.unreadable.size()); }},
-      {"  other size than annotated", [](auto& s) { return count(s.other_size.size()); }},
-      {"  ending differs from content", [](auto& s) { return count(s.misnamed.size()); }},
+      {"  size differs from annotations", [](auto& s) { return count(s.other_size.size()); }},
+      {"  extension differs from content", [](auto& s) { return count(s.misnamed.size()); }},
       {"boxes", [](auto& s) { return s.boxes; }},
       {"  crowd or ignore regions", [](auto& s) { return s.crowds; }},
       {"  bad, left out", [](auto& s) { return count(s.bad_boxes.size()); }},
       {"  clipped to the image", [](auto& s) { return s.clipped_boxes; }},
-      {"  under 1 pixel after the resize", [](auto& s) { return count(s.tiny_boxes.size()); }},
-      {"  the same twice", [](auto& s) { return count(s.duplicate_boxes.size()); }},
-      {"  of unknown image or category", [](auto& s) { return s.unknown_references; }}};
+      {"  under 1 pixel after resizing", [](auto& s) { return count(s.tiny_boxes.size()); }},
+      {"  duplicates", [](auto& s) { return count(s.duplicate_boxes.size()); }},
+      {"  of an unknown image or category", [](auto& s) { return s.unknown_references; }}};
   return all;
 }
 
@@ -124,7 +124,7 @@ std::string json_of(const SplitCheck& split) {
 }  // namespace
 
 std::string text_of(const CheckReport& report) {
-  std::string text = fmt::format("{}: a dataset in the format {}\n\n", report.folder, report.format);
+  std::string text = fmt::format("{}: dataset in {} format\n\n", report.folder, report.format);
   text += counts_table(report) + classes_table(report);
   for (const SplitCheck& split : report.splits) {
     const std::string of = printable(split.name) + ": ";
@@ -132,11 +132,11 @@ std::string text_of(const CheckReport& report) {
     text += examples(of + "warnings", split.warnings);
     text += examples(of + "missing images", reasons(split.missing));
     text += examples(of + "unreadable images", reasons(split.unreadable));
-    text += examples(of + "images of another size than annotated", reasons(split.other_size));
-    text += examples(of + "images whose ending differs from their content (harmless)", reasons(split.misnamed));
+    text += examples(of + "images whose size differs from the annotations", reasons(split.other_size));
+    text += examples(of + "images whose extension differs from their content (harmless)", reasons(split.misnamed));
     text += examples(of + "bad boxes, left out", split.bad_boxes);
-    text += examples(of + "boxes under 1 pixel after the resize, matched to nothing", split.tiny_boxes);
-    text += examples(of + "boxes that are there twice", split.duplicate_boxes);
+    text += examples(of + "boxes under 1 pixel after resizing, never matched", split.tiny_boxes);
+    text += examples(of + "duplicate boxes", split.duplicate_boxes);
     text += examples(of + "annotations of an unknown image or category, left out", split.unknown);
   }
   text += examples("images with the same content", report.same_content);

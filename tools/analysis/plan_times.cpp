@@ -4,6 +4,7 @@
 
 #include "engine/files.h"
 #include "tools/report/table.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
@@ -16,15 +17,15 @@ const ConvTrace& layer_named(const std::vector<ConvTrace>& layers, const std::st
     if (found == nullptr || layer.shape.output_count() > found->shape.output_count()) found = &layer;
   }
   if (found == nullptr)
-    throw Error(ErrorKind::Usage,
-                fmt::format("--time-plans {}: the network has no such layer; `fovea info --layers` lists them", name));
+    throw Error(ErrorKind::Usage, fmt::format("the network has no layer '{}'; {}", name, advise(advice::kListLayers)));
   return *found;
 }
 
 }  // namespace
 
 PlanTimes time_plans(Context& context, const std::vector<ConvTrace>& layers, const std::string& name, int most) {
-  if (!context.queue.on_cuda()) throw Error(ErrorKind::Usage, "--time-plans needs a GPU: use --device cuda");
+  if (!context.queue.on_cuda())
+    throw Error(ErrorKind::Usage, "cuDNN's plans are timed on a GPU only; " + advise(advice::kUseGpu));
   using kernels::ConvPass;
   PlanTimes all{layer_named(layers, name).shape, {}};
   for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})

@@ -82,7 +82,7 @@ std::string roofline_table(const std::vector<LayerCost>& costs, const RooflineDe
     training_flop += all.flop;
   }
   const auto line = [&](const char* what, double flop, double seconds) {
-    return fmt::format("{}: {:.1f} GFLOP an image, {:.3f} ms a batch of {}, at most {:.0f} images/s\n", what,
+    return fmt::format("{}: {:.1f} GFLOP per image, {:.3f} ms per batch of {}, at most {:.0f} images/s\n", what,
                        flop / 1e9 / batch, 1e3 * seconds, batch, batch / seconds);
   };
   return table.text() +

@@ -61,8 +61,7 @@ WritableSet split_anew(WritableSet set, double val) {
       group.images.push_back(std::move(image));
     }
   }
-  if (groups.size() < 2)
-    throw Error(ErrorKind::Data, "there are fewer than two different images: nothing can be split off");
+  if (groups.size() < 2) throw Error(ErrorKind::Data, "cannot split: there are fewer than two different images");
   std::vector<std::pair<size_t, int>> rarest_first;
   for (int label = -1; label < static_cast<int>(set.categories.size()); ++label)
     rarest_first.emplace_back(label < 0 ? SIZE_MAX : of_label(groups, label).size(), label);

@@ -6,6 +6,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "model/weights.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
@@ -44,7 +45,7 @@ TrainingState parse_state(const SafetensorsFile& file, const std::string& text) 
   TrainingState state;
   if (parser.parse(text).get(root) || root["step"].get_int64().get(state.step) ||
       root["best_ap"].get_double().get(state.best_ap))
-    refuse(file, "the metadata fovea.state is unusable");
+    refuse(file, "the metadata fovea.state is not valid");
   return state;
 }
 
@@ -86,11 +87,11 @@ void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer) {
   for (const auto& flat : optimizer.state()) {
     const std::string name = state_name(flat);
     if (!file.contains(name))
-      refuse(file,
-             fmt::format("it has no optimiser state '{}': start from it with --init-from instead of --resume", name));
+      refuse(file, fmt::format("it has no optimizer state '{}', so it cannot be resumed; {}", name,
+                               advise(advice::kStartFromWeights)));
     if (file.at(name).shape != flat.tensor.shape().sizes())
-      refuse(file, fmt::format("tensor '{}' has the shape {}, the model needs {}", name,
-                               Shape(file.at(name).shape).text(), flat.tensor.shape().text()));
+      refuse(file, fmt::format("tensor '{}' has shape {}, the model needs {}", name, Shape(file.at(name).shape).text(),
+                               flat.tensor.shape().text()));
   }
   for (const auto& flat : optimizer.state()) flat.tensor.upload(file.read<float>(state_name(flat)));
   const auto steps = file.metadata().find(kStepsKey);

@@ -56,10 +56,9 @@ std::vector<Category> categories_for(const ModelFile& file, const Dataset& datas
     if (!by_id.empty()) return by_id;
     for (const Category& category : file.categories)
       if (find_all(dataset.categories, {category}, same_id).empty())
-        throw Error(
-            ErrorKind::Data,
-            fmt::format("the weights know the category {} ('{}'), the dataset does not: are they of another dataset?",
-                        category.id, printable(category.name)));
+        throw Error(ErrorKind::Data, fmt::format("the weights have a category {} ('{}') that the dataset lacks: use "
+                                                 "weights that were trained on this dataset",
+                                                 category.id, printable(category.name)));
   }
   if (classes == dataset.categories.size()) return dataset.categories;
   if (static_cast<int64_t>(classes) == dataset.categories.back().id + 1) {
@@ -68,9 +67,11 @@ std::vector<Category> categories_for(const ModelFile& file, const Dataset& datas
     for (const Category& category : dataset.categories) by_id[static_cast<size_t>(category.id)] = category;
     return by_id;
   }
-  throw Error(ErrorKind::Data,
-              fmt::format("the weights have {} classes, the dataset {}: which label is which cannot be told", classes,
-                          dataset.categories.size()));
+  throw Error(
+      ErrorKind::Data,
+      fmt::format(
+          "the weights have {} classes and no names for them, the dataset has {}: their labels cannot be matched",
+          classes, dataset.categories.size()));
 }
 
 }  // namespace fovea

@@ -117,7 +117,7 @@ void draw(Image& image, int x, int size, const std::string& title, const Covered
                               covered.coverage.recall_50));
   panel.legend(
       {{"IoU from 0.5", found_color}, {"0.4 to 0.5", weak_color}, {"missed", missed_color}, {"anchor", black}});
-  panel.axes(axis, axis, "box width, pixels of the resized image (upwards: height)");
+  panel.axes(axis, axis, "box width in pixels of the resized image (vertical: height)");
   for (const double at_least : {0.5, 0.4, 0.0}) {  // what is missed lies on top
     for (size_t i = 0; i < boxes.boxes.size(); ++i) {
       const double iou = covered.matches[i].iou;
@@ -180,18 +180,17 @@ void run(const AnchorsOptions& options) {
   print_reports({dataset});
   const ScaledBoxes boxes = boxes_at_size(dataset, config.input);
   const Covered before = cover(boxes, config.model.anchors);
-  fmt::print("\nimages resized to {} (long side at most {}); each box counts at its best anchor\n\n{}\n{}\n{}\n",
+  fmt::print("\nimages resized to {} (long side at most {}); each box is counted at its best anchor\n\n{}\n{}\n{}\n",
              config.input.short_side.back(), config.input.long_side, level_table(before), anchor_table(before),
              recall_text(before.coverage));
   const auto missed = std::count_if(before.matches.begin(), before.matches.end(), [](auto& m) { return m.iou < 0.4; });
-  fmt::print("{} of {} boxes are missed: no anchor overlaps them by 0.4\n", missed, boxes.boxes.size());
+  fmt::print("{} of {} boxes are missed: no anchor reaches IoU 0.4 with them\n", missed, boxes.boxes.size());
 
   const Covered after = cover(boxes, fit_anchors(boxes, config.model.anchors));
   const bool better = after.anchors.sizes != before.anchors.sizes || after.anchors.ratios != before.anchors.ratios;
   fmt::print("\n{}: sizes {}, octaves {:.3g}, ratios {}\n{}\n",
-             better ? "fitted anchors" : "no better anchors were found; these stay",
-             fmt::join(after.anchors.sizes, " "), fmt::join(after.anchors.octaves, " "),
-             fmt::join(after.anchors.ratios, " "), recall_text(after.coverage));
+             better ? "fitted anchors" : "no better anchors found; keeping these", fmt::join(after.anchors.sizes, " "),
+             fmt::join(after.anchors.octaves, " "), fmt::join(after.anchors.ratios, " "), recall_text(after.coverage));
 
   const fs::path out = options.out;
   fs::create_directories(out);
@@ -207,14 +206,14 @@ void run(const AnchorsOptions& options) {
 }  // namespace
 
 void add_anchors(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("anchors", "Which boxes of a dataset the anchors cover, and anchors that cover more");
+  auto* command = app.add_subcommand(
+      "anchors", "Measure how well the anchors cover the boxes of a dataset, and suggest better anchors");
   const auto options = std::make_shared<AnchorsOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
   command->add_option("--config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  command->add_option("--split", options->split, "Whose boxes")->capture_default_str();
-  command->add_option("--out", options->out, "Folder for anchors.toml, anchors.json and anchors.png")
+  command->add_option("--split", options->split, "Split whose boxes are measured")->capture_default_str();
+  command->add_option("--out", options->out, "Output folder for anchors.toml, anchors.json and anchors.png")
       ->capture_default_str();
   command->footer(
       "Example:\n  fovea anchors DIR --preset demo --out anchors\n  fovea train anchors/anchors.toml --preset demo "

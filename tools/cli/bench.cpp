@@ -43,7 +43,7 @@ Config bench_config(const BenchOptions& options) {
     const auto depth =
         std::find_if(std::begin(depths), std::end(depths), [&](const auto& d) { return options.model == d.first; });
     if (depth == std::end(depths))
-      throw Error(ErrorKind::Usage, fmt::format("--model {}: there are r18, r34, r50, r101 and r152", options.model));
+      throw Error(ErrorKind::Usage, fmt::format("--model {}: must be r18, r34, r50, r101 or r152", options.model));
     config.model.backbone.depth = depth->second;
   }
   config.model.classes = options.classes;
@@ -219,12 +219,12 @@ std::string part_json(const Part& part) {
 }
 
 void print_part(const BenchOptions& options, const char* name, const Part& part) {
-  fmt::print("{}: {:.4f} s an image (median of {}, least {:.4f}), peak memory {:.0f} MiB\n", name, part.timing.median(),
+  fmt::print("{}: {:.4f} s per image (median of {}, best {:.4f}), peak memory {:.0f} MiB\n", name, part.timing.median(),
              part.timing.seconds.size(), part.timing.least(), static_cast<double>(part.peak_rss) / (1 << 20));
   if (!part.candidates.empty()) {
     std::string levels;
     for (const double count : part.candidates) levels += fmt::format("{}{:.0f}", levels.empty() ? "" : " ", count);
-    fmt::print("candidates an image: {:.0f} ({} by level)\n", sum(part.candidates), levels);
+    fmt::print("candidates per image: {:.0f} ({} by level)\n", sum(part.candidates), levels);
   }
   const auto calls = by_call(part.profile);
   double total = 0;
@@ -268,7 +268,7 @@ void bench_plans(const BenchOptions& options, Context& context, RetinaNet& model
   const auto layers = traced_layers(context, model, {options.batch, options.size, options.size, 3}, /*training=*/true);
   context.memory.release_cached();
   const PlanTimes times = time_plans(context, layers, options.time_plans, kPlans);
-  fmt::print("{} at batch {}, {}x{}, {}: the first {} plans of each pass, each alone\n{}", options.time_plans,
+  fmt::print("{} at batch {}, {}x{}, {}: the first {} plans of each pass, timed one by one\n{}", options.time_plans,
              options.batch, options.size, options.size, name_of(context.activation_dtype), kPlans, times.table());
   if (!options.json.empty())
     write_file_atomically(options.json, json_head(context, options) + ",\"plans\":" + times.json() + "}\n");
@@ -329,32 +329,41 @@ void bench(const BenchOptions& options) {
 }  // namespace
 
 void add_bench(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "bench", "Seconds an image of detection and of training on random images, memory, and where the time goes");
+  auto* command =
+      app.add_subcommand("bench", "Measure the speed and memory of detection and training on random images");
   const auto o = std::make_shared<BenchOptions>();
-  command->add_option("--model", o->model, "r18, r34, r50, r101 or r152");
-  command->add_option("--preset", o->preset, "The network and optimiser of this preset instead");
-  command->add_option("--size", o->size, "Height and width of the input")->check(CLI::Range(32, 8192));
-  command->add_option("--batch", o->batch, "Images at once")->check(CLI::PositiveNumber);
-  command->add_option("--classes", o->classes, "Outputs an anchor")->check(CLI::PositiveNumber);
-  command->add_option("--precision", o->precision, "auto, fp32 or bf16");
-  command->add_option("--conv", o->convolution, "auto or direct");
-  command->add_option("--device", o->device, "cpu, cuda or auto");
-  command->add_option("--warmup", o->warmup, "Runs before the timed ones")->take_last();
-  command->add_option("--repeats", o->repeats, "Timed runs")->take_last()->check(CLI::PositiveNumber);
-  command->add_option("--json", o->json, "Write the figures to this file");
-  command->add_option("--weights", o->weights, "Weights to use, under torchvision's names");
-  command->add_option("--input", o->input, "Tensor `images` [N, H, W, 3] to use, as safetensors");
+  command->add_option("--model", o->model, "Backbone: r18, r34, r50, r101 or r152")->capture_default_str();
+  command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead");
+  command->add_option("--size", o->size, "Height and width of the input")
+      ->capture_default_str()
+      ->check(CLI::Range(32, 8192));
+  command->add_option("--batch", o->batch, "Images per batch")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--classes", o->classes, "Number of classes")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--precision", o->precision, "Precision: auto, fp32, tf32 or bf16")->capture_default_str();
+  command->add_option("--conv", o->convolution, "Convolution algorithm: auto or direct")->capture_default_str();
+  command->add_option("--device", o->device, "Device: cpu, cuda or auto")->capture_default_str();
+  command->add_option("--warmup", o->warmup, "Untimed runs first")->capture_default_str()->take_last();
+  command->add_option("--repeats", o->repeats, "Timed runs")
+      ->capture_default_str()
+      ->take_last()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--json", o->json, "Write the results to this file");
+  command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)");
+  command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input");
   command->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
   command->add_flag("--autotune", o->autotune,
                     "On a GPU: benchmark cuDNN and cuBLASLt algorithms once per layer and use the fastest");
   command
       ->add_option("--time-plans", o->time_plans,
-                   "On a GPU: time the plans that cuDNN has for this layer, in its three passes, instead")
+                   "On a GPU: time only cuDNN's plans for the three passes of this layer")
       ->type_name("LAYER");
-  command->add_flag("--layers", o->layers, "List where the time goes by layer");
-  command->add_flag("--inference-only", o->inference_only, "Leave training out");
-  command->add_flag("--training-only", o->training_only, "Leave inference out");
+  command->add_flag("--layers", o->layers, "List the time of each layer");
+  command->add_flag("--inference-only", o->inference_only, "Skip training");
+  command->add_flag("--training-only", o->training_only, "Skip inference");
+  command->footer(
+      "Examples:\n"
+      "  fovea bench --model r50 --size 800 --batch 1\n"
+      "  fovea bench --preset demo --inference-only --layers");
   command->callback([o] { bench(*o); });
 }
 

@@ -12,10 +12,38 @@
 #include "tools/cli/usage.h"
 #include "tools/data/formats/format.h"
 #include "tools/device/gpu_trust.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
+namespace {
+
+// Which option, or command, follows the advice of an error.
+void name_options_in_advice() {
+  ways_to_follow_advice() = {
+      {advice::kUseLessMemory, "train.batch or --batch, input.short_side, --precision bf16"},
+      {advice::kUseCpu, "--device cpu"},
+      {advice::kUseGpu, "--device cuda"},
+      {advice::kUseFp32, "--precision fp32"},
+      {advice::kUseBf16, "--precision bf16"},
+      {advice::kCheckGpu, "fovea info --check-gpu"},
+      {advice::kListLayers, "fovea info --layers"},
+      {advice::kResume, "--resume"},
+      {advice::kAllowConfigChange, "--allow-config-change"},
+      {advice::kStartFromWeights, "--init-from"},
+      {advice::kSetFormat, "--format"},
+      {advice::kSplitDataset, "fovea data split DIR --val 0.2 OUT"},
+      {advice::kSkipBadImages, "--bad-images skip"},
+      {advice::kSkipBadBoxes, "--bad-boxes skip"},
+      {advice::kClipBoxes, "--clip"},
+      {advice::kNameImages, "--images"},
+  };
+}
+
+}  // namespace
+
 int run_command_line(int argc, char** argv) {
+  name_options_in_advice();
   CLI::App app{
       "Fovea trains and runs RetinaNet object detectors.\n\nExamples:\n"
       "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
@@ -45,27 +73,28 @@ int run_command_line(int argc, char** argv) {
 
 void add_config_options(CLI::App& command, ConfigOptions& options) {
   command.add_option(
-      "--preset", options.preset, "Starting point: " + [] {
+      "--preset", options.preset, "Preset to start from: " + [] {
         std::string names;
         for (const std::string& name : preset_names()) names += (names.empty() ? "" : ", ") + name;
         return names;
       }());
   command
       .add_option("--set", options.settings,
-                  "Override settings: key=value …, e.g. train.steps=1000 (see `fovea info --config`)")
+                  "Override settings, e.g. train.steps=1000 (list them with `fovea info --config`)")
       ->type_name("KEY=VALUE");
   command
-      .add_option(
-          "--precision", options.precision,
-          "auto (bf16 where the device has it), fp32, tf32 (a GPU's fast and less exact fp32; elsewhere fp32) or bf16")
+      .add_option("--precision", options.precision,
+                  "Precision: auto (bf16 where it is fast), fp32, tf32 (faster, less exact fp32 on a GPU) or bf16")
       ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}));
-  command.add_option("--conv", options.convolution, "auto (Winograd where it is faster) or direct")
+  command
+      .add_option("--conv", options.convolution, "Convolution algorithm: auto (Winograd where it is faster) or direct")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   command.add_flag("--autotune", options.autotune,
                    "On a GPU: benchmark cuDNN and cuBLASLt algorithms once per layer and use the fastest");
   command
       .add_option("--device", options.device,
-                  "cpu, cuda or auto: the GPU, where there is one that has passed its check (fovea info --check-gpu)")
+                  "Device: cpu, cuda or auto (a GPU that has passed `fovea info --check-gpu`, else the CPU)")
+      ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
@@ -79,6 +108,7 @@ void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* 
             policy = word == "skip" ? OnBad::Skip : word == "error" ? OnBad::Error : OnBad::Keep;
           },
           description)
+      ->default_str(words[static_cast<size_t>(policy)])
       ->check(CLI::IsMember(words));
 }
 
@@ -101,14 +131,18 @@ Config resolve(const ConfigOptions& options, Config config) {
   if (!options.file.empty()) apply_file(config, options.file);
   if (const char* environment = std::getenv("FOVEA_SET")) {
     std::istringstream words(environment);
-    for (std::string word; words >> word;) apply_setting(config, word);
+    for (std::string word; words >> word;) apply_setting(config, word, "FOVEA_SET");
   }
-  for (const std::string& setting : options.settings) apply_setting(config, setting);
+  for (const std::string& setting : options.settings) apply_setting(config, setting, "--set");
   if (!options.precision.empty()) apply_setting(config, "precision=" + options.precision);
   if (!options.convolution.empty()) apply_setting(config, "convolution=" + options.convolution);
   if (options.autotune) config.autotune = true;
   validate(config);
   return config;
+}
+
+GpuCheckOptions gpu_check_of(const GpuStatus& status) {
+  return gpu_check_options(status, {"/proc/self/exe", "info", "--smoke"});
 }
 
 DeviceKind resolve_device(const std::string& device) {
@@ -118,7 +152,7 @@ DeviceKind resolve_device(const std::string& device) {
     if (device == "cuda") throw Error(status.kind, "--device cuda: " + status.problem);
     return DeviceKind::Cpu;
   }
-  if (device == "auto" && !trusted_verdict(gpu_check_options(status)).passed) return DeviceKind::Cpu;
+  if (device == "auto" && !trusted_verdict(gpu_check_of(status)).passed) return DeviceKind::Cpu;
   warn_of_missing_libraries();
   return DeviceKind::Cuda;
 }

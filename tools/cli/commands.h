@@ -8,6 +8,7 @@
 #include "tools/checkpoint/model_file.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
+#include "tools/device/gpu_trust.h"
 
 namespace CLI {
 class App;
@@ -45,6 +46,9 @@ Config resolve(const ConfigOptions& options, Config config);
 // auto: the GPU where one is usable and has passed its check (tools/device/gpu_trust.h), which is run where it was not
 // yet. cuda: the GPU, unchecked, or an Error that says why it is not usable (Usage where the build has no CUDA).
 DeviceKind resolve_device(const std::string& device);
+
+// The check that `--device auto` trusts: this program's own, in a process of its own.
+GpuCheckOptions gpu_check_of(const GpuStatus& status);
 
 // What open_model() takes of the options: the device, and the configuration as resolve() changes it.
 ModelOptions model_options(const ConfigOptions& options);

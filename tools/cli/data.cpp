@@ -5,7 +5,7 @@
 namespace fovea {
 
 void add_data(CLI::App& app) {
-  auto* command = app.add_subcommand("data", "Look at a dataset: check, convert, split, show, stats");
+  auto* command = app.add_subcommand("data", "Check, convert, split, show or summarize a dataset");
   command->require_subcommand(1);
   command->footer(
       "Examples:\n"

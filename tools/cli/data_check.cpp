@@ -139,7 +139,7 @@ class Checker {
         report_.split_classes.push_back(fmt::format("{} ({}) has no boxes", id, printable(seen[0].second->name)));
       for (const auto& [split, count] : seen)
         if (count->name != seen[0].second->name)
-          report_.split_classes.push_back(fmt::format("{} is '{}' in {}, but '{}' in {}", id,
+          report_.split_classes.push_back(fmt::format("{} is '{}' in {} but '{}' in {}", id,
                                                       printable(seen[0].second->name), seen[0].first->name,
                                                       printable(count->name), split->name));
     }
@@ -154,9 +154,7 @@ class Checker {
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
         report_.refused.push_back(fmt::format(
-            "{0}: has no split '{1}'; `fovea data split {0} --val 0.2 OUT` makes a copy with the splits train "
-            "and val",
-            report_.folder, name));
+            "{0}: has no split '{1}'; create one with `fovea data split {0} --val 0.2 OUT`", report_.folder, name));
         continue;
       }
       if (!split->refused.empty()) report_.refused.push_back(split->refused);
@@ -193,7 +191,8 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
   if (images.empty() && boxes.empty()) return;
   const fs::path out = options.out.empty() ? fs::path(".") : fs::path(options.out);
   if (options.out.empty() && is_inside(out, options.data.path)) {
-    fmt::print("\nbad_images.txt and bad_boxes.txt are not written into the dataset: name another folder with --out\n");
+    fmt::print(
+        "\nbad_images.txt and bad_boxes.txt are not written into the dataset: choose another folder with --out\n");
     return;
   }
   require_outside(out, options.data.path);
@@ -213,25 +212,26 @@ void check(const CheckOptions& options) {
   write_lists(report, options);
   if (!report.refused.empty())
     throw Error(ErrorKind::Data,
-                fmt::format("training would refuse this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
-  fmt::print("\n{}\n", options.headers_only ? "nothing in the files' heads keeps this set from training"
-                                            : "training takes this dataset");
+                fmt::format("training would reject this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
+  fmt::print("\n{}\n", options.headers_only ? "training accepts this dataset, as far as file headers show"
+                                            : "training accepts this dataset");
 }
 
 }  // namespace
 
 void add_data_check(CLI::App& data) {
   auto* command = data.add_subcommand(
-      "check", "Read and decode everything, report what is wrong; exit 3 where training would refuse");
+      "check", "Decode all images and report problems; exit with 3 if training would reject the dataset");
   const auto options = std::make_shared<CheckOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
   add_on_bad(*command, "--bad-images", options->bad_images,
-             "As in training: skip unreadable images, or error at the first");
+             "Unreadable images: skip them, or fail on the first, as training would");
   command->add_option("--json", options->json, "Write the report to this file");
-  command->add_option("--out", options->out, "Folder for bad_images.txt and bad_boxes.txt (default: the current one)");
+  command->add_option("--out", options->out,
+                      "Output folder for bad_images.txt and bad_boxes.txt (default: the current folder)");
   command->add_flag("--headers-only", options->headers_only,
-                    "Look at the heads of the image files only: faster, but damage behind them is not found");
+                    "Read only the headers of image files: faster, but misses damaged image data");
   command->footer("Example:\n  fovea data check DIR --preset demo --json check.json");
   command->callback([options] { check(*options); });
 }

@@ -27,7 +27,7 @@ struct ConvertOptions {
 
 void add_options(CLI::App& command, ConvertOptions& options) {
   add_data_folder(command, options.data);
-  command.add_option("out", options.out, "Folder to write to: new or empty, outside the dataset")->required();
+  command.add_option("out", options.out, "Output folder: new or empty, and outside the dataset")->required();
   std::vector<std::string> names;
   for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
   command
@@ -37,13 +37,13 @@ void add_options(CLI::App& command, ConvertOptions& options) {
             for (const FormatEntry& entry : formats())
               if (name == entry.name) options.to = entry.format;
           },
-          "Format to write")
+          "Output format")
       ->check(CLI::IsMember(names));
   command.add_flag("--copy", options.write.copy,
-                   "Copy the images; without it they are hard links where the disk allows");
-  command.add_flag("--clip", options.write.clip, "Cut boxes to their image; without it they stay as annotated");
+                   "Copy the images (default: hard links where the file system supports them)");
+  command.add_flag("--clip", options.write.clip, "Clip boxes to their image (default: keep them as annotated)");
   add_on_bad(command, "--bad-images", options.bad_images,
-             "Unreadable images: leave them out (more than 1 % are an error), or error at the first");
+             "Unreadable images: skip them (fail above 1 %), or fail on the first");
 }
 
 std::vector<Dataset> load(const ConvertOptions& options, OpenDataset& data) {
@@ -94,7 +94,7 @@ std::string class_table(const WritableSet& set) {
 }
 
 void split(const ConvertOptions& options) {
-  if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must lie between 0 and 1, e.g. 0.2");
+  if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must be between 0 and 1, e.g. 0.2");
   OpenDataset data = open_dataset(options.data.path, options.data.format);
   const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
   write(options, set, options.to.value_or(data.format));
@@ -107,16 +107,16 @@ void add_data_convert(CLI::App& data) {
   auto* command = data.add_subcommand("convert", "Write the dataset in another format");
   const auto options = std::make_shared<ConvertOptions>();
   add_options(*command, *options);
-  command->footer("Example:\n  fovea data convert DIR --to coco OUT");
+  command->footer("Examples:\n  fovea data convert DIR --to coco OUT\n  fovea data convert DIR --to yolo OUT --clip");
   command->callback([options] { convert(*options); });
 }
 
 void add_data_split(CLI::App& data) {
   auto* command = data.add_subcommand(
-      "split", "Write the dataset with new splits train and val: by the images' content, the same on every machine");
+      "split", "Split the dataset into train and val by image content, the same way on every machine");
   const auto options = std::make_shared<ConvertOptions>();
   add_options(*command, *options);
-  command->add_option("--val", options->val, "Share of the images of each class that goes to val");
+  command->add_option("--val", options->val, "Share of each class's images that goes to val")->capture_default_str();
   command->footer("Example:\n  fovea data split DIR --val 0.2 OUT");
   command->callback([options] { split(*options); });
 }

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 void add_data_folder(CLI::App& command, DataFolder& folder) {
   command.add_option("data", folder.path, "Folder of the dataset")->required()->type_name("DIR");
   add_format(command, folder.format);
-  add_on_bad(command, "--bad-boxes", folder.bad_boxes, "Unusable boxes: skip and list them, or error at the first");
+  add_on_bad(command, "--bad-boxes", folder.bad_boxes, "Invalid boxes: skip and list them, or fail on the first");
 }
 
 std::vector<NamedSplit> named_splits(const DatasetReader& reader) {
@@ -40,12 +40,12 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
     } catch (const Error& error) {  // test sets often come without labels, or not at all
       const bool needed = split.name == "train" || split.name == "val" || names.size() == 1;
       if (needed || error.kind() != ErrorKind::Data) throw;
-      data.warnings.push_back(fmt::format("the split {} is left out: {}", printable(split.name), error.what()));
+      data.warnings.push_back(fmt::format("skipping the split {}: {}", printable(split.name), error.what()));
     }
   }
   if (splits.empty())
-    throw Error(ErrorKind::Data, fmt::format("{}: no split of it can be used\n  {}", printable(folder.path),
-                                             fmt::join(data.warnings, "\n  ")));
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: has no usable split\n  {}", printable(folder.path), fmt::join(data.warnings, "\n  ")));
   auto& warnings = splits[0].report.warnings;
   warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
   return splits;
@@ -67,8 +67,8 @@ void require_outside(const fs::path& out, const fs::path& data) {
   const fs::path folder = fs::is_directory(data) ? data : fs::absolute(data).parent_path();
   if (is_inside(out, folder))
     throw Error(ErrorKind::Usage,
-                fmt::format("{}: lies inside the dataset {}, which is never written to: name a folder "
-                            "outside of it",
+                fmt::format("{}: lies inside the dataset {}, which is never written to: choose a folder "
+                            "outside it",
                             printable(out.native()), printable(data.native())));
 }
 

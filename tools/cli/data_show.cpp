@@ -40,7 +40,7 @@ std::vector<size_t> chosen_samples(const Dataset& dataset, const ShowOptions& op
     if (std::to_string(dataset.samples[i].id) == options.image || dataset.samples[i].file_name == options.image)
       chosen.push_back(i);
   if (chosen.empty())
-    throw Error(ErrorKind::Data, fmt::format("--image {}: the split {} has no image of this id or name",
+    throw Error(ErrorKind::Data, fmt::format("--image {}: the split {} has no image with this id or file name",
                                              printable(options.image), dataset.split));
   return chosen;
 }
@@ -152,8 +152,8 @@ void show(const ShowOptions& options) {
     missed += std::count_if(of_sample.begin(), of_sample.end(), [&](double iou) { return iou < match_low; });
   }
   fmt::print(
-      "{} of {} boxes of {} are drawn in red: no anchor overlaps them by {:g} at short side {} (`fovea anchors` "
-      "fits anchors)\n",
+      "{} of {} boxes of {} are drawn in red: no anchor reaches IoU {:g} with them at short side {} (fit anchors "
+      "with `fovea anchors`)\n",
       missed, boxes, dataset.split, match_low, config.input.short_side.back());
   write_sheet(options, sheet);
 }
@@ -161,18 +161,17 @@ void show(const ShowOptions& options) {
 }  // namespace
 
 void add_data_show(CLI::App& data) {
-  auto* command = data.add_subcommand("show", "Draw images with their boxes: a contact sheet, and each picture");
+  auto* command = data.add_subcommand("show", "Draw images with their boxes, one by one and on a contact sheet");
   const auto options = std::make_shared<ShowOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
-  command->add_option("--split", options->split, "Whose images")->capture_default_str();
-  command->add_option("--image", options->image, "Only this image: its id or its file name");
-  command->add_option("--count", options->count, "Images, evenly over the split")->capture_default_str();
-  command
-      ->add_option("--augment", options->augment,
-                   "Each image this many times as training would augment it (docs/augmentation.md)")
+  command->add_option("--split", options->split, "Split whose images are drawn")->capture_default_str();
+  command->add_option("--image", options->image, "Draw only this image (id or file name)");
+  command->add_option("--count", options->count, "Number of images, spread evenly over the split")
+      ->capture_default_str();
+  command->add_option("--augment", options->augment, "Draw each image this many times, augmented as in training")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--out", options->out, "Folder for the pictures")->capture_default_str();
+  command->add_option("--out", options->out, "Output folder")->capture_default_str();
   command->footer(
       "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"
       "  fovea data show DIR --augment 8 --count 1 --set input.augment.mosaic=1 --out pictures");

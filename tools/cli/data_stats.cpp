@@ -220,11 +220,12 @@ void stats(const StatsOptions& options) {
 }  // namespace
 
 void add_data_stats(CLI::App& data) {
-  auto* command = data.add_subcommand("stats", "Boxes by class, image, size and shape: a picture and JSON");
+  auto* command =
+      data.add_subcommand("stats", "Chart the distribution of boxes over classes, images, sizes and shapes");
   const auto options = std::make_shared<StatsOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
-  command->add_option("--out", options->out, "Folder for stats.png and stats.json")->capture_default_str();
+  command->add_option("--out", options->out, "Output folder for stats.png and stats.json")->capture_default_str();
   command->footer("Example:\n  fovea data stats DIR --preset demo --out pictures");
   command->callback([options] { stats(*options); });
 }

@@ -43,8 +43,7 @@ std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
     std::sort(inside.begin(), inside.end());
     paths.insert(paths.end(), inside.begin(), inside.end());
   }
-  if (paths.empty())
-    throw Error(ErrorKind::Data, "detect: there is no JPEG, PNG, WebP, BMP or TIFF file in the given folders");
+  if (paths.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");
   return paths;
 }
 
@@ -138,7 +137,7 @@ void Outputs::finish(size_t images) const {
     if (of.on_sheet.width > 0) sheet.push_back({of.on_sheet, of.path.filename().string()});
   }
   write_coco_results(json, results);
-  fmt::print("all detections: {} (image ids count the images in the order above, from 1)\n", printable(json.native()));
+  fmt::print("all detections: {} (image ids number the images in the order above, from 1)\n", printable(json.native()));
   if (sheet.size() > 1) {
     write_png(contact, contact_sheet(sheet, /*columns=*/4, /*cell_width=*/320));
     fmt::print("contact sheet: {}\n", printable(contact.native()));
@@ -155,7 +154,7 @@ void run_detect(const DetectOptions& options) {
   fs::create_directories(options.out, failure);
   if (failure)
     throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: the folder cannot be made: {}", printable(options.out), failure.message()));
+                fmt::format("--out {}: cannot create the folder: {}", printable(options.out), failure.message()));
   Outputs outputs(options, file);
   const auto take = [&](const std::vector<Detector::Found>& found) {
     for (const Detector::Found& one : found) outputs.take(one);
@@ -180,8 +179,8 @@ void run_detect(const DetectOptions& options) {
 }  // namespace
 
 void add_detect(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("detect", "Find objects in images: pictures with boxes, and JSON in COCO's results format");
+  auto* command = app.add_subcommand(
+      "detect", "Detect objects in images: write annotated images, and JSON in COCO's results format");
   const auto options = std::make_shared<DetectOptions>();
   add_config_options(*command, options->config);
   command->footer(
@@ -191,13 +190,14 @@ void add_detect(CLI::App& app) {
   command->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders of them")
       ->required()
       ->check(CLI::ExistingPath);
-  command->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors")
+  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
       ->required();
-  command->add_option("--out", options->out, "Folder for pictures and detections.json")->required();
-  command->add_option("--score", options->score, "Draw boxes from this score on (the JSON holds all)");
-  command->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
+  command->add_option("--out", options->out, "Output folder for annotated images and detections.json")->required();
+  command->add_option("--score", options->score, "Draw boxes with at least this score (the JSON has all)")
+      ->capture_default_str();
+  command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--sheet", options->sheet, "Pictures on the contact sheet");
+  command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")->capture_default_str();
   command->callback([options] { run_detect(*options); });
 }
 

@@ -36,23 +36,22 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
                                    {.batch = options.batch, .progress = update});
   progress.finish();
-  if (bad_files.count() > 0)
-    fmt::print(stderr, "fovea: {} images could not be read and were left out\n", bad_files.count());
+  if (bad_files.count() > 0) fmt::print(stderr, "fovea: skipped {} unreadable images\n", bad_files.count());
   if (const size_t kept = bad_files.kept().size(); kept > 0)
-    fmt::print(stderr, "fovea: {} damaged images were used as far as they go\n", kept);
+    fmt::print(stderr, "fovea: {} damaged images were partly used\n", kept);
   return detections;
 }
 
 void check(const EvalOptions& options) {
   const auto usage = [](const char* what) { return Error(ErrorKind::Usage, what); };
   if (options.weights.empty() == options.detections.empty())
-    throw usage("eval needs either --weights (run the network) or --detections (a COCO results file)");
+    throw usage("eval needs either --weights (to run a network) or --detections (a COCO results file)");
   if (options.data.empty() == options.ground_truth.empty())
     throw usage("eval needs either --data (the folder of a dataset) or --ground-truth (a COCO annotation file)");
   if (!options.weights.empty() && options.data.empty())
-    throw usage("--weights needs images to look at: name the folder of the dataset by --data");
+    throw usage("--weights needs images: give the dataset's folder with --data");
   if (!options.images.empty() && options.ground_truth.empty())
-    throw usage("--images goes with --ground-truth; --data knows where its images are");
+    throw usage("--images is only for --ground-truth; --data finds its images itself");
 }
 
 struct Evaluated {
@@ -76,9 +75,18 @@ Evaluated gather(const EvalOptions& options) {
   return evaluated;
 }
 
+// What parse_settings() refuses begins with the setting's name, which is the option's.
+EvalSettings settings_of(const EvalOptions& options) {
+  try {
+    return parse_settings(options.ious, options.limits, options.areas);
+  } catch (const Error& error) {
+    throw Error(error.kind(), std::string("--") + error.what());
+  }
+}
+
 void eval(const EvalOptions& options) {
   check(options);
-  const EvalSettings settings = parse_settings(options.ious, options.limits, options.areas);
+  const EvalSettings settings = settings_of(options);
   const auto [truth, detections] = gather(options);
   if (!options.save_detections.empty()) write_coco_results(options.save_detections, detections);
   const CocoMetrics metrics = coco_metrics(truth.categories, truth.objects, detections, settings);
@@ -98,37 +106,38 @@ void eval(const EvalOptions& options) {
 }  // namespace
 
 void add_eval(CLI::App& app) {
-  auto* command = app.add_subcommand("eval", "COCO's metrics of a network, or of detections in a file");
+  auto* command = app.add_subcommand("eval", "Compute COCO's metrics of a network, or of a file of detections");
   const auto options = std::make_shared<EvalOptions>();
   add_config_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"
       "  fovea eval --ground-truth instances.json --detections results.json --json metrics.json");
-  command->add_option("--weights", options->weights, "A checkpoint of fovea, or torchvision's weights as safetensors");
-  command->add_option("--detections", options->detections, "Instead of a network: a COCO results file");
+  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors");
+  command->add_option("--detections", options->detections, "COCO results file to evaluate instead of a network");
   command->add_option("--data", options->data, "Folder of the dataset");
-  command->add_option("--split", options->split, "Which split of the dataset: val, train, test …");
-  command->add_option("--ground-truth", options->ground_truth, "Instead of a dataset: a COCO annotation file");
-  command->add_option("--images", options->images, "Folder of the images of --ground-truth, for the report's pictures");
+  command->add_option("--split", options->split, "Split to evaluate: val, train, test …")->capture_default_str();
+  command->add_option("--ground-truth", options->ground_truth,
+                      "COCO annotation file to compare with instead of a dataset");
+  command->add_option("--images", options->images, "Folder of the images of --ground-truth, to show in the report");
   command->add_option("--json", options->json, "Write the metrics to this file");
   command->add_option("--report", options->report,
-                      "Write what to improve to this folder: report.html and its pictures");
+                      "Write an HTML report that shows where the detector fails to this folder");
   command->add_option("--save-detections", options->save_detections,
                       "Write the detections to this file, as COCO results");
-  command->add_option("--batch", options->batch, "Images at once (as a rule 8 on a GPU, 1 on the CPU)")
+  command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step; COCO's are 0.5:0.95:0.05");
-  command->add_option("--limits", options->limits, "Detections of a class an image that count; COCO's are 1 10 100");
+  command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step (default: COCO's 0.5:0.95:0.05)");
+  command->add_option("--limits", options->limits, "Maximum detections per class and image (default: COCO's 1 10 100)");
   command
       ->add_option("--areas", options->areas,
-                   "Sizes beside all, as name=low:high in square pixels; COCO's are small, medium, large")
+                   "Area ranges in square pixels, as name=low:high (default: COCO's small, medium, large)")
       ->type_name("NAME=LOW:HIGH");
   command->add_flag("--voc", options->voc,
-                    "Also Pascal VOC's AP at IoU 0.5: over 11 points, and the area under the curve");
+                    "Also compute Pascal VOC's AP at IoU 0.5: over 11 points, and as the area under the curve");
   add_format(*command, options->format);
   add_on_bad(*command, "--bad-images", options->bad_images,
-             "Unreadable images: skip them, error at the first, or keep what a damaged one still gives",
+             "Unreadable images: skip them, fail on the first, or keep the readable part of damaged ones",
              /*may_keep=*/true);
   command->callback([options] { eval(*options); });
 }

@@ -43,8 +43,8 @@ struct InfoOptions {
 std::string verdict_text() {
   const GpuStatus status = gpu_status();
   if (!status.usable()) return "";
-  const auto verdict = remembered_verdict(gpu_check_options(status));
-  if (!verdict) return "GPU check: not yet; --device auto does it before it first uses the GPU\n";
+  const auto verdict = remembered_verdict(gpu_check_of(status));
+  if (!verdict) return "GPU check: not run yet; --device auto runs it before it first uses the GPU\n";
   return fmt::format("GPU check: {} ({})\n", text_of(*verdict), verdict->when);
 }
 
@@ -52,7 +52,7 @@ void check_gpu_anew() {
   const GpuStatus status = gpu_status();
   if (!status.usable()) throw Error(status.kind, "--check-gpu: " + status.problem);
   fmt::print("{}\n", machine_text());
-  const GpuVerdict verdict = check_gpu(gpu_check_options(status));
+  const GpuVerdict verdict = check_gpu(gpu_check_of(status));
   std::istringstream lines(verdict.output);
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with(kPassed) || line.starts_with(kFailed)) fmt::print("{}\n", printable(line));
@@ -63,7 +63,7 @@ void check_gpu_anew() {
 
 void smoke() {
   resolve_device("cuda");
-  if (!run_smoke()) throw Error(ErrorKind::Runtime, "the GPU has not passed all checks");
+  if (!run_smoke()) throw Error(ErrorKind::Runtime, "the GPU failed a check");
 }
 
 struct Plan {
@@ -94,11 +94,11 @@ Simulation simulation_of(Context& context, const std::function<void()>& body) {
 }
 
 void print_simulation(const char* what, const Simulation& simulation, int batch) {
-  fmt::print("{}, microseconds of each layer's calls alone:\n{}", what, layer_table(simulation.by_layer));
-  fmt::print("{}: {} calls, {:.2f} ms a batch of {}, {:.0f} images/s predicted\n", what, simulation.calls,
+  fmt::print("{}: microseconds of each layer's calls\n{}", what, layer_table(simulation.by_layer));
+  fmt::print("{}: {} calls, {:.2f} ms per batch of {}, {:.0f} images/s predicted\n", what, simulation.calls,
              1e3 * simulation.seconds, batch, batch / simulation.seconds);
   if (!simulation.undeclared.empty())
-    fmt::print("of these only the gap is counted: {}\n", fmt::join(simulation.undeclared, ", "));
+    fmt::print("counted as launch gaps only: {}\n", fmt::join(simulation.undeclared, ", "));
   fmt::print("\n");
 }
 
@@ -121,8 +121,7 @@ void simulate_network(const InfoOptions& options, const Config& config, Size2d s
   const Simulation training =
       simulation_of(context, [&] { enqueue_step(model, optimizer, {.images = images, .truth = truth, .size = size}); });
   const SimulatedGpu gpu = simulated_h200();
-  fmt::print("{}, bf16: predicted from the calls that are recorded; nothing here was measured\n{}\n", gpu.name,
-             gpu.constants());
+  fmt::print("{}, bf16: predicted from the recorded calls, not measured\n{}\n", gpu.name, gpu.constants());
   print_simulation("detection", detection, options.batch);
   print_simulation("training", training, options.batch);
   if (options.json.empty()) return;
@@ -168,13 +167,13 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
   if (options.roofline)
     fmt::print("{}\n", roofline_table(layer_costs(p.training_layers, model), h200_roofline(), options.batch));
   const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
-  fmt::print("network: ResNet-{}, {} classes, {} anchors a location, {}\n", config.model.backbone.depth,
+  fmt::print("network: ResNet-{}, {} classes, {} anchors per location, {}\n", config.model.backbone.depth,
              config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
   fmt::print("parameters: {:.2f} M, of which {:.2f} M trained\n", model.parameters().total_count() / 1e6,
              model.parameters().trainable_count() / 1e6);
   fmt::print(
-      "at {} x {} x {}: {:.2f} GMAC forward; memory of tensors {:.0f} MiB to detect, {:.0f} MiB to train (without "
-      "optimiser state and packed weights)\n",
+      "at {} x {} x {}: {:.2f} GMAC forward; tensors take {:.0f} MiB to detect, {:.0f} MiB to train (without "
+      "optimizer state and packed weights)\n",
       options.batch, size.height, size.width, macs / 1e9, mib(p.forward_peak), mib(p.training_peak));
 }
 
@@ -204,33 +203,34 @@ void info(const InfoOptions& options) {
 
 void add_info(CLI::App& app) {
   auto* command =
-      app.add_subcommand("info", "The build, the machine, and a network's parameters, arithmetic and memory");
+      app.add_subcommand("info", "Show the build, the machine, and a network's parameters, arithmetic and memory");
   const auto options = std::make_shared<InfoOptions>();
   add_config_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea info --preset paper --layers\n"
+      "  fovea info --config --preset demo\n"
       "  fovea info --check-gpu");
   command->add_flag(
       "--check-gpu", options->check_gpu,
-      "Check the GPU anew, within a minute: convolution, losses, suppression and training steps against the "
-      "CPU's; --device auto goes by what came of it");
-  command->add_flag("--smoke", options->smoke,
-                    "What --check-gpu runs, in this process, which nothing limits: for debuggers and sanitizers");
-  command->add_option("--weights", options->weights, "Describe this file");
-  command->add_option("--size", options->size, "Input height and width")->expected(1, 2);
-  command->add_option("--batch", options->batch, "Images at once")->check(CLI::PositiveNumber);
-  command->add_flag("--layers", options->layers, "List every convolution, and what computes it");
+      "Check convolution, losses, NMS and training steps on the GPU against the CPU, within a minute; --device auto "
+      "uses the GPU once this has passed");
+  command->add_flag(
+      "--smoke", options->smoke,
+      "Run the checks of --check-gpu in this process, without a time limit (for debuggers and sanitizers)");
+  command->add_option("--weights", options->weights, "Describe the network of this file");
+  command->add_option("--size", options->size, "Height and width of the input (default: from the configuration)")
+      ->expected(1, 2);
+  command->add_option("--batch", options->batch, "Images per batch")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_flag("--layers", options->layers, "List every convolution and the kernel that computes it");
   command->add_flag(
       "--plans", options->plans,
-      "List what computes every convolution in bf16, cuDNN's plans and cuBLASLt's products: on the GPU here, or on an "
-      "H200 where there is none");
+      "List the cuDNN plans and cuBLASLt matmuls of every convolution in bf16, for this machine's GPU or else an H200");
   command->add_flag("--roofline", options->roofline,
-                    "What each layer must take at least on an H200, in bf16: FLOP, bytes, microseconds");
-  command->add_flag(
-      "--simulate", options->simulate,
-      "Predict a training step and a detection on an H200, in bf16, from the calls that would be recorded");
-  command->add_option("--json", options->json, "Write what --simulate predicts to this file")->needs("--simulate");
+                    "List the lower bounds of each layer on an H200 in bf16: FLOP, bytes, microseconds");
+  command->add_flag("--simulate", options->simulate,
+                    "Predict the time of a training step and a detection on an H200 in bf16 from the recorded calls");
+  command->add_option("--json", options->json, "Write the predictions of --simulate to this file")->needs("--simulate");
   command->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
   command->callback([options] { info(*options); });
 }

@@ -16,8 +16,8 @@ void add_train(CLI::App& app) {
     std::string seed, non_finite_limit;
     std::optional<uint64_t> cache;
   };
-  auto* command =
-      app.add_subcommand("train", "Train on a dataset with the splits train and val, in COCO, VOC, CSV or YOLO format");
+  auto* command = app.add_subcommand(
+      "train", "Train a detector on a dataset with train and val splits (COCO, VOC, CSV or YOLO format)");
   const auto options = std::make_shared<Options>();
   add_config_options(*command, options->config);
   command->footer(
@@ -28,36 +28,37 @@ void add_train(CLI::App& app) {
       "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
   command->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
   command->add_option("--data", options->train.data, "Folder of the dataset")->required();
-  command->add_option("--out", options->train.out, "Folder of the run: configuration, log, checkpoints, chart")
+  command
+      ->add_option("--out", options->train.out, "Folder of the run, for its configuration, log, checkpoints and chart")
       ->required();
-  command->add_option("--seed", options->seed, "Of initial weights, order and augmentation");
-  command->add_flag("--resume", options->train.resume, "Go on with the run in --out, bit for bit");
+  command->add_option("--seed", options->seed,
+                      "Seed of initial weights, image order and augmentation (default: the configuration's)");
+  command->add_flag("--resume", options->train.resume, "Resume the run in --out, bit for bit");
   command->add_flag("--allow-config-change", options->train.allow_config_change,
-                    "With --resume: go on although the configuration differs");
+                    "With --resume: accept a changed configuration");
   command->add_option("--init-from", options->train.init_from,
-                      "Start from these weights; what does not fit starts anew, and is named");
+                      "Start from these weights; tensors that do not fit are initialized anew and listed");
   add_format(*command, options->train.format);
   add_on_bad(*command, "--bad-images", options->train.bad_images,
-             "Unreadable images: skip and list them (more than 1 % end the run), error at the first, or keep what a "
-             "damaged one still gives",
+             "Unreadable images: skip and list them (fail above 1 %), fail on the first, or keep the readable part of "
+             "damaged ones",
              /*may_keep=*/true);
-  command->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (input.cache_mb)")
+  command->add_option("--cache", options->cache, "Memory for decoded images, e.g. 8G (default: input.cache_mb)")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->option_text("SIZE");
   add_on_bad(*command, "--bad-boxes", options->train.bad_boxes,
-             "Unusable boxes: skip and list them, or error at the first");
-  command
-      ->add_option("--rank-timeout", options->train.rank_timeout,
-                   "Seconds after which a rank that does not answer ends the training of all")
+             "Invalid boxes: skip and list them, or fail on the first");
+  command->add_option("--rank-timeout", options->train.rank_timeout, "Seconds to wait for a rank before all stop")
+      ->capture_default_str()
       ->envname("FOVEA_RANK_TIMEOUT")
       ->check(CLI::PositiveNumber);
   command->add_option("--on-nan", options->non_finite_limit,
-                      "How many steps that are not finite are skipped before the run ends (0: none)");
+                      "Non-finite steps to skip before the run fails (default: train.non_finite_limit)");
   command->callback([options] {
     TrainOptions& train_options = options->train;
     if (train_options.resume && !train_options.init_from.empty())
       throw Error(ErrorKind::Usage,
-                  "--resume goes on with everything, --init-from starts from weights only: give one of them");
+                  "--resume continues a run and --init-from starts a new one from weights: use only one of them");
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
     if (!options->non_finite_limit.empty())

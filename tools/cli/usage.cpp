@@ -40,7 +40,7 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
     if (const auto commands = command_names(*command); !word.starts_with("-") && !commands.empty()) {
       const std::string name(word);
       if (!contains(commands, name))
-        return fmt::format("unknown command '{}'; did you mean '{}'? (there are {})", printable(name),
+        return fmt::format("unknown command '{}'; did you mean '{}'? (commands: {})", printable(name),
                            nearest(name, commands), CLI::detail::join(commands));
       command = command->get_subcommand(name);
     } else if (word.starts_with("--")) {

@@ -125,8 +125,8 @@ void take_renamed(std::map<std::string, const toml::node*>& keys, const std::str
     if (found == keys.end()) continue;
     const std::string place = Place{source, renamed.old_key}.text(*found->second);
     if (!keys.emplace(renamed.key, found->second).second)
-      refuse(fmt::format("{} is called {} now, which is given too: leave one of them out", place, renamed.key));
-    if (old_keys == OldKeys::Warn) fmt::print(stderr, "fovea: {} is called {} now\n", place, renamed.key);
+      refuse(fmt::format("{} is now called {}, which is set too: remove one of them", place, renamed.key));
+    if (old_keys == OldKeys::Warn) fmt::print(stderr, "fovea: {} is now called {}\n", place, renamed.key);
     keys.erase(found);
   }
 }
@@ -191,27 +191,26 @@ void apply_toml(Config& config, const std::string& text, const std::string& sour
   });
   if (!keys.empty()) {
     const auto& [key, node] = *keys.begin();
-    refuse(fmt::format("{}: there is no such option; did you mean '{}'?", Place{source, key}.text(*node),
-                       nearest(key, known)));
+    refuse(fmt::format("{}: unknown setting; did you mean '{}'?", Place{source, key}.text(*node), nearest(key, known)));
   }
 }
 
 void apply_file(Config& config, const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) refuse(path.string() + ": the configuration cannot be opened");
+  if (!file) refuse(path.string() + ": cannot open the configuration");
   std::stringstream text;
   text << file.rdbuf();
   apply_toml(config, text.str(), path.string());
 }
 
-void apply_setting(Config& config, const std::string& setting) {
+void apply_setting(Config& config, const std::string& setting, const std::string& source) {
   const size_t equals = setting.find('=');
   if (equals == std::string::npos || equals == 0)
-    refuse(fmt::format("--set {}: write it as key=value, e.g. train.steps=1000", setting));
+    refuse(fmt::format("{} {}: write it as key=value, e.g. train.steps=1000", source, setting));
   const std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
   const bool bare_word = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 && value != "true" &&
                          value != "false" && value != "inf" && value != "nan";
-  apply_toml(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), "--set " + setting);
+  apply_toml(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), source + " " + setting);
 }
 
 std::string to_toml(const Config& config) {

@@ -77,7 +77,7 @@ enum class OldKeys : uint8_t { Warn, Take };
 void apply_toml(Config& config, const std::string& text, const std::string& source, OldKeys old_keys = OldKeys::Warn);
 void apply_file(Config& config, const std::filesystem::path& path);
 // "train.steps=100", "model.head.norm=group".
-void apply_setting(Config& config, const std::string& setting);
+void apply_setting(Config& config, const std::string& setting, const std::string& source = "setting");
 
 // Every field as TOML, in the order of fields.h; apply_toml reads it back to the same configuration.
 std::string to_toml(const Config& config);

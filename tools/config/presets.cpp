@@ -143,8 +143,8 @@ Config preset(const std::string& name) {
     apply_toml(config, known.toml, "preset " + name);
     return config;
   }
-  throw Error(ErrorKind::Usage, fmt::format("--preset {}: there is no such preset; did you mean '{}'?", name,
-                                            nearest(name, preset_names())));
+  throw Error(ErrorKind::Usage,
+              fmt::format("unknown preset '{}'; did you mean '{}'?", name, nearest(name, preset_names())));
 }
 
 }  // namespace fovea

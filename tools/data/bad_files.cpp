@@ -4,6 +4,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/text/advice.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -12,7 +13,7 @@ void BadFiles::add(const std::string& name, const std::string& why) {
   const std::lock_guard lock(mutex_);
   reasons_.emplace(name, why);
   if (policy_ == OnBad::Error)
-    throw Error(ErrorKind::Data, fmt::format("{} (--bad-images skip goes on without it)", why));
+    throw Error(ErrorKind::Data, fmt::format("{}; correct it, or {}", why, advise(advice::kSkipBadImages)));
   const auto bad = static_cast<double>(reasons_.size());
   if (bad > largest_bad_share * static_cast<double>(total_)) {
     throw Error(ErrorKind::Data, fmt::format("{} of {} images cannot be read, more than {:g} %; the last: {}",
@@ -44,7 +45,7 @@ void BadFiles::write(const std::filesystem::path& path) const {
   const std::lock_guard lock(mutex_);
   std::string text;
   for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), why);
-  for (const auto& [name, why] : kept_) text += fmt::format("{}\tused as far as it goes: {}\n", printable(name), why);
+  for (const auto& [name, why] : kept_) text += fmt::format("{}\tpartly used: {}\n", printable(name), why);
   write_file(path, text);
 }
 

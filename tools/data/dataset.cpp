@@ -20,7 +20,7 @@ std::string LoadReport::text() const {
                         bad_images.front().why);
   if (!bad_boxes.empty())
     text += fmt::format("{} bad boxes are left out; the first: {}\n", bad_boxes.size(), bad_boxes.front());
-  if (clipped_boxes) text += fmt::format("{} boxes reach beyond their image and are clipped\n", clipped_boxes);
+  if (clipped_boxes) text += fmt::format("{} boxes extend beyond their image and are clipped\n", clipped_boxes);
   return text;
 }
 
@@ -37,7 +37,7 @@ std::string category_conflict(const std::string& split_a, const std::vector<Cate
   for (const Category& one : a)
     for (const Category& other : b)
       if (one.id == other.id && one.name != other.name)
-        return fmt::format("category {} is '{}' in {}, but '{}' in {}: they must be the same", one.id,
+        return fmt::format("category {} is '{}' in {} but '{}' in {}: use the same categories in both", one.id,
                            printable(one.name), split_a, printable(other.name), split_b);
   return "";
 }

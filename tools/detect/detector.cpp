@@ -95,8 +95,9 @@ void Detector::run(const BatchShape& of_one, std::vector<Found> images) {
 // They did not fit into the memory.
 void Detector::run_in_halves(const BatchShape& of_one, std::vector<Found> images) {
   const size_t half = (images.size() + 1) / 2;
-  fmt::print(stderr, "fovea: {} images of {} x {} at once do not fit into the memory: {} from now on\n", images.size(),
-             of_one.height, of_one.width, half);
+  fmt::print(stderr,
+             "fovea: a batch of {} images of {} x {} does not fit into memory: using batches of {} from now on\n",
+             images.size(), of_one.height, of_one.width, half);
   batch_ = std::min(batch_, half);
   pixels_.used();
   collect(0);

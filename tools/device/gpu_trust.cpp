@@ -21,6 +21,7 @@
 #include "tools/device/child.h"
 #include "tools/device/machine.h"
 #include "tools/device/smoke.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 namespace {
@@ -28,7 +29,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kFormat = "fovea gpu check 1";  // its number is that of the file's form and of the checks
-constexpr const char* kAgain = "`fovea info --check-gpu` checks it again";
 constexpr std::chrono::seconds kLimit{60};
 
 std::string time_text() {
@@ -76,7 +76,7 @@ std::string where_it_was(const std::string& output) {
 std::string what_failed(const ChildResult& child, std::chrono::milliseconds limit) {
   const std::string where = where_it_was(child.output);
   if (child.timed_out)
-    return fmt::format("it hangs{}: it was not done after {:g} s", where, std::chrono::duration<double>(limit).count());
+    return fmt::format("it hangs{}: not finished after {:g} s", where, std::chrono::duration<double>(limit).count());
   if (child.signal != 0)
     return fmt::format("it crashed{}: signal {} ({})", where, child.signal, strsignal(child.signal));
   if (child.exit_code == 0) return "";
@@ -93,11 +93,11 @@ std::string file_text(const GpuCheckOptions& options, const GpuVerdict& verdict,
 void keep(const GpuCheckOptions& options, GpuVerdict& verdict, const std::string& machine) {
   const std::string file = file_of(options);
   if (file.empty()) {
-    verdict.unkept = "neither XDG_CACHE_HOME nor HOME names a folder for it";
+    verdict.unkept = "neither XDG_CACHE_HOME nor HOME is set";
     return;
   }
   if (!verdict.lasting && remembered_verdict(options)) {
-    verdict.unkept = "what was found before stays";
+    verdict.unkept = "the earlier result is kept";
     return;
   }
   try {
@@ -142,9 +142,9 @@ std::string key_of(const GpuDescription& gpu, const GpuStatus& status) {
 
 }  // namespace
 
-GpuCheckOptions gpu_check_options(const GpuStatus& status) {
+GpuCheckOptions gpu_check_options(const GpuStatus& status, std::vector<std::string> command) {
   const GpuDescription& gpu = status.devices.at(static_cast<size_t>(gpu_in_use()));
-  return {gpu.name, key_of(gpu, status), cache_folder(), {"/proc/self/exe", "info", "--smoke"}, kLimit};
+  return {gpu.name, key_of(gpu, status), cache_folder(), std::move(command), kLimit};
 }
 
 std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options) {
@@ -184,7 +184,7 @@ std::string text_of(const GpuVerdict& verdict) {
   std::string text = verdict.passed ? "passed" : kFailed + verdict.what;
   if (verdict.passed && verdict.seconds > 0) text += fmt::format(" in {:.1f} s", verdict.seconds);
   if (!verdict.passed && !verdict.file.empty()) text += "; report: " + printable(verdict.file);
-  if (!verdict.unkept.empty()) text += "; this is not remembered: " + verdict.unkept;
+  if (!verdict.unkept.empty()) text += "; result not saved: " + verdict.unkept;
   return text;
 }
 
@@ -198,14 +198,14 @@ GpuVerdict trusted_verdict(const GpuCheckOptions& options) {
   }
   if (known) {
     if (!known->passed)
-      fmt::print(stderr, "fovea: the CPU is used: {} {} ({}); {}\n", options.name, text_of(*known), known->when,
-                 kAgain);
+      fmt::print(stderr, "fovea: using the CPU: {} {} ({}); {}\n", options.name, text_of(*known), known->when,
+                 advise(advice::kCheckGpu));
     return *known;
   }
   fmt::print(stderr, "fovea: checking the GPU once: {} ", options.name);
   const GpuVerdict found = check_gpu(options);
   fmt::print(stderr, "{}", text_of(found));
-  if (!found.passed) fmt::print(stderr, "; the CPU is used; {}", kAgain);
+  if (!found.passed) fmt::print(stderr, "; using the CPU; {}", advise(advice::kCheckGpu));
   fmt::print(stderr, "\n");
   return found;
 }

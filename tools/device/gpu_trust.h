@@ -1,4 +1,4 @@
-// Whether a GPU may be given work by `--device auto`: it must have passed its smoke (smoke.h) once, in a process of its
+// Whether a GPU may be used where nobody asks for it: it must have passed its smoke (smoke.h) once, in a process of its
 // own, which may crash or hang. What came of it is remembered in the user's cache for this GPU, driver, libraries and
 // build, in a file that is also the report.
 #pragma once
@@ -29,8 +29,8 @@ struct GpuCheckOptions {
   std::chrono::milliseconds limit;   // after which it hangs
 };
 // For the GPU in use. The key is what a verdict is good for: GPU, driver, the libraries that were found, this build.
-// The program is this one, the folder the user's cache.
-GpuCheckOptions gpu_check_options(const GpuStatus& status);
+// The folder is the user's cache.
+GpuCheckOptions gpu_check_options(const GpuStatus& status, std::vector<std::string> command);
 
 // Of the same key; none where it was not checked, or the file is damaged.
 std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options);

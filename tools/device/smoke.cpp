@@ -220,7 +220,7 @@ std::string check_suppression() {
   const auto found = suppress(on_gpu), expected = suppress(on_cpu);
   if (found != expected)
     throw Error(ErrorKind::Runtime,
-                fmt::format("{} boxes were kept, on the CPU {}, or in another order", found.size(), expected.size()));
+                fmt::format("{} boxes were kept, {} on the CPU, or in another order", found.size(), expected.size()));
   return fmt::format("{} boxes kept", found.size());
 }
 
@@ -322,9 +322,9 @@ std::string check_recorded_steps() {
     if (step > 0 && expected[step] == expected[step - 1])
       throw Error(ErrorKind::Runtime, fmt::format("step {} changed no weight", step));
     if (found[step] != expected[step])
-      throw Error(ErrorKind::Runtime, fmt::format("step {} has other bits where it is recorded", step));
+      throw Error(ErrorKind::Runtime, fmt::format("step {} differs when recorded", step));
   }
-  return fmt::format("{}, the bits of steps that are not", on_gpu.arithmetic());
+  return fmt::format("{}, bitwise equal to eager steps", on_gpu.arithmetic());
 }
 
 }  // namespace

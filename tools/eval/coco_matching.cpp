@@ -191,7 +191,8 @@ std::vector<CategoryPlaces> by_category(std::span<const Category> categories, st
 MatchResult match(const CategoryPlaces& places, std::span<const GroundTruth> objects,
                   std::span<const Detection> detections, std::span<const double> thresholds,
                   std::span<const AreaRange> areas, int limit) {
-  require(!thresholds.empty() && thresholds.size() <= most_thresholds, "not 1 to 32 thresholds at once");
+  require(!thresholds.empty() && thresholds.size() <= most_thresholds,
+          "the number of thresholds is not between 1 and 32");
   MatchResult result;
   result.areas.resize(areas.size());
   result.scores.reserve(places.detections.size());

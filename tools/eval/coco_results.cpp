@@ -37,7 +37,7 @@ using Ids = std::unordered_set<int64_t>;
 
 int64_t known_id(JsonInput& input, Value value, const Ids& known, const char* what) {
   const int64_t id = input.id(value);
-  if (!known.contains(id)) throw input.fail(fmt::format("{} is no {} of the ground truth", id, what));
+  if (!known.contains(id)) throw input.fail(fmt::format("the ground truth has no {} {}", what, id));
   return id;
 }
 

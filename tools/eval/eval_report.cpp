@@ -21,7 +21,8 @@ void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error)
-    throw Error(ErrorKind::Runtime, fmt::format("{}: cannot be made: {}", printable(folder.native()), error.message()));
+    throw Error(ErrorKind::Runtime,
+                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), error.message()));
 }
 
 // Names of images come from the annotations: none may lead out of their folder.
@@ -31,7 +32,7 @@ WorstPicture draw(const ImageErrors& errors, const TruthSet& truth) {
   const std::string& name = errors.boxes->image->file_name;
   if (truth.image_root.empty()) return {};
   if (name.empty()) return {{}, "the annotations do not name its file"};
-  if (!stays_inside(name)) return {{}, "its file name leads out of the image folder"};
+  if (!stays_inside(name)) return {{}, "its file name points outside the image folder"};
   try {
     const Image image = read_image(truth.image_root / name);
     return {encode_jpeg(draw_errors(image, errors, truth, picture_side), jpeg_quality), ""};

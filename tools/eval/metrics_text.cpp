@@ -72,7 +72,7 @@ std::string class_table(const CocoMetrics& metrics, const std::optional<VocMetri
     }
     table.add(row);
   }
-  return table.text() + (unknown ? "n/a (no ground truth): there is no object of this class and size\n" : "");
+  return table.text() + (unknown ? "n/a (no ground truth): no object of this class and size\n" : "");
 }
 
 std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc) {

@@ -44,7 +44,7 @@ double mean_over_recalls(PrecisionAt&& precision_at) {
 }
 
 std::string size_name(const SizeBin& bin) {
-  return std::isinf(bin.high) ? fmt::format("{} px and more", bin.low) : fmt::format("{} - {} px", bin.low, bin.high);
+  return std::isinf(bin.high) ? fmt::format("{} px and above", bin.low) : fmt::format("{} - {} px", bin.low, bin.high);
 }
 
 // The classes that are shown, the most mistaken ones where there are many; in their order.
@@ -104,21 +104,21 @@ std::string class_curve_svg(const CocoMetrics& metrics, size_t label) {
 }
 
 BarChart error_chart(const ErrorSplit& errors) {
-  BarChart chart{.title = "AP at IoU 0.5 to win by mending", .value_label = "AP"};
+  BarChart chart{.title = "AP gain at IoU 0.5 from fixing", .value_label = "AP"};
   for (int fault = 0; fault < fault_count; ++fault)
     chart.groups.push_back(
         {fault_names[fault], {errors.gains[fault]}, fmt::format("{} of them", errors.counts[fault])});
   std::stable_sort(chart.groups.begin(), chart.groups.end(),
                    [](auto& a, auto& b) { return a.values[0] > b.values[0]; });
-  chart.groups.push_back({"all wrong detections", {errors.false_positives_gain}, ""});
-  chart.groups.push_back({"all objects not found", {errors.false_negatives_gain}, ""});
+  chart.groups.push_back({"all false detections", {errors.false_positives_gain}, ""});
+  chart.groups.push_back({"all missed objects", {errors.false_negatives_gain}, ""});
   return chart;
 }
 
 BarChart size_chart(const std::vector<SizeBin>& sizes) {
   BarChart chart{.title = "Objects found, by size (root of the area)",
                  .value_label = "share of the objects",
-                 .series = {"by any detection", "by one above its class's best score"},
+                 .series = {"by any detection", "by one above its class's best threshold"},
                  .high = 1};
   for (const SizeBin& bin : sizes) {
     const auto share = [&](int64_t found) { return static_cast<double>(found) / static_cast<double>(bin.objects); };
@@ -130,7 +130,7 @@ BarChart size_chart(const std::vector<SizeBin>& sizes) {
 
 HeatMap confusion_map(const ReportData& data) {
   auto shown = shown_classes(data.confusion, 60);
-  HeatMap map{.title = "What is taken for what", .row_title = "annotated", .column_title = "detected as"};
+  HeatMap map{.title = "Confusion matrix", .row_title = "annotated", .column_title = "detected as"};
   for (const size_t k : shown) map.names.push_back(data.truth.categories[k].name);
   map.names.emplace_back("background");
   shown.push_back(data.confusion.classes);

@@ -8,17 +8,18 @@
 #include "tools/eval/report_charts.h"
 #include "tools/report/html.h"
 #include "tools/report/pictures.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 namespace {
 
 constexpr std::array<const char*, fault_count> fault_explanations = {
-    "the right class, but the box fits too badly (IoU 0.1 to 0.5)",
-    "the box fits an object, but of another class",
-    "an object that a better detection has found already",
-    "nothing is annotated there (IoU below 0.1)",
-    "another class, and the box fits badly",
-    "objects that no detection comes near: neither a better class nor a better box would find them"};
+    "the right class, but a poor box (IoU 0.1 to 0.5)",
+    "the box fits an object of another class",
+    "a second detection of an object",
+    "no object there (IoU below 0.1)",
+    "another class and a poor box",
+    "objects with no detection nearby: neither a better class nor a better box would find them"};
 
 // "n/a" where there is no ground truth.
 std::string short_value(double value) { return value == no_ground_truth ? "n/a" : fmt::format("{:.3f}", value); }
@@ -51,7 +52,7 @@ std::string summary(const ReportData& data) {
     if (metric.area == 0 && metric.limit == data.metrics.settings.limits.back())
       tile(metric.name, data.metrics.values[i]);
   }
-  tile("F1 at the best score", data.points.overall.known ? data.points.overall.f1 : no_ground_truth);
+  tile("F1 at the best threshold", data.points.overall.known ? data.points.overall.f1 : no_ground_truth);
   return text + "</div>\n";
 }
 
@@ -66,11 +67,12 @@ std::string improvements(const ReportData& data) {
     rows.push_back({fmt::format("<b>{}</b>: {}", fault_names[fault], fault_explanations[fault]),
                     std::to_string(data.errors.counts[fault]), fmt::format("+{:.3f}", data.errors.gains[fault])});
   return section("What to improve",
-                 fmt::format("Each wrong detection and each object not found has one cause (TIDE, Bolya et al. 2020). "
-                             "The gain is what AP at IoU 0.5, now {}, would win if all of this kind were mended and "
-                             "nothing else; gains do not add up.",
-                             short_value(data.errors.ap))) +
-         html_table({"cause", "how many", "gain"}, rows) + drawing(bar_drawing(chart));
+                 fmt::format(
+                     "Each wrong detection and each object not found has one cause (TIDE, Bolya et al. 2020). "
+                     "The gain is how much AP at IoU 0.5, now {}, would rise if all errors of this kind were fixed and "
+                     "nothing else; gains do not add up.",
+                     short_value(data.errors.ap))) +
+         html_table({"cause", "count", "gain"}, rows) + drawing(bar_drawing(chart));
 }
 
 std::string metric_table(const ReportData& data) {
@@ -82,15 +84,14 @@ std::string metric_table(const ReportData& data) {
   }
   return section("Metrics",
                  "COCO's, as pycocotools computes them: AP and AR are means over IoU thresholds and classes.") +
-         html_table({"metric", "size", "detections of a class an image", "value"}, rows);
+         html_table({"metric", "size", "detections per class and image", "value"}, rows);
 }
 
 std::string sizes(const ReportData& data) {
   const BarChart chart = size_chart(data.sizes);
-  return section(
-             "By size of the object",
-             "Objects that even the weakest detections miss were not seen by the network, or suppressed; those that "
-             "only weak detections find need a better score.") +
+  return section("By size of the object",
+                 "The network did not see, or suppressed, objects that even the weakest detections miss; objects that "
+                 "only weak detections find need a higher score.") +
          drawing(bar_drawing(chart));
 }
 
@@ -103,7 +104,7 @@ std::string share_bar(double value) {
 }
 
 std::string class_rows(const ReportData& data) {
-  std::vector<std::string> header = {"class", "objects", "AP", "best score", "precision", "recall", "F1"};
+  std::vector<std::string> header = {"class", "objects", "AP", "best threshold", "precision", "recall", "F1"};
   for (size_t i = 1; i < data.metrics.metrics.size(); ++i) header.push_back(xml_escaped(data.metrics.metrics[i].name));
   std::vector<std::vector<std::string>> rows;
   for (size_t k = 0; k < data.metrics.classes.size(); ++k) {
@@ -123,19 +124,20 @@ std::string class_rows(const ReportData& data) {
     rows.push_back(std::move(row));
   }
   return section("Classes",
-                 "The best score is the one from which on detections are best taken: there F1, the harmonic mean of "
-                 "precision and recall at IoU 0.5, is highest. n/a: there is no object of this class and size.") +
+                 "The best threshold is the score threshold with the highest F1, the harmonic mean of "
+                 "precision and recall at IoU 0.5. n/a: no object of this class and size.") +
          html_table(header, rows);
 }
 
 std::string curves(const ReportData& data) {
   const Chart chart = precision_recall_chart(data.metrics);
   std::string text = section("Precision and recall",
-                             "How many of the detections are right, the further one goes down their list to find more "
+                             "The share of correct detections as more and weaker ones are included to find more "
                              "objects. AP is the area "
                              "under the curve.") +
                      drawing(chart_drawing(chart));
-  text += "<p class=\"quiet\">Each class, precision (up) over recall (to the right), 0 to 1; colours as above.</p>";
+  text +=
+      "<p class=\"quiet\">Precision (vertical) over recall (horizontal) for each class, 0 to 1; colours as above.</p>";
   text += "<div class=\"grid\">";
   for (size_t k = 0; k < data.metrics.classes.size(); ++k) {
     const ClassMetrics& c = data.metrics.classes[k];
@@ -161,20 +163,20 @@ std::string confusions(const ReportData& data) {
   std::vector<std::vector<std::string>> rows;
   for (const Pair& pair : pairs)
     rows.push_back(
-        {xml_escaped(data.truth.categories[pair.row].name + " taken for " + data.truth.categories[pair.column].name),
+        {xml_escaped(data.truth.categories[pair.row].name + " mistaken for " + data.truth.categories[pair.column].name),
          std::to_string(pair.count)});
   const HeatMap map = confusion_map(data);
   std::string text =
       section("Confusion",
-              "Detections from their class's best score on, paired with the annotated objects at IoU 0.5. "
-              "The darker, the larger the share of the row. A row of background: false detections; a "
-              "column of background: missed objects.") +
+              "Detections above their class's best threshold, matched with the annotated objects at IoU 0.5. "
+              "Darker cells are larger shares of their row. The background row holds false detections, the "
+              "background column missed objects.") +
       drawing(heat_drawing(map));
   if (map.names.size() < data.confusion.classes + 1)
-    text +=
-        fmt::format("<p>The {} classes with most mistakes of {}.</p>\n", map.names.size() - 1, data.confusion.classes);
-  return text + (rows.empty() ? "<p>No class is taken for another.</p>\n"
-                              : html_table({"classes confused most", "how often"}, rows));
+    text += fmt::format("<p>The {} classes with the most errors, of {}.</p>\n", map.names.size() - 1,
+                        data.confusion.classes);
+  return text + (rows.empty() ? "<p>No class is mistaken for another.</p>\n"
+                              : html_table({"most confused classes", "count"}, rows));
 }
 
 // What the colours of draw_errors mean.
@@ -184,14 +186,15 @@ std::string picture_key() {
     return fmt::format("<span class=\"key\" style=\"border-color:#{:02x}{:02x}{:02x}\"></span>{}", color.r, color.g,
                        color.b, name);
   };
-  return "<p>" + key(1, "annotated and found") + key(3, "right detection") + key(2, "missed") +
+  return "<p>" + key(1, "annotated and found") + key(3, "correct detection") + key(2, "missed") +
          key(0, "false detection") + key(4, "of another class") + "</p>\n";
 }
 
 std::string worst(const ReportData& data, const std::vector<WorstPicture>& pictures) {
-  std::string text = section("Worst images", "Those with most missed objects, false detections and confused classes.");
+  std::string text =
+      section("Worst images", "The images with the most missed objects, false detections and confused classes.");
   if (data.truth.image_root.empty())
-    text += "<p>Their pictures are not at hand: name the folder of the images by --images.</p>\n";
+    text += fmt::format("<p>No pictures: {}.</p>\n", advise(advice::kNameImages));
   else
     text += picture_key();
   text += "<div class=\"grid pictures\">";

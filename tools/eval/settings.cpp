@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t most_ious = 1000;
 
-Error wrong(std::string_view option, std::string_view word, std::string_view expected) {
-  return {ErrorKind::Usage, fmt::format("--{}: '{}': expected {}", option, word, expected)};
+Error wrong(std::string_view setting, std::string_view word, std::string_view expected) {
+  return {ErrorKind::Usage, fmt::format("{}: '{}': expected {}", setting, word, expected)};
 }
 
 // Throughout the word; independent of the locale.
@@ -107,8 +107,8 @@ EvalSettings parse_settings(const std::vector<std::string>& ious, const std::vec
   sort_unique(settings.ious);
   sort_unique(settings.limits);
   if (settings.ious.front() <= 0 || settings.ious.back() > 1 || settings.ious.size() > most_ious)
-    throw Error(ErrorKind::Usage, fmt::format("--ious: expected at most {} thresholds above 0, at most 1", most_ious));
-  if (settings.limits.front() < 1) throw Error(ErrorKind::Usage, "--limits: expected whole numbers of at least 1");
+    throw Error(ErrorKind::Usage, fmt::format("ious: expected at most {} thresholds above 0 and at most 1", most_ious));
+  if (settings.limits.front() < 1) throw Error(ErrorKind::Usage, "limits: expected whole numbers of at least 1");
   return settings;
 }
 

@@ -68,8 +68,8 @@ TruthSet read_coco_truth(const std::filesystem::path& path) {
   const auto without_area =
       std::count_if(raw.objects.begin(), raw.objects.end(), [](const RawObject& o) { return !o.area; });
   drop_unknown(raw);
-  warn(raw, without_area, "have no area: width x height is taken");
-  warn(raw, raw.without_crowd, "do not say whether they are a crowd: they are taken as objects");
+  warn(raw, without_area, "have no area: width x height is used");
+  warn(raw, raw.without_crowd, "have no iscrowd: they count as objects");
   TruthSet truth{.categories = std::move(raw.categories), .warnings = std::move(raw.warnings)};
   for (RawImage& image : raw.images) truth.images.push_back({image.id, std::move(image.file_name)});
   truth.objects.reserve(raw.objects.size());

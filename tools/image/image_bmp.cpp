@@ -37,7 +37,7 @@ class BmpReader {
 
  private:
   uint32_t number(size_t at, size_t count) const {  // little-endian
-    if (at + count > bytes_.size()) throw Damaged{"the header is cut short"};
+    if (at + count > bytes_.size()) throw Damaged{"the header is truncated"};
     uint32_t value = 0;
     for (size_t i = count; i-- > 0;) value = value << 8 | bytes_[at + i];
     return value;
@@ -47,7 +47,7 @@ class BmpReader {
     const size_t header = 14;  // where the second one begins; its first number is its size
     const uint32_t size = number(header, 4);
     const bool old = size == 12;
-    if (!old && (size < 40 || size > 124)) throw Damaged{fmt::format("a header of {} bytes is unknown", size)};
+    if (!old && (size < 40 || size > 124)) throw Damaged{fmt::format("unknown header of {} bytes", size)};
     width_ = old ? int64_t{number(18, 2)} : static_cast<int32_t>(number(18, 4));
     const int64_t height = old ? int64_t{number(20, 2)} : static_cast<int32_t>(number(22, 4));
     top_down_ = height < 0;
@@ -73,7 +73,7 @@ class BmpReader {
                        (bits_ == 16 || bits_ == 32);
     const bool runs = !top_down_ && ((compression_ == kRle8 && bits_ == 8) || (compression_ == kRle4 && bits_ == 4));
     if (!plain && !masks && !runs)
-      throw Damaged{fmt::format("{} bits a pixel with compression {} do not exist", bits_, compression_)};
+      throw Damaged{fmt::format("{} bits per pixel with compression {} is not a BMP format", bits_, compression_)};
   }
 
   // Returns how many bytes of masks follow the header.
@@ -93,7 +93,7 @@ class BmpReader {
 
   void read_palette(size_t at, size_t entry, uint32_t used) {
     const uint32_t all = uint32_t{1} << bits_;
-    if (used > all) throw Damaged{fmt::format("a palette of {} colours for {} bits a pixel", used, bits_)};
+    if (used > all) throw Damaged{fmt::format("a palette of {} colours for {} bits per pixel", used, bits_)};
     palette_.resize(used == 0 ? all : used);
     for (auto& color : palette_) {
       for (size_t c = 0; c < 3; ++c)
@@ -176,7 +176,7 @@ class BmpReader {
     for (size_t i = 0; i < stored_.image.rgb.size(); i += 3) put_color(&stored_.image.rgb[i], 0);
     int64_t x = 0, y = 0;
     const auto put = [&](uint32_t index) {
-      if (x >= width_ || y >= height_) throw Damaged{"a run leaves the picture"};
+      if (x >= width_ || y >= height_) throw Damaged{"a run extends beyond the image"};
       put_color(row(y) + 3 * x++, index);
     };
     for (uint64_t at = pixels_;;) {

@@ -54,7 +54,7 @@ StoredImage decode_stored(std::span<const uint8_t> bytes, const std::string& nam
   for (const std::string_view magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
     if (starts_with(bytes, magic)) return decode_tiff(bytes, name, options);
   throw Error(ErrorKind::Data,
-              fmt::format("{}: is no JPEG, PNG, WebP, BMP or TIFF image: it {}", printable(name), describe(bytes)));
+              fmt::format("{}: is not a JPEG, PNG, WebP, BMP or TIFF image: it {}", printable(name), describe(bytes)));
 }
 
 // Turns the stored pixels upright. Exif orientations 5..8 exchange rows and columns; the mirrorings are of the stored

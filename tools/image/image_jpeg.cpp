@@ -95,7 +95,7 @@ bool read(JpegReader& reader, std::span<const uint8_t> bytes, const std::string&
   jpeg_start_decompress(&info);
   require(info.output_width == static_cast<unsigned>(stored.image.width) &&
               info.output_height == static_cast<unsigned>(stored.image.height),
-          "libjpeg rounded a scaled size otherwise than up");
+          "libjpeg did not round a scaled size up");
   if (cmyk) reader.cmyk_row.resize(size_t{4} * info.output_width);
   while (info.output_scanline < info.output_height) {
     uint8_t* out = stored.image.rgb.data() + size_t{3} * info.output_width * info.output_scanline;
@@ -114,8 +114,9 @@ StoredImage decode_jpeg(std::span<const uint8_t> bytes, const std::string& name,
   StoredImage stored;
   const bool whole = read(reader, bytes, name, options, stored) && !reader.damaged;
   if (reader.refused_precision > 0)
-    throw Error(ErrorKind::Data, fmt::format("{}: is a JPEG of {} bits a sample, which is not read: save it with 8",
-                                             printable(name), reader.refused_precision));
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: JPEG files with {} bits per sample are not supported; save the image with 8",
+                            printable(name), reader.refused_precision));
   if (!whole) report_damage(stored, "JPEG", reader.message, name, options);
   return stored;
 }

@@ -28,7 +28,7 @@ struct PngReader {
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &messages, keep_error, ignore_warning);
   png_infop info = png_create_info_struct(png);
 
-  explicit PngReader(std::span<const uint8_t> bytes) : rest(bytes) { require(png && info, "libpng could not start"); }
+  explicit PngReader(std::span<const uint8_t> bytes) : rest(bytes) { require(png && info, "cannot initialize libpng"); }
   ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
@@ -84,7 +84,7 @@ struct PngWriter {
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &messages, keep_error, ignore_warning);
   png_infop info = png_create_info_struct(png);
 
-  PngWriter() { require(png && info, "libpng could not start"); }
+  PngWriter() { require(png && info, "cannot initialize libpng"); }
   ~PngWriter() { png_destroy_write_struct(&png, &info); }
   PngWriter(const PngWriter&) = delete;
   PngWriter& operator=(const PngWriter&) = delete;
@@ -117,7 +117,7 @@ StoredImage decode_png(std::span<const uint8_t> bytes, const std::string& name, 
 
 std::vector<uint8_t> encode_png(const Image& image) {
   require(image.width > 0 && image.height > 0 && image.rgb.size() == size_t{3} * image.width * image.height,
-          "an image without all of its pixels");
+          "an image lacks pixels");
   PngWriter writer;
   if (!write(writer, image)) throw Error(ErrorKind::Runtime, "cannot encode a PNG: " + writer.messages.error);
   return std::move(writer.bytes);

@@ -62,7 +62,7 @@ TiffHandle open(TiffSource& source, const ImageOptions& options) {
   constexpr int64_t kBytesOfPixel = 8;  // four channels of 16 bits: what one strip may hold at most
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> opening(TIFFOpenOptionsAlloc(),
                                                                                  TIFFOpenOptionsFree);
-  require(opening != nullptr, "libtiff could not start");
+  require(opening != nullptr, "cannot initialize libtiff");
   TIFFOpenOptionsSetMaxSingleMemAlloc(opening.get(), std::max<int64_t>(1 << 24, options.pixels * kBytesOfPixel));
   TIFFOpenOptionsSetErrorHandlerExtR(opening.get(), TiffSource::keep_error, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(opening.get(), TiffSource::ignore_warning, &source);

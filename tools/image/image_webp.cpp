@@ -17,14 +17,14 @@ namespace {
 const char* words(VP8StatusCode status) {
   switch (status) {
     case VP8_STATUS_OUT_OF_MEMORY:
-      return "memory is short";
+      return "out of memory";
     case VP8_STATUS_UNSUPPORTED_FEATURE:
-      return "a feature that libwebp does not know";
+      return "libwebp does not support a feature of it";
     case VP8_STATUS_SUSPENDED:
     case VP8_STATUS_NOT_ENOUGH_DATA:
       return "the file ends too early";
     default:
-      return "wrong data";
+      return "invalid data";
   }
 }
 
@@ -63,7 +63,7 @@ VP8StatusCode decode(std::span<const uint8_t> bytes, WebPDecoderConfig& config, 
 StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   StoredImage stored;
   WebPDecoderConfig config;
-  require(WebPInitDecoderConfig(&config) != 0, "libwebp is of another version than was compiled against");
+  require(WebPInitDecoderConfig(&config) != 0, "libwebp has another version than the one compiled against");
   VP8StatusCode status = WebPGetFeatures(bytes.data(), bytes.size(), &config.input);
   if (status != VP8_STATUS_OK) {
     report_damage(stored, "WebP", words(status), name, options);
@@ -71,7 +71,7 @@ StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name,
   }
   if (config.input.has_animation != 0)
     throw Error(ErrorKind::Data,
-                fmt::format("{}: is an animated WebP, which is not read: save one picture of it", printable(name)));
+                fmt::format("{}: animated WebP files are not supported; save one frame of it", printable(name)));
   allocate(stored, config.input.width, config.input.height, name, options);
   stored.orientation = orientation_of(bytes);
   if (options.size_only) {

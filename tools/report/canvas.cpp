@@ -132,7 +132,7 @@ void paste(Image& image, const Image& source, int x, int y) {
 
 Image scaled(const Image& source, int width, int height) {
   require(width > 0 && height > 0 && source.width > 0 && source.height > 0,
-          "an image is to be scaled from or to nothing");
+          "an image cannot be scaled from or to no pixels");
   const auto columns = area_weights(source.width, width), rows = area_weights(source.height, height);
   std::vector<float> narrow(size_t{3} * width * source.height);
   for (int y = 0; y < source.height; ++y) {

@@ -6,10 +6,9 @@ namespace fovea {
 
 void tell_when_recordings_go(Context& context) {
   context.recordings.set_notice([] {
-    fmt::print(
-        stderr,
-        "fovea: the GPU's memory does not suffice for recordings: it goes on without them, slower, with the same "
-        "numbers; a smaller batch or input size leaves room for them\n");
+    fmt::print(stderr,
+               "fovea: GPU memory is too small for recorded steps: continuing without them, slower but with the same "
+               "results; a smaller batch or input size makes room for them\n");
   });
 }
 

@@ -15,7 +15,7 @@ size_t width_of(const std::string& cell) {  // code points: bytes that do not co
 }  // namespace
 
 void Table::add(std::vector<std::string> row) {
-  require(row.size() == rows_[0].size(), "a table row has another number of cells than the header");
+  require(row.size() == rows_[0].size(), "a table row and the header have different numbers of cells");
   rows_.push_back(std::move(row));
 }
 

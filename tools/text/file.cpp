@@ -47,7 +47,7 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_b
   std::vector<uint8_t> bytes;
   bytes.reserve(size + spare_capacity);
   bytes.resize(size);
-  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw failure_at(path, "could not be read to its end");
+  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw failure_at(path, "cannot be read completely");
   return bytes;
 }
 

@@ -52,7 +52,7 @@ void JsonParts::fill(size_t bytes) {
     buffer_.resize(before + room);
     const size_t read = std::fread(buffer_.data() + before, 1, room, file_.get());
     buffer_.resize(before + read);
-    if (std::ferror(file_.get())) throw Error(ErrorKind::Data, printable(name_) + ": could not be read to its end");
+    if (std::ferror(file_.get())) throw Error(ErrorKind::Data, printable(name_) + ": cannot be read completely");
     ended_ = std::feof(file_.get()) != 0;
   }
 }

@@ -37,8 +37,7 @@ bool JsonPieces::refill() {
   text_.resize(before + read_bytes_);
   const size_t got = std::fread(text_.data() + before, 1, read_bytes_, file_.get());
   text_.resize(before + got);
-  if (std::ferror(file_.get()) != 0)
-    throw Error(ErrorKind::Data, fmt::format("{}: could not be read to its end", name_));
+  if (std::ferror(file_.get()) != 0) throw Error(ErrorKind::Data, fmt::format("{}: cannot be read completely", name_));
   at_end_ = got < read_bytes_;
   read_bytes_ = std::min(2 * read_bytes_, piece_bytes_);
   check_utf8();

@@ -37,8 +37,7 @@ void print_summary(const Config& config, const Schedule& schedule, RetinaNet& mo
     fmt::print("{}", report.text());
   }
   if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
-    fmt::print("train: {} boxes are narrower or lower than one pixel after the resize and are matched to nothing\n",
-               tiny);
+    fmt::print("train: {} boxes are less than one pixel wide or high after resizing and never matched\n", tiny);
   const int batch = config.train.batch;
   const std::string split = ranks == 1 ? "" : fmt::format(" ({} ranks x {})", ranks, batch / ranks);
   fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",

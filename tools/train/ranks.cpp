@@ -81,14 +81,14 @@ void require_same_config(Communicator& ranks, const Config& config, const std::s
     const auto r = static_cast<size_t>(others[0]);
     all_throw(
         ranks, ErrorKind::Usage,
-        fmt::format("the configuration of {} differs from that of rank 0 (rank 0 -> rank {}):\n  {}\nGive all ranks "
-                    "the same options",
+        fmt::format("the configuration of {} differs from that of rank 0 (rank 0 -> rank {}):\n  {}\nUse the same "
+                    "configuration on all ranks",
                     name_ranks(others), r, fmt::join(differences(parse(configs[0]), parse(configs[r])), "\n  ")));
   }
   const auto all = ranks.all_gather(settings);
   if (const auto others = others_than_first(all); !others.empty())
     all_throw(ranks, ErrorKind::Usage,
-              fmt::format("{} would train as '{}', rank 0 as '{}'; all ranks must train alike", name_ranks(others),
+              fmt::format("{} would run '{}', rank 0 '{}': run the same on all ranks", name_ranks(others),
                           all[static_cast<size_t>(others[0])], all[0]));
 }
 
@@ -98,8 +98,8 @@ void require_same_data(Communicator& ranks, const Dataset& train, const Dataset&
     if (others.empty()) continue;
     const auto sizes = ranks.all_gather(split->samples.size());
     all_throw(ranks, ErrorKind::Data,
-              fmt::format("the {} data of {} differ from those of rank 0 ({} images there, {} on rank 0): annotations "
-                          "and file names must be the same on all ranks",
+              fmt::format("the {} data of {} differs from that of rank 0 ({} images there, {} on rank 0): use the same "
+                          "annotations and file names on all ranks",
                           split->split, name_ranks(others), sizes[static_cast<size_t>(others[0])], sizes[0]));
   }
 }
@@ -110,8 +110,8 @@ int batch_of_rank(const Communicator& ranks, int batch) {
   const int low = batch / size * size;
   all_throw(
       ranks, ErrorKind::Usage,
-      fmt::format("train.batch is the batch of all ranks together, and {} images cannot be split over {} ranks: {} "
-                  "/ {} = {:.2f}; set train.batch to {}{}",
+      fmt::format("train.batch is the batch of all ranks together, and {} images cannot be split evenly over {} ranks: "
+                  "{} / {} = {:.2f}; set train.batch to {}{}",
                   batch, size, batch, size, static_cast<double>(batch) / size,
                   low > 0 ? fmt::format("{} or ", low) : "", low + size));
 }
@@ -137,8 +137,8 @@ void require_own_gpus(Communicator& ranks, DeviceKind device) {
       if (ids[before] == ids[r])
         all_throw(
             ranks, ErrorKind::Usage,
-            fmt::format("{} are on the same GPU; each needs one of its own: start no more ranks on a machine than "
-                        "it has GPUs that they can see",
+            fmt::format("{} use the same GPU, but each rank needs its own: start at most as many ranks on a machine "
+                        "as they see GPUs",
                         name_ranks({static_cast<int>(before), static_cast<int>(r)})));
 }
 

@@ -8,6 +8,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
@@ -16,19 +17,15 @@ namespace fs = std::filesystem;
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
   const bool holds_run = fs::exists(last()) || fs::exists(previous()) || fs::exists(file("log.jsonl"));
   if (holds_run && !resume)
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("--out {}: this folder holds a run already; add --resume to go on with it, or name another folder",
-                    printable(folder_.native())));
+    throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
+                                              printable(folder_.native()), advise(advice::kResume)));
   std::error_code failure;
   fs::create_directories(folder_, failure);
   if (failure)
     throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: the folder cannot be made: {}", printable(folder_.native()), failure.message()));
+                fmt::format("{}: cannot create the folder: {}", printable(folder_.native()), failure.message()));
   log_.open(file("log.jsonl"), std::ios::app);
-  if (!log_)
-    throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: the folder cannot be written to", printable(folder_.native())));
+  if (!log_) throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder", printable(folder_.native())));
 }
 
 SafetensorsFile RunFolder::newest_checkpoint() const {
@@ -44,8 +41,8 @@ SafetensorsFile RunFolder::newest_checkpoint() const {
       why += error.what();
     }
   }
-  throw Error(ErrorKind::Data, fmt::format("{}: there is no usable checkpoint to resume from\nfovea: {}",
-                                           printable(folder_.native()), why));
+  throw Error(ErrorKind::Data,
+              fmt::format("{}: has no usable checkpoint to resume from\nfovea: {}", printable(folder_.native()), why));
 }
 
 void RunFolder::keep_previous() const {
@@ -60,7 +57,7 @@ void RunFolder::log(const std::string& json) {
   log_ << json << '\n' << std::flush;
   if (!log_) {
     log_.clear();
-    fmt::print(stderr, "fovea: {}: a line could not be written (disk full?)\n", printable(file("log.jsonl").native()));
+    fmt::print(stderr, "fovea: {}: cannot write a line (disk full?)\n", printable(file("log.jsonl").native()));
   }
 }
 

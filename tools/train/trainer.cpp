@@ -20,6 +20,7 @@
 #include "tools/eval/evaluate.h"
 #include "tools/report/notices.h"
 #include "tools/report/progress.h"
+#include "tools/text/advice.h"
 #include "tools/train/averages.h"
 #include "tools/train/print_summary.h"
 #include "tools/train/ranks.h"
@@ -135,8 +136,8 @@ void Trainer::start_from_weights() {
   const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
   optimizer_->restart_average();
   if (report.reinitialised.size() == model_->parameters().all().size())
-    throw Error(ErrorKind::Data, fmt::format("--init-from {}: no tensor of it fits this model", printable(name)));
-  fmt::print("weights from {}; started anew, as they are missing or of another shape there: {}\n", printable(name),
+    throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", printable(name)));
+  fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", printable(name),
              report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
 }
 
@@ -144,14 +145,15 @@ void Trainer::resume() {
   const SafetensorsFile file = folder_->newest_checkpoint();
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
-    throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; use --init-from",
-                                             printable(file.path().native())));
+    throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; {}",
+                                             printable(file.path().native()), advise(advice::kStartFromWeights)));
   const auto changes = differences(*info.config, config_);
   if (!changes.empty() && !options_.allow_config_change)
-    throw Error(ErrorKind::Usage,
-                fmt::format("--resume: the configuration differs from the checkpoint's (checkpoint -> now):\n  "
-                            "{}\nRepeat the run's own options, or add --allow-config-change to go on with the new ones",
-                            fmt::join(changes, "\n  ")));
+    throw Error(
+        ErrorKind::Usage,
+        fmt::format("cannot resume: the configuration differs from the checkpoint's (checkpoint -> now):\n  {}\n"
+                    "Use the configuration of the run, or {}",
+                    fmt::join(changes, "\n  "), advise(advice::kAllowConfigChange)));
   load_weights(file, model_->parameters(), LoadMode::Exact);
   restore_optimizer(file, *optimizer_);
   state_ = *info.state;
@@ -230,7 +232,7 @@ void Trainer::run() {
   if (!ranks_.is_first()) return;
   progress_->finish();
   const size_t kept = bad_files_.kept().size();
-  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were used as far as they go (bad_images.txt)\n", kept);
+  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
   if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
   write_run_chart(*folder_);
 }
@@ -247,7 +249,7 @@ void Trainer::stop(bool saved) {
   if (ranks_.is_first() && !saved) save();
   ranks_.barrier();  // nobody ends before it is saved
   all_throw(ranks_, ErrorKind::Interrupted,
-            fmt::format("stopped after step {}, saved; go on with --resume", state_.step));
+            fmt::format("stopped after step {} and saved the run; {}", state_.step, advise(advice::kResume)));
 }
 
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
@@ -281,7 +283,7 @@ void Trainer::check_finite(const TrainingSteps::Finished& step) {
   text = gather_text(ranks_, text);
   if (++non_finite_ <= config_.train.non_finite_limit) {
     if (ranks_.is_first())
-      fmt::print(stderr, "fovea: step {} skipped, it is not finite ({} of {} allowed): {}", steps_read_ + 1,
+      fmt::print(stderr, "fovea: skipped step {}, which is not finite ({} of {} allowed): {}", steps_read_ + 1,
                  non_finite_, config_.train.non_finite_limit, text);
     return;
   }
@@ -352,7 +354,7 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   } catch (const DeviceError&) {
     throw;  // no fault of the disk
   } catch (const Error& error) {
-    fmt::print(stderr, "fovea: the {} checkpoint of step {} was not saved: {}; training goes on\n", what, state_.step,
+    fmt::print(stderr, "fovea: the {} checkpoint of step {} was not saved: {}; training continues\n", what, state_.step,
                error.what());
     return false;
   }

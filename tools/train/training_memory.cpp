@@ -9,6 +9,7 @@
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
 #include "model/trace.h"
+#include "tools/text/advice.h"
 #include "tools/train/step.h"
 
 namespace fovea {
@@ -127,14 +128,14 @@ void require_fits(Context& context, const Config& config, const BatchShape& shap
   };
   const int most = most_images(need, shape.images, available - available / kSpare) * ranks;
   const std::string fitting = most > 0 ? fmt::format("the largest train.batch that fits is {}", most)
-                                       : "not even one image does: use a smaller input.short_side";
+                                       : "not even one image fits: use a smaller input.short_side";
   throw Error(
       ErrorKind::OutOfMemory,
       fmt::format("train.batch={} does not fit into the GPU's memory: {} images of {} x {} need {:.0f} MiB "
-                  "(of which weights, gradients and optimiser state {:.0f}), there are {:.0f}; {}{}",
+                  "({:.0f} of them for weights, gradients and optimizer state), {:.0f} are available; {}{}",
                   shape.images * ranks, shape.images, shape.height, shape.width, static_cast<double>(needed) / kMiB,
                   static_cast<double>(held.total) / kMiB, static_cast<double>(available) / kMiB, fitting,
-                  context.activation_dtype == DType::F32 ? ", or --precision bf16" : ""));
+                  context.activation_dtype == DType::F32 ? ", or " + advise(advice::kUseBf16) : ""));
 }
 
 }  // namespace fovea

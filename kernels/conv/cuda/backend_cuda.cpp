@@ -75,7 +75,7 @@ class CudnnBackend final : public ConvBackend {
       return matmuls_->forward(queue, shape, dtype, args, rival);
     };
     if (takes_product(queue, call, product)) return;
-    require(args.relu_bits == nullptr, "ReLU bits were asked for where relu_bits_bytes() says that there are none");
+    require(args.relu_bits == nullptr, "ReLU bits were requested where relu_bits_bytes() reports none");
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
   }
@@ -127,7 +127,7 @@ class CudnnBackend final : public ConvBackend {
   std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
     const ConvFusion fused = pass == ConvPass::Forward ? ConvFusion{.bias = true, .relu = true} : ConvFusion{};
     const ConvPlan plan = used_plan(shape, dtype, pass, fused);
-    if (!plan.used) return "no plan of cuDNN";
+    if (!plan.used) return "no cuDNN plan";
     return (plan.kernels == "cuBLASLt" ? "" : "cuDNN ") + plan.graph + ", " + plan.engine + ", " + plan.kernels +
            (plan.passes.empty() ? "" : " (" + plan.passes + ")");
   }

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include "kernels/advice.h"
 #include "kernels/error.h"
 
 namespace fovea::cublaslt {
@@ -14,7 +15,8 @@ Library load_library() {
   Library library{found.loaded};
   const auto find = [&](auto& function, const char* name) {
     void* found = dlsym(library.loaded.handle, name);
-    if (found == nullptr) throw Error(ErrorKind::Runtime, library.loaded.path + " is not " + what + ": no " + name);
+    if (found == nullptr)
+      throw Error(ErrorKind::Runtime, library.loaded.path + " is not " + what + ": it has no " + name);
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(found);
   };
   decltype(&cublasLtGetVersion) version = nullptr;
@@ -46,7 +48,8 @@ void check(const Library& library, cublasStatus_t status, const std::string& wha
   if (status == CUBLAS_STATUS_SUCCESS) return;
   const std::string text =
       "cuBLASLt " + version_text(library.version) + ": " + what + " failed: " + library.status_string(status);
-  if (status == CUBLAS_STATUS_ALLOC_FAILED) throw DeviceError(ErrorKind::OutOfMemory, text + kHowToNeedLess);
+  if (status == CUBLAS_STATUS_ALLOC_FAILED)
+    throw DeviceError(ErrorKind::OutOfMemory, text + "; " + advise(advice::kUseLessMemory));
   throw DeviceError(ErrorKind::Runtime, text);
 }
 

@@ -174,9 +174,9 @@ std::string Matmul::algorithm() const {
 
 void Matmul::run(const Queue& queue, const MatmulOperands& o, void* workspace) const {
   const bool weight = key_.pass == ConvPass::BackwardWeight;
-  require(key_.add == (o.add != nullptr), "a matmul got an addend that it has not, or lacks its own");
-  require(key_.bias == (o.bias != nullptr), "a matmul got a bias that it has not, or lacks its own");
-  require(key_.bits == (o.bits != nullptr), "a matmul got mask bits that it has not, or lacks its own");
+  require(key_.add == (o.add != nullptr), "a matmul got an addend it does not have, or lacks its own");
+  require(key_.bias == (o.bias != nullptr), "a matmul got a bias it does not have, or lacks its own");
+  require(key_.bits == (o.bits != nullptr), "a matmul got mask bits it does not have, or lacks its own");
   if (key_.bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, &o.bias, sizeof(o.bias));
   if (key_.bits) set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &o.bits, sizeof(o.bits));
   const float one = 1, beta = key_.add ? 1 : 0;

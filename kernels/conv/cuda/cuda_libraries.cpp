@@ -9,8 +9,9 @@ namespace fovea {
 
 std::vector<GpuLibrary> gpu_libraries() {
   GpuLibrary cudnn{.name = "cuDNN"};
-  GpuLibrary nvrtc{.name = "NVRTC",
-                   .without = "fused convolutions that cuDNN compiles at run time are not there, and others slower"};
+  GpuLibrary nvrtc{
+      .name = "NVRTC",
+      .without = "fused convolutions that cuDNN compiles at run time are unavailable and others run slower"};
   try {
     const cudnn::Library& found = cudnn::library();
     cudnn.version = cudnn::version_text(found.version);
@@ -20,7 +21,7 @@ std::vector<GpuLibrary> gpu_libraries() {
     nvrtc.problem = found.compiler.problem;
   } catch (const Error& error) {
     cudnn.problem = error.what();
-    nvrtc.problem = "not looked for: cuDNN says which";
+    nvrtc.problem = "not looked for: its version depends on cuDNN";
     nvrtc.without = "";
   }
   return {cudnn, cublaslt_library(), nvrtc};

@@ -64,13 +64,13 @@ int version_of(const LoadedLibrary& cudnn) {
 
 std::string refuse(const LoadedLibrary& cudnn) {
   const int version = version_of(cudnn);
-  if (version == 0) return cudnn.path + " is not cuDNN: no cudnnGetVersion";
+  if (version == 0) return cudnn.path + " is not cuDNN: it has no cudnnGetVersion";
   // Whether there is a GPU matters for an old one alone, and is not asked without need.
   const bool describes = version < kOldestToDescribe && (Gpu::only_described() || !gpu_status().usable());
   const int oldest = describes ? kOldestToDescribe : kOldest;
   if (version < oldest)
-    return cudnn.path + " is cuDNN " + version_text(version) + ", too old: needs " + version_text(oldest) +
-           " or a newer 9" + (describes ? ", to plan without a GPU" : "");
+    return cudnn.path + " is cuDNN " + version_text(version) + ", which is too old: " + version_text(oldest) +
+           " or a newer 9 is needed" + (describes ? " to plan without a GPU" : "");
   if (hold_cublaslt(cudnn)) return "";
   return cudnn.path + " cannot be used without libcublasLt.so." + cuda_major_of(cudnn) +
          ", which was not found: install it, or name its file in FOVEA_CUBLASLT";

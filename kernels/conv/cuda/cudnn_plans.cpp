@@ -134,7 +134,7 @@ void Plans::time(Queue& queue, Entry& entry) {
   try {
     best = time_candidates(queue, timed);
   } catch (const Error& error) {  // no memory for the tensors
-    std::fprintf(stderr, "warning: %s is not timed: %s\n", text_of(entry.graph.key()).c_str(), error.what());
+    std::fprintf(stderr, "warning: %s was not timed: %s\n", text_of(entry.graph.key()).c_str(), error.what());
   }
   if (best.candidate < 0 || !timed.build(best.candidate)) return;
   replaced_.push_back(std::move(entry.graph));
@@ -144,7 +144,7 @@ void Plans::time(Queue& queue, Entry& entry) {
 }
 
 std::vector<CandidateTime> Plans::time_each(Queue& queue, const GraphKey& asked, int most) const {
-  if (!times_) throw Error(ErrorKind::Runtime, "plans are timed on a GPU, and there is none here");
+  if (!times_) throw Error(ErrorKind::Runtime, "timing plans needs a GPU, and this machine has none");
   const GraphKey key = allowed(asked);
   ConvGraph graph(device_, key);
   const TimingOperands operands(queue, key);

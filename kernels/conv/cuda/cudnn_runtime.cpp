@@ -3,6 +3,7 @@
 #include <cudnn.h>
 #include <dlfcn.h>
 
+#include "kernels/advice.h"
 #include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/device/cuda_check.h"
 #include "kernels/device/gpu.h"
@@ -89,8 +90,8 @@ double seconds(Queue& queue, const std::function<void()>& work) {
 
 void* allocate(size_t bytes) {
   if (void* memory = Gpu::instance().allocate(bytes)) return memory;
-  throw Error(ErrorKind::OutOfMemory,
-              "out of GPU memory: " + std::to_string(bytes) + " bytes of packed weights" + kHowToNeedLess);
+  throw Error(ErrorKind::OutOfMemory, "out of GPU memory: " + std::to_string(bytes) + " bytes of packed weights; " +
+                                          advise(advice::kUseLessMemory));
 }
 
 void release(void* memory) { Gpu::instance().free(memory); }

@@ -36,7 +36,7 @@ Timed fastest(Queue& queue, const Candidates& candidates) {
       }
     } catch (const Error& error) {
       candidates.drop(i);
-      std::fprintf(stderr, "warning: candidate %d of %d for %s is passed over: %s\n", i, candidates.count,
+      std::fprintf(stderr, "warning: skipped candidate %d of %d for %s: %s\n", i, candidates.count,
                    candidates.what.c_str(), error.what());
     }
   }

@@ -190,7 +190,7 @@ class CublasltMatmuls final : public ConvMatmuls {
     try {
       best = time_algorithms(queue, entry.product);
     } catch (const Error& error) {
-      std::fprintf(stderr, "warning: %s is not timed: %s\n", text.c_str(), error.what());
+      std::fprintf(stderr, "warning: %s was not timed: %s\n", text.c_str(), error.what());
     }
     entry.product.pick(std::max(best.candidate, 0));
     if (best.candidate < 0) return;

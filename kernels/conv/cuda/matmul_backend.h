@@ -50,6 +50,6 @@ class ConvMatmuls {
 // (no_cublaslt.cpp) or this machine has no cuBLASLt.
 std::unique_ptr<ConvMatmuls> make_conv_matmuls(const std::string& folder, PackedWeights& packed);
 
-constexpr const char* kWithoutProducts = "1x1 convolutions run through cuDNN, slower";
+constexpr const char* kWithoutProducts = "1x1 convolutions run through cuDNN, which is slower";
 
 }  // namespace fovea::kernels

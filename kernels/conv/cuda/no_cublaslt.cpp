@@ -6,7 +6,7 @@ namespace fovea {
 
 GpuLibrary cublaslt_library() {
   return {.name = "cuBLASLt",
-          .problem = "this build has none: its header was not found",
+          .problem = "not in this build: its header was not found",
           .without = kernels::kWithoutProducts};
 }
 

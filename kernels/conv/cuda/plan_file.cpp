@@ -18,7 +18,7 @@ namespace {
 constexpr const char* kFormat = "fovea plans 1";  // its number is the version of this file's form and of the graphs
 
 [[noreturn]] void damaged(const std::string& what) {
-  throw Error(ErrorKind::Data, "the file of plans is damaged: " + what);
+  throw Error(ErrorKind::Data, "the plan file is damaged: " + what);
 }
 
 std::vector<std::string> split(const std::string& line) {
@@ -32,7 +32,7 @@ template <class Number>
 Number number(const std::string& text) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) damaged("\"" + text + "\" is no number");
+  if (error != std::errc() || end != text.data() + text.size()) damaged("\"" + text + "\" is not a number");
   return value;
 }
 
@@ -71,14 +71,14 @@ StoredPlans unpack_plans(const std::string& purpose, const std::string& content)
   size_t at = 0;
   const auto next_line = [&] {
     const size_t end = content.find('\n', at);
-    if (end == std::string::npos) damaged("it ends within a line");
+    if (end == std::string::npos) damaged("it ends in the middle of a line");
     std::string line = content.substr(at, end - at);
     at = end + 1;
     return line;
   };
   if (next_line() != kFormat) damaged(std::string("it does not begin with \"") + kFormat + "\"");
   if (const std::string other = next_line(); other != purpose)
-    throw Error(ErrorKind::Data, "the file of plans is for " + other);
+    throw Error(ErrorKind::Data, "the plan file is for " + other);
   StoredPlans plans;
   while (at < content.size()) {
     const auto fields = split(next_line());
@@ -89,11 +89,11 @@ StoredPlans unpack_plans(const std::string& purpose, const std::string& content)
     plan.seconds = number<double>(fields[6]);
     const auto bytes = number<size_t>(fields[7]);
     if (bytes >= content.size() - at || content[at + bytes] != '\n')
-      damaged("the plan of " + fields[0] + " is cut off");
+      damaged("the plan of " + fields[0] + " is truncated");
     plan.bytes.assign(content.begin() + static_cast<int64_t>(at), content.begin() + static_cast<int64_t>(at + bytes));
     at += bytes + 1;
     if (number<uint64_t>(fields[8]) != checksum_of(line_of(fields[0], plan), plan.bytes))
-      damaged("the plan of " + fields[0] + " has another checksum");
+      damaged("the plan of " + fields[0] + " does not match its checksum");
     plans.emplace(fields[0], std::move(plan));
   }
   return plans;
@@ -109,7 +109,7 @@ void write_plan_file(const std::string& path, const std::string& content) {
   if (out) std::filesystem::rename(aside, path, error);
   if (!out || error) {
     std::filesystem::remove(aside, error);
-    throw Error(ErrorKind::Runtime, "cannot write the file of plans " + path);
+    throw Error(ErrorKind::Runtime, "cannot write the plan file " + path);
   }
 }
 
@@ -118,7 +118,7 @@ std::string read_plan_file(const std::string& path) {
   if (!std::filesystem::exists(path, error)) return "";
   std::ifstream in(path, std::ios::binary);
   std::string content((std::istreambuf_iterator<char>(in)), {});
-  if (!in) throw Error(ErrorKind::Data, "the file of plans cannot be read");
+  if (!in) throw Error(ErrorKind::Data, "the plan file cannot be read");
   return content;
 }
 
@@ -129,7 +129,7 @@ PlanFile::PlanFile(const std::string& folder, const std::string& stem, std::stri
   try {
     if (const std::string content = read_plan_file(file_); !content.empty()) plans = unpack_plans(purpose_, content);
   } catch (const Error& error) {
-    warn(std::string(error.what()) + "; ignored, and made anew: " + file_);
+    warn(std::string(error.what()) + "; ignoring it and planning again: " + file_);
   }
 }
 

@@ -95,8 +95,8 @@ class CocoReader : public DatasetReader {
     }
     if (best == 0 && !raw.images.empty())
       raw.warnings.push_back(
-          fmt::format("{}: its images were looked for in {}/, images/{}/ and images/ of {}, and none "
-                      "was found; the first: {}",
+          fmt::format("{}: no image was found in {}/, images/{}/ or images/ of {}; "
+                      "the first: {}",
                       raw.name, split, split, printable(folder_.native()), printable(raw.images[0].file_name)));
   }
 

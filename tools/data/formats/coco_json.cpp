@@ -50,7 +50,7 @@ class CocoFileReader {
   // In training make_dataset() refuses doubled ids of images and categories, and numbers annotations anew.
   int64_t read_id(Value value, Ids& ids) {
     const int64_t id = input_.id(value);
-    if (exact_ && !ids.insert(id).second) throw input_.fail(fmt::format("{} is the id of an earlier one", id));
+    if (exact_ && !ids.insert(id).second) throw input_.fail(fmt::format("{} is already the id of an earlier one", id));
     return id;
   }
 

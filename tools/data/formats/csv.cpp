@@ -33,7 +33,7 @@ class CsvParser {
       CsvRecord record{.fields = {}, .line = line_};
       do record.fields.push_back(field());
       while (ends_with(','));
-      if (at_ < text_.size() && !ends_with('\n')) throw fail("a quote inside a field: write the field in quotes");
+      if (at_ < text_.size() && !ends_with('\n')) throw fail("a quote inside a field: enclose the field in quotes");
       ++line_;
       if (record.fields.size() > 1 || !trimmed(record.fields[0]).empty()) records.push_back(std::move(record));
     }
@@ -152,7 +152,7 @@ class CsvReader : public DatasetReader {
                             std::none_of(first.begin() + 1, first.begin() + 5,
                                          [](auto& field) { return trimmed(field).empty() || parse_number(field); });
     if (!is_heading) return records;
-    warnings.push_back(fmt::format("{}:{}: is a heading and left out", printable(path.native()), records[0].line));
+    warnings.push_back(fmt::format("{}:{}: skipped, as it is a header", printable(path.native()), records[0].line));
     records.erase(records.begin());
     return records;
   }
@@ -191,11 +191,10 @@ class CsvReader : public DatasetReader {
   std::optional<int64_t> image_of(RawDataset& raw, const std::string& path, int line) {
     const auto below = path_below(folder_, path);
     if (!below)
-      throw fail(
-          raw, line,
-          fmt::format("the path \"{}\" is refused: expected one inside {}; give the folder that holds all images, "
-                      "with the CSV files put into it",
-                      printable(path), printable(folder_.native())));
+      throw fail(raw, line,
+                 fmt::format("the path \"{}\" lies outside {}: put the CSV files into the folder "
+                             "that holds all images",
+                             printable(path), printable(folder_.native())));
     const auto [found, added] = images_.try_emplace(*below);
     if (!added) return found->second;
     RawImage image{

@@ -7,6 +7,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/raw_dataset.h"
+#include "tools/text/advice.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -20,7 +21,7 @@ void make_folder(const fs::path& folder) {
   fs::create_directories(folder, failure);
   if (failure)
     throw Error(ErrorKind::Runtime,
-                fmt::format("{}: the folder cannot be made: {}", printable(folder.native()), failure.message()));
+                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), failure.message()));
 }
 
 bool is_not_utf8(const std::string& name) { return find_invalid_utf8(name) != std::string::npos; }
@@ -36,15 +37,12 @@ std::vector<std::string> DatasetWriter::write() {
     write_split(split);
   }
   write_classes();
-  if (renamed_ > 0)
-    note("{} images were renamed, since their names would clash; the first: {}", renamed_, first_renamed_);
-  if (crowds_ > 0) note("{} crowd or ignore regions are left out: this format cannot hold them", crowds_);
-  if (areas_ > 0) note("{} objects lose the area of their mask: this format holds boxes only", areas_);
+  if (renamed_ > 0) note("{} images were renamed because their names clash; the first: {}", renamed_, first_renamed_);
+  if (crowds_ > 0) note("{} crowd or ignore regions are left out: this format has none", crowds_);
+  if (areas_ > 0) note("{} objects lose the area of their mask: this format has boxes only", areas_);
   if (beyond_ > 0)
-    note(
-        "{} boxes reach beyond their image and are written as they are; other programs may refuse them (--clip cuts "
-        "them)",
-        beyond_);
+    note("{} boxes extend beyond their image and are written unchanged; other programs may reject them: {}", beyond_,
+         advise(advice::kClipBoxes));
   return notes_;
 }
 
@@ -62,8 +60,9 @@ void DatasetWriter::refuse_doubled_classes() const {
   std::set<std::string> names;
   for (const Category& category : set_.categories)
     if (!names.insert(category.name).second)
-      throw Error(ErrorKind::Data, fmt::format("two categories are called '{}': this format tells them apart by name",
-                                               printable(category.name)));
+      throw Error(ErrorKind::Data,
+                  fmt::format("two categories are called '{}': rename one, as this format distinguishes them by name",
+                              printable(category.name)));
 }
 
 std::string DatasetWriter::place(const WritableImage& image, const std::string& folder, bool by_stem) {
@@ -127,7 +126,7 @@ void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
 std::vector<std::string> write_dataset(const WritableSet& set, DatasetFormat format, const fs::path& out,
                                        const WriteOptions& options) {
   if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out)))
-    throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: name a new folder", printable(out.native())));
+    throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: choose a new folder", printable(out.native())));
   make_folder(out);
   MakeWriter* const make = format == DatasetFormat::Coco  ? coco_writer
                            : format == DatasetFormat::Voc ? voc_writer

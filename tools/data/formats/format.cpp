@@ -11,6 +11,7 @@
 #include "tools/data/formats/csv.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
@@ -20,10 +21,10 @@ const std::vector<FormatEntry>& formats() {
        "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json), images in "
        "{train,val}/ or images/",
        open_coco},
-      {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… beside each other",
+      {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… side by side",
        open_yolo},
       {DatasetFormat::Voc, "voc",
-       "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml beside the images",
+       "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml next to the images",
        open_voc},
       {DatasetFormat::Csv, "csv",
        "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id", open_csv}};
@@ -41,10 +42,10 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
   std::string text = fmt::format("{}: ", printable(folder.native()));
   if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
-    text += fmt::format("is no dataset in the format {}; looked for ", entry_of(*format).name);
+    text += fmt::format("is not a dataset in {} format; looked for ", entry_of(*format).name);
     return {ErrorKind::Data, text + entry_of(*format).looked_for};
   }
-  text += "no dataset was found; looked for";
+  text += "no dataset found; looked for";
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }
@@ -73,8 +74,9 @@ OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Data
   }
   if (!data.reader) throw nothing_found(folder, format);
   if (!others.empty())
-    data.warnings.push_back(fmt::format("{}: is read as {}, it also looks like{} (--format says which it is)",
-                                        printable(folder.native()), entry_of(data.format).name, others));
+    data.warnings.push_back(fmt::format("{}: is read as {} but also looks like{}; {} if that is wrong",
+                                        printable(folder.native()), entry_of(data.format).name, others,
+                                        advise(advice::kSetFormat)));
   return data;
 }
 
@@ -100,8 +102,7 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
       text += "it is not split)";
     else
       text += fmt::format("it has: {})", printable(fmt::format("{}", fmt::join(splits, ", "))));
-    throw Error(ErrorKind::Data,
-                text + "; `fovea data split DIR --val 0.2 OUT` makes a copy with the splits train and val");
+    throw Error(ErrorKind::Data, text + "; " + advise(advice::kSplitDataset));
   }
   Dataset dataset = make_dataset(data.reader->read(*found), split, options);
   auto& warnings = dataset.report.warnings;

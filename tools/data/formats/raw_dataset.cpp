@@ -10,6 +10,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 namespace {
@@ -70,7 +71,7 @@ class DatasetMaker {
     }
     if (list.empty()) throw fail("{}: the list is empty", list_name);
     if (odd > 0)
-      warn("{}: {} of the ids are {}negative; they are kept as they are, some programs mistake them", list_name, odd,
+      warn("{}: {} of the ids are {}negative; they are kept, but some programs cannot handle them", list_name, odd,
            raw_.own_ids ? "0 or " : "");
     return index;
   }
@@ -85,7 +86,7 @@ class DatasetMaker {
 
   void take_images() {
     if (raw_.images.empty() && !dataset_.report.bad_images.empty())
-      throw fail("not one of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
+      throw fail("none of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
                  dataset_.report.bad_images.front().why);
     sample_ = index_ids(raw_.images, "images");
     dataset_.samples.reserve(raw_.images.size());
@@ -96,8 +97,8 @@ class DatasetMaker {
       dataset_.samples.push_back({image.id, std::move(image.file_name), image.width, image.height, {}});
     }
     if (repeats.count > 0)
-      warn("images: {} name a file that another one names, too, and count as images of their own; the first: {}",
-           repeats.count, printable(repeats.first));
+      warn("images: {} share their file with another image and count as separate images; the first: {}", repeats.count,
+           printable(repeats.first));
   }
 
   void check_file_name(const RawImage& image) const {
@@ -105,9 +106,8 @@ class DatasetMaker {
     const bool leaves = path.is_absolute() || *path.lexically_normal().begin() == "..";
     const bool is_folder = !path.has_filename() || path.filename() == "." || path.filename() == "..";
     if (leaves || is_folder || image.file_name.find('\0') != std::string::npos) {
-      throw fail_at(image.origin,
-                    fmt::format("image {}: the file name \"{}\" is refused: expected a path inside the image folder",
-                                image.id, printable(image.file_name)));
+      throw fail_at(image.origin, fmt::format("image {}: the file name \"{}\" is not a path inside the image folder",
+                                              image.id, printable(image.file_name)));
     }
   }
 
@@ -124,7 +124,7 @@ class DatasetMaker {
     if (bad == 0) return;
     for (size_t i = 0; i < raw_.objects.size(); ++i) raw_.objects[i].id = static_cast<int64_t>(i) + 1;
     warn(
-        "annotations: {} ids are missing, doubled, not positive, or no integers below 2^53 (the first: "
+        "annotations: {} ids are missing, duplicate, not positive, or not integers below 2^53 (the first: "
         "annotations[{}].id): "
         "all annotations are renumbered 1…{}",
         bad, first_bad, raw_.objects.size());
@@ -174,7 +174,7 @@ class DatasetMaker {
   static std::string fault_of(const RawObject& raw, const Object& clipped) {
     if (raw.bbox_numbers != 4) return fmt::format("has {} numbers, expected 4 (x, y, width, height)", raw.bbox_numbers);
     for (double number : raw.bbox) {
-      if (!std::isfinite(number)) return "holds something that is no finite number";
+      if (!std::isfinite(number)) return "has a value that is not a finite number";
     }
     if (raw.bbox[2] <= 0 || raw.bbox[3] <= 0) return "has no positive width and height";
     if (clipped.x1 >= clipped.x2 || clipped.y1 >= clipped.y2) return "lies outside the image";
@@ -187,7 +187,7 @@ class DatasetMaker {
         fmt::format("{}annotation {} of image {} ({}, {}×{}): the box [{}, {}, {}, {}] {}",
                     raw.origin.file < 0 ? "" : place(raw.origin) + ": ", *raw.id, sample.id,
                     printable(sample.file_name), sample.width, sample.height, b[0], b[1], b[2], b[3], fault);
-    if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or let it be skipped (--bad-boxes skip)", line);
+    if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or {}", line, advise(advice::kSkipBadBoxes));
     dataset_.report.bad_boxes.push_back(line);
   }
 
@@ -206,8 +206,8 @@ class DatasetMaker {
                  fmt::join(report.unknown_examples, "\n  "));
     }
     if (report.objects == report.crowds) {
-      throw fail("there is no box to learn from or to compare with: {} annotations, {} bad boxes, {} crowd regions",
-                 report.annotations, report.bad_boxes.size(), report.crowds);
+      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd regions", report.annotations,
+                 report.bad_boxes.size(), report.crowds);
     }
   }
 

@@ -62,12 +62,12 @@ class VocReader : public DatasetReader {
     for (const Entry& entry : splits_.at(split))
       if (!repeats.again(xml_path(entry).native())) add_image(raw, entry);
     if (repeats.count > 0)
-      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed again: each is taken once; the first: {}",
+      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed more than once and kept once; the first: {}",
                                          raw.name, split, repeats.count, printable(repeats.first)));
     if (other_stems_ > 0)
       raw.warnings.push_back(
-          fmt::format("{}: {} annotation files name another image than the one beside them: the one "
-                      "with their own name was taken; the first: {}",
+          fmt::format("{}: {} annotation files name another image than the one next to them, "
+                      "which is used; the first: {}",
                       raw.name, other_stems_, first_other_));
     move_to_root(raw, {"JPEGImages/", "images/", "Images/", split + "/images/"});
     move_to_root(raw, {split + "/"});
@@ -158,7 +158,7 @@ class VocReader : public DatasetReader {
       if (const auto stem = stem_in(part, line))
         entries.push_back({part, *stem});
       else  // an error only where this split is read: VOC's test lists come without annotations
-        broken_.emplace(split, fmt::format("{}:{}: there is no annotation {}", printable(list.native()), number,
+        broken_.emplace(split, fmt::format("{}:{}: the annotation {} is missing", printable(list.native()), number,
                                            printable(xml_path({part, std::string(trimmed(line))}).native())));
     }
   }

@@ -18,7 +18,7 @@ class VocWriter : public DatasetWriter {
   void refuse_names() const override {
     refuse_doubled_classes();
     refuse("is not UTF-8, as XML must be", true, is_not_utf8);
-    refuse("does not fit on a line of a list of this format", true, breaks_lines);
+    refuse("cannot be written on one line, as this format needs", true, breaks_lines);
   }
 
   void write_split(const WritableSplit& split) override {

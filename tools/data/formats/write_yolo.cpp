@@ -21,14 +21,15 @@ class YoloWriter : public DatasetWriter {
     refuse("is not UTF-8, as YAML must be", false, is_not_utf8);
     for (const WritableSplit& split : set_.splits) {
       if (split.name != "train" && split.name != "val" && split.name != "test")
-        throw Error(ErrorKind::Data, fmt::format("this format has the splits train, val and test only, not '{}': "
+        throw Error(ErrorKind::Data, fmt::format("this format has the splits train, val and test only, not '{}'; "
                                                  "`fovea data split` makes train and val",
                                                  printable(split.name)));
       for (const WritableImage& image : split.images)
         if (image.sample.file_name.find_first_of("\r\n") != std::string::npos)
-          throw Error(ErrorKind::Data, fmt::format("the image \"{}\" does not fit on a line of a list of this format: "
-                                                   "rename it",
-                                                   printable(image.sample.file_name)));
+          throw Error(ErrorKind::Data,
+                      fmt::format("the image \"{}\" cannot be written on one line, as this format needs: "
+                                  "rename it",
+                                  printable(image.sample.file_name)));
     }
   }
 

@@ -45,7 +45,7 @@ class YoloReader : public DatasetReader {
     warn_of_lone_labels(split, images, raw);
     if (polygons_ > 0)
       raw.warnings.push_back(
-          fmt::format("{}: {} labels of {} are polygons: their boxes are taken", name_, polygons_, split));
+          fmt::format("{}: {} labels of {} are polygons; their bounding boxes are used", name_, polygons_, split));
     move_to_root(raw, {"images/" + split + "/", split + "/images/", split + "/", "images/"});
     return raw;
   }
@@ -63,7 +63,7 @@ class YoloReader : public DatasetReader {
     for (const fs::path& path : tried)
       if (is_there(path)) return path.lexically_normal();
     throw Error(ErrorKind::Data,
-                fmt::format("{}: {}: there is no {}: expected a folder of images, or a list, as a path from {}", name_,
+                fmt::format("{}: {}: {} does not exist: expected a folder of images or a list, relative to {}", name_,
                             split, printable(tried[0].native()), printable(root_.native())));
   }
 
@@ -87,18 +87,17 @@ class YoloReader : public DatasetReader {
     Repeats repeats;
     std::erase_if(images, [&](const ImagePath& image) { return repeats.again(image.below_root); });
     if (repeats.count > 0)
-      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed again: each is taken once; the first: {}", name_,
-                                         split, repeats.count, printable(repeats.first)));
+      raw.warnings.push_back(fmt::format("{}: {}: {} images are listed more than once and kept once; the first: {}",
+                                         name_, split, repeats.count, printable(repeats.first)));
     return images;
   }
 
   // `where`: the file, and line, that says so.
   fs::path below_root(const fs::path& path, const std::string& said, const std::string& where) const {
     if (const auto below = path_below(root_, path)) return *below;
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: \"{}\" is refused: expected a place inside {} (set `path:` to a folder "
-                            "that holds all images)",
-                            where, printable(said), printable(root_.native())));
+    throw Error(ErrorKind::Data, fmt::format("{}: \"{}\" lies outside {} (set `path:` to a folder "
+                                             "that holds all images)",
+                                             where, printable(said), printable(root_.native())));
   }
 
   void read_list(const fs::path& list, int32_t file, std::vector<ImagePath>& images) const {
@@ -152,8 +151,8 @@ class YoloReader : public DatasetReader {
             !with_image.contains((folder / fs::path(name)).string()))
           if (lone++ == 0) first = (root_ / folder / name).string();
     if (lone > 0)
-      raw.warnings.push_back(fmt::format("{}: {} files of labels for {} have no image; the first: {}", name_, lone,
-                                         split, printable(first)));
+      raw.warnings.push_back(
+          fmt::format("{}: {} label files for {} have no image; the first: {}", name_, lone, split, printable(first)));
   }
 
   void read_labels(RawDataset& raw, const RawImage& image, const fs::path& file) {

@@ -36,7 +36,7 @@ class YamlReader {
       for (const char* split : {"train", "val", "test"})
         if (const auto node = root_[split]; node && !is_empty(node)) yaml.splits[split] = texts(node, split);
       if (yaml.splits.empty())
-        throw fail(root_.Mark(), "has neither train nor val: expected a folder of images, or a list");
+        throw fail(root_.Mark(), "has neither train nor val: expected a folder of images or a list");
       yaml.categories = names();
       return yaml;
     } catch (const YAML::Exception& error) {
@@ -53,7 +53,7 @@ class YamlReader {
   }
 
   std::string text(const YAML::Node& node, const std::string& key) const {
-    if (!node.IsScalar() || is_empty(node)) throw fail(node.Mark(), key + ": expected a text");
+    if (!node.IsScalar() || is_empty(node)) throw fail(node.Mark(), key + ": expected a string");
     return node.Scalar();
   }
 
@@ -66,7 +66,7 @@ class YamlReader {
 
   std::vector<Category> names() const {
     const auto node = root_["names"];
-    if (!node || node.IsNull()) throw fail(root_.Mark(), "has no names: expected a list of the classes' names");
+    if (!node || node.IsNull()) throw fail(root_.Mark(), "has no names: expected a list of class names");
     std::vector<Category> list;
     std::set<std::string> seen;
     const auto add = [&](int64_t id, const YAML::Node& name) {

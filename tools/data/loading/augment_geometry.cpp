@@ -78,7 +78,7 @@ LabeledImage flipped_vertically(const LabeledImage& picture) {
 LabeledImage cropped(const LabeledImage& picture, const CropArea& area) {
   require(area.width > 0 && area.height > 0 && area.x >= 0 && area.y >= 0 &&
               area.x + area.width <= picture.image->width && area.y + area.height <= picture.image->height,
-          "a crop reaches beyond the image");
+          "a crop extends beyond the image");
   Image image = image_of_size(area.width, area.height);
   copy_area(image, 0, 0, area.width, area.height, *picture.image, area.x, area.y);
   LabeledImage out = with_image(picture, std::move(image));
@@ -168,7 +168,7 @@ LabeledImage rotated(const LabeledImage& picture, double degrees, Rgb fill) {
 
 LabeledImage mosaic(const std::array<LabeledImage, 4>& pictures, int x, int y) {
   const int width = pictures[0].image->width, height = pictures[0].image->height;
-  require(x >= 0 && y >= 0 && x <= width && y <= height, "the point that parts a mosaic lies outside the image");
+  require(x >= 0 && y >= 0 && x <= width && y <= height, "a mosaic's center lies outside the image");
   Image image = image_of_size(width, height);
   std::vector<Object> objects;
   for (size_t i = 0; i < pictures.size(); ++i) {

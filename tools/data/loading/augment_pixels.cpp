@@ -118,7 +118,7 @@ std::vector<Taps> taps_of(int in, int out) {
 }  // namespace
 
 Image resampled(const Image& image, int width, int height) {
-  require(width > 0 && height > 0, "an image was to be resampled to nothing");
+  require(width > 0 && height > 0, "an image cannot be resampled to no pixels");
   if (width == image.width && height == image.height) return image;
   const auto columns = taps_of(image.width, width), rows = taps_of(image.height, height);
   const size_t in_stride = size_t{3} * image.width;

@@ -41,7 +41,7 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
 
 void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels) {
   const auto places = static_cast<size_t>(shape_.images);
-  require(!loaded.empty() && loaded.size() <= places, "a batch does not fit the shape that its input was made for");
+  require(!loaded.empty() && loaded.size() <= places, "a batch does not fit its input's shape");
   parts_.host.place(staging_->next());
   for (size_t n = 0; n < loaded.size(); ++n) {
     const LoadedImage& item = loaded[n];
@@ -74,7 +74,7 @@ void BatchInput::write_truth(const std::vector<LoadedImage>& loaded) const {
   static const std::vector<Object> kNone;
   for (size_t n = 0; n < static_cast<size_t>(shape_.images) && most > 0; ++n) {
     const auto& objects = n < loaded.size() ? loaded[n].objects : kNone;
-    require(objects.size() <= most, "more boxes than the batch's shape has places for");
+    require(objects.size() <= most, "more boxes than the batch's shape has room for");
     parts_.counts(parts_.host)[n] = static_cast<int32_t>(objects.size());
     for (size_t g = 0; g < most; ++g) {
       const Object object = g < objects.size() ? objects[g] : Object{.label = -1};

@@ -28,7 +28,7 @@ std::pair<LabeledImage, const Sample*> readable_from(ImageSource& pictures, size
     if (LabeledImage picture = pictures.read(tried); picture.image) return {std::move(picture), &samples[tried]};
   }
   throw Error(ErrorKind::Data,
-              printable(pictures.dataset().image_root.native()) + ": not one image of the dataset can be read");
+              printable(pictures.dataset().image_root.native()) + ": no image of the dataset can be read");
 }
 
 // All that is drawn for a sample, in this order.
