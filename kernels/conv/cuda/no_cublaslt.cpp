@@ -7,7 +7,7 @@ namespace fovea {
 GpuLibrary cublaslt_library() {
   return {.name = "cuBLASLt",
           .problem = "this build has none: its header was not found",
-          .without = kernels::kWithoutProducts};
+          .without = kernels::kWithoutMatmuls};
 }
 
 namespace kernels {
