@@ -11,6 +11,7 @@
 #include "tools/data/formats/csv.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -39,7 +40,7 @@ namespace {
 
 Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
   std::string text = fmt::format("{}: ", printable(folder.native()));
-  if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
+  if (!is_there(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
     text += fmt::format("is no dataset in the format {}; looked for ", entry_of(*format).name);
     return {ErrorKind::Data, text + entry_of(*format).looked_for};
