@@ -66,7 +66,7 @@ struct Matched {
     bench::Buffer<char> workspace(queue, anchor_match_workspace(args));
     args.workspace = workspace.data();
     table.run(name, "fp32", traffic::anchor_match(args), [&] { anchor_match(queue, args); });
-    loss_scale(queue, LossNormaliser::PerImage, 1, positives.data(), scale.data());
+    loss_scale(queue, /*per_image=*/true, 1, positives.data(), scale.data());
     require(positives.front() > 0, "the benchmark's boxes match no anchor");
   }
 };

@@ -2,12 +2,11 @@
 #pragma once
 #include <string>
 
+#include "engine/norm.h"
 #include "engine/ops.h"
 #include "engine/parameters.h"
 
 namespace fovea {
-
-enum class Norm : uint8_t { None, FrozenBatch, Batch, Group };
 
 struct ConvLayerConfig {
   std::string name;       // of the convolution: name.weight, name.bias

@@ -276,22 +276,27 @@ struct NormGradients {
   }
 };
 
-}  // namespace
-
-namespace {
-kernels::RankSums rank_sums(const Context& context) {
-  Communicator* ranks = context.norm_ranks;
-  if (ranks == nullptr || ranks->alone()) return {};
-  return {ranks->size(),
-          [ranks](Queue& queue, double* values, int64_t count) { ranks->all_reduce_sum(queue, values, count); }};
+// Where ranks share statistics: sum(sums) puts this rank's sums, [2, channels], there, and apply(sums, rows) takes
+// those over the rows of all ranks, of which each has as many as x. False where they do not.
+template <class Sum, class Apply>
+bool over_ranks(Context& context, const Tensor& x, const Sum& sum, const Apply& apply) {
+  if (context.norm_ranks == nullptr || context.norm_ranks->alone()) return false;
+  const int64_t count = int64_t{2} * x.channels();
+  const Tensor memory = context.empty({count * static_cast<int64_t>(sizeof(double))}, DType::U8);
+  double* sums = static_cast<double*>(memory.raw());
+  sum(sums);
+  context.norm_ranks->all_reduce_sum(context.queue, sums, count);
+  apply(sums, x.rows() * context.norm_ranks->size());
+  return true;
 }
+
 }  // namespace
 
 Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
   const Tensor y = empty_like(tape, x);
   const Tensor mean = tape.context().empty({x.channels()}, DType::F32),
                invstd = tape.context().empty({x.channels()}, DType::F32);
-  dispatch(x.dtype(), [&]<class T> {
+  dispatch(x.dtype(), [&, &queue = tape.queue()]<class T> {
     kernels::BatchNormForward<T> forward;
     forward.rows = x.rows();
     forward.channels = x.channels();
@@ -307,8 +312,10 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
     forward.saved_invstd = invstd.data<float>();
     forward.relu = args.relu;
     forward.y = y.data<T>();
-    declare(tape.queue(), traffic::norm_forward<T>(static_cast<double>(x.count())));
-    kernels::batch_norm_train_forward(tape.queue(), forward, rank_sums(tape.context()));
+    declare(queue, traffic::norm_forward<T>(static_cast<double>(x.count())));
+    const auto sum = [&](double* sums) { kernels::batch_norm_sums(queue, forward, sums); };
+    const auto apply = [&](const double* sums, int64_t n) { kernels::batch_norm_apply(queue, forward, sums, n); };
+    if (!over_ranks(tape.context(), x, sum, apply)) kernels::batch_norm_train_forward(queue, forward);
   });
   if (tape.differentiates({&x, &args.add, &args.scale->value}))
     tape.record("batch_norm", y, [x, y, mean, invstd, args](Gradients& g) {
@@ -336,7 +343,12 @@ Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
         backward.dbeta = parameters.dshift;
         backward.accumulate_parameters = parameters.accumulate;
         declare(g.context().queue, traffic::norm_backward<T>(static_cast<double>(x.count()), args.relu, dx.accumulate));
-        kernels::batch_norm_train_backward(g.context().queue, backward, rank_sums(g.context()));
+        Queue& queue = g.context().queue;
+        const auto sum = [&](double* sums) { kernels::batch_norm_backward_sums(queue, backward, sums); };
+        const auto apply = [&](const double* sums, int64_t rows) {
+          kernels::batch_norm_backward_apply(queue, backward, sums, rows);
+        };
+        if (!over_ranks(g.context(), x, sum, apply)) kernels::batch_norm_train_backward(queue, backward);
       });
     });
   return y;

@@ -162,18 +162,18 @@ struct FinishMatches : MatchPass {
 };
 
 struct LossScale {
-  LossNormaliser normaliser;
+  bool per_image;
   int images;
   const int32_t* positives;
   float* scale;
   FOVEA_HD void operator()(int64_t image) const {
     int64_t count = 0;
-    if (normaliser == LossNormaliser::PerImage)
+    if (per_image)
       count = positives[image];
     else
       for (int i = 0; i < images; ++i) count += positives[i];
     const float divisor = static_cast<float>(count > 1 ? count : 1);
-    scale[image] = 1.f / (normaliser == LossNormaliser::PerImage ? divisor * static_cast<float>(images) : divisor);
+    scale[image] = 1.f / (per_image ? divisor * static_cast<float>(images) : divisor);
   }
 };
 
@@ -193,8 +193,8 @@ void anchor_match(Queue& queue, const AnchorMatchArgs& args) {
   for_rows<kChunk>(queue, "finish_matches", int64_t{args.images} * chunks, FinishMatches{pass});
 }
 
-void loss_scale(Queue& queue, LossNormaliser normaliser, int images, const int32_t* positives, float* scale) {
-  for_each(queue, "loss_scale", images, LossScale{normaliser, images, positives, scale});
+void loss_scale(Queue& queue, bool per_image, int images, const int32_t* positives, float* scale) {
+  for_each(queue, "loss_scale", images, LossScale{per_image, images, positives, scale});
 }
 
 }  // namespace fovea::kernels

@@ -31,9 +31,8 @@ size_t anchor_match_workspace(const AnchorMatchArgs& args);
 // nothing. Integer results, the same on every device.
 void anchor_match(Queue& queue, const AnchorMatchArgs& args);
 
-// The factor of each image's losses. PerImage (torchvision): 1 / (max(1, positives of the image) · images).
-// PerBatch (the paper): 1 / max(1, Σ positives).
-enum class LossNormaliser : uint8_t { PerImage, PerBatch };
-void loss_scale(Queue& queue, LossNormaliser normaliser, int images, const int32_t* positives, float* scale);
+// The factor of each image's losses. per_image (torchvision): 1 / (max(1, positives of the image) · images).
+// Else (the paper): 1 / max(1, Σ positives).
+void loss_scale(Queue& queue, bool per_image, int images, const int32_t* positives, float* scale);
 
 }  // namespace fovea::kernels

@@ -93,7 +93,7 @@ struct Statistics {
   }
 };
 
-// Sums kept for what the ranks do with them: [2, columns].
+// Sums kept for what other ranks have to add to them: [2, columns].
 struct KeepSums {
   double* kept;
   int64_t columns;
@@ -125,26 +125,9 @@ struct FinishBoth {
   }
 };
 
-struct FinishNothing {
-  FOVEA_HD void operator()(int64_t, int64_t, const double (&)[2]) const {}
-};
-
-// The sums over this rank's rows, given to `of_rank`, and those over the rows of all ranks, given to `of_all`.
-template <class T, class Terms, class OfRank, class OfAll>
-void reduce_over_ranks(Queue& queue, const char* name, const RankSums& ranks, int64_t rows, int64_t columns,
-                       const Terms& terms, const OfRank& of_rank, const OfAll& of_all, bool aligned, void* workspace) {
-  const auto reduce = [&](const auto& finish, void* partial) {
-    column_reduce<kPackWidth<T>>(queue, name, 1, rows, columns, terms, finish, aligned, partial);
-  };
-  if (ranks.ranks == 1) return reduce(FinishBoth<OfRank, OfAll>{of_rank, of_all}, workspace);
-  double* kept = static_cast<double*>(workspace);
-  reduce(FinishBoth<OfRank, KeepSums>{of_rank, {kept, columns}}, kept + 2 * columns);
-  ranks.add_up(queue, kept, 2 * columns);
-  for_each(queue, "batch_norm_finish", columns, FinishKept<OfAll>{of_all, kept, columns});
-}
-
-size_t reduce_over_ranks_bytes(int64_t rows, int64_t columns) {
-  return column_reduce_bytes(1, rows, columns, 2) + 2 * columns * sizeof(double);
+template <class Finish>
+void finish_kept(Queue& queue, const Finish& finish, const double* kept, int64_t columns) {
+  for_each(queue, "batch_norm_finish", columns, FinishKept<Finish>{finish, kept, columns});
 }
 
 // EVAL: `spread` is the variance, else the inverse standard deviation.
@@ -215,32 +198,78 @@ struct InputGradientMeans {
   }
 };
 
-template <class T, bool MASK>
-void backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks) {
-  const size_t partial_bytes = reduce_over_ranks_bytes(args.rows, args.channels);
-  const bool aligned = all_aligned(16, args.x, args.y, args.dy, args.saved_mean, args.saved_invstd);
-  queue.with_workspace(partial_bytes + 2 * sizeof(float) * args.channels, [=, &queue](void* workspace) {
-    float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
-    reduce_over_ranks<T>(
-        queue, "batch_norm_backward_sums", ranks, args.rows, args.channels,
-        GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels, args.rows},
-        ParameterGradients{args.dgamma, args.dbeta, args.accumulate_parameters},
-        InputGradientMeans{args.gamma, means, args.channels, static_cast<double>(args.rows) * ranks.ranks}, aligned,
-        workspace);
-    const NormInputGradient<T> input{.rows = args.rows,
-                                     .columns = args.channels,
-                                     .segment_rows = args.rows,
-                                     .x = args.x,
-                                     .y = args.y,
-                                     .dy = args.dy,
-                                     .dx = args.dx,
-                                     .gamma = args.gamma,
-                                     .mean = args.saved_mean,
-                                     .invstd = args.saved_invstd,
-                                     .mean_h = means,
-                                     .mean_hx = means + args.channels};
-    norm_input_gradient<MASK>(queue, "batch_norm_backward", input, args.accumulate_dx);
+void check(int64_t rows) {
+  if (rows < 2)
+    throw Error(ErrorKind::Data,
+                "batch norm in training has " + std::to_string(rows) +
+                    " value(s) per channel and needs at least 2: use a larger batch or image, or frozen batch norm");
+}
+
+template <class T>
+Statistics statistics(const BatchNormForward<T>& args, int64_t rows) {
+  return {args.running_mean,         args.running_var, args.saved_mean, args.saved_invstd,
+          static_cast<double>(rows), args.momentum,    args.eps};
+}
+
+template <class T, class Finish>
+void reduce_moments(Queue& queue, const BatchNormForward<T>& args, const Finish& finish) {
+  check(args.rows);
+  queue.with_workspace(column_reduce_bytes(1, args.rows, args.channels, 2), [=, &queue](void* workspace) {
+    column_reduce<kPackWidth<T>>(queue, "batch_norm_statistics", 1, args.rows, args.channels,
+                                 Moments<T>{args.x, args.channels}, finish, all_aligned(16, args.x), workspace);
   });
+}
+
+template <class T, bool MASK, class Finish>
+void reduce_gradients(Queue& queue, const BatchNormBackward<T>& args, const Finish& finish, void* workspace) {
+  column_reduce<kPackWidth<T>>(
+      queue, "batch_norm_backward_sums", 1, args.rows, args.channels,
+      GradientMoments<T, MASK>{args.x, args.y, args.dy, args.saved_mean, args.saved_invstd, args.channels, args.rows},
+      FinishBoth<ParameterGradients, Finish>{{args.dgamma, args.dbeta, args.accumulate_parameters}, finish},
+      all_aligned(16, args.x, args.y, args.dy, args.saved_mean, args.saved_invstd), workspace);
+}
+
+template <class T, bool MASK>
+void input_gradient(Queue& queue, const BatchNormBackward<T>& args, const float* means) {
+  norm_input_gradient<MASK>(queue, "batch_norm_backward", args,
+                            {.rows = args.rows,
+                             .columns = args.channels,
+                             .segment_rows = args.rows,
+                             .mean = args.saved_mean,
+                             .invstd = args.saved_invstd,
+                             .mean_h = means,
+                             .mean_hx = means + args.channels});
+}
+
+size_t means_bytes(int channels) { return 2 * sizeof(float) * channels; }
+
+// What is left to do once dadd is written: where it holds dy masked, nothing needs the mask again.
+template <class T>
+BatchNormBackward<T> behind_residual(const BatchNormBackward<T>& args) {
+  BatchNormBackward<T> rest = args;
+  if (args.dadd != nullptr && !args.accumulate_dadd) {
+    rest.dy = args.dadd;
+    rest.y = nullptr;
+  }
+  return rest;
+}
+
+template <class T>
+void residual_gradient(Queue& queue, const BatchNormBackward<T>& args) {
+  const int64_t n = args.rows * args.channels;
+  if (args.dadd == nullptr) return;
+  if (args.y != nullptr)
+    relu_backward(queue, n, args.y, args.dy, args.dadd, args.accumulate_dadd);
+  else if (args.accumulate_dadd)
+    add_into(queue, n, args.dy, args.dadd);
+  else if (args.dadd != args.dy)
+    queue.copy(args.dadd, args.dy, n * sizeof(T));
+}
+
+// f.operator()<MASK>()
+template <class T, class F>
+void with_mask(const BatchNormBackward<T>& args, const F& f) {
+  args.y != nullptr ? f.template operator()<true>() : f.template operator()<false>();
 }
 
 }  // namespace
@@ -260,18 +289,19 @@ void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const flo
 }
 
 template <class T>
-void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args, const RankSums& ranks) {
-  if (args.rows < 2)
-    throw Error(ErrorKind::Data,
-                "batch norm in training has " + std::to_string(args.rows) +
-                    " value(s) per channel and needs at least 2: use a larger batch or image, or frozen batch norm");
-  queue.with_workspace(reduce_over_ranks_bytes(args.rows, args.channels), [=, &queue](void* workspace) {
-    reduce_over_ranks<T>(queue, "batch_norm_statistics", ranks, args.rows, args.channels,
-                         Moments<T>{args.x, args.channels}, FinishNothing{},
-                         Statistics{args.running_mean, args.running_var, args.saved_mean, args.saved_invstd,
-                                    static_cast<double>(args.rows) * ranks.ranks, args.momentum, args.eps},
-                         all_aligned(16, args.x), workspace);
-  });
+void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args) {
+  reduce_moments(queue, args, statistics(args, args.rows));
+  normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
+}
+
+template <class T>
+void batch_norm_sums(Queue& queue, const BatchNormForward<T>& args, double* sums) {
+  reduce_moments(queue, args, KeepSums{sums, args.channels});
+}
+
+template <class T>
+void batch_norm_apply(Queue& queue, const BatchNormForward<T>& args, const double* sums, int64_t summed_rows) {
+  finish_kept(queue, statistics(args, summed_rows), sums, args.channels);
   normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
 }
 
@@ -281,29 +311,51 @@ void batch_norm_eval(Queue& queue, const BatchNormForward<T>& args) {
 }
 
 template <class T>
-void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks) {
-  const int64_t n = args.rows * args.channels;
-  BatchNormBackward<T> rest = args;
-  if (args.dadd != nullptr) {
-    if (args.y != nullptr)
-      relu_backward(queue, n, args.y, args.dy, args.dadd, args.accumulate_dadd);
-    else if (args.accumulate_dadd)
-      add_into(queue, n, args.dy, args.dadd);
-    else if (args.dadd != args.dy)
-      queue.copy(args.dadd, args.dy, n * sizeof(T));
-    if (!args.accumulate_dadd) {  // it now holds dy masked: nothing needs the mask again
-      rest.dy = args.dadd;
-      rest.y = nullptr;
-    }
-  }
-  rest.y != nullptr ? backward<T, true>(queue, rest, ranks) : backward<T, false>(queue, rest, ranks);
+void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args) {
+  residual_gradient(queue, args);
+  const BatchNormBackward<T> rest = behind_residual(args);
+  const size_t partial_bytes = column_reduce_bytes(1, rest.rows, rest.channels, 2);
+  queue.with_workspace(partial_bytes + means_bytes(rest.channels), [=, &queue](void* workspace) {
+    float* means = reinterpret_cast<float*>(static_cast<char*>(workspace) + partial_bytes);
+    with_mask(rest, [&]<bool MASK> {
+      reduce_gradients<T, MASK>(
+          queue, rest, InputGradientMeans{rest.gamma, means, rest.channels, static_cast<double>(rest.rows)}, workspace);
+      input_gradient<T, MASK>(queue, rest, means);
+    });
+  });
+}
+
+template <class T>
+void batch_norm_backward_sums(Queue& queue, const BatchNormBackward<T>& args, double* sums) {
+  residual_gradient(queue, args);
+  const BatchNormBackward<T> rest = behind_residual(args);
+  queue.with_workspace(column_reduce_bytes(1, rest.rows, rest.channels, 2), [=, &queue](void* workspace) {
+    with_mask(rest,
+              [&]<bool MASK> { reduce_gradients<T, MASK>(queue, rest, KeepSums{sums, rest.channels}, workspace); });
+  });
+}
+
+template <class T>
+void batch_norm_backward_apply(Queue& queue, const BatchNormBackward<T>& args, const double* sums,
+                               int64_t summed_rows) {
+  const BatchNormBackward<T> rest = behind_residual(args);
+  queue.with_workspace(means_bytes(rest.channels), [=, &queue](void* workspace) {
+    float* means = static_cast<float*>(workspace);
+    finish_kept(queue, InputGradientMeans{rest.gamma, means, rest.channels, static_cast<double>(summed_rows)}, sums,
+                rest.channels);
+    with_mask(rest, [&]<bool MASK> { input_gradient<T, MASK>(queue, rest, means); });
+  });
 }
 
 #define INSTANTIATE(T)                                                                              \
   template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*, float*); \
-  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&, const RankSums&);   \
+  template void batch_norm_train_forward<T>(Queue&, const BatchNormForward<T>&);                    \
+  template void batch_norm_sums<T>(Queue&, const BatchNormForward<T>&, double*);                    \
+  template void batch_norm_apply<T>(Queue&, const BatchNormForward<T>&, const double*, int64_t);    \
   template void batch_norm_eval<T>(Queue&, const BatchNormForward<T>&);                             \
-  template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&, const RankSums&);
+  template void batch_norm_train_backward<T>(Queue&, const BatchNormBackward<T>&);                  \
+  template void batch_norm_backward_sums<T>(Queue&, const BatchNormBackward<T>&, double*);          \
+  template void batch_norm_backward_apply<T>(Queue&, const BatchNormBackward<T>&, const double*, int64_t);
 INSTANTIATE(float)
 INSTANTIATE(bfloat16)
 

@@ -2,7 +2,6 @@
 // 2015), with the residual addition and the ReLU that follow it. Parameters and statistics are fp32.
 #pragma once
 #include <cstdint>
-#include <functional>
 
 #include "kernels/device/queue.h"
 
@@ -26,13 +25,6 @@ void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weigh
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
                               bool accumulate);
 
-// Where several ranks take one statistic over all their rows: adds up `values` over the ranks, in the queue's order.
-// Every rank has the same number of rows.
-struct RankSums {
-  int ranks = 1;
-  std::function<void(Queue& queue, double* values, int64_t count)> add_up;
-};
-
 // y = relu(gamma·(x − mean)·invstd + beta + add) with the statistics of x itself: the biased variance normalises, the
 // unbiased one enters running_var: running = (1 − momentum)·running + momentum·new, as in PyTorch.
 template <class T>
@@ -49,7 +41,14 @@ struct BatchNormForward {
   T* y = nullptr;  // may be x or add
 };
 template <class T>
-void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args, const RankSums& ranks = {});
+void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args);
+
+// The same in two parts, for statistics of more rows than there are here: sums = Σx and Σx² of these rows, [2,
+// channels]; once those of the other rows are added, y and the statistics of all `summed_rows`.
+template <class T>
+void batch_norm_sums(Queue& queue, const BatchNormForward<T>& args, double* sums);
+template <class T>
+void batch_norm_apply(Queue& queue, const BatchNormForward<T>& args, const double* sums, int64_t summed_rows);
 
 // The same with running_mean and running_var as the statistics; nothing is saved. (Folding is faster.)
 template <class T>
@@ -70,8 +69,14 @@ struct BatchNormBackward {
   float *dgamma = nullptr, *dbeta = nullptr;
   bool accumulate_parameters = false;  // dgamma += and dbeta +=
 };
-// dgamma and dbeta are sums over this rank's rows.
 template <class T>
-void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args, const RankSums& ranks = {});
+void batch_norm_train_backward(Queue& queue, const BatchNormBackward<T>& args);
+
+// In two parts likewise: sums = Σg and Σ g·x̂, and with them dgamma and dbeta, which are sums over these rows only, and
+// dadd; then dx.
+template <class T>
+void batch_norm_backward_sums(Queue& queue, const BatchNormBackward<T>& args, double* sums);
+template <class T>
+void batch_norm_backward_apply(Queue& queue, const BatchNormBackward<T>& args, const double* sums, int64_t summed_rows);
 
 }  // namespace fovea::kernels

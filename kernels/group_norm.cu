@@ -164,19 +164,14 @@ void backward(Queue& queue, const GroupNormBackward<T>& args) {
              ParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
     for_each(queue, "group_norm_means", int64_t{shape.images} * shape.groups,
              GroupMeans{shape, sums, args.gamma, mean_h, mean_hx});
-    const NormInputGradient<T> input{.rows = shape.images * shape.pixels,
-                                     .columns = shape.channels,
-                                     .segment_rows = shape.pixels,
-                                     .x = args.x,
-                                     .y = args.y,
-                                     .dy = args.dy,
-                                     .dx = args.dx,
-                                     .gamma = args.gamma,
-                                     .mean = mean,
-                                     .invstd = invstd,
-                                     .mean_h = mean_h,
-                                     .mean_hx = mean_hx};
-    norm_input_gradient<MASK>(queue, "group_norm_backward", input, args.accumulate_dx);
+    norm_input_gradient<MASK>(queue, "group_norm_backward", args,
+                              {.rows = shape.images * shape.pixels,
+                               .columns = shape.channels,
+                               .segment_rows = shape.pixels,
+                               .mean = mean,
+                               .invstd = invstd,
+                               .mean_h = mean_h,
+                               .mean_hx = mean_hx});
   });
 }
 

@@ -65,15 +65,20 @@ struct GradientMoments {
   }
 };
 
+// The values that were normalised together, and what is known of them.
+struct NormSegments {
+  int64_t rows, columns, segment_rows;            // rows: of all segments
+  const float *mean, *invstd, *mean_h, *mean_hx;  // [segments, columns]
+};
+
 // dx = invstd · (h − mean(h) − x̂ · mean(h·x̂)),  h = gamma·g, with the means over the values that were normalised
 // together.
 template <class T>
 struct NormInputGradient {
-  int64_t rows, columns, segment_rows;
+  NormSegments of;
   const T *x, *y, *dy;  // y: nullptr where there was no ReLU
   T* dx;
-  const float* gamma;                             // [columns]
-  const float *mean, *invstd, *mean_h, *mean_hx;  // [segments, columns]
+  const float* gamma;  // [columns]
 };
 
 template <class T, bool MASK, bool ACCUMULATE>
@@ -101,22 +106,30 @@ struct NormInputGradientForm {
     }
   };
   FOVEA_HD AtRow row(int64_t row) const {
-    const int64_t at = row * args.columns, segment = segment_of(row, args.segment_rows) * args.columns;
-    return {args.x + at,         MASK ? args.y + at : nullptr, args.dy + at,          args.dx + at,          args.gamma,
-            args.mean + segment, args.invstd + segment,        args.mean_h + segment, args.mean_hx + segment};
+    const int64_t at = row * args.of.columns, segment = segment_of(row, args.of.segment_rows) * args.of.columns;
+    return {args.x + at,
+            MASK ? args.y + at : nullptr,
+            args.dy + at,
+            args.dx + at,
+            args.gamma,
+            args.of.mean + segment,
+            args.of.invstd + segment,
+            args.of.mean_h + segment,
+            args.of.mean_hx + segment};
   }
 };
 
-template <bool MASK, class T>
-void norm_input_gradient(Queue& queue, const char* name, const NormInputGradient<T>& args, bool accumulate) {
+// args: BatchNormBackward<T> or GroupNormBackward<T>.
+template <bool MASK, template <class> class Args, class T>
+void norm_input_gradient(Queue& queue, const char* name, const Args<T>& args, const NormSegments& of) {
+  const NormInputGradient<T> input{of, args.x, args.y, args.dy, args.dx, args.gamma};
   const bool aligned =
-      all_aligned(16, args.x, args.y, args.dy, args.dx, args.gamma, args.mean, args.invstd, args.mean_h, args.mean_hx);
-  if (accumulate)
-    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.columns, NormInputGradientForm<T, MASK, true>{args},
-                                 aligned);
-  else
-    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.columns, NormInputGradientForm<T, MASK, false>{args},
-                                 aligned);
+      all_aligned(16, args.x, args.y, args.dy, args.dx, args.gamma, of.mean, of.invstd, of.mean_h, of.mean_hx);
+  const auto run = [&](const auto& form) {
+    for_row_packs<kPackWidth<T>>(queue, name, of.rows, of.columns, form, aligned);
+  };
+  args.accumulate_dx ? run(NormInputGradientForm<T, MASK, true>{input})
+                     : run(NormInputGradientForm<T, MASK, false>{input});
 }
 
 }  // namespace fovea::kernels

@@ -5,9 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/layers.h"
-#include "kernels/anchor_match.h"
-#include "kernels/box_loss.h"
+#include "model/choices.h"
 
 namespace fovea {
 
@@ -43,10 +41,10 @@ struct AnchorConfig {
 
 struct LossConfig {
   double alpha = 0.25, gamma = 2;  // alpha < 0: no α weights
-  kernels::BoxLoss box = kernels::BoxLoss::SmoothL1;
+  BoxLoss box = BoxLoss::SmoothL1;
   double beta = 1.0 / 9;  // of smooth L1
   std::array<double, 4> coder_weights{1, 1, 1, 1};
-  kernels::LossNormaliser normaliser = kernels::LossNormaliser::PerBatch;
+  LossNormaliser normaliser = LossNormaliser::PerBatch;
   double match_high = 0.5, match_low = 0.4;
   bool low_quality_matches = true;
 };

@@ -1,6 +1,8 @@
 #include "model/loss.h"
 
 #include "engine/distributed/communicator.h"
+#include "kernels/anchor_match.h"
+#include "kernels/box_loss.h"
 #include "kernels/focal_loss.h"
 #include "kernels/traffic.h"
 #include "model/levels.h"
@@ -50,8 +52,8 @@ Matched match(Context& context, const ModelConfig& config, const Tensor& anchors
   kernels::anchor_match(context.queue, args);
   m.positives = gather_over_ranks(context, positives);
   const Tensor scale = context.empty(m.positives.shape(), DType::F32);
-  kernels::loss_scale(context.queue, config.loss.normaliser, static_cast<int>(scale.count()),
-                      m.positives.data<int32_t>(), scale.data<float>());
+  kernels::loss_scale(context.queue, config.loss.normaliser == LossNormaliser::PerImage,
+                      static_cast<int>(scale.count()), m.positives.data<int32_t>(), scale.data<float>());
   m.scale = scale.view({images}, context.ranks == nullptr ? 0 : images * context.ranks->rank());
   return m;
 }
@@ -67,20 +69,48 @@ BiasGradient bias_gradient(Tape& tape, const Parameter& bias) {
   return {slot.gradient.data<float>(), slot.accumulate};
 }
 
+// Where a loss kernel leaves what it computes.
+struct LossOutputs {
+  const std::vector<Tensor>& gradient;
+  BiasGradient bias;
+  const Tensor& loss;
+};
+
+// What both loss kernels are told alike.
+template <class T, class Args>
+void set_outputs(Args& args, const LossOutputs& out, int anchors_per_location, int columns, const Matched& matched) {
+  args.gradient = level_view<T>(out.gradient, anchors_per_location, columns);
+  args.scale = matched.scale.data<float>();
+  args.loss = out.loss.data<float>();
+  args.bias_gradient = out.bias.data;
+  args.accumulate_bias_gradient = out.bias.accumulate;
+}
+
+kernels::BoxLoss kernel_of(BoxLoss loss) {
+  switch (loss) {
+    case BoxLoss::L1:
+      return kernels::BoxLoss::L1;
+    case BoxLoss::SmoothL1:
+      return kernels::BoxLoss::SmoothL1;
+    case BoxLoss::GIoU:
+      return kernels::BoxLoss::GIoU;
+    case BoxLoss::DIoU:
+      return kernels::BoxLoss::DIoU;
+    case BoxLoss::CIoU:
+      return kernels::BoxLoss::CIoU;
+  }
+  return kernels::BoxLoss::L1;
+}
+
 template <class T>
-void classification_loss(Context& context, const std::vector<Tensor>& logits, const std::vector<Tensor>& gradient,
-                         const ModelConfig& config, const Matched& matched, const BiasGradient& bias,
-                         const Tensor& loss) {
+void classification_loss(Context& context, const std::vector<Tensor>& logits, const ModelConfig& config,
+                         const Matched& matched, const LossOutputs& out) {
   kernels::FocalLossArgs<T> args;
   args.logits = level_view<T>(logits, config.anchors.per_location(), config.classes);
-  args.gradient = level_view<T>(gradient, config.anchors.per_location(), config.classes);
   args.targets = matched.targets.data<int32_t>();
-  args.scale = matched.scale.data<float>();
   args.alpha = static_cast<float>(config.loss.alpha);
   args.gamma = static_cast<float>(config.loss.gamma);
-  args.loss = loss.data<float>();
-  args.bias_gradient = bias.data;
-  args.accumulate_bias_gradient = bias.accumulate;
+  set_outputs<T>(args, out, config.anchors.per_location(), config.classes, matched);
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::focal_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
   kernels::traffic::declare(context.queue, kernels::traffic::focal_loss(args));
@@ -88,23 +118,18 @@ void classification_loss(Context& context, const std::vector<Tensor>& logits, co
 }
 
 template <class T>
-void regression_loss(Context& context, const std::vector<Tensor>& deltas, const std::vector<Tensor>& gradient,
-                     const ModelConfig& config, const Matched& matched, const Tensor& anchors, const Truth& truth,
-                     const BiasGradient& bias, const Tensor& loss) {
+void regression_loss(Context& context, const std::vector<Tensor>& deltas, const ModelConfig& config,
+                     const Matched& matched, const Tensor& anchors, const Truth& truth, const LossOutputs& out) {
   kernels::BoxLossArgs<T> args;
   args.deltas = level_view<T>(deltas, config.anchors.per_location(), 4);
-  args.gradient = level_view<T>(gradient, config.anchors.per_location(), 4);
   args.anchors = anchors.data<float>();
   args.matches = matched.matches.data<int32_t>();
   args.truth = truth.boxes.data<float>();
   args.max_boxes = static_cast<int>(truth.boxes.shape()[1]);
-  args.scale = matched.scale.data<float>();
-  args.kind = config.loss.box;
+  args.kind = kernel_of(config.loss.box);
   args.beta = static_cast<float>(config.loss.beta);
   args.coder = box_coder(config);
-  args.loss = loss.data<float>();
-  args.bias_gradient = bias.data;
-  args.accumulate_bias_gradient = bias.accumulate;
+  set_outputs<T>(args, out, config.anchors.per_location(), 4, matched);
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::box_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
   kernels::traffic::declare(context.queue, kernels::traffic::box_loss(args));
@@ -135,10 +160,10 @@ Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& con
   const Tensor both = context.empty({2}, DType::F32);
   Losses losses{both.view({1}, 0), both.view({1}, 1), matched.positives};
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
-    classification_loss<T>(context, outputs.logits, outputs.logits, config, matched, bias_gradient(tape, logits_bias),
-                           losses.classification);
-    regression_loss<T>(context, outputs.deltas, outputs.deltas, config, matched, anchors, truth,
-                       bias_gradient(tape, deltas_bias), losses.box);
+    classification_loss<T>(context, outputs.logits, config, matched,
+                           {outputs.logits, bias_gradient(tape, logits_bias), losses.classification});
+    regression_loss<T>(context, outputs.deltas, config, matched, anchors, truth,
+                       {outputs.deltas, bias_gradient(tape, deltas_bias), losses.box});
   });
   if (context.ranks != nullptr) context.ranks->all_reduce_sum(context.queue, both.data<float>(), both.count());
   for (const auto* levels : {&outputs.logits, &outputs.deltas})
@@ -160,8 +185,8 @@ std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& output
     alone.targets = ignored_elsewhere(context, all.targets, first, last);
     alone.matches = ignored_elsewhere(context, all.matches, first, last);
     dispatch(level.dtype(), [&]<class T> {
-      classification_loss<T>(context, outputs.logits, logits_gradient, config, alone, {}, classification);
-      regression_loss<T>(context, outputs.deltas, deltas_gradient, config, alone, anchors, truth, {}, box);
+      classification_loss<T>(context, outputs.logits, config, alone, {logits_gradient, {}, classification});
+      regression_loss<T>(context, outputs.deltas, config, alone, anchors, truth, {deltas_gradient, {}, box});
     });
     losses.push_back({classification.to_host<float>()[0], box.to_host<float>()[0]});
     first = last;

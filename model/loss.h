@@ -1,6 +1,7 @@
 // The training loss: match anchors to boxes, focal loss over the logits, box loss over the positives (section 3 and 4).
 #pragma once
 #include "engine/autograd.h"
+#include "engine/parameters.h"
 #include "model/config.h"
 #include "model/outputs.h"
 

@@ -108,7 +108,7 @@ std::unique_ptr<Communicator> connect_ranks(const RankOptions& options);
 // What connect_ranks goes by; apart, for tests.
 struct Launch {
   enum class Kind : uint8_t { Alone, Tcp, Mpi } kind = Kind::Alone;
-  TcpStart start;
+  Rendezvous start;
 };
 Launch launch_of_environment();
 

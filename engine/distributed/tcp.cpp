@@ -58,7 +58,7 @@ struct Transfer {
 
 class TcpTransport : public Transport {
  public:
-  TcpTransport(const TcpStart& start, std::vector<Socket> peers)
+  TcpTransport(const Rendezvous& start, std::vector<Socket> peers)
       : Transport(start.rank, start.size, start.timeout), peers_(std::move(peers)) {
     for (const Socket& peer : peers_)
       if (peer) prepare_for_exchange(peer);
@@ -227,7 +227,7 @@ class TcpTransport : public Transport {
 
 // ---- the start: rank 0 hears from all and tells each where the others listen
 
-void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector<Endpoint>& endpoints,
+void wait_for_all(const Rendezvous& start, std::vector<Socket>& peers, std::vector<Endpoint>& endpoints,
                   const Deadline& deadline) {
   const Socket listener = listen_at(start.address, start.port, start.size);
   for (int missing = start.size - 1; missing > 0;) {
@@ -254,7 +254,7 @@ void wait_for_all(const TcpStart& start, std::vector<Socket>& peers, std::vector
   }
 }
 
-std::vector<Socket> start_first(const TcpStart& start, const Deadline& deadline) {
+std::vector<Socket> start_first(const Rendezvous& start, const Deadline& deadline) {
   std::vector<Socket> peers(static_cast<size_t>(start.size));
   std::vector<Endpoint> endpoints(peers.size());
   wait_for_all(start, peers, endpoints, deadline);
@@ -267,7 +267,7 @@ std::vector<Socket> start_first(const TcpStart& start, const Deadline& deadline)
   return peers;
 }
 
-std::vector<Endpoint> receive_endpoints(const Socket& first, const TcpStart& start, const Deadline& deadline) {
+std::vector<Endpoint> receive_endpoints(const Socket& first, const Rendezvous& start, const Deadline& deadline) {
   Header header;
   std::string table;
   const bool whole = receive_all(first, writable_bytes_of(header), deadline) && header.magic == kMagic &&
@@ -284,7 +284,7 @@ std::vector<Endpoint> receive_endpoints(const Socket& first, const TcpStart& sta
   return endpoints;
 }
 
-std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline) {
+std::vector<Socket> start_other(const Rendezvous& start, const Deadline& deadline) {
   std::vector<Socket> peers(static_cast<size_t>(start.size));
   peers[0] = connect_to(start.address, start.port, deadline);
   if (!peers[0])
@@ -314,7 +314,7 @@ std::vector<Socket> start_other(const TcpStart& start, const Deadline& deadline)
 
 }  // namespace
 
-std::unique_ptr<Transport> connect_tcp(const TcpStart& start) {
+std::unique_ptr<Transport> connect_tcp(const Rendezvous& start) {
   const Deadline deadline(start.timeout);
   return std::make_unique<TcpTransport>(start,
                                         start.rank == 0 ? start_first(start, deadline) : start_other(start, deadline));

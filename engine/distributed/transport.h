@@ -44,14 +44,14 @@ class Transport {
 // "rank 2", "ranks 1, 3".
 std::string name_ranks(const std::vector<int>& ranks);
 
-struct TcpStart {
+struct Rendezvous {
   int rank = 0, size = 1;
   std::string address;  // of rank 0, which listens there
   int port = 0;
   double timeout = 300;  // seconds, of the start and of each exchange
 };
 // Rank 0 waits for all others at its address; then each is connected with each.
-std::unique_ptr<Transport> connect_tcp(const TcpStart& start);
+std::unique_ptr<Transport> connect_tcp(const Rendezvous& start);
 // Of a process that mpirun started; `size` as mpirun says it. Error(Usage) where this build has no MPI.
 std::unique_ptr<Transport> connect_mpi(int size, double timeout);
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/autograd.h"
+#include "engine/parameters.h"
 #include "model/config.h"
 
 namespace fovea {

@@ -78,7 +78,7 @@ void check_ends_well(const ProcessResult& result, const Fault& fault) {
 TEST_CASE("standin: fault: a training in which any CUDA call fails ends with a line, a code and whole files",
           "[standin][fault]") {
   const ShortRuns runs(2, 1);
-  const std::string precision = "bf16";  // in which products of cuBLASLt's are taken (products_test.cpp)
+  const std::string precision = "bf16";  // in which matmuls of cuBLASLt's are taken (matmul_test.cpp)
   const auto whole =
       run_standin(runs.train("whole", "cuda", 2, precision), "FOVEA_STANDIN_REPORT=" + runs.path("report.json"));
   REQUIRE(whole.exit_code == 0);

@@ -1,4 +1,4 @@
-// Matrix products on a GPU's queue: that a training step takes them, and what cuBLASLt's double (tests/standin/
+// Matmuls on a GPU's queue: that a training step takes them, and what cuBLASLt's double (tests/standin/
 // cublaslt.h) holds of their operands.
 #include <algorithm>
 
@@ -25,30 +25,30 @@ const ConvShape k1x1{2, 8, 8, 16, 32};
 // A 1x1 layer's tensors, each in an allocation of its own.
 struct Layer {
   Queue queue{DeviceKind::Cuda};
-  kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  std::unique_ptr<kernels::ConvMatmuls> products = kernels::make_conv_matmuls("", packed);
+  kernels::PackedWeights packed{{conv::cuda::allocate, conv::cuda::release}};
+  std::unique_ptr<kernels::ConvMatmuls> matmuls = kernels::make_conv_matmuls("", packed);
   char *x = take(k1x1.input_count() * 2), *y = take(k1x1.output_count() * 2), *w = take(k1x1.weight_count() * 4 + 16);
   Layer() = default;
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
   ~Layer() {
-    for (char* taken : {x, y, w}) cudnn::release(taken);
+    for (char* taken : {x, y, w}) conv::cuda::release(taken);
   }
   char* take(int64_t bytes) {
-    void* data = cudnn::allocate(static_cast<size_t>(bytes));
+    void* data = conv::cuda::allocate(static_cast<size_t>(bytes));
     queue.fill_zero(data, static_cast<size_t>(bytes));
     return static_cast<char*>(data);
   }
   void weight_gradient(const void* dy, void* dweight) {
     const bool taken =
-        products->backward_weight(queue, k1x1, DType::BF16, {x, dy, false, static_cast<float*>(dweight)}, kSlow);
+        matmuls->backward_weight(queue, k1x1, DType::BF16, {x, dy, false, static_cast<float*>(dweight)}, kSlow);
     REQUIRE(taken);
   }
 };
 
 }  // namespace
 
-TEST_CASE("standin: a product's operands lie in the device's memory, aligned", "[standin][cublaslt]") {
+TEST_CASE("standin: a matmul's operands lie in the device's memory, aligned", "[standin][cublaslt]") {
   Layer layer;
   CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w + 16));  // a view: aligned to 16, and not to more
   std::vector<float> on_host(static_cast<size_t>(k1x1.weight_count()));
@@ -59,7 +59,7 @@ TEST_CASE("standin: a product's operands lie in the device's memory, aligned", "
   CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w));
 }
 
-TEST_CASE("standin: fault: a product that fails says which, and has the exit code of its kind",
+TEST_CASE("standin: fault: a matmul that fails says which, and has the exit code of its kind",
           "[standin][fault][cublaslt]") {
   Layer layer;
   layer.weight_gradient(layer.y, layer.w);
@@ -77,7 +77,7 @@ TEST_CASE("standin: fault: a product that fails says which, and has the exit cod
   CHECK_NOTHROW(layer.weight_gradient(layer.y, layer.w));
 }
 
-TEST_CASE("standin: fault: the training whose calls are made to fail has products among them",
+TEST_CASE("standin: fault: the training whose calls are made to fail has matmuls among them",
           "[standin][fault][cublaslt]") {
   const test::ShortRuns runs(2, 1);
   const auto result =
@@ -89,7 +89,7 @@ TEST_CASE("standin: fault: the training whose calls are made to fail has product
     CHECK(test::reported(report, call) > 0);
 }
 
-TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weight gradient that is one",
+TEST_CASE("standin: a training step of R50 in bf16 takes a matmul for each weight gradient that is one",
           "[standin][cublaslt]") {
   const test::Scoped dry(standin::set_dry, true);
   const Config config = preset("torchvision");
@@ -100,8 +100,8 @@ TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weig
                     context.empty({1, 4}, DType::U8), context.empty({1}, DType::I32)};
   std::vector<ConvTrace> layers;
   context.trace = &layers;
-  auto& products = cublaslt::test::executed_products;
-  products.clear();
+  auto& matmuls = cublaslt::test::executed_matmuls;
+  matmuls.clear();
   {
     Tape tape(context, true);
     model.parameters().bind_gradients(tape, false);
@@ -112,21 +112,20 @@ TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weig
     return layer.shape.kernel_h == 1 && layer.weight_gradient;
   });
   CHECK(expected > 20);
-  const auto weights =
-      std::count_if(products.begin(), products.end(), [](const auto& p) { return p.out == CUDA_R_32F; });
+  const auto weights = std::count_if(matmuls.begin(), matmuls.end(), [](const auto& p) { return p.out == CUDA_R_32F; });
   CHECK(weights == expected);
   // And one for each gradient that joins another: of the blocks' inputs, and of C3 and C4, which the FPN reads too.
-  const auto adding = std::count_if(products.begin(), products.end(),
-                                    [](const auto& p) { return p.out == CUDA_R_16BF && p.beta == 1; });
+  const auto adding =
+      std::count_if(matmuls.begin(), matmuls.end(), [](const auto& p) { return p.out == CUDA_R_16BF && p.beta == 1; });
   CHECK(adding > 0);
   // And one for each data gradient with a stride, on gathered pixels.
   const auto strided = std::count_if(layers.begin(), layers.end(), [](const ConvTrace& layer) {
     return layer.shape.kernel_h == 1 && layer.shape.stride > 1 && layer.data_gradient;
   });
   CHECK(strided > 0);
-  // And one for each output of a block, whose bits then mask its gradient in the product that writes it last.
+  // And one for each output of a block, whose bits then mask its gradient in the matmul that writes it last.
   const auto with_epilogue = [&](cublasLtEpilogue_t epilogue) {
-    return std::count_if(products.begin(), products.end(), [&](const auto& p) { return p.epilogue == epilogue; });
+    return std::count_if(matmuls.begin(), matmuls.end(), [&](const auto& p) { return p.epilogue == epilogue; });
   };
   const auto outputs = std::count_if(layers.begin(), layers.end(), [](const ConvTrace& layer) {
     return layer.shape.kernel_h == 1 && layer.offers_mask && layer.fusion.add;
@@ -134,8 +133,8 @@ TEST_CASE("standin: a training step of R50 in bf16 takes a product for each weig
   CHECK(outputs == 13);
   CHECK(with_epilogue(CUBLASLT_EPILOGUE_RELU_AUX_BIAS) == outputs);
   CHECK(with_epilogue(CUBLASLT_EPILOGUE_DRELU) == outputs);
-  const auto adding_nothing = std::count_if(products.begin(), products.end(), [](const auto& p) {
+  const auto adding_nothing = std::count_if(matmuls.begin(), matmuls.end(), [](const auto& p) {
     return p.epilogue == CUBLASLT_EPILOGUE_DRELU && p.beta == 0;
   });
-  CHECK(adding + adding_nothing + weights + strided == static_cast<int64_t>(products.size()));
+  CHECK(adding + adding_nothing + weights + strided == static_cast<int64_t>(matmuls.size()));
 }

@@ -164,7 +164,7 @@ TEST_CASE("standin: resume of ranks over NCCL is bit-identical after Ctrl-C on o
   check_same_tensors(trainings.run("whole") / kLast, trainings.run("stopped") / kLast);
 }
 
-TEST_CASE("standin: ranks that mpirun started meet over NCCL too", "[standin][rank]") {
+TEST_CASE("standin: ranks that mpirun started sum over NCCL too", "[standin][rank]") {
   if (!has_mpi()) SKIP_TEST("the build has no MPI");
   const RankTrainings trainings;
   require_success(TcpRanks(2, on_gpus(trainings.arguments("tcp", {}, kCuda))));

@@ -236,7 +236,7 @@ TEST_CASE("standin: memory and launches of a training step of R50 at 800 x 800, 
     const Needs needs = needs_of(batch, Precision::BF16);
     fmt::print("{:>6}{:>18.2f}{:>14.2f}{:>10}\n", batch, needs.reserved, needs.tensors, needs.launches);
     if (launches == 0) launches = needs.launches;
-    // Whatever the batch: only the class logits' weight gradient may be cut in two parts, each a product and a pass.
+    // Whatever the batch: only the class logits' weight gradient may be cut in two parts, each a matmul and a pass.
     CHECK((needs.launches == launches || needs.launches == launches + 2));
     if (batch == 32) CHECK(needs.reserved <= 20);
   }

@@ -261,7 +261,7 @@ TEST_CASE("fault: ranks started for another number of ranks, or twice, are refus
   CHECK_THROWS_AS(again.get(), Error);
 }
 
-TEST_CASE("fault: a stranger at rank 0's port is sent away, and the ranks still meet", "[rank][fault]") {
+TEST_CASE("fault: a stranger at rank 0's port is sent away, and does not disturb the rendezvous", "[rank][fault]") {
   const int port = free_port();
   std::thread stranger([port] {
     const Socket socket = connect_to("127.0.0.1", port, Deadline(5));

@@ -180,9 +180,9 @@ TEST_CASE("loss scale an image and a batch", "[anchor_match]") {
   const std::vector<int32_t> positives = {0, 5, 3};
   for_each_way_to_run([&](Queue& queue) {
     Guarded<float> scale(3);
-    kernels::loss_scale(queue, kernels::LossNormaliser::PerImage, 3, positives.data(), scale.data());
+    kernels::loss_scale(queue, /*per_image=*/true, 3, positives.data(), scale.data());
     CHECK(scale.values() == std::vector<float>{1.f / 3, 1.f / 15, 1.f / 9});
-    kernels::loss_scale(queue, kernels::LossNormaliser::PerBatch, 3, positives.data(), scale.data());
+    kernels::loss_scale(queue, /*per_image=*/false, 3, positives.data(), scale.data());
     CHECK(scale.values() == std::vector<float>{0.125f, 0.125f, 0.125f});
   });
 }

@@ -151,6 +151,77 @@ TEMPLATE_TEST_CASE("batch norm's gradients agree with their definition", "[batch
   });
 }
 
+// Each half of the rows in its own sums, which are added: what two ranks do.
+TEMPLATE_TEST_CASE("batch norm over the rows of two ranks is that of all rows, in both directions", "[batch_norm]",
+                   float, bfloat16) {
+  using T = TestType;
+  const Case c = GENERATE(Case{64, 8, true, true}, Case{700, 65, false, true}, Case{1030, 16, true, false});
+  CAPTURE(c.rows, c.channels, c.relu, c.add);
+  Input<T> in(c);
+  const auto forward = in.oracle.forward();
+  const size_t n = in.x.size();
+  const int64_t half = static_cast<int64_t>(c.rows / 2), first[] = {0, half * static_cast<int64_t>(c.channels)};
+  const int channels = static_cast<int>(c.channels);
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<T> x(in.x), add(in.add), y(n), dy(in.dy), dx(n), dadd(n);
+    Guarded<float> gamma(in.gamma), beta(in.beta), mean(in.mean), var(in.var), saved_mean(c.channels),
+        saved_invstd(c.channels), dgamma(std::vector<float>(c.channels)), dbeta(std::vector<float>(c.channels));
+    Guarded<double> sums(2 * c.channels), others(2 * c.channels);
+    const auto add_others = [&] {
+      queue.synchronize("the test adds");
+      for (size_t i = 0; i < 2 * c.channels; ++i) sums.data()[i] += others.data()[i];
+    };
+    const auto forward_of = [&](int rank) {
+      return kernels::BatchNormForward<T>{.rows = half,
+                                          .channels = channels,
+                                          .x = x.data() + first[rank],
+                                          .add = c.add ? add.data() + first[rank] : nullptr,
+                                          .gamma = gamma.data(),
+                                          .beta = beta.data(),
+                                          .running_mean = mean.data(),
+                                          .running_var = var.data(),
+                                          .saved_mean = saved_mean.data(),
+                                          .saved_invstd = saved_invstd.data(),
+                                          .relu = c.relu,
+                                          .y = y.data() + first[rank]};
+    };
+    kernels::batch_norm_sums(queue, forward_of(0), sums.data());
+    kernels::batch_norm_sums(queue, forward_of(1), others.data());
+    add_others();
+    for (const int rank : {0, 1}) kernels::batch_norm_apply(queue, forward_of(rank), sums.data(), 2 * half);
+    CHECK_CLOSE(y.values(), forward, kForward);
+
+    const auto backward_of = [&](int rank) {
+      return kernels::BatchNormBackward<T>{.rows = half,
+                                           .channels = channels,
+                                           .x = x.data() + first[rank],
+                                           .y = c.relu ? y.data() + first[rank] : nullptr,
+                                           .dy = dy.data() + first[rank],
+                                           .gamma = gamma.data(),
+                                           .saved_mean = saved_mean.data(),
+                                           .saved_invstd = saved_invstd.data(),
+                                           .dx = dx.data() + first[rank],
+                                           .dadd = c.add ? dadd.data() + first[rank] : nullptr,
+                                           .dgamma = dgamma.data(),
+                                           .dbeta = dbeta.data(),
+                                           .accumulate_parameters = true};
+    };
+    std::vector<double> g(n);
+    const auto y_values = y.values();
+    for (size_t i = 0; i < n; ++i)
+      g[i] = c.relu ? oracle_relu_gradient(y_values[i], in.dy[i]) : static_cast<double>(in.dy[i]);
+    const auto expected = in.oracle.backward(g);
+    kernels::batch_norm_backward_sums(queue, backward_of(0), sums.data());
+    kernels::batch_norm_backward_sums(queue, backward_of(1), others.data());
+    add_others();
+    for (const int rank : {0, 1}) kernels::batch_norm_backward_apply(queue, backward_of(rank), sums.data(), 2 * half);
+    CHECK_CLOSE(dx.values(), expected.dx, kNormBackwardRoundings);
+    CHECK_CLOSE(dgamma.values(), expected.dgamma, kNormBackwardRoundings);
+    CHECK_CLOSE(dbeta.values(), expected.dbeta, kNormBackwardRoundings);
+    if (c.add) CHECK_CLOSE(dadd.values(), reference_of(n, [&](size_t i) { return g[i]; }), 1);
+  });
+}
+
 TEST_CASE("the oracle's norm gradients are the slopes of its forward pass", "[batch_norm][oracle]") {
   Input<float> in({5, 3, false, false});
   const auto weights = to_double(seeded_uniform<float>(15, 20));

@@ -70,8 +70,8 @@ TEST_CASE("every norm, block, head and box loss learns a batch", "[variants]") {
   if (variant == 4) config.head.norm = Norm::Group;
   if (variant == 5) config.backbone.frozen_stages = 5;
   if (variant == 6) config.fpn.p6_from_c5 = true;
-  if (variant == 7) config.loss.box = kernels::BoxLoss::CIoU;
-  if (variant == 8) config.loss.normaliser = kernels::LossNormaliser::PerImage;
+  if (variant == 7) config.loss.box = BoxLoss::CIoU;
+  if (variant == 8) config.loss.normaliser = LossNormaliser::PerImage;
   const auto [first, last] = learn(config, precision);
   CHECK(last < 0.8f * first);
 }

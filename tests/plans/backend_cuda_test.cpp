@@ -19,10 +19,10 @@ using oracle::Values;
 
 namespace {
 
-// Whether products stand for cuDNN where they may (matmul_backend_test.cpp).
-bool by_products(const char* name) { return name != std::string("1x1 by cuDNN"); }
+// Whether matmuls stand for cuDNN where they may (matmul_backend_test.cpp).
+bool by_matmuls(const char* name) { return name != std::string("1x1 by cuDNN"); }
 
-size_t executed() { return executed_graphs.size() + cudnn::test::products_executed(); }
+size_t executed() { return executed_graphs.size() + cudnn::test::matmuls_executed(); }
 
 double products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.in_c / s.groups) + 3.0; }
 double data_products(const ConvShape& s) { return s.kernel_h * s.kernel_w * (s.out_c / s.groups) + 3.0; }
@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("by plan: convolution forward agrees with its definition", "[
   for (const auto& [name, s, by_plan] : kConvCases) {
     if (!by_plan) continue;
     CAPTURE(name);
-    const Scoped products(cudnn::test::offer_products, by_products(name));
+    const Scoped matmuls(cudnn::test::offer_matmuls, by_matmuls(name));
     check_forward<TestType>(*convolution, s);
   }
 }
@@ -130,7 +130,7 @@ TEMPLATE_TEST_CASE("by plan: convolution data gradient agrees with its definitio
   for (const auto& [name, s, by_plan] : kConvCases) {
     if (!by_plan) continue;
     CAPTURE(name);
-    const Scoped products(cudnn::test::offer_products, by_products(name));
+    const Scoped matmuls(cudnn::test::offer_matmuls, by_matmuls(name));
     check_backward_data<TestType>(*convolution, s);
   }
 }
@@ -141,7 +141,7 @@ TEMPLATE_TEST_CASE("by plan: convolution weight and bias gradients agree with th
   for (const auto& [name, s, by_plan] : kConvCases) {
     if (!by_plan) continue;
     CAPTURE(name);
-    const Scoped products(cudnn::test::offer_products, by_products(name));
+    const Scoped matmuls(cudnn::test::offer_matmuls, by_matmuls(name));
     check_backward_weight<TestType>(*convolution, s);
   }
 }
@@ -191,10 +191,10 @@ TEST_CASE("by plan: a batch whose images do not begin at 16 bytes is not cut in 
 TEMPLATE_TEST_CASE("by plan: a strided 1x1 convolution on gathered pixels agrees with the definition", "[plans]", float,
                    bfloat16) {
   const ConvShape shapes[] = {{2, 9, 8, 16, 32, 1, 1, 2, 0, 1}, {1, 7, 7, 24, 8, 1, 1, 3, 0, 1}};
-  for (const bool products : {false, true})
+  for (const bool matmuls : {false, true})
     for (const ConvShape& s : shapes) {
-      CAPTURE(products, s.stride);
-      const Scoped offered(cudnn::test::offer_products, products);
+      CAPTURE(matmuls, s.stride);
+      const Scoped offered(cudnn::test::offer_matmuls, matmuls);
       const auto convolution = kernels::make_cudnn_backend({.gathers = true});
       const size_t before = executed_graphs.size();
       check_forward<TestType>(*convolution, s);

@@ -12,6 +12,7 @@
 #include "tests/support/variable.h"
 
 using namespace fovea;
+using namespace fovea::conv::cuda;
 using namespace fovea::cudnn;
 
 namespace {

@@ -45,14 +45,14 @@ const ConvPlan& used_plan(const LayerPlans& layer) {
 
 bool is_product(const ConvPlan& plan) { return plan.kernels == "cuBLASLt"; }
 
-// cuDNN's plan, also where a product is used in its place.
+// cuDNN's plan, also where a matmul is used in its place.
 const ConvPlan& cudnn_plan(const LayerPlans& layer) {
   const auto found = std::find_if_not(layer.plans.begin(), layer.plans.end(), is_product);
   REQUIRE(found != layer.plans.end());
   return *found;
 }
 
-// Every pass of every layer has a plan of cuDNN's that was built; a product may be used in its place.
+// Every pass of every layer has a plan of cuDNN's that was built; a matmul may be used in its place.
 void check_all_planned(const std::vector<LayerPlans>& plans) {
   for (const LayerPlans& layer : plans) {
     const ConvPlan& plan = cudnn_plan(layer);
@@ -105,7 +105,7 @@ TEST_CASE("plan: each layer of R50's forward pass in bf16 is one kernel of Hoppe
   }
 }
 
-// Also where a product is taken in their place, which cuBLASLt picks kernels for on the GPU only.
+// Also where a matmul is taken in their place, which cuBLASLt picks kernels for on the GPU only.
 TEST_CASE("plan: 98 % of the arithmetic of R50's gradients in bf16 is in kernels of Hopper's", "[plans]") {
   kernels::Convolution convolution;
   const auto layers = layers_of(network(50)).front();
@@ -197,7 +197,7 @@ TEST_CASE("plan: a way is the same whether its plans are asked for or read from 
   }
 }
 
-TEST_CASE("plan: a strided 1x1 data gradient that is added is scattered from a product, or from cuDNN's", "[plans]") {
+TEST_CASE("plan: a strided 1x1 data gradient that is added is scattered from a matmul, or from cuDNN's", "[plans]") {
   const cudnn::Device device = cudnn::Device::h200();
   cudnn::Plans plans(device, "");
   kernels::ConvWays chooser(plans, kernels::rates_of(device.name(), device.sm()));
@@ -237,7 +237,7 @@ TEST_CASE("plan: plans are kept in their file for the next process, and a damage
     engine = plans.find(queue, key)->info().engine;
   }
   const auto file = std::filesystem::directory_iterator(folder.path())->path();
-  std::string content = cudnn::read_plan_file(file.string());
+  std::string content = conv::cuda::read_plan_file(file.string());
   CHECK(content.find(cudnn::text_of(key)) != std::string::npos);
   {
     cudnn::Plans plans(device, folder.path().string());
@@ -247,7 +247,7 @@ TEST_CASE("plan: plans are kept in their file for the next process, and a damage
     CHECK(graph->candidates() == 0);  // read back: it knows no others
   }
   content[content.size() / 2] ^= 1;
-  cudnn::write_plan_file(file.string(), content);
+  conv::cuda::write_plan_file(file.string(), content);
   cudnn::Plans plans(device, folder.path().string());
   const cudnn::ConvGraph* graph = plans.find(queue, key);
   REQUIRE(graph != nullptr);

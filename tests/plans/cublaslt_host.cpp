@@ -26,7 +26,7 @@ cublasStatus_t submit(cudaStream_t, const std::function<void()>& work) {
 
 namespace fovea::cudnn::test {
 
-size_t products_executed() { return cublaslt::test::executed_products.size(); }
-bool offer_products(bool offer) { return !cublaslt::test::offer_none(!offer); }
+size_t matmuls_executed() { return cublaslt::test::executed_matmuls.size(); }
+bool offer_matmuls(bool offer) { return !cublaslt::test::offer_none(!offer); }
 
 }  // namespace fovea::cudnn::test

@@ -10,28 +10,12 @@
 
 namespace fovea::cudnn {
 
-const Device& device() {
-  static const Device h200 = Device::h200();
-  return h200;
-}
-
 void execute(Queue&, const ConvGraph& graph, const Operands& operands, void* workspace) {
   test::check_operands(graph, operands, workspace);
   if (test::runs_until_fault-- == 0) throw Error(ErrorKind::Runtime, "the launch failed");
   test::executed_graphs.push_back(graph.key());
   test::compute(graph.key(), operands, workspace, graph.info().workspace);
 }
-
-double seconds(Queue&, const std::function<void()>& work) {
-  require(!test::seconds_to_come.empty(), "a described device was asked to time something");
-  work();
-  const double next = test::seconds_to_come.front();
-  test::seconds_to_come.pop_front();
-  return next;
-}
-
-void* allocate(size_t bytes) { return kernels::allocate_host(bytes); }
-void release(void* memory) { std::free(memory); }
 
 namespace test {
 std::vector<GraphKey> executed_graphs;
@@ -46,6 +30,26 @@ std::deque<double> runs_of(const std::vector<double>& candidates) {
 }  // namespace test
 
 }  // namespace fovea::cudnn
+
+namespace fovea::conv::cuda {
+
+const cudnn::Device& device() {
+  static const cudnn::Device h200 = cudnn::Device::h200();
+  return h200;
+}
+
+double seconds(Queue&, const std::function<void()>& work) {
+  require(!cudnn::test::seconds_to_come.empty(), "a described device was asked to time something");
+  work();
+  const double next = cudnn::test::seconds_to_come.front();
+  cudnn::test::seconds_to_come.pop_front();
+  return next;
+}
+
+void* allocate(size_t bytes) { return kernels::allocate_host(bytes); }
+void release(void* memory) { std::free(memory); }
+
+}  // namespace fovea::conv::cuda
 
 // Where memory ends is known to the tests' own guards.
 bool fovea::test::in_device_memory(const void* memory, size_t, size_t alignment) {

@@ -13,8 +13,8 @@ constexpr int kTimedRuns = 5;                  // of a candidate that is not muc
 std::deque<double> runs_of(const std::vector<double>& candidates);  // each as often as it is timed
 extern int runs_until_fault;  // the run of a graph after so many fails, once; < 0: none does
 
-// Of the products that may stand for graphs: cublaslt_host.cpp, or no_cublaslt.cpp in builds without cuBLASLt.
-size_t products_executed();
-bool offer_products(bool offer);  // from now on; returns what held before
+// Of the matmuls that may stand for graphs: cublaslt_host.cpp, or no_cublaslt.cpp in builds without cuBLASLt.
+size_t matmuls_executed();
+bool offer_matmuls(bool offer);  // from now on; returns what held before
 
 }  // namespace fovea::cudnn::test

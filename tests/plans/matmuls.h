@@ -1,4 +1,4 @@
-// What tests of cuBLASLt's products share.
+// What tests of cuBLASLt's matmuls share.
 #pragma once
 #include <limits>
 #include <memory>
@@ -26,10 +26,10 @@ inline const kernels::ConvShape kShapes[] = {
     {2, 9, 8, 24, 40, 1, 1, 2, 0, 1},  // on gathered pixels
 };
 
-struct Products {
-  kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
+struct Matmuls {
+  kernels::PackedWeights packed{{conv::cuda::allocate, conv::cuda::release}};
   std::unique_ptr<kernels::ConvMatmuls> of_cublaslt;
-  explicit Products(const std::string& folder = "") : of_cublaslt(kernels::make_conv_matmuls(folder, packed)) {
+  explicit Matmuls(const std::string& folder = "") : of_cublaslt(kernels::make_conv_matmuls(folder, packed)) {
     REQUIRE(of_cublaslt != nullptr);
   }
   kernels::ConvMatmuls* operator->() const { return of_cublaslt.get(); }

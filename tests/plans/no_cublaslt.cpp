@@ -3,7 +3,7 @@
 
 namespace fovea::cudnn::test {
 
-size_t products_executed() { return 0; }
-bool offer_products(bool) { return false; }
+size_t matmuls_executed() { return 0; }
+bool offer_matmuls(bool) { return false; }
 
 }  // namespace fovea::cudnn::test

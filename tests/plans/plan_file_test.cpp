@@ -8,6 +8,7 @@
 #include "tests/support/temporary_folder.h"
 
 using namespace fovea;
+using namespace fovea::conv::cuda;
 using namespace fovea::cudnn;
 
 namespace {

@@ -52,7 +52,7 @@ std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> distinct_layers() {
   return layers;
 }
 
-// H: kernels for Hopper, A: for architectures before it, C: compiled at run time, P: a product of cuBLASLt;
+// H: kernels for Hopper, A: for architectures before it, C: compiled at run time, P: a matmul of cuBLASLt;
 // g: on gathered pixels; /n: in n parts of the batch.
 std::string kind_of(const ConvPlan& plan) {
   std::string kind = plan.kernels == "cuBLASLt"            ? "P"
@@ -140,7 +140,7 @@ std::string title() { return "cuDNN " + cudnn::version_text(cudnn::library().ver
 
 constexpr const char* kLegend =
     "# Kernels by layer, pass and batch. H: for Hopper, A: for architectures before it, C: compiled at run time (of\n"
-    "# Ampere's kind), P: a product of cuBLASLt; g: on gathered pixels; /n: the batch in n parts.\n";
+    "# Ampere's kind), P: a matmul of cuBLASLt; g: on gathered pixels; /n: the batch in n parts.\n";
 
 void write(const std::string& path, const Table& table) {
   std::ofstream out(path);

@@ -1,4 +1,4 @@
-// The bits that a product's ReLU leaves (kernels/conv/conv.h: relu_bits), and the data gradients that they mask.
+// The bits that a matmul's ReLU leaves (kernels/conv/conv.h: relu_bits), and the data gradients that they mask.
 #include "kernels/conv/backend.h"
 #include "tests/plans/graph_runtime.h"
 #include "tests/plans/matmuls.h"
@@ -8,14 +8,14 @@
 
 using namespace fovea;
 using namespace fovea::test;
-using cublaslt::test::executed_products;
+using cublaslt::test::executed_matmuls;
 using kernels::ConvBackwardData;
 using kernels::ConvShape;
 using oracle::Values;
 
-TEST_CASE("by plan: the bits that a product leaves of its ReLU mask the next layer's data gradient",
+TEST_CASE("by plan: the bits that a matmul leaves of its ReLU mask the next layer's data gradient",
           "[plans][cublaslt]") {
-  const Products products;
+  const Matmuls matmuls;
   for (const ConvShape& s : {kShapes[0], kShapes[2], ConvShape{1, 5, 5, 16, 200}})
     for (const bool accumulate : {false, true}) {
       CAPTURE(s.in_c, s.out_c, accumulate);
@@ -24,19 +24,19 @@ TEST_CASE("by plan: the bits that a product leaves of its ReLU mask the next lay
           w(seeded_uniform<bfloat16>(s.weight_count(), 2)), y(seeded_uniform<bfloat16>(s.output_count(), 4));
       Guarded<float> bias(exact_bias(s.out_c));
       const auto added = to_double(y.values());
-      const size_t bytes = products->relu_bits_bytes(queue, s, DType::BF16, {.bias = true, .add = true}, kSlow);
+      const size_t bytes = matmuls->relu_bits_bytes(queue, s, DType::BF16, {.bias = true, .add = true}, kSlow);
       REQUIRE(bytes == static_cast<size_t>(pixels(s)) * ((s.out_c + 127) / 128) * 16);  // rows of 128 bits
       Guarded<uint8_t> bits(static_cast<int64_t>(bytes));
-      REQUIRE(products->forward(queue, s, DType::BF16,
-                                {.x = x.data(),
-                                 .weights = {w.data()},
-                                 .bias = bias.data(),
-                                 .add = y.data(),
-                                 .relu = true,
-                                 .y = y.data(),
-                                 .relu_bits = bits.data()},
-                                kSlow));
-      CHECK(executed_products.back().epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS);
+      REQUIRE(matmuls->forward(queue, s, DType::BF16,
+                               {.x = x.data(),
+                                .weights = {w.data()},
+                                .bias = bias.data(),
+                                .add = y.data(),
+                                .relu = true,
+                                .y = y.data(),
+                                .relu_bits = bits.data()},
+                               kSlow));
+      CHECK(executed_matmuls.back().epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS);
       CHECK_CLOSE(
           y.values(),
           oracle::conv_forward(s, to_double(x.values()), to_double(w.values()), to_double(bias.values()), added, true),
@@ -51,20 +51,20 @@ TEST_CASE("by plan: the bits that a product leaves of its ReLU mask the next lay
                                       .accumulate = accumulate,
                                       .dx = dx.data(),
                                       .relu_bits = bits.data()};
-      REQUIRE(products->backward_data(queue, next, DType::BF16, gradient, kSlow));
-      CHECK(executed_products.back().epilogue == CUBLASLT_EPILOGUE_DRELU);
-      CHECK(executed_products.back().beta == (accumulate ? 1 : 0));
+      REQUIRE(matmuls->backward_data(queue, next, DType::BF16, gradient, kSlow));
+      CHECK(executed_matmuls.back().epilogue == CUBLASLT_EPILOGUE_DRELU);
+      CHECK(executed_matmuls.back().beta == (accumulate ? 1 : 0));
       CHECK_CLOSE(dx.values(),
                   oracle::conv_backward_data(next, to_double(dy.values()), to_double(v.values()), to_double(y.values()),
                                              accumulate ? before : Values{}),
                   next.out_c + 3.0);
     }
   Queue queue;
-  CHECK(products->relu_bits_bytes(queue, kShapes[0], DType::F32, {}, kSlow) == 0);
-  CHECK(products->relu_bits_bytes(queue, {1, 4, 4, 16, 16, 3, 3, 1, 1}, DType::BF16, {}, kSlow) == 0);
+  CHECK(matmuls->relu_bits_bytes(queue, kShapes[0], DType::F32, {}, kSlow) == 0);
+  CHECK(matmuls->relu_bits_bytes(queue, {1, 4, 4, 16, 16, 3, 3, 1, 1}, DType::BF16, {}, kSlow) == 0);
 }
 
-TEST_CASE("by plan: where no product reads a ReLU's bits its output masks", "[plans][cublaslt]") {
+TEST_CASE("by plan: where no matmul reads a ReLU's bits its output masks", "[plans][cublaslt]") {
   const auto convolution = kernels::make_cudnn_backend();
   const ConvShape s{2, 9, 7, 24, 40}, next{2, 9, 7, 40, 24};
   Queue queue;
@@ -75,13 +75,13 @@ TEST_CASE("by plan: where no product reads a ReLU's bits its output masks", "[pl
   Guarded<uint8_t> bits(static_cast<int64_t>(bytes));
   convolution->forward(queue, s, DType::BF16,
                        {.x = x.data(), .weights = {w.data()}, .relu = true, .y = y.data(), .relu_bits = bits.data()});
-  CHECK(executed_products.back().epilogue == CUBLASLT_EPILOGUE_RELU_AUX);
+  CHECK(executed_matmuls.back().epilogue == CUBLASLT_EPILOGUE_RELU_AUX);
   const Scoped none(cublaslt::test::offer_none, true);
-  const size_t products = executed_products.size();
+  const size_t matmuls = executed_matmuls.size();
   convolution->backward_data(
       queue, next, DType::BF16,
       {.dy = dy.data(), .weights = {w.data()}, .relu_mask = y.data(), .dx = dx.data(), .relu_bits = bits.data()});
-  CHECK(executed_products.size() == products);
+  CHECK(executed_matmuls.size() == matmuls);
   CHECK_CLOSE(
       dx.values(),
       oracle::conv_backward_data(next, to_double(dy.values()), to_double(w.values()), to_double(y.values()), {}),

@@ -11,7 +11,7 @@
 
 using namespace fovea;
 using namespace fovea::test;
-using cublaslt::test::executed_products;
+using cublaslt::test::executed_matmuls;
 using kernels::ConvPass;
 using kernels::ConvShape;
 
@@ -19,24 +19,24 @@ namespace {
 constexpr kernels::CudnnEstimate kSlow{.modelled = std::numeric_limits<double>::infinity()};
 }
 
-TEMPLATE_TEST_CASE("plan: products of fp32 tensors use TF32 where it is asked for", "[plans][cublaslt]", float,
+TEMPLATE_TEST_CASE("plan: matmuls of fp32 tensors use TF32 where it is asked for", "[plans][cublaslt]", float,
                    bfloat16) {
   constexpr DType dtype = dtype_of<TestType>();
-  kernels::PackedWeights packed{{cudnn::allocate, cudnn::release}};
-  const auto products = kernels::make_conv_matmuls("", packed);
-  REQUIRE(products != nullptr);
+  kernels::PackedWeights packed{{conv::cuda::allocate, conv::cuda::release}};
+  const auto matmuls = kernels::make_conv_matmuls("", packed);
+  REQUIRE(matmuls != nullptr);
   const ConvShape s{1, 20, 20, 8, 8};
   Queue queue;
   std::vector<TestType> x(static_cast<size_t>(s.input_count()), TestType(1.f)),
       dx = x, weights(static_cast<size_t>(s.weight_count()), TestType(1.f));
   const auto algorithm = [&] {
-    REQUIRE(products->backward_data(queue, s, dtype, {x.data(), {weights.data()}, nullptr, false, dx.data()}, kSlow));
-    return executed_products.back().algorithm;
+    REQUIRE(matmuls->backward_data(queue, s, dtype, {x.data(), {weights.data()}, nullptr, false, dx.data()}, kSlow));
+    return executed_matmuls.back().algorithm;
   };
   CHECK(algorithm() == cublaslt::test::kPlain);
-  products->set_tf32(true);
+  matmuls->set_tf32(true);
   CHECK((algorithm() == cublaslt::test::kTf32) == (dtype == DType::F32));
-  products->set_tf32(false);
+  matmuls->set_tf32(false);
   CHECK(algorithm() == cublaslt::test::kPlain);
 }
 

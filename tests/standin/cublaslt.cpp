@@ -11,7 +11,7 @@
 namespace fovea::cublaslt {
 namespace test {
 
-std::vector<Executed> executed_products;
+std::vector<Executed> executed_matmuls;
 
 namespace {
 
@@ -348,7 +348,7 @@ cublasStatus_t matmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t d, const voi
     return refuse("the ReLU's bits are not in the device's memory, or not aligned");
   if (out == a || out == b) return refuse("the result would overwrite an operand");
   const float scale = *static_cast<const float*>(alpha), adds = *static_cast<const float*>(beta);
-  executed_products.push_back(
+  executed_matmuls.push_back(
       {p.m(), p.n(), p.k(), p.a.type, p.out.type, static_cast<cublasLtEpilogue_t>(p.d.epilogue), adds, chosen.id});
   return submit(stream, [=] {
     if (workspace_bytes > 0) std::memset(workspace, 0xff, workspace_bytes);  // it may write all of it

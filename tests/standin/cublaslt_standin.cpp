@@ -1,5 +1,5 @@
 // cuBLASLt's double beside the stand-in for the CUDA runtime: calls are counted and failed as the runtime's are, and a
-// product is computed when the stream comes to it.
+// matmul is computed when the stream comes to it.
 #include "tests/standin/cublaslt.h"
 #include "tests/standin/state.h"
 

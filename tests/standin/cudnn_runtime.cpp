@@ -13,11 +13,6 @@
 
 namespace fovea::cudnn {
 
-const Device& device() {
-  static const Device h200 = Device::h200();
-  return h200;
-}
-
 void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
   test::check_operands(graph, operands, workspace);
   const char* name = kernels::kConvNames[static_cast<int>(graph.key().pass)];
@@ -25,6 +20,15 @@ void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, voi
     test::compute(key, operands, workspace, bytes);
   };
   cuda_check(standin::enqueue(static_cast<cudaStream_t>(queue.stream()), name, work), name);
+}
+
+}  // namespace fovea::cudnn
+
+namespace fovea::conv::cuda {
+
+const cudnn::Device& device() {
+  static const cudnn::Device h200 = cudnn::Device::h200();
+  return h200;
 }
 
 double seconds(Queue&, const std::function<void()>&) {
@@ -37,7 +41,7 @@ void* allocate(size_t bytes) {
 }
 void release(void* memory) { Gpu::instance().free(memory); }
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda
 
 bool fovea::test::in_device_memory(const void* memory, size_t bytes, size_t alignment) {
   return reinterpret_cast<uintptr_t>(memory) % alignment == 0 && standin::in_device_memory(memory, bytes);

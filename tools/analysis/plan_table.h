@@ -1,4 +1,4 @@
-// The table of what computes a network's convolutions on a GPU, cuDNN's plans and cuBLASLt's products:
+// The table of what computes a network's convolutions on a GPU, cuDNN's plans and cuBLASLt's matmuls:
 // `fovea info --plans`, and the test that holds it in CI.
 #pragma once
 #include <string>

@@ -115,8 +115,7 @@ void Outputs::draw(OfImage& of, const Detector::Found& found) {
       found.image.divisor == 1 ? *found.image.image : read_image(of.path, {.pixels = file_.config.input.max_pixels});
   std::vector<LabelledBox> boxes;
   for (const Detected& d : found.boxes) {
-    of.detections.push_back(
-        {of.id, category(d.label).id, d.x1, d.y1, double{d.x2} - d.x1, double{d.y2} - d.y1, d.score});
+    of.detections.push_back(coco_detection(of.id, category(d.label).id, d));
     if (d.score >= options_.score)
       boxes.push_back({d.x1, d.y1, d.x2, d.y2, d.label, fmt::format("{} {:.2f}", category(d.label).name, d.score)});
   }

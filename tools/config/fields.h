@@ -17,17 +17,17 @@ struct EnumTable<Norm> {
       {Norm::None, "none"}, {Norm::FrozenBatch, "frozen_batch"}, {Norm::Batch, "batch"}, {Norm::Group, "group"}};
 };
 template <>
-struct EnumTable<kernels::BoxLoss> {
-  static constexpr EnumName<kernels::BoxLoss> names[] = {{kernels::BoxLoss::L1, "l1"},
-                                                         {kernels::BoxLoss::SmoothL1, "smooth_l1"},
-                                                         {kernels::BoxLoss::GIoU, "giou"},
-                                                         {kernels::BoxLoss::DIoU, "diou"},
-                                                         {kernels::BoxLoss::CIoU, "ciou"}};
+struct EnumTable<BoxLoss> {
+  static constexpr EnumName<BoxLoss> names[] = {{BoxLoss::L1, "l1"},
+                                                {BoxLoss::SmoothL1, "smooth_l1"},
+                                                {BoxLoss::GIoU, "giou"},
+                                                {BoxLoss::DIoU, "diou"},
+                                                {BoxLoss::CIoU, "ciou"}};
 };
 template <>
-struct EnumTable<kernels::LossNormaliser> {
-  static constexpr EnumName<kernels::LossNormaliser> names[] = {{kernels::LossNormaliser::PerImage, "image"},
-                                                                {kernels::LossNormaliser::PerBatch, "batch"}};
+struct EnumTable<LossNormaliser> {
+  static constexpr EnumName<LossNormaliser> names[] = {{LossNormaliser::PerImage, "image"},
+                                                       {LossNormaliser::PerBatch, "batch"}};
 };
 template <>
 struct EnumTable<OptimizerConfig::Kind> {

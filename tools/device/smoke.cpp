@@ -226,7 +226,7 @@ std::string check_suppression() {
 
 // ---- training
 
-// With what the large ones have: bottlenecks, whose 1×1 convolutions are matrix products, and padded channels.
+// With what the large ones have: bottlenecks, whose 1×1 convolutions are matmuls, and padded channels.
 ModelConfig small_network() {
   ModelConfig config = preset("tiny").model;
   config.classes = 3;

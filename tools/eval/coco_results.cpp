@@ -59,6 +59,11 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
 
 }  // namespace
 
+Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& found) {
+  return {image_id,   category_id, found.x1, found.y1, double{found.x2} - found.x1, double{found.y2} - found.y1,
+          found.score};
+}
+
 std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth) {
   Ids images, categories;
   for (const TruthImage& image : truth.images) images.insert(image.id);

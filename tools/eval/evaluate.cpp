@@ -4,6 +4,7 @@
 
 #include "tools/data/loading/loader.h"
 #include "tools/detect/detector.h"
+#include "tools/eval/coco_results.h"
 #include "tools/eval/truth_set.h"
 
 namespace fovea {
@@ -21,8 +22,8 @@ std::vector<Detection> detect_dataset(RetinaNet& model, const Dataset& dataset, 
     for (const Detector::Found& one : found) {
       of_images.resize(std::max(of_images.size(), one.number + 1));
       for (const Detected& d : one.boxes)
-        of_images[one.number].push_back({one.image.sample->id, categories[static_cast<size_t>(d.label)].id, d.x1, d.y1,
-                                         double{d.x2} - d.x1, double{d.y2} - d.y1, d.score});
+        of_images[one.number].push_back(
+            coco_detection(one.image.sample->id, categories[static_cast<size_t>(d.label)].id, d));
       if (pass.progress) pass.progress(++done, dataset.samples.size());
     }
   };

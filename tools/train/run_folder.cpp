@@ -9,13 +9,14 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/text/advice.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
 namespace fs = std::filesystem;
 
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
-  const bool holds_run = fs::exists(last()) || fs::exists(previous()) || fs::exists(file("log.jsonl"));
+  const bool holds_run = is_there(last()) || is_there(previous()) || is_there(file("log.jsonl"));
   if (holds_run && !resume)
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
                                               printable(folder_.native()), advise(advice::kResume)));
@@ -46,7 +47,7 @@ SafetensorsFile RunFolder::newest_checkpoint() const {
 }
 
 void RunFolder::keep_previous() const {
-  if (fs::exists(last())) fs::rename(last(), previous());
+  if (is_there(last())) fs::rename(last(), previous());
 }
 
 void RunFolder::write_config(const Config& config) const {

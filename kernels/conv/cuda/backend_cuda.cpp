@@ -5,7 +5,7 @@
 // 2x2 pixels made one (space to depth). The bias is rounded to bf16 because Hopper's kernels take no other. fp32 is
 // exact: TF32 is used only where it is asked for (set_tf32).
 //
-// Of the ways that cuDNN has for a call conv_ways.h takes one. What is 1x1 can also be computed as a matrix product of
+// Of the ways that cuDNN has for a call conv_ways.h takes one. What is 1x1 can also be computed as a matmul of
 // cuBLASLt (matmul_backend.h), which is taken where it is faster.
 #include "kernels/conv/backend.h"
 #include "kernels/conv/cuda/conv_ways.h"
@@ -67,14 +67,12 @@ ConvBackwardWeight from_image(const ConvBackwardWeight& all, const ConvShape& s,
 class CudnnBackend final : public ConvBackend {
  public:
   explicit CudnnBackend(const ConvPreference& preference)
-      : ways_(plans_, rates_of(cudnn::device().name(), cudnn::device().sm()), preference) {}
+      : ways_(plans_, rates_of(conv::cuda::device().name(), conv::cuda::device().sm()), preference) {}
 
   void forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) override {
     const GraphKey call{ConvPass::Forward, shape, dtype, args.add != nullptr, args.bias != nullptr, args.relu};
-    const auto product = [&](const CudnnEstimate& rival) {
-      return matmuls_->forward(queue, shape, dtype, args, rival);
-    };
-    if (takes_product(queue, call, product)) return;
+    const auto matmul = [&](const CudnnEstimate& rival) { return matmuls_->forward(queue, shape, dtype, args, rival); };
+    if (takes_matmul(queue, call, matmul)) return;
     require(args.relu_bits == nullptr, "ReLU bits were requested where relu_bits_bytes() reports none");
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
@@ -82,30 +80,30 @@ class CudnnBackend final : public ConvBackend {
 
   size_t relu_bits_bytes(Queue& queue, const ConvShape& shape, DType dtype, const ConvFusion& fusion) override {
     size_t bytes = 0;
-    takes_product(queue, {ConvPass::Forward, shape, dtype, fusion.add, fusion.bias, true},
-                  [&](const CudnnEstimate& rival) {
-                    bytes = matmuls_->relu_bits_bytes(queue, shape, dtype, fusion, rival);
-                    return bytes > 0;
-                  });
+    takes_matmul(queue, {ConvPass::Forward, shape, dtype, fusion.add, fusion.bias, true},
+                 [&](const CudnnEstimate& rival) {
+                   bytes = matmuls_->relu_bits_bytes(queue, shape, dtype, fusion, rival);
+                   return bytes > 0;
+                 });
     return bytes;
   }
 
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args) override {
     const GraphKey call{ConvPass::BackwardData, shape, dtype, args.accumulate, false, args.relu_mask != nullptr};
-    const auto product = [&](const CudnnEstimate& rival) {
+    const auto matmul = [&](const CudnnEstimate& rival) {
       return matmuls_->backward_data(queue, shape, dtype, args, rival);
     };
-    if (takes_product(queue, call, product)) return;
+    if (takes_matmul(queue, call, matmul)) return;
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
   }
 
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args) override {
     const GraphKey call{ConvPass::BackwardWeight, shape, dtype, args.accumulate};
-    const auto product = [&](const CudnnEstimate& rival) {
+    const auto matmul = [&](const CudnnEstimate& rival) {
       return matmuls_->backward_weight(queue, shape, dtype, args, rival);
     };
-    if (takes_product(queue, call, product)) return;
+    if (takes_matmul(queue, call, matmul)) return;
     const ConvWay& way = ways_.choose(queue, call);
     dispatch(dtype, [&]<class T> { in_parts<T>(queue, way, args); });
     if (args.dbias == nullptr) return;
@@ -147,18 +145,18 @@ class CudnnBackend final : public ConvBackend {
   std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) override;
 
  private:
-  // What a product is compared with. Where cuDNN adds to a gradient in its kernel, that is an older one, compiled at
-  // run time: a product is the better one where the model sees no difference.
+  // What a matmul is compared with. Where cuDNN adds to a gradient in its kernel, that is an older one, compiled at
+  // run time: a matmul is the better one where the model sees no difference.
   CudnnEstimate rival(const Queue& queue, const GraphKey& call, double modelled, double timed) const {
     return {modelled, timed, plans_.autotunes(queue), call.pass != ConvPass::BackwardData || !call.add};
   }
-  // Whether a product was taken. cuDNN is not asked for plans where a product is faster than they can be.
+  // Whether a matmul was taken. cuDNN is not asked for plans where a matmul is faster than they can be.
   template <class Matmul>
-  bool takes_product(Queue& queue, const GraphKey& call, const Matmul& product) {
+  bool takes_matmul(Queue& queue, const GraphKey& call, const Matmul& matmul) {
     if (matmuls_ == nullptr) return false;
-    if (!plans_.autotunes(queue) && product(rival(queue, call, ways_.least(call), 0))) return true;
+    if (!plans_.autotunes(queue) && matmul(rival(queue, call, ways_.least(call), 0))) return true;
     const ConvWay& way = ways_.choose(queue, call);
-    return product(rival(queue, call, way.modelled, way.timed));
+    return matmul(rival(queue, call, way.modelled, way.timed));
   }
 
   // The bias in T; zero where there is none.
@@ -175,7 +173,7 @@ class CudnnBackend final : public ConvBackend {
     const GraphKey& key = graph.key();
     queue.declare(work_of(key.pass, key.shape, key.dtype,
                           int{key.add} + int{key.pass == ConvPass::BackwardData && key.relu},
-                          cudnn::name_of(graph.info().kind, cudnn::device().sm())));
+                          cudnn::name_of(graph.info().kind, conv::cuda::device().sm())));
     queue.submit(kConvNames[static_cast<int>(key.pass)], [&] { cudnn::execute(queue, graph, operands, workspace); });
   }
 
@@ -277,15 +275,15 @@ class CudnnBackend final : public ConvBackend {
   }
 
   static void describe(ConvPlan& plan, const cudnn::PlanInfo& info) {
-    plan.engine = info.engine, plan.kernels = cudnn::name_of(info.kind, cudnn::device().sm());
+    plan.engine = info.engine, plan.kernels = cudnn::name_of(info.kind, conv::cuda::device().sm());
     plan.candidates = info.candidates, plan.hopper = info.hopper, plan.workspace = info.workspace;
   }
   std::vector<ConvPlan> rows_of(const GraphKey& call, bool bits = false);
   ConvPlan row(const ConvWay& way, const GraphKey& call);
 
-  cudnn::Plans plans_{cudnn::device(), cache_folder()};
+  cudnn::Plans plans_{conv::cuda::device(), cache_folder()};
   ConvWays ways_;
-  PackedWeights packed_{{cudnn::allocate, cudnn::release}};
+  PackedWeights packed_{{conv::cuda::allocate, conv::cuda::release}};
   std::unique_ptr<ConvMatmuls> matmuls_ = make_conv_matmuls(cache_folder(), packed_);  // or nullptr
 };
 
@@ -306,7 +304,7 @@ ConvPlan CudnnBackend::row(const ConvWay& way, const GraphKey& call) {
   return plan;
 }
 
-// The ways of one call and the product that may stand for them, the one that is used first.
+// The ways of one call and the matmul that may stand for them, the one that is used first.
 std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call, bool bits) {
   Queue queue;  // of the CPU: nothing is timed
   const std::vector<ConvWay> ways = ways_.all(call);
@@ -315,25 +313,25 @@ std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call, bool bits) {
   rows.front().used = ways.front().possible;
   if (matmuls_ == nullptr) return rows;
   const ConvFusion fusion{.bias = call.bias, .add = call.add, .relu = call.relu, .bits = bits};
-  auto product = matmuls_->plan(call.shape, call.dtype, call.pass, fusion,
-                                rival(queue, call, ways.front().modelled, ways.front().timed));
-  if (!product) return rows;
-  if (product->used) rows.front().used = false;
-  rows.insert(product->used ? rows.begin() : rows.end(), std::move(*product));
+  auto matmul = matmuls_->plan(call.shape, call.dtype, call.pass, fusion,
+                               rival(queue, call, ways.front().modelled, ways.front().timed));
+  if (!matmul) return rows;
+  if (matmul->used) rows.front().used = false;
+  rows.insert(matmul->used ? rows.begin() : rows.end(), std::move(*matmul));
   return rows;
 }
 
 ConvPlan CudnnBackend::used_plan(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) {
   const GraphKey call{pass, shape, dtype, fusion.add, fusion.bias, fusion.relu};
   Queue queue;  // of the CPU: nothing is timed
-  std::optional<ConvPlan> product;
+  std::optional<ConvPlan> matmul;
   const auto is_faster = [&](const CudnnEstimate& rival) {
-    product = matmuls_->plan(shape, dtype, pass, fusion, rival);
-    return product && product->used;
+    matmul = matmuls_->plan(shape, dtype, pass, fusion, rival);
+    return matmul && matmul->used;
   };
-  if (matmuls_ && is_faster(rival(queue, call, ways_.least(call), 0))) return *product;
+  if (matmuls_ && is_faster(rival(queue, call, ways_.least(call), 0))) return *matmul;
   const ConvWay way = ways_.best(call);
-  if (matmuls_ && is_faster(rival(queue, call, way.modelled, way.timed))) return *product;
+  if (matmuls_ && is_faster(rival(queue, call, way.modelled, way.timed))) return *matmul;
   ConvPlan plan = row(way, call);
   plan.used = way.possible;
   return plan;

@@ -41,9 +41,9 @@ class ConvCost {
   }
   double bias_pass() const { return pass(y_); }
 
-  // A matrix product with our passes; `mask`: of a data gradient. It adds; scattered pixels are ours, and so are masks,
+  // A matmul with our passes; `mask`: of a data gradient. It adds; scattered pixels are ours, and so are masks,
   // unless it has their bits. It writes the fp32 gradient.
-  double product(bool add, bool mask, bool bits) const {
+  double matmul(bool add, bool mask, bool bits) const {
     if (pass_ == ConvPass::BackwardWeight) return gather() + longest(false, x_ + y_ + (1 + int{add}) * gradient_);
     if (pass_ == ConvPass::Forward)
       return longest(false, x_ + (1 + int{add} + bits_of(bits)) * y_ + weights_) + product_passes(add, mask, bits);

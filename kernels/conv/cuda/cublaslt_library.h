@@ -1,5 +1,5 @@
 // cuBLASLt found at run time by its soname, as cuDNN is (shared_library.h says where). Without it nothing is lost but
-// speed: the convolutions that are matrix products then run through cuDNN like the others.
+// speed: the convolutions that are matmuls then run through cuDNN like the others.
 #pragma once
 #include <cublasLt.h>
 

@@ -23,8 +23,8 @@ void check(cublasStatus_t status, const char* call, const MatmulKey& key) {
 
 cudaDataType_t type_of(DType dtype) { return dtype == DType::F32 ? CUDA_R_32F : CUDA_R_16BF; }
 
-// The product in cuBLASLt's words: matrices by columns, so that each of ours is its own transpose there, and the
-// product the other way round:  out [m, n] = op(a) [m, k] · op(b) [k, n].
+// The matmul in cuBLASLt's words: matrices by columns, so that each of ours is its own transpose there, and the
+// matmul the other way round:  out [m, n] = op(a) [m, k] · op(b) [k, n].
 struct Form {
   int64_t m, n, k;
   bool transpose_a = false, transpose_b = false;
@@ -108,7 +108,7 @@ std::string text_of(const MatmulKey& k) {
 }
 
 std::string fusion_text(const MatmulKey& k) {
-  return std::string("matrix product") + (k.add ? " + add" : "") + (k.bias ? " + bias" : "") +
+  return std::string("matmul") + (k.add ? " + add" : "") + (k.bias ? " + bias" : "") +
          (!k.relu                            ? ""
           : k.pass == ConvPass::BackwardData ? " + ReLU backward"
           : k.bits                           ? " + ReLU with bits"

@@ -1,4 +1,4 @@
-// A convolution 1x1 as one matrix product of cuBLASLt, with what is fused to it. P: pixels of the batch, C: channels
+// A convolution 1x1 as one matmul of cuBLASLt, with what is fused to it. P: pixels of the batch, C: channels
 // in, K: channels out; matrices by rows, as NHWC and OHWI lie in memory:
 //
 //   forward          Y[P, K]  = relu(X[P, C] W[K, C]ᵀ + add + bias)
@@ -7,7 +7,7 @@
 //
 // Everything between is in fp32, with one rounding at the end; fp32 tensors are multiplied as they are, not as TF32,
 // unless the key says so.
-// A product has the same bits on every run: where a sum is cut in parts, they are added in a fixed order.
+// A matmul has the same bits on every run: where a sum is cut in parts, they are added in a fixed order.
 #pragma once
 #include <memory>
 #include <string>
@@ -32,7 +32,7 @@ struct MatmulKey {
   auto operator<=>(const MatmulKey&) const = default;
 };
 std::string text_of(const MatmulKey& key);      // unique, one line
-std::string fusion_text(const MatmulKey& key);  // "matrix product + add + bias + ReLU"
+std::string fusion_text(const MatmulKey& key);  // "matmul + add + bias + ReLU"
 size_t bits_bytes(const MatmulKey& key);        // of MatmulOperands::bits
 
 // All aligned to 16 bytes.

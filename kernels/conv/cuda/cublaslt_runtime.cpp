@@ -27,7 +27,7 @@ const Library* library() {
 cublasLtHandle_t handle() {
   static const cublasLtHandle_t made = [] {
     cublasLtHandle_t handle = nullptr;
-    if (cudnn::device().is_described()) return handle;
+    if (conv::cuda::device().is_described()) return handle;
     check(*library(), library()->create(&handle), "cublasLtCreate");
     return handle;
   }();

@@ -1,6 +1,6 @@
-// What matrix products need a real device for. Like cudnn_runtime.h an interface that is chosen at link time:
+// What matmuls need a real device for. Like cudnn_runtime.h an interface that is chosen at link time:
 // cublaslt_runtime.cpp gives the library of the machine; an executable that defines these functions itself (both) gets
-// its own, which is how tests run products on machines without a GPU.
+// its own, which is how tests run matmuls on machines without a GPU.
 #pragma once
 #include "kernels/conv/cuda/cublaslt_library.h"
 

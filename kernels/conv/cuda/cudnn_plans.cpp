@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <limits>
 
+#include "kernels/conv/cuda/candidate_timing.h"
 #include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/conv/cuda/cudnn_runtime.h"
-#include "kernels/conv/cuda/cudnn_timing.h"
 #include "kernels/conv/cuda/random_tensor.h"
 
 namespace fovea::cudnn {
@@ -56,17 +56,17 @@ class TimingOperands {
   }
 
  private:
-  RandomTensor image_, weights_, add_, bias_, mask_, out_, workspace_;
+  conv::cuda::RandomTensor image_, weights_, add_, bias_, mask_, out_, workspace_;
 };
 
 // The fastest candidate within the workspace, and its seconds.
-Timed time_candidates(Queue& queue, ConvGraph& graph) {
+conv::cuda::Timed time_candidates(Queue& queue, ConvGraph& graph) {
   const TimingOperands operands(queue, graph.key());
-  return fastest(queue, {.count = graph.candidates(),
-                         .what = text_of(graph.key()),
-                         .prepare = [&](int i) { return TimingOperands::prepare(graph, i); },
-                         .run = [&] { operands.run(queue, graph); },
-                         .drop = [&](int i) { graph.drop(i); }});
+  return conv::cuda::fastest(queue, {.count = graph.candidates(),
+                                     .what = text_of(graph.key()),
+                                     .prepare = [&](int i) { return TimingOperands::prepare(graph, i); },
+                                     .run = [&] { operands.run(queue, graph); },
+                                     .drop = [&](int i) { graph.drop(i); }});
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ const ConvGraph* Plans::find(Queue& queue, const GraphKey& asked) {
 void Plans::time(Queue& queue, Entry& entry) {
   entry.tried = true;
   ConvGraph timed(device_, entry.graph.key());  // anew: one that was loaded knows no other candidates
-  Timed best;
+  conv::cuda::Timed best;
   try {
     best = time_candidates(queue, timed);
   } catch (const Error& error) {  // no memory for the tensors
@@ -154,7 +154,8 @@ std::vector<CandidateTime> Plans::time_each(Queue& queue, const GraphKey& asked,
     try {
       if (TimingOperands::prepare(graph, i)) {
         time.info = graph.info();
-        time.seconds = time_one(queue, [&] { operands.run(queue, graph); }, std::numeric_limits<double>::infinity());
+        time.seconds =
+            conv::cuda::time_one(queue, [&] { operands.run(queue, graph); }, std::numeric_limits<double>::infinity());
       } else {
         time.failed = "it cannot be built, or needs too large a workspace";
       }

@@ -68,7 +68,7 @@ class Plans {
 
   const Device& device_;
   bool times_;
-  PlanFile file_;
+  conv::cuda::PlanFile file_;
   bool autotune_ = false, tf32_ = false;
   std::map<GraphKey, Entry> plans_;
   std::set<GraphKey> unsaved_;

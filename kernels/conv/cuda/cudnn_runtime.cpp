@@ -61,11 +61,6 @@ struct Event {
 
 }  // namespace
 
-const Device& device() {
-  static const Device found = has_device() ? at_hand() : Device::h200();
-  return found;
-}
-
 void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, void* workspace) {
   static const auto set_stream = function<decltype(cudnnSetStream)>("cudnnSetStream");
   check(set_stream(the_handle(), stream_of(queue)), "cudnnSetStream");
@@ -77,11 +72,20 @@ void execute(Queue& queue, const ConvGraph& graph, const Operands& operands, voi
   }
 }
 
+}  // namespace fovea::cudnn
+
+namespace fovea::conv::cuda {
+
+const cudnn::Device& device() {
+  static const cudnn::Device found = cudnn::has_device() ? cudnn::at_hand() : cudnn::Device::h200();
+  return found;
+}
+
 double seconds(Queue& queue, const std::function<void()>& work) {
-  const Event start, stop;
-  cuda_check(cudaEventRecord(start.event, stream_of(queue)), "cudaEventRecord");
+  const cudnn::Event start, stop;
+  cuda_check(cudaEventRecord(start.event, cudnn::stream_of(queue)), "cudaEventRecord");
   work();
-  cuda_check(cudaEventRecord(stop.event, stream_of(queue)), "cudaEventRecord");
+  cuda_check(cudaEventRecord(stop.event, cudnn::stream_of(queue)), "cudaEventRecord");
   cuda_check(cudaEventSynchronize(stop.event), "timing a convolution");
   float milliseconds = 0;
   cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
@@ -96,4 +100,4 @@ void* allocate(size_t bytes) {
 
 void release(void* memory) { Gpu::instance().free(memory); }
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

@@ -4,10 +4,10 @@
 #include <map>
 
 #include "kernels/conv/backend.h"
+#include "kernels/conv/cuda/candidate_timing.h"
 #include "kernels/conv/cuda/conv_cost.h"
 #include "kernels/conv/cuda/cublaslt_matmul.h"
 #include "kernels/conv/cuda/cudnn_runtime.h"
-#include "kernels/conv/cuda/cudnn_timing.h"
 #include "kernels/conv/cuda/plan_file.h"
 #include "kernels/conv/cuda/random_tensor.h"
 #include "kernels/conv/gpu_libraries.h"
@@ -24,7 +24,7 @@ using cublaslt::MatmulOperands;
 
 constexpr int kRowBytes = 16;  // rows of pixels are multiples of it: what tensor cores take, and vectors
 
-// The form in which a convolution 1x1 is a product: as it is, or with a stride on gathered pixels. Empty: it is none.
+// The form in which a convolution 1x1 is a matmul: as it is, or with a stride on gathered pixels. Empty: it is none.
 std::optional<PaddedShape> product_form(const ConvShape& s, DType dtype) {
   const int multiple = kRowBytes / static_cast<int>(size_of(dtype));
   if (s.in_c % multiple != 0 || s.out_c % multiple != 0) return std::nullopt;
@@ -44,16 +44,16 @@ MatmulKey key_of(const PaddedShape& form, DType dtype, ConvPass pass, const Conv
   return {pass, dtype, pixels_of(s), s.in_c, s.out_c, fusion.add && !scatters, fusion.bias, relu, bits};
 }
 
-// The fastest of the product's algorithms.
-cudnn::Timed time_algorithms(Queue& queue, Matmul& product) {
-  using cudnn::RandomTensor;
-  const MatmulKey& key = product.key();
+// The fastest of the matmul's algorithms.
+conv::cuda::Timed time_algorithms(Queue& queue, Matmul& matmul) {
+  using conv::cuda::RandomTensor;
+  const MatmulKey& key = matmul.key();
   const bool weight = key.pass == ConvPass::BackwardWeight, forward = key.pass == ConvPass::Forward;
   const int64_t x = key.pixels * key.in_c, y = key.pixels * key.out_c, w = int64_t{key.in_c} * key.out_c;
   size_t workspace_bytes = 0;
-  for (int i = 0; i < product.candidates(); ++i) {
-    product.pick(i);
-    workspace_bytes = std::max(workspace_bytes, product.workspace_bytes());
+  for (int i = 0; i < matmul.candidates(); ++i) {
+    matmul.pick(i);
+    workspace_bytes = std::max(workspace_bytes, matmul.workspace_bytes());
   }
   const RandomTensor image(queue, key.pass == ConvPass::BackwardData ? y : x, key.dtype),
       weights(queue, weight ? y : w, key.dtype), bias(queue, key.bias ? key.out_c : 0, DType::F32),
@@ -67,10 +67,10 @@ cudnn::Timed time_algorithms(Queue& queue, Matmul& product) {
                           DType::F32);
   const MatmulOperands operands{image.data(), weights.data(), key.add ? out.data() : nullptr,
                                 bias.data(),  out.data(),     bits.data()};
-  return cudnn::fastest(queue, {.count = product.candidates(),
-                                .what = text_of(key),
-                                .prepare = [&](int i) { return product.pick(i), true; },
-                                .run = [&] { product.run(queue, operands, workspace.data()); }});
+  return conv::cuda::fastest(queue, {.count = matmul.candidates(),
+                                     .what = text_of(key),
+                                     .prepare = [&](int i) { return matmul.pick(i), true; },
+                                     .run = [&] { matmul.run(queue, operands, workspace.data()); }});
 }
 
 bool is_faster(double modelled, double timed, const CudnnEstimate& rival) {
@@ -83,14 +83,15 @@ class CublasltMatmuls final : public ConvMatmuls {
   CublasltMatmuls(const std::string& folder, PackedWeights& packed)
       : packed_(packed),
         file_(folder, "cublaslt-algorithms",
-              "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + " on " + cudnn::device().name()) {}
+              "cuBLASLt " + cublaslt::version_text(cublaslt::library()->version) + " on " +
+                  conv::cuda::device().name()) {}
 
   bool forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args,
                const CudnnEstimate& rival) override {
     const ConvFusion fusion{args.bias != nullptr, args.add != nullptr, args.relu, args.relu_bits != nullptr};
     const Choice choice = faster(queue, {shape, dtype, ConvPass::Forward, fusion}, rival);
     if (choice.entry == nullptr) return describe(queue, choice);
-    dispatch(dtype, [&]<class T> { run_forward<T>(queue, choice.form, choice.entry->product, args); });
+    dispatch(dtype, [&]<class T> { run_forward<T>(queue, choice.form, choice.entry->matmul, args); });
     return true;
   }
 
@@ -102,7 +103,7 @@ class CublasltMatmuls final : public ConvMatmuls {
     if (bits && !choice.taken())
       choice = faster(queue, {shape, dtype, ConvPass::BackwardData, {.add = fusion.add, .relu = fusion.relu}}, rival);
     if (choice.entry == nullptr) return describe(queue, choice);
-    dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, choice.form, choice.entry->product, args); });
+    dispatch(dtype, [&]<class T> { run_backward_data<T>(queue, choice.form, choice.entry->matmul, args); });
     return true;
   }
 
@@ -111,14 +112,14 @@ class CublasltMatmuls final : public ConvMatmuls {
     const Choice choice = faster(queue, {shape, dtype, ConvPass::BackwardWeight, {.add = args.accumulate}}, rival);
     const Entry* entry = choice.entry;
     if (entry == nullptr) return describe(queue, choice);
-    if (args.dbias != nullptr && !args.accumulate) {  // which a product can only write, not add to
+    if (args.dbias != nullptr && !args.accumulate) {  // which a matmul can only write, not add to
       const Entry* with_bias =
           find(queue, key_of(choice.form, dtype, ConvPass::BackwardWeight, {.bias = true}), rival.timing);
       const bool timed = with_bias != nullptr && with_bias->seconds > 0 && entry->seconds > 0;
       const double bias_pass = ConvCost(choice.form, ConvPass::BackwardWeight, dtype, rates_).bias_pass();
       if (with_bias != nullptr && (!timed || with_bias->seconds < entry->seconds + bias_pass)) entry = with_bias;
     }
-    dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, choice.form, entry->product, args); });
+    dispatch(dtype, [&]<class T> { run_backward_weight<T>(queue, choice.form, entry->matmul, args); });
     return true;
   }
 
@@ -137,7 +138,7 @@ class CublasltMatmuls final : public ConvMatmuls {
 
  private:
   struct Entry {
-    Matmul product;
+    Matmul matmul;
     double seconds = 0;  // as timed; 0: not timed
     bool tried = false;  // to time it
   };
@@ -147,11 +148,11 @@ class CublasltMatmuls final : public ConvMatmuls {
     ConvPass pass;
     ConvFusion fusion;  // of a gradient: `add`, it accumulates; `relu`, it is masked; `bits`, by bits that there are
     MatmulKey key(const PaddedShape& form) const { return key_of(form, dtype, pass, fusion); }
-    // What is left to a pass behind a product.
+    // What is left to a pass behind a matmul.
     bool adds_apart(const PaddedShape& form) const { return fusion.add && !key(form).add; }
     bool masks_apart(const PaddedShape& form) const { return fusion.relu && !key(form).relu; }
-    double product(const ConvCost& cost, const PaddedShape& form) const {
-      return cost.product(fusion.add, fusion.relu, key(form).bits);
+    double matmul(const ConvCost& cost, const PaddedShape& form) const {
+      return cost.matmul(fusion.add, fusion.relu, key(form).bits);
     }
     double passes(const ConvCost& cost, const PaddedShape& form) const {
       return cost.product_passes(fusion.add, fusion.relu, key(form).bits);
@@ -173,11 +174,11 @@ class CublasltMatmuls final : public ConvMatmuls {
     if (found == entries_.end()) {
       found = entries_.emplace(key, Entry{Matmul(key)}).first;
       const auto stored = file_.plans.find(text_of(key));
-      if (stored != file_.plans.end() && found->second.product.restore(stored->second.bytes))
+      if (stored != file_.plans.end() && found->second.matmul.restore(stored->second.bytes))
         found->second.seconds = stored->second.seconds;
     }
     Entry& entry = found->second;
-    if (entry.product.candidates() == 0) return nullptr;
+    if (entry.matmul.candidates() == 0) return nullptr;
     if (timing && entry.seconds == 0 && !entry.tried) time(queue, entry);
     return &entry;
   }
@@ -185,30 +186,30 @@ class CublasltMatmuls final : public ConvMatmuls {
   // Kept on disk at once. Where every algorithm fails, or there is no memory to time them, the first stays.
   void time(Queue& queue, Entry& entry) {
     entry.tried = true;
-    const std::string text = text_of(entry.product.key());
-    cudnn::Timed best;
+    const std::string text = text_of(entry.matmul.key());
+    conv::cuda::Timed best;
     try {
-      best = time_algorithms(queue, entry.product);
+      best = time_algorithms(queue, entry.matmul);
     } catch (const Error& error) {
       std::fprintf(stderr, "warning: %s was not timed: %s\n", text.c_str(), error.what());
     }
-    entry.product.pick(std::max(best.candidate, 0));
+    entry.matmul.pick(std::max(best.candidate, 0));
     if (best.candidate < 0) return;
     entry.seconds = best.seconds;
-    cudnn::StoredPlan& stored = file_.plans[text];
-    stored.info.candidates = entry.product.candidates();
-    stored.info.workspace = entry.product.workspace_bytes();
+    conv::cuda::StoredPlan& stored = file_.plans[text];
+    stored.info.candidates = entry.matmul.candidates();
+    stored.info.workspace = entry.matmul.workspace_bytes();
     stored.seconds = entry.seconds;
-    stored.bytes = entry.product.serialise();
+    stored.bytes = entry.matmul.serialise();
     file_.write();
   }
 
   bool takes(const Entry* entry, const PaddedShape& form, const Call& call, const CudnnEstimate& rival) const {
     const ConvCost cost(form, call.pass, call.dtype, rates_);
     const double timed = entry != nullptr && entry->seconds > 0 ? entry->seconds + call.passes(cost, form) : 0;
-    return is_faster(call.product(cost, form), timed, rival);
+    return is_faster(call.matmul(cost, form), timed, rival);
   }
-  // The product, where it is to be taken. cuBLASLt is not asked where it can't be.
+  // The matmul, where it is to be taken. cuBLASLt is not asked where it can't be.
   Choice faster(Queue& queue, const Call& call, const CudnnEstimate& rival) {
     const std::optional<PaddedShape> form = product_form(call.shape, call.dtype);
     if (!form) return {};
@@ -245,58 +246,58 @@ class CublasltMatmuls final : public ConvMatmuls {
     return true;
   }
 
-  static void run(Queue& queue, const Matmul& product, const MatmulOperands& operands, void* workspace) {
-    queue.submit(kConvNames[static_cast<int>(product.key().pass)], [&] { product.run(queue, operands, workspace); });
+  static void run(Queue& queue, const Matmul& matmul, const MatmulOperands& operands, void* workspace) {
+    queue.submit(kConvNames[static_cast<int>(matmul.key().pass)], [&] { matmul.run(queue, operands, workspace); });
   }
 
   // The workspace comes first in scratch: it is aligned as the queue's is, to 256 bytes.
   template <class T>
-  void run_forward(Queue& queue, const PaddedShape& form, const Matmul& product, const ConvForward& args) {
+  void run_forward(Queue& queue, const PaddedShape& form, const Matmul& matmul, const ConvForward& args) {
     Scratch parts;
-    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto workspace = parts.add<char>(matmul.workspace_bytes());
     const auto bias = parts.add<T>(args.bias != nullptr ? form.shape.out_c : 0);
     const auto x = parts.add<T>(form.gather ? form.shape.input_count() : 0);
-    queue.with_workspace(parts.bytes(), [=, this, &queue, &product](void* memory) {
+    queue.with_workspace(parts.bytes(), [=, this, &queue, &matmul](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
       MatmulOperands operands{
           image_for(queue, form, args.x, x(scratch)), args.weights.data, args.add, nullptr, args.y, args.relu_bits};
       if (args.bias != nullptr)
         operands.bias = const_cast<void*>(packed_bias<T>(queue, packed_, form.shape.out_c, args, bias(scratch)));
-      run(queue, product, operands, workspace(scratch));
+      run(queue, matmul, operands, workspace(scratch));
     });
   }
 
   template <class T>
-  static void run_backward_data(Queue& queue, const PaddedShape& form, const Matmul& product,
+  static void run_backward_data(Queue& queue, const PaddedShape& form, const Matmul& matmul,
                                 const ConvBackwardData& args) {
     Scratch parts;
-    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto workspace = parts.add<char>(matmul.workspace_bytes());
     const auto dx = parts.add<T>(form.gather ? form.shape.input_count() : 0);
-    queue.with_workspace(parts.bytes(), [=, &queue, &product](void* memory) {
+    queue.with_workspace(parts.bytes(), [=, &queue, &matmul](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
       void* out = form.gather ? dx(scratch) : args.dx;
-      void* const bits = product.key().bits ? const_cast<void*>(args.relu_bits) : nullptr;  // which are only read
-      run(queue, product, {args.dy, args.weights.data, product.key().add ? args.dx : nullptr, nullptr, out, bits},
+      void* const bits = matmul.key().bits ? const_cast<void*>(args.relu_bits) : nullptr;  // which are only read
+      run(queue, matmul, {args.dy, args.weights.data, matmul.key().add ? args.dx : nullptr, nullptr, out, bits},
           workspace(scratch));
-      if (form.gather || (args.relu_mask != nullptr && bits == nullptr))  // on dx itself the product has added
+      if (form.gather || (args.relu_mask != nullptr && bits == nullptr))  // on dx itself the matmul has added
         finish_data_gradient(queue, form, static_cast<const T*>(out), static_cast<const T*>(args.relu_mask),
                              args.accumulate && form.gather, static_cast<T*>(args.dx));
     });
   }
 
   template <class T>
-  static void run_backward_weight(Queue& queue, const PaddedShape& form, const Matmul& product,
+  static void run_backward_weight(Queue& queue, const PaddedShape& form, const Matmul& matmul,
                                   const ConvBackwardWeight& args) {
-    const bool with_bias = product.key().bias;
+    const bool with_bias = matmul.key().bias;
     Scratch parts;
-    const auto workspace = parts.add<char>(product.workspace_bytes());
+    const auto workspace = parts.add<char>(matmul.workspace_bytes());
     const auto x = parts.add<T>(form.gather ? form.shape.input_count() : 0);
-    queue.with_workspace(parts.bytes(), [=, &queue, &product](void* memory) {
+    queue.with_workspace(parts.bytes(), [=, &queue, &matmul](void* memory) {
       Scratch scratch = parts;
       scratch.place(memory);
-      run(queue, product,
+      run(queue, matmul,
           {image_for(queue, form, args.x, x(scratch)), args.dy, args.accumulate ? args.dweight : nullptr,
            with_bias ? args.dbias : nullptr, args.dweight},
           workspace(scratch));
@@ -306,8 +307,8 @@ class CublasltMatmuls final : public ConvMatmuls {
   }
 
   PackedWeights& packed_;
-  cudnn::PlanFile file_;
-  DeviceRates rates_ = rates_of(cudnn::device().name(), cudnn::device().sm());
+  conv::cuda::PlanFile file_;
+  DeviceRates rates_ = rates_of(conv::cuda::device().name(), conv::cuda::device().sm());
   std::map<MatmulKey, Entry> entries_;
   bool tf32_ = false;
 };
@@ -330,9 +331,9 @@ std::optional<ConvPlan> CublasltMatmuls::plan(const ConvShape& shape, DType dtyp
   Queue queue;  // of the CPU: nothing is timed
   const Entry* entry = find(queue, key, /*timing=*/false);
   if (entry == nullptr) return row;
-  row.engine = entry->product.algorithm();
-  row.candidates = entry->product.candidates();
-  row.workspace = entry->product.workspace_bytes();
+  row.engine = entry->matmul.algorithm();
+  row.candidates = entry->matmul.candidates();
+  row.workspace = entry->matmul.workspace_bytes();
   row.used = takes(entry, *form, call, rival);
   row.built = true;
   return row;
@@ -350,7 +351,7 @@ std::unique_ptr<ConvMatmuls> make_conv_matmuls(const std::string& folder, Packed
 namespace fovea {
 
 GpuLibrary cublaslt_library() {
-  GpuLibrary library{.name = "cuBLASLt", .without = kernels::kWithoutProducts};
+  GpuLibrary library{.name = "cuBLASLt", .without = kernels::kWithoutMatmuls};
   if (const cublaslt::Library* found = cublaslt::library()) {
     library.version = cublaslt::version_text(found->version);
     library.path = found->loaded.path;

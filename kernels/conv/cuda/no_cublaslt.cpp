@@ -7,7 +7,7 @@ namespace fovea {
 GpuLibrary cublaslt_library() {
   return {.name = "cuBLASLt",
           .problem = "not in this build: its header was not found",
-          .without = kernels::kWithoutProducts};
+          .without = kernels::kWithoutMatmuls};
 }
 
 namespace kernels {

@@ -12,7 +12,7 @@
 
 #include "kernels/hash.h"
 
-namespace fovea::cudnn {
+namespace fovea::conv::cuda {
 namespace {
 
 constexpr const char* kFormat = "fovea plans 1";  // its number is the version of this file's form and of the graphs
@@ -84,7 +84,7 @@ StoredPlans unpack_plans(const std::string& purpose, const std::string& content)
     const auto fields = split(next_line());
     if (fields.size() != 9) damaged("a line of " + std::to_string(fields.size()) + " fields");
     StoredPlan plan;
-    plan.info = {fields[1], static_cast<KernelKind>(number<int>(fields[2])), number<int>(fields[3]),
+    plan.info = {fields[1], static_cast<cudnn::KernelKind>(number<int>(fields[2])), number<int>(fields[3]),
                  number<int>(fields[4]), number<size_t>(fields[5])};
     plan.seconds = number<double>(fields[6]);
     const auto bytes = number<size_t>(fields[7]);
@@ -142,4 +142,4 @@ void PlanFile::write() const {
   }
 }
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

@@ -11,10 +11,10 @@
 
 #include "kernels/conv/cuda/cudnn_graphs.h"
 
-namespace fovea::cudnn {
+namespace fovea::conv::cuda {
 
 struct StoredPlan {
-  PlanInfo info;
+  cudnn::PlanInfo info;
   double seconds = 0;  // as timed; 0: picked by heuristics
   std::vector<uint8_t> bytes;
 };
@@ -42,4 +42,4 @@ class PlanFile {
   std::string purpose_, file_;
 };
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

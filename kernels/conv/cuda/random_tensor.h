@@ -7,7 +7,7 @@
 #include "kernels/launch/dtype.h"
 #include "kernels/random_fill.h"
 
-namespace fovea::cudnn {
+namespace fovea::conv::cuda {
 
 // Random, for zeros take less power, and so less time; made where it is needed. nullptr where `count` is 0.
 class RandomTensor {
@@ -24,4 +24,4 @@ class RandomTensor {
   std::unique_ptr<void, void (*)(void*)> memory_{nullptr, release};
 };
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

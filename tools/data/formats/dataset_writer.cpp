@@ -8,6 +8,7 @@
 #include "kernels/error.h"
 #include "tools/data/formats/raw_dataset.h"
 #include "tools/text/advice.h"
+#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -125,7 +126,7 @@ void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
 
 std::vector<std::string> write_dataset(const WritableSet& set, DatasetFormat format, const fs::path& out,
                                        const WriteOptions& options) {
-  if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out)))
+  if (is_there(out) && !(fs::is_directory(out) && fs::is_empty(out)))
     throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: choose a new folder", printable(out.native())));
   make_folder(out);
   MakeWriter* const make = format == DatasetFormat::Coco  ? coco_writer

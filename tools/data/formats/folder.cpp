@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "engine/printable.h"
@@ -53,11 +52,6 @@ bool has_ending(std::string_view name, std::string_view ending) {
   return name.size() > ending.size() &&
          std::equal(ending.begin(), ending.end(), name.end() - static_cast<std::ptrdiff_t>(ending.size()),
                     [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-}
-
-bool is_image_name(std::string_view name) {
-  constexpr std::array<std::string_view, 7> endings{".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"};
-  return std::any_of(endings.begin(), endings.end(), [&](auto ending) { return has_ending(name, ending); });
 }
 
 void move_to_root(RawDataset& raw, const std::vector<std::string>& folders) {

@@ -19,8 +19,6 @@ std::vector<std::string> files_below(const std::filesystem::path& folder);
 // Whether a file with that ending lies in the folder, or below it.
 bool any_file_below(const std::filesystem::path& folder, std::string_view lower_case_ending, bool deep);
 
-// By the name's ending; what a file holds is decided by its bytes when it is read.
-bool is_image_name(std::string_view name);
 bool has_ending(std::string_view name, std::string_view lower_case_ending);
 
 // Where the names of all images begin with the same one of `folders` ("train/", "images/", …), that goes to the root:

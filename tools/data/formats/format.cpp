@@ -12,6 +12,7 @@
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
 #include "tools/text/advice.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -40,7 +41,7 @@ namespace {
 
 Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
   std::string text = fmt::format("{}: ", printable(folder.native()));
-  if (!std::filesystem::exists(folder)) return {ErrorKind::Data, text + "does not exist"};
+  if (!is_there(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
     text += fmt::format("is not a dataset in {} format; looked for ", entry_of(*format).name);
     return {ErrorKind::Data, text + entry_of(*format).looked_for};

@@ -9,6 +9,7 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/voc_xml.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -185,7 +186,7 @@ class VocReader : public DatasetReader {
   std::vector<Category> categories() {
     std::vector<Category> list;
     std::set<std::string> names;
-    if (const fs::path path = folder_ / "classes.txt"; fs::exists(path)) {
+    if (const fs::path path = folder_ / "classes.txt"; is_there(path)) {
       const auto bytes = read_file(path);
       for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
         if (trimmed(line).empty()) continue;
@@ -208,7 +209,7 @@ class VocReader : public DatasetReader {
     const auto [found, added] = images_.try_emplace(part);
     if (added)
       for (const std::string& name : files_below(folder_ / parts_[part].images))
-        if (is_image_name(name)) found->second.emplace(without_ending(name), name);
+        if (has_image_ending(name)) found->second.emplace(without_ending(name), name);
     return found->second;
   }
 

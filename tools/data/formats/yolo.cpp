@@ -11,6 +11,7 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/yolo_yaml.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -74,7 +75,7 @@ class YoloReader : public DatasetReader {
       if (is_folder(path)) {
         const fs::path inside = below_root(path, said, name_);
         for (const std::string& name : files_below(path))
-          if (is_image_name(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
+          if (has_image_ending(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
         if (!path_below(folder_, path)) below_root(path, said, name_);  // a list may also lie beside the YAML file
         raw.files.push_back(printable(path.native()));

@@ -1,5 +1,5 @@
 // The fastest of several candidates, whatever they are: cuDNN's plans of a graph, or cuBLASLt's algorithms of a
-// product. One that fails where it runs is passed over, with a line on stderr; so is, after one run, one that is much
+// matmul. One that fails where it runs is passed over, with a line on stderr; so is, after one run, one that is much
 // slower than the best.
 #pragma once
 #include <functional>
@@ -7,7 +7,7 @@
 
 #include "kernels/device/queue.h"
 
-namespace fovea::cudnn {
+namespace fovea::conv::cuda {
 
 struct Timed {
   int candidate = -1;  // -1: none ran
@@ -28,4 +28,4 @@ double time_one(Queue& queue, const std::function<void()>& run, double best);
 
 Timed fastest(Queue& queue, const Candidates& candidates);
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

@@ -1,4 +1,4 @@
-#include "kernels/conv/cuda/cudnn_timing.h"
+#include "kernels/conv/cuda/candidate_timing.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,7 +6,7 @@
 
 #include "kernels/conv/cuda/cudnn_runtime.h"
 
-namespace fovea::cudnn {
+namespace fovea::conv::cuda {
 namespace {
 
 constexpr int kRuns = 5;
@@ -43,4 +43,4 @@ Timed fastest(Queue& queue, const Candidates& candidates) {
   return best.candidate < 0 ? Timed{} : best;
 }
 
-}  // namespace fovea::cudnn
+}  // namespace fovea::conv::cuda

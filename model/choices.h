@@ -1,0 +1,14 @@
+// What a configuration chooses between. A loss's kernel has words of its own for it: model/loss.cpp translates.
+#pragma once
+#include <cstdint>
+
+#include "engine/norm.h"
+
+namespace fovea {
+
+enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };
+
+// What losses are divided by: each image's by its own count of positives, or all by that of the batch.
+enum class LossNormaliser : uint8_t { PerImage, PerBatch };
+
+}  // namespace fovea
