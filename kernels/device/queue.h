@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-
 namespace fovea {
 
 enum class DeviceKind : uint8_t { Cpu, Cuda };
