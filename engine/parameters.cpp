@@ -1,5 +1,6 @@
 #include "engine/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/random.h"
@@ -11,6 +12,35 @@ namespace fovea {
 namespace {
 constexpr int64_t kPadding = 16;  // elements: every parameter starts on a 64-byte boundary
 int64_t padded(int64_t count) { return round_up(count, kPadding); }
+
+// Of random numbers, for one value.
+int64_t draws_of(Initialiser::Kind kind) {
+  switch (kind) {
+    case Initialiser::Kind::Constant:
+      return 0;
+    case Initialiser::Kind::KaimingUniform:
+      return 1;
+    case Initialiser::Kind::Normal:
+    case Initialiser::Kind::KaimingFanOut:
+      break;
+  }
+  return 2;
+}
+
+float draw(const Parameter& p, Random& random) {
+  const double window = p.role == ParameterRole::ConvWeight ? static_cast<double>(p.shape[1] * p.shape[2]) : 1;
+  switch (p.initialiser.kind) {
+    case Initialiser::Kind::Constant:
+      break;
+    case Initialiser::Kind::Normal:
+      return static_cast<float>(p.initialiser.a * random.normal());
+    case Initialiser::Kind::KaimingFanOut:
+      return static_cast<float>(std::sqrt(2 / (static_cast<double>(p.shape[0]) * window)) * random.normal());
+    case Initialiser::Kind::KaimingUniform:
+      return static_cast<float>(std::sqrt(3 / (static_cast<double>(p.shape[3]) * window)) * (2 * random.uniform() - 1));
+  }
+  return p.initialiser.a;
+}
 }  // namespace
 
 Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,
@@ -32,7 +62,7 @@ Parameter* ParameterStore::find(const std::string& name) {
   return nullptr;
 }
 
-void ParameterStore::allocate(Context& context, uint64_t seed) {
+void ParameterStore::allocate(Context& context, std::optional<uint64_t> seed) {
   int64_t trained = 0, fixed = 0;
   for (const Parameter& p : parameters_) (p.trainable ? trained : fixed) += padded(p.shape.count());
   trained_values_ = Tensor::zeros(context.memory, {trained}, DType::F32, MemoryUse::Parameters);
@@ -48,34 +78,20 @@ void ParameterStore::allocate(Context& context, uint64_t seed) {
     }
     (p.trainable ? trainable_count_ : fixed_count_) += p.shape.count();
     offset += padded(p.shape.count());
-    initialise(p, seed);
+    if (seed) initialise(p, *seed);
   }
 }
 
 void ParameterStore::initialise(Parameter& p, uint64_t seed) {
-  Random random(seed, stream::kInitialise, fnv1a_32(p.name));
   std::vector<float> values(static_cast<size_t>(p.shape.count()));
-  double fan_in = 1, fan_out = 1;
-  if (p.role == ParameterRole::ConvWeight) {
-    const auto window = static_cast<double>(p.shape[1] * p.shape[2]);
-    fan_in = static_cast<double>(p.shape[3]) * window;
-    fan_out = static_cast<double>(p.shape[0]) * window;
-  }
-  for (float& value : values) {
-    switch (p.initialiser.kind) {
-      case Initialiser::Kind::Constant:
-        value = p.initialiser.a;
-        break;
-      case Initialiser::Kind::Normal:
-        value = static_cast<float>(p.initialiser.a * random.normal());
-        break;
-      case Initialiser::Kind::KaimingFanOut:
-        value = static_cast<float>(std::sqrt(2 / fan_out) * random.normal());
-        break;
-      case Initialiser::Kind::KaimingUniform:
-        value = static_cast<float>(std::sqrt(3 / fan_in) * (2 * random.uniform() - 1));
-        break;
-    }
+  const auto count = static_cast<int64_t>(values.size());
+  // Each chunk continues the parameter's stream where the one before it ends.
+  constexpr int64_t kChunk = 4096;
+#pragma omp parallel for schedule(static)
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    Random random(seed, stream::kInitialise, fnv1a_32(p.name));
+    random.skip(static_cast<uint64_t>(begin * draws_of(p.initialiser.kind)));
+    for (int64_t i = begin; i < std::min(begin + kChunk, count); ++i) values[static_cast<size_t>(i)] = draw(p, random);
   }
   p.value.upload(values);
 }

@@ -2,6 +2,7 @@
 // one for the values that are not (frozen weights, statistics).
 #pragma once
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -47,8 +48,9 @@ class ParameterStore {
   // Gives a convolution's weight its working form, with its bias (or nullptr) and the norm behind it where that can be
   // folded (see WorkingWeight).
   void add_working(Parameter& weight, Parameter* bias, const std::optional<FoldableNorm>& norm, bool folds_in_training);
-  // Allocates the flat buffers and draws the initial values from (seed, name): the same whatever else the model holds.
-  void allocate(Context& context, uint64_t seed);
+  // Allocates the flat buffers and draws the initial values from (seed, name): the same whatever else the model holds,
+  // and for any number of threads. Without a seed they stay zero, for values that are loaded or never read.
+  void allocate(Context& context, std::optional<uint64_t> seed);
 
   std::deque<Parameter>& all() { return parameters_; }
   const std::deque<Parameter>& all() const { return parameters_; }

@@ -24,6 +24,11 @@ class Random {
   Random(uint64_t seed, uint32_t purpose, uint32_t a = 0, uint32_t b = 0)
       : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, counter_{0, purpose, a, b} {}
 
+  // As if so many numbers had been drawn already.
+  void skip(uint64_t numbers) {
+    counter_[0] += static_cast<uint32_t>(numbers / 4);
+    for (uint64_t i = 0; i < numbers % 4; ++i) next();
+  }
   uint32_t next() {
     if (used_ == 4) {
       block_ = philox(counter_, key_);

@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-RetinaNet::RetinaNet(Context& context, const ModelConfig& config, uint64_t seed)
+RetinaNet::RetinaNet(Context& context, const ModelConfig& config, std::optional<uint64_t> seed)
     : context_(context),
       config_(config),
       backbone_(make_backbone(parameters_, config.backbone)),

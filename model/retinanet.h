@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "model/backbone/backbone.h"
 #include "model/detect.h"
@@ -14,8 +15,9 @@ namespace fovea {
 
 class RetinaNet {
  public:
-  // Initial weights depend on the seed and the parameters' names only. `context` outlives the network.
-  RetinaNet(Context& context, const ModelConfig& config, uint64_t seed);
+  // Initial weights depend on the seed and the parameters' names only; without a seed they are zero, for a network
+  // whose weights are loaded or never read. `context` outlives the network.
+  RetinaNet(Context& context, const ModelConfig& config, std::optional<uint64_t> seed);
 
   // images: [N, H, W, 3] in the context's activation dtype.
   Outputs forward(Tape& tape, const Tensor& images);

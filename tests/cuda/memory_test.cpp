@@ -192,7 +192,7 @@ std::vector<LoadedImage> blanks(const BatchShape& shape) {
 // Of a training's steps, without doing them: the most memory that the GPU has in use.
 size_t measured(const Config& config, const BatchShape& shape, bool record) {
   Context context(DeviceKind::Cuda, config.precision);
-  RetinaNet model(context, config.model, 0);
+  RetinaNet model(context, config.model, std::nullopt);
   Optimizer optimizer(context, model.parameters(), config.train.optimizer);
   TrainingSteps steps(model, optimizer, config.input, record);
   standin::reset_report();
@@ -224,7 +224,7 @@ BatchShape shape_of(const Case& network, int batch) {
 // What require_fits says on a GPU with so much memory; empty: it fits.
 std::string refusal(const Config& config, const BatchShape& shape) {
   Context context(DeviceKind::Cuda, config.precision);
-  RetinaNet model(context, config.model, 0);
+  RetinaNet model(context, config.model, std::nullopt);
   const Optimizer optimizer(context, model.parameters(), config.train.optimizer);
   try {
     require_fits(context, config, shape, std::vector<LoadedImage>(static_cast<size_t>(shape.images), blank(shape)), 1);
@@ -252,7 +252,7 @@ TEST_CASE("standin: what a training is said to need is what it takes, for severa
         size_t kept = 0;
         {
           Context context(DeviceKind::Cuda, precision);
-          RetinaNet model(context, config.model, 0);
+          RetinaNet model(context, config.model, std::nullopt);
           const Optimizer optimizer(context, model.parameters(), config.train.optimizer);
           kept = context.memory.statistics().total;
         }

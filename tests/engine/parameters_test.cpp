@@ -1,8 +1,12 @@
 #include "engine/parameters.h"
 
+#include <omp.h>
+
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/random.h"
+#include "kernels/hash.h"
 #include "tests/support/catch.h"
 
 using namespace fovea;
@@ -40,4 +44,33 @@ TEST_CASE("determinism: initial values follow from seed and name, with the sprea
   const double variance = squares / static_cast<double>(a.size()), expected = 2.0 / (64 * 9);
   CHECK(std::abs(variance / expected - 1) <
         5 * std::sqrt(2.0 / static_cast<double>(a.size())));  // five standard errors
+}
+
+TEST_CASE("determinism: initial values are those of one stream, drawn by any number of threads", "[parameters]") {
+  const Shape shape{64, 3, 3, 33};  // in chunks, the last of them shorter
+  const auto initialiser = GENERATE(Initialiser::normal(0.5F), Initialiser::kaiming_uniform());
+  Random random(5, stream::kInitialise, fnv1a_32("w"));
+  std::vector<float> expected(static_cast<size_t>(shape.count()));
+  for (float& value : expected)
+    value = static_cast<float>(initialiser.kind == Initialiser::Kind::Normal
+                                   ? initialiser.a * random.normal()
+                                   : std::sqrt(3.0 / (33 * 9)) * (2 * random.uniform() - 1));
+  const int threads = omp_get_max_threads();
+  for (const int used : {1, 3}) {
+    omp_set_num_threads(used);
+    Context context;
+    ParameterStore store;
+    const Parameter& w = store.add("w", shape, ParameterRole::ConvWeight, true, initialiser);
+    store.allocate(context, 5);
+    CHECK(w.value.to_host<float>() == expected);
+  }
+  omp_set_num_threads(threads);
+}
+
+TEST_CASE("without a seed parameters are zero", "[parameters]") {
+  Context context;
+  ParameterStore store;
+  const Parameter& w = store.add("w", {3}, ParameterRole::NormScale, true, Initialiser::constant(1));
+  store.allocate(context, std::nullopt);
+  CHECK(w.value.to_host<float>() == std::vector<float>{0, 0, 0});
 }

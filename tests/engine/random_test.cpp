@@ -37,3 +37,12 @@ TEST_CASE("normal numbers have mean 0 and variance 1", "[random]") {
   CHECK(std::abs(sum / n) < 5 / std::sqrt(n));
   CHECK(std::abs(squares / n - 1) < 5 * std::sqrt(2.0 / n));
 }
+
+TEST_CASE("a stream that skips numbers goes on behind them", "[random]") {
+  for (const uint64_t skipped : {0, 1, 3, 4, 5, 4096, 8190}) {
+    Random drawn(7, stream::kInitialise, 3), jumped = drawn;
+    for (uint64_t i = 0; i < skipped; ++i) drawn.next();
+    jumped.skip(skipped);
+    for (int i = 0; i < 9; ++i) CHECK(jumped.next() == drawn.next());
+  }
+}

@@ -31,7 +31,7 @@ using Layers = std::vector<ConvTrace>;
 // For each input. How many images there are is said where the layers are planned.
 std::vector<Layers> layers_of(const ModelConfig& config) {
   Context context(DeviceKind::Cpu, Precision::F32);
-  RetinaNet model(context, config, 1);
+  RetinaNet model(context, config, std::nullopt);
   std::vector<Layers> all;
   for (const Input& input : kInputs) all.push_back(test::layers_at(model, context, input.size));
   return all;

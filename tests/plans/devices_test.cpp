@@ -36,7 +36,7 @@ cudnn::Device device_of(const Listed& gpu) {
 const std::vector<ConvTrace>& r50() {
   static const std::vector<ConvTrace> layers = [] {
     Context context(DeviceKind::Cpu, Precision::F32);
-    RetinaNet model(context, test::network(50), 1);
+    RetinaNet model(context, test::network(50), std::nullopt);
     std::vector<ConvTrace> distinct;
     for (const ConvTrace& layer : test::layers_at(model, context, {800, 800}))
       if (std::none_of(distinct.begin(), distinct.end(), [&](const ConvTrace& other) {

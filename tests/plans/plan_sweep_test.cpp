@@ -44,7 +44,7 @@ std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> distinct_layers() {
     ModelConfig config = network(depth);
     config.backbone.frozen_stages = 0;
     Context context(DeviceKind::Cpu, Precision::F32);
-    RetinaNet model(context, config, 1);
+    RetinaNet model(context, config, std::nullopt);
     for (const Size2d size : kSizes)
       for (const ConvTrace& layer : test::layers_at(model, context, size))
         merge(layer, layers[{layer.shape, layer.fusion}]);

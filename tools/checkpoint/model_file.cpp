@@ -21,7 +21,7 @@ ModelFile open_model(const std::string& weights, const ModelOptions& options) {
   opened.context = std::make_unique<Context>(options.device, opened.config.precision, opened.config.convolution);
   opened.context->convolution.set_autotune(opened.config.autotune);
   tell_when_recordings_go(*opened.context);
-  opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, opened.config.seed);
+  opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, std::nullopt);
   load_weights(file, opened.model->parameters(), LoadMode::Exact);
   return opened;
 }

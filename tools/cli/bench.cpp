@@ -278,7 +278,7 @@ void bench(const BenchOptions& options) {
   const Config config = bench_config(options);
   Context context(resolve_device(options.device), config.precision, config.convolution);
   context.convolution.set_autotune(config.autotune);
-  RetinaNet model(context, config.model, 0);
+  RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
   std::vector<float> images;

@@ -106,7 +106,7 @@ void print_simulation(const char* what, const Simulation& simulation, int batch)
 void simulate_network(const InfoOptions& options, const Config& config, Size2d size) {
   Gpu::describe();
   Context context(DeviceKind::Cuda, Precision::BF16);
-  RetinaNet model(context, config.model, config.seed);
+  RetinaNet model(context, config.model, std::nullopt);
   const int64_t n = options.batch;
   constexpr int64_t kBoxes = 64;
   const Tensor images = context.empty({n, size.height, size.width, 3}, context.activation_dtype),
@@ -195,7 +195,7 @@ void info(const InfoOptions& options) {
   if (options.show_config) return fmt::print("{}", to_toml(config));
   if (options.simulate) return simulate_network(options, config, input_size(options, config));
   Context context(resolve_device(options.config.device), config.precision, config.convolution);
-  RetinaNet model(context, config.model, config.seed);
+  RetinaNet model(context, config.model, std::nullopt);
   print_network(options, config, context, model);
 }
 

@@ -114,7 +114,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   schedule_ = schedule_of(config_);
   context_.ranks = &ranks;
   if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;
-  model_ = std::make_unique<RetinaNet>(context_, config_.model, config_.seed);
+  model_ =
+      std::make_unique<RetinaNet>(context_, config_.model, options.resume ? std::nullopt : std::optional(config_.seed));
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
   optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
   steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);

@@ -54,7 +54,7 @@ size_t training_peak(Context& context, RetinaNet& model, const Shape& images) {
 
 MemoryNeeds training_needs(const Config& config, DType activations, const BatchShape& shape, size_t kept) {
   Context context(DeviceKind::Cpu, activations == DType::BF16 ? Precision::BF16 : Precision::F32);
-  RetinaNet model(context, config.model, config.seed);
+  RetinaNet model(context, config.model, std::nullopt);
   const size_t before = context.memory.statistics().total;
   const auto images = [&](int64_t count) { return Shape{count, shape.height, shape.width, 3}; };
   const auto peak = [&](int64_t count) { return training_peak(context, model, images(count)) - before; };
@@ -67,7 +67,7 @@ size_t memory_of_training(const Config& config, const BatchShape& shape, const s
                           bool record) {
   const Gpu::Described gpu;
   Context context(DeviceKind::Cuda, config.precision, config.convolution);
-  RetinaNet model(context, config.model, config.seed);
+  RetinaNet model(context, config.model, std::nullopt);
   Optimizer optimizer(context, model.parameters(), config.train.optimizer);
   TrainingSteps steps(model, optimizer, config.input, record);
   std::vector<LoadedImage> batch;
