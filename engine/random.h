@@ -24,7 +24,7 @@ class Random {
   Random(uint64_t seed, uint32_t purpose, uint32_t a = 0, uint32_t b = 0)
       : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, counter_{0, purpose, a, b} {}
 
-  // As if so many numbers had been drawn already.
+  // At the start of a stream: as if so many numbers had been drawn already.
   void skip(uint64_t numbers) {
     counter_[0] += static_cast<uint32_t>(numbers / 4);
     for (uint64_t i = 0; i < numbers % 4; ++i) next();
