@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "kernels/device/queue.h"
+#include "kernels/error.h"
 
 #if defined(FOVEA_HAS_CUDA)
 #include "kernels/device/cuda_check.h"
-#include "kernels/error.h"
 #endif
 
 namespace fovea::bench {

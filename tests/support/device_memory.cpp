@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "kernels/error.h"
+
 #if FOVEA_HAS_CUDA
 #include <atomic>
 #include <bit>
@@ -10,7 +12,6 @@
 #include <new>
 
 #include "kernels/device/cuda_check.h"
-#include "kernels/error.h"
 #endif
 
 namespace fovea::test {
