@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/error.h"
+
 // The sanitizers must be told when the stack changes. (clang says which one is on in its own way.)
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -23,8 +25,6 @@
 #include <sanitizer/common_interface_defs.h>
 #elif defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
-
-#include "kernels/error.h"
 #endif
 
 namespace fovea {
