@@ -25,7 +25,6 @@
 #include <sanitizer/common_interface_defs.h>
 #elif defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
-
 #endif
 
 namespace fovea {
