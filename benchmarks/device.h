@@ -2,56 +2,20 @@
 #pragma once
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "kernels/device/queue.h"
 #include "kernels/error.h"
 
-#if defined(FOVEA_HAS_CUDA)
-#include "kernels/device/cuda_check.h"
-#endif
-
 namespace fovea::bench {
 
-// What a GPU has of its own; a build without CUDA has no queue on one.
+// What a GPU has of its own (cuda_device.cpp); a build without CUDA has no queue on one.
 namespace gpu {
-#if defined(FOVEA_HAS_CUDA)
-inline void* allocate(size_t bytes) {
-  void* memory = nullptr;
-  cuda_check(cudaMalloc(&memory, bytes), "cudaMalloc");
-  return memory;
-}
-inline void release(void* memory) { cudaFree(memory); }
-
-// Seconds between two events of a queue.
-template <class Work>
-double seconds(Queue& queue, const Work& work) {
-  struct Event {
-    cudaEvent_t event = nullptr;
-    Event() { cuda_check(cudaEventCreate(&event), "cudaEventCreate"); }
-    ~Event() { cudaEventDestroy(event); }
-    void record(Queue& on) const {
-      cuda_check(cudaEventRecord(event, static_cast<cudaStream_t>(on.stream())), "cudaEventRecord");
-    }
-  };
-  const Event start, stop;
-  start.record(queue);
-  work();
-  stop.record(queue);
-  queue.synchronize("the end of a timed run");
-  float milliseconds = 0;
-  cuda_check(cudaEventElapsedTime(&milliseconds, start.event, stop.event), "cudaEventElapsedTime");
-  return 1e-3 * milliseconds;
-}
-#else
-inline void* allocate(size_t) { throw Error(ErrorKind::Runtime, "this build has no CUDA"); }
-inline void release(void*) {}
-template <class Work>
-double seconds(Queue&, const Work&) {
-  throw Error(ErrorKind::Runtime, "this build has no CUDA");
-}
-#endif
+void* allocate(size_t bytes);
+void release(void* memory);
+double seconds(Queue& queue, const std::function<void()>& work);  // between two events of the queue
 }  // namespace gpu
 
 // The memory of the device that a queue runs on; `n` elements, or a copy of host values.

@@ -217,22 +217,4 @@ std::string Communicator::abort(ErrorKind kind, const std::string& why) noexcept
   return message;
 }
 
-#if !defined(FOVEA_HAS_NCCL)
-std::unique_ptr<DeviceCollectives> connect_nccl(Communicator&, Transport&) {
-  throw Error(ErrorKind::Runtime,
-              fmt::format("this build has no NCCL, which several GPUs need: configure with -DFOVEA_CUDA=ON where "
-                          "nccl.h is installed, or {}",
-                          advise(advice::kUseCpu)));
-}
-#endif
-
-#if !defined(FOVEA_HAS_MPI)
-std::unique_ptr<Transport> connect_mpi(int size, double) {
-  throw Error(ErrorKind::Usage,
-              fmt::format("started by mpirun as one of {} ranks, but this build has no MPI: configure with "
-                          "-DFOVEA_MPI=ON, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT",
-                          size));
-}
-#endif
-
 }  // namespace fovea

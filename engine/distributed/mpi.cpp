@@ -1,5 +1,4 @@
 // Ranks that an MPI launcher started. Messages are plain sends and receives, so that the order of sums is ours.
-#if defined(FOVEA_HAS_MPI)
 #include <fmt/format.h>
 #include <mpi.h>
 
@@ -103,4 +102,3 @@ std::unique_ptr<Transport> connect_mpi(int size, double timeout) {
 }
 
 }  // namespace fovea
-#endif

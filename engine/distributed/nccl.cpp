@@ -1,6 +1,5 @@
 // Collectives over NCCL, which is loaded when several ranks train on GPUs. Calls go into the queue's stream, so that a
 // CUDA graph captures them. Where one of them does not end, a Watch sees it (watch.h).
-#if defined(FOVEA_HAS_NCCL)
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <nccl.h>
@@ -178,4 +177,3 @@ std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, Tran
 }
 
 }  // namespace fovea
-#endif

@@ -17,7 +17,6 @@ target_compile_definitions(fovea_standin_cudart PRIVATE FOVEA_TEST_DATA="${CMAKE
 
 add_library(fovea_standin_seams OBJECT ${seams})
 target_link_libraries(fovea_standin_seams PUBLIC fovea_flags PRIVATE cudnn_headers)
-target_compile_definitions(fovea_standin_seams PRIVATE FOVEA_HAS_CUDA=1)
 target_include_directories(fovea_standin_seams PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 
 # A libnccl.so.2 for programs that are linked to the stand-in, and give it the stand-in's own functions.
@@ -49,6 +48,7 @@ endif()
 add_executable(test_cuda ${sources})
 target_link_libraries(test_cuda PRIVATE fovea_test_support fovea_cli)
 target_compile_definitions(test_cuda PRIVATE FOVEA_STANDIN_BINARY="$<TARGET_FILE:fovea_standin>")
+target_include_directories(test_cuda SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_precompile_headers(test_cuda REUSE_FROM fovea_test_support)
 fovea_use_standin(test_cuda)
 add_dependencies(test_cuda fovea fovea_standin)

@@ -1,18 +1,15 @@
 #include "tests/support/device_memory.h"
 
-#include <cstdlib>
-#include <string_view>
-
-#include "kernels/error.h"
-
-#if FOVEA_HAS_CUDA
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstdlib>
 #include <mutex>
 #include <new>
+#include <string_view>
 
 #include "kernels/device/cuda_check.h"
-#endif
+#include "kernels/error.h"
 
 namespace fovea::test {
 
@@ -20,13 +17,10 @@ DeviceKind test_device() {
   const char* name = std::getenv("FOVEA_TEST_DEVICE");
   const std::string_view device = name == nullptr ? "cpu" : name;
   if (device == "cpu") return DeviceKind::Cpu;
-#if FOVEA_HAS_CUDA
   if (device == "cuda") return DeviceKind::Cuda;
-#endif
-  throw Error(ErrorKind::Usage, "FOVEA_TEST_DEVICE: expected cpu, or cuda in a build with CUDA");
+  throw Error(ErrorKind::Usage, "FOVEA_TEST_DEVICE: expected cpu or cuda");
 }
 
-#if FOVEA_HAS_CUDA
 namespace {
 
 // One range of the host's memory that is pinned and mapped, so that kernels reach it by the same addresses; taken at
@@ -99,13 +93,8 @@ void use_device_memory() {
   if (test_device() == DeviceKind::Cuda) arena.open();
 }
 
-#else
-void use_device_memory() { test_device(); }
-#endif
-
 }  // namespace fovea::test
 
-#if FOVEA_HAS_CUDA
 // The other formats call these.
 void* operator new(size_t bytes) { return fovea::test::take(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
@@ -115,4 +104,3 @@ void operator delete(void* memory) noexcept { fovea::test::give_back(memory); }
 void operator delete(void* memory, size_t) noexcept { fovea::test::give_back(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { fovea::test::give_back(memory); }
 void operator delete(void* memory, size_t, std::align_val_t) noexcept { fovea::test::give_back(memory); }
-#endif
