@@ -70,8 +70,10 @@ TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the ten
   refused(with_header("[1]", 0), "does not start with");
   refused(with_header("{\"a\":", 0), "not a JSON object");
   refused(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "'a' has a shape larger");
-  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", 8), "'a' takes 8 bytes");
-  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), "hole");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", 8),
+          "'a' has 8 bytes, its shape needs 4");
+  refused(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
+          "overlap or leave a gap at byte 0");
   refused(
       with_header(
           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",

@@ -219,7 +219,7 @@ TEST_CASE("fault: memory that runs out ends with the breakdown and what to chang
   } catch (const Error& error) {
     CHECK(error.exit_code() == 5);
     CHECK_THAT(error.what(),
-               Catch::Contains("activations") && Catch::Contains("3.0 MiB now") && Catch::Contains("train.batch"));
+               Catch::Contains("activations") && Catch::Contains("3.0 MiB now") && Catch::Contains("a smaller batch"));
   }
   memory.free(some);
 }

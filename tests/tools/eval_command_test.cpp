@@ -137,7 +137,8 @@ TEST_CASE("fault: eval refuses results with unknown ids or scores that are no nu
   };
   CHECK_THAT(refusal("\"image_id\": 7", "\"image_id\": 8"),
              Contains("dt.json: results[0].image_id: the ground truth has no image 8"));
-  CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 1"), Contains("results[0].category_id: 1 is no category"));
+  CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 1"),
+             Contains("results[0].category_id: the ground truth has no category 1"));
   CHECK_THAT(refusal("0.5", "NaN"), Contains("results[0].score: expected a finite number"));
   CHECK_THAT(refusal("}]", "}"), Contains("byte"));
   const auto missing = run_fovea({"eval", "--ground-truth", evals.path("none.json"), "--detections", "x"});

@@ -74,7 +74,7 @@ TEST_CASE("fault: settings that make no sense are refused with the word", "[eval
   CHECK_THAT(refusal({"1.5"}, {}, {}), Contains("at most 1"));
   CHECK_THAT(refusal({}, {0}, {}), Contains("limits: "));
   for (const char* area : {"small", "small=1", "small=5:1", "=0:1", "all=0:1", "small=0:x", "small=0:1:2"})
-    CHECK_THAT(refusal({}, {}, {area}), Contains(std::string("--areas: '") + area + "'"));
+    CHECK_THAT(refusal({}, {}, {area}), Contains(std::string("areas: '") + area + "'"));
 }
 
 TEST_CASE("metrics of other settings agree with their definition", "[eval]") {
