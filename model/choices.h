@@ -9,6 +9,6 @@ namespace fovea {
 enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };
 
 // What losses are divided by: each image's by its own count of positives, or all by that of the batch.
-enum class LossNormaliser : uint8_t { PerImage, PerBatch };
+enum class LossNormalizer : uint8_t { PerImage, PerBatch };
 
 }  // namespace fovea

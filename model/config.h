@@ -44,7 +44,7 @@ struct LossConfig {
   BoxLoss box = BoxLoss::SmoothL1;
   double beta = 1.0 / 9;  // of smooth L1
   std::array<double, 4> coder_weights{1, 1, 1, 1};
-  LossNormaliser normaliser = LossNormaliser::PerBatch;
+  LossNormalizer normalizer = LossNormalizer::PerBatch;
   double match_high = 0.5, match_low = 0.4;
   bool low_quality_matches = true;
 };

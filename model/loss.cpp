@@ -52,7 +52,7 @@ Matched match(Context& context, const ModelConfig& config, const Tensor& anchors
   kernels::anchor_match(context.queue, args);
   m.positives = gather_over_ranks(context, positives);
   const Tensor scale = context.empty(m.positives.shape(), DType::F32);
-  kernels::loss_scale(context.queue, config.loss.normaliser == LossNormaliser::PerImage,
+  kernels::loss_scale(context.queue, config.loss.normalizer == LossNormalizer::PerImage,
                       static_cast<int>(scale.count()), m.positives.data<int32_t>(), scale.data<float>());
   m.scale = scale.view({images}, context.ranks == nullptr ? 0 : images * context.ranks->rank());
   return m;

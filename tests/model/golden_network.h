@@ -48,7 +48,7 @@ inline ModelConfig golden_config(const SafetensorsFile& weights, int frozen_stag
   }
   config.anchors.rounded = true;
   config.loss.box = text("box_loss").find("giou") != std::string::npos ? BoxLoss::GIoU : BoxLoss::L1;
-  config.loss.normaliser = LossNormaliser::PerImage;
+  config.loss.normalizer = LossNormalizer::PerImage;
   config.detect = {.score_threshold = 0.02, .candidates_per_level = 200, .nms_threshold = 0.5, .per_image = 50};
   return config;
 }

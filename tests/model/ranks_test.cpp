@@ -51,11 +51,11 @@ struct Trainee {
   Losses losses;
 };
 
-ModelConfig config_with(Norm norm, LossNormaliser normaliser) {
+ModelConfig config_with(Norm norm, LossNormalizer normalizer) {
   ModelConfig config = golden_config(golden("narrow_basic.weights"));
   config.backbone.norm = norm;
   config.backbone.frozen_stages = 0;
-  config.loss.normaliser = normaliser;
+  config.loss.normalizer = normalizer;
   return config;
 }
 
@@ -90,9 +90,9 @@ std::string disagreement_of_gradients(const RetinaNet& a, const RetinaNet& b, do
 
 TEST_CASE("ranks: losses and gradients are those of one rank with the whole batch", "[rank]") {
   const auto norm = GENERATE(Norm::FrozenBatch, Norm::Batch);
-  const auto normaliser = GENERATE(LossNormaliser::PerImage, LossNormaliser::PerBatch);
-  const ModelConfig config = config_with(norm, normaliser);
-  CAPTURE(static_cast<int>(norm), static_cast<int>(normaliser));
+  const auto normalizer = GENERATE(LossNormalizer::PerImage, LossNormalizer::PerBatch);
+  const ModelConfig config = config_with(norm, normalizer);
+  CAPTURE(static_cast<int>(norm), static_cast<int>(normalizer));
   Trainee whole(config, 0, 2);
   REQUIRE(whole.golden.images.batch() == 2);
   whole.backward();
@@ -114,8 +114,8 @@ TEST_CASE("ranks: losses and gradients are those of one rank with the whole batc
            ranks[1]->model.parameters().fixed_values().to_host<float>()));
 }
 
-TEST_CASE("ranks without synchronised batch norm keep statistics of their own", "[rank]") {
-  const auto ranks = backward_of_ranks(config_with(Norm::Batch, LossNormaliser::PerBatch), 2, /*sync_norm=*/false);
+TEST_CASE("ranks without synchronized batch norm keep statistics of their own", "[rank]") {
+  const auto ranks = backward_of_ranks(config_with(Norm::Batch, LossNormalizer::PerBatch), 2, /*sync_norm=*/false);
   CHECK((ranks[0]->model.parameters().fixed_values().to_host<float>() !=
          ranks[1]->model.parameters().fixed_values().to_host<float>()));
   CHECK((ranks[0]->model.parameters().gradients().to_host<float>() ==
@@ -123,7 +123,7 @@ TEST_CASE("ranks without synchronised batch norm keep statistics of their own", 
 }
 
 TEST_CASE("replay of a recorded step of ranks equals eager steps bit for bit", "[rank][replay]") {
-  const ModelConfig config = config_with(Norm::Batch, LossNormaliser::PerBatch);
+  const ModelConfig config = config_with(Norm::Batch, LossNormalizer::PerBatch);
   std::vector<std::vector<float>> values;
   for (const bool replayed : {false, true}) {
     std::vector<std::unique_ptr<Trainee>> trainees;
@@ -158,7 +158,7 @@ TEST_CASE("replay of a recorded step of ranks equals eager steps bit for bit", "
 
 TEST_CASE("rank gradients are summed part by part while backward runs, each element once", "[rank]") {
   std::vector<std::string> parts;
-  Trainee trainee(config_with(Norm::Batch, LossNormaliser::PerBatch), 0, 1);
+  Trainee trainee(config_with(Norm::Batch, LossNormalizer::PerBatch), 0, 1);
   Tape tape(trainee.context, true);
   tape.on_mark([&](const char* part) { parts.emplace_back(part); });
   trainee.model.forward(tape, trainee.images);

@@ -71,7 +71,7 @@ TEST_CASE("every norm, block, head and box loss learns a batch", "[variants]") {
   if (variant == 5) config.backbone.frozen_stages = 5;
   if (variant == 6) config.fpn.p6_from_c5 = true;
   if (variant == 7) config.loss.box = BoxLoss::CIoU;
-  if (variant == 8) config.loss.normaliser = LossNormaliser::PerImage;
+  if (variant == 8) config.loss.normalizer = LossNormalizer::PerImage;
   const auto [first, last] = learn(config, precision);
   CHECK(last < 0.8f * first);
 }

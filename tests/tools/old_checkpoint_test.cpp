@@ -63,6 +63,8 @@ TEST_CASE("a setting under its old name is taken with a warning, and refused bes
   Config config;
   apply_setting(config, "input.deviation=[1, 2, 3]");
   CHECK(config.input.std == std::vector<double>{1, 2, 3});
+  apply_setting(config, "model.loss.normaliser=image");
+  CHECK(config.model.loss.normalizer == LossNormalizer::PerImage);
   CHECK_THROWS_WITH(apply_toml(config, "[input]\nstd = [1, 2, 3]\ndeviation = [1, 2, 3]\n", "my.toml"),
                     Contains("my.toml:3: input.deviation is now called input.std, which is set too"));
 }

@@ -116,7 +116,7 @@ void collect_keys(const toml::table& table, const std::string& prefix, std::map<
 struct Renamed {
   const char *old_key, *key;
 };
-constexpr Renamed kRenamed[] = {{"input.deviation", "input.std"}};
+constexpr Renamed kRenamed[] = {{"input.deviation", "input.std"}, {"model.loss.normaliser", "model.loss.normalizer"}};
 
 // Old keys become those of today; both at once are refused.
 void take_renamed(std::map<std::string, const toml::node*>& keys, const std::string& source, OldKeys old_keys) {

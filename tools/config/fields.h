@@ -25,9 +25,9 @@ struct EnumTable<BoxLoss> {
                                                 {BoxLoss::CIoU, "ciou"}};
 };
 template <>
-struct EnumTable<LossNormaliser> {
-  static constexpr EnumName<LossNormaliser> names[] = {{LossNormaliser::PerImage, "image"},
-                                                       {LossNormaliser::PerBatch, "batch"}};
+struct EnumTable<LossNormalizer> {
+  static constexpr EnumName<LossNormalizer> names[] = {{LossNormalizer::PerImage, "image"},
+                                                       {LossNormalizer::PerBatch, "batch"}};
 };
 template <>
 struct EnumTable<OptimizerConfig::Kind> {
@@ -82,7 +82,7 @@ void visit_fields(C& c, Visitor&& v) {
   v("model.loss.box", c.model.loss.box);
   v("model.loss.beta", c.model.loss.beta);
   v("model.loss.coder_weights", c.model.loss.coder_weights);
-  v("model.loss.normaliser", c.model.loss.normaliser);
+  v("model.loss.normalizer", c.model.loss.normalizer);
   v("model.loss.match_high", c.model.loss.match_high);
   v("model.loss.match_low", c.model.loss.match_low);
   v("model.loss.low_quality_matches", c.model.loss.low_quality_matches);

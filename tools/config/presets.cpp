@@ -29,7 +29,7 @@ p6_from_c5 = false
 rounded = true
 [model.loss]
 box = "l1"
-normaliser = "image"
+normalizer = "image"
 [model.detect]
 per_image = 300
 [input]
