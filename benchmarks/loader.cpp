@@ -2,7 +2,7 @@
 //   bench_loader --data DIR [--split train] [--what decode|load|input] [--workers 2] [--batch 8] [--epochs 5]
 //                [--device cpu] [--set input.augment.crop=0.5 …] [--json FILE]
 // decode: libjpeg's own loop on files in memory, into one buffer a thread. load: what training waits for. input: the
-// same, and resized and normalised to the network's input on the device.
+// same, and resized and normalized to the network's input on the device.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

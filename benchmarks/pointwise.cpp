@@ -1,4 +1,4 @@
-// Point-wise, norm, pooling, upsampling, image, reduction and optimiser kernels against the memory's bandwidth:
+// Point-wise, norm, pooling, upsampling, image, reduction and optimizer kernels against the memory's bandwidth:
 //   bench_pointwise [--device cpu|cuda] [--runs 21] [--cpu-time] [--json FILE]
 // Tensors are [2, 200, 200, 256] (P3 of a pair of images, and more than the caches hold), random, never zeros.
 

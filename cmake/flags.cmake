@@ -2,7 +2,7 @@
 #
 # Floating point, on every target: contraction OFF (a*b+c rounds twice unless the source says fma()), so that the CPU and
 # the GPU round alike and integer decisions (matching, NMS) fall alike; no fast-math (NaN and infinity keep their meaning);
-# no errno and no trapping from math functions, without which nothing is vectorised.
+# no errno and no trapping from math functions, without which nothing is vectorized.
 set(FOVEA_MARCH "native" CACHE STRING "CPU instruction set of the build: native, x86-64-v3, x86-64-v4 ...")
 option(FOVEA_WERROR "Warnings are errors (scripts/test --werror)" OFF)
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers for the whole build, e.g. address,undefined or thread")
@@ -14,7 +14,7 @@ if(FOVEA_WERROR)
   list(APPEND FOVEA_WARNINGS -Werror)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  # A loop that it did not vectorise; and std::stable_sort of gcc 12's library, which uses what the standard deprecates.
+  # A loop that it did not vectorize; and std::stable_sort of gcc 12's library, which uses what the standard deprecates.
   list(APPEND FOVEA_WARNINGS -Wno-pass-failed -Wno-deprecated-declarations)
 endif()
 

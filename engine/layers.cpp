@@ -4,23 +4,23 @@ namespace fovea {
 
 ConvLayer::ConvLayer(ParameterStore& store, const ConvLayerConfig& c) : config_(c), store_(&store) {
   weight_ = &store.add(c.name + ".weight", {c.out_channels, c.kernel, c.kernel, c.in_channels / c.groups},
-                       ParameterRole::ConvWeight, c.trainable, c.weight_initialiser);
+                       ParameterRole::ConvWeight, c.trainable, c.weight_initializer);
   if (c.bias)
     bias_ = &store.add(c.name + ".bias", {c.out_channels}, ParameterRole::Bias, c.trainable,
-                       Initialiser::constant(c.bias_value));
+                       Initializer::constant(c.bias_value));
   std::optional<FoldableNorm> foldable;
   const bool norm_trainable = c.trainable && c.norm != Norm::FrozenBatch;
   if (c.norm != Norm::None) {
     norm_scale_ = &store.add(c.norm_name + ".weight", {c.out_channels}, ParameterRole::NormScale, norm_trainable,
-                             Initialiser::constant(c.norm_scale));
+                             Initializer::constant(c.norm_scale));
     norm_shift_ = &store.add(c.norm_name + ".bias", {c.out_channels}, ParameterRole::NormShift, norm_trainable,
-                             Initialiser::constant(0));
+                             Initializer::constant(0));
   }
   if (c.norm == Norm::Batch || c.norm == Norm::FrozenBatch) {
     mean_ = &store.add(c.norm_name + ".running_mean", {c.out_channels}, ParameterRole::Statistic, false,
-                       Initialiser::constant(0));
+                       Initializer::constant(0));
     variance_ = &store.add(c.norm_name + ".running_var", {c.out_channels}, ParameterRole::Statistic, false,
-                           Initialiser::constant(1));
+                           Initializer::constant(1));
     foldable = FoldableNorm{norm_scale_, norm_shift_, mean_, variance_, c.epsilon};
   }
   store.add_working(*weight_, bias_, foldable, /*folds_in_training=*/foldable && !norm_trainable);

@@ -18,7 +18,7 @@ struct ConvLayerConfig {
   int norm_groups = 32;
   float epsilon = 1e-5f;
   bool trainable = true;
-  Initialiser weight_initialiser = Initialiser::kaiming_fan_out();
+  Initializer weight_initializer = Initializer::kaiming_fan_out();
   float bias_value = 0;
   float norm_scale =
       1;  // initial weight of the norm (0 in the last norm of a residual branch starts it as the identity)

@@ -1,4 +1,4 @@
-// What follows a convolution: nothing but its bias, or a normalisation.
+// What follows a convolution: nothing but its bias, or a normalization.
 #pragma once
 #include <cstdint>
 

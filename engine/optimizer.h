@@ -1,4 +1,4 @@
-// The optimiser over the flat buffers of a ParameterStore: clipping, the check for non-finite gradients and the step
+// The optimizer over the flat buffers of a ParameterStore: clipping, the check for non-finite gradients and the step
 // itself are a handful of launches, and nothing waits for the host.
 #pragma once
 #include <initializer_list>

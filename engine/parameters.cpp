@@ -14,14 +14,14 @@ constexpr int64_t kPadding = 16;  // elements: every parameter starts on a 64-by
 int64_t padded(int64_t count) { return round_up(count, kPadding); }
 
 // Of random numbers, for one value.
-int64_t draws_of(Initialiser::Kind kind) {
+int64_t draws_of(Initializer::Kind kind) {
   switch (kind) {
-    case Initialiser::Kind::Constant:
+    case Initializer::Kind::Constant:
       return 0;
-    case Initialiser::Kind::KaimingUniform:
+    case Initializer::Kind::KaimingUniform:
       return 1;
-    case Initialiser::Kind::Normal:
-    case Initialiser::Kind::KaimingFanOut:
+    case Initializer::Kind::Normal:
+    case Initializer::Kind::KaimingFanOut:
       break;
   }
   return 2;
@@ -29,25 +29,25 @@ int64_t draws_of(Initialiser::Kind kind) {
 
 float draw(const Parameter& p, Random& random) {
   const double window = p.role == ParameterRole::ConvWeight ? static_cast<double>(p.shape[1] * p.shape[2]) : 1;
-  switch (p.initialiser.kind) {
-    case Initialiser::Kind::Constant:
+  switch (p.initializer.kind) {
+    case Initializer::Kind::Constant:
       break;
-    case Initialiser::Kind::Normal:
-      return static_cast<float>(p.initialiser.a * random.normal());
-    case Initialiser::Kind::KaimingFanOut:
+    case Initializer::Kind::Normal:
+      return static_cast<float>(p.initializer.a * random.normal());
+    case Initializer::Kind::KaimingFanOut:
       return static_cast<float>(std::sqrt(2 / (static_cast<double>(p.shape[0]) * window)) * random.normal());
-    case Initialiser::Kind::KaimingUniform:
+    case Initializer::Kind::KaimingUniform:
       return static_cast<float>(std::sqrt(3 / (static_cast<double>(p.shape[3]) * window)) * (2 * random.uniform() - 1));
   }
-  return p.initialiser.a;
+  return p.initializer.a;
 }
 }  // namespace
 
 Parameter& ParameterStore::add(std::string name, Shape shape, ParameterRole role, bool trainable,
-                               Initialiser initialiser) {
+                               Initializer initializer) {
   require(!trained_values_, "a parameter was added after the store was allocated");
   require(find(name) == nullptr, "two parameters have the same name");
-  return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initialiser});
+  return parameters_.emplace_back(Parameter{std::move(name), std::move(shape), role, trainable, initializer});
 }
 
 void ParameterStore::add_working(Parameter& weight, Parameter* bias, const std::optional<FoldableNorm>& norm,
@@ -78,19 +78,19 @@ void ParameterStore::allocate(Context& context, std::optional<uint64_t> seed) {
     }
     (p.trainable ? trainable_count_ : fixed_count_) += p.shape.count();
     offset += padded(p.shape.count());
-    if (seed) initialise(p, *seed);
+    if (seed) initialize(p, *seed);
   }
 }
 
-void ParameterStore::initialise(Parameter& p, uint64_t seed) {
+void ParameterStore::initialize(Parameter& p, uint64_t seed) {
   std::vector<float> values(static_cast<size_t>(p.shape.count()));
   const auto count = static_cast<int64_t>(values.size());
   // Each chunk continues the parameter's stream where the one before it ends.
   constexpr int64_t kChunk = 4096;
 #pragma omp parallel for schedule(static)
   for (int64_t begin = 0; begin < count; begin += kChunk) {
-    Random random(seed, stream::kInitialise, fnv1a_32(p.name));
-    random.skip(static_cast<uint64_t>(begin * draws_of(p.initialiser.kind)));
+    Random random(seed, stream::kInitialize, fnv1a_32(p.name));
+    random.skip(static_cast<uint64_t>(begin * draws_of(p.initializer.kind)));
     for (int64_t i = begin; i < std::min(begin + kChunk, count); ++i) values[static_cast<size_t>(i)] = draw(p, random);
   }
   p.value.upload(values);

@@ -14,13 +14,13 @@ namespace fovea {
 
 // Initial values. Normal: standard deviation `a`. KaimingFanOut (He et al. 2015, eq. 14): normal, std = sqrt(2 /
 // fan_out). KaimingUniform: uniform, bound sqrt(3 / fan_in) (torch's kaiming_uniform_ with a = 1).
-struct Initialiser {
+struct Initializer {
   enum class Kind : uint8_t { Constant, Normal, KaimingFanOut, KaimingUniform } kind = Kind::Constant;
   float a = 0;
-  static Initialiser constant(float value) { return {Kind::Constant, value}; }
-  static Initialiser normal(float deviation) { return {Kind::Normal, deviation}; }
-  static Initialiser kaiming_fan_out() { return {Kind::KaimingFanOut, 0}; }
-  static Initialiser kaiming_uniform() { return {Kind::KaimingUniform, 0}; }
+  static Initializer constant(float value) { return {Kind::Constant, value}; }
+  static Initializer normal(float deviation) { return {Kind::Normal, deviation}; }
+  static Initializer kaiming_fan_out() { return {Kind::KaimingFanOut, 0}; }
+  static Initializer kaiming_uniform() { return {Kind::KaimingUniform, 0}; }
 };
 
 // The part of the network that a parameter belongs to; said by the model.
@@ -33,7 +33,7 @@ struct Parameter {
   Shape shape;       // convolution weights: OHWI
   ParameterRole role;
   bool trainable;
-  Initialiser initialiser;
+  Initializer initializer;
   Tensor value;                      // fp32, a view into a flat buffer
   Tensor gradient;                   // trainable only: fp32, a view into the flat gradient
   WorkingWeight* working = nullptr;  // of a convolution's weight
@@ -44,7 +44,7 @@ struct Parameter {
 class ParameterStore {
  public:
   // Called while the model is put together; the reference stays valid.
-  Parameter& add(std::string name, Shape shape, ParameterRole role, bool trainable, Initialiser initialiser);
+  Parameter& add(std::string name, Shape shape, ParameterRole role, bool trainable, Initializer initializer);
   // Gives a convolution's weight its working form, with its bias (or nullptr) and the norm behind it where that can be
   // folded (see WorkingWeight).
   void add_working(Parameter& weight, Parameter* bias, const std::optional<FoldableNorm>& norm, bool folds_in_training);
@@ -65,7 +65,7 @@ class ParameterStore {
   int64_t offset_of(const Parameter& parameter) const;
 
   // Range within the flat buffers of the trainable parameters whose names begin with `prefix`; empty where there are
-  // none. They must be neighbours.
+  // none. They must be neighbors.
   std::pair<int64_t, int64_t> trained_range(const std::string& prefix) const;
 
   // Values were changed (loaded, exchanged): working forms are made anew.
@@ -73,7 +73,7 @@ class ParameterStore {
   uint64_t revision() const { return revision_; }
   // Brings the working forms to what a training step takes, so that a recording of the step need not.
   void before_step(Context& context);
-  // The optimiser's step has changed the trained values and the working forms for training; others are made anew. To be
+  // The optimizer's step has changed the trained values and the working forms for training; others are made anew. To be
   // said again where the step is replayed.
   void stepped();
   void new_versions();  // of what a step changes; in the queue
@@ -82,7 +82,7 @@ class ParameterStore {
   void bind_gradients(Tape& tape, bool accumulate);
 
  private:
-  void initialise(Parameter& parameter, uint64_t seed);
+  void initialize(Parameter& parameter, uint64_t seed);
 
   std::deque<Parameter> parameters_;
   std::deque<WorkingWeight> working_;

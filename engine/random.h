@@ -58,7 +58,7 @@ class Random {
 
 // What a stream is for: the `purpose` of Random.
 namespace stream {
-inline constexpr uint32_t kInitialise = 1, kShuffle = 2, kAugment = 3, kBenchmark = 4, kBatchScale = 5, kSmoke = 6;
+inline constexpr uint32_t kInitialize = 1, kShuffle = 2, kAugment = 3, kBenchmark = 4, kBatchScale = 5, kSmoke = 6;
 }
 
 }  // namespace fovea

@@ -19,7 +19,7 @@ struct FoldableNorm {
   float epsilon;
 };
 
-// Made from the fp32 weights by prepare(); while training goes on the optimiser's step writes it with these in one
+// Made from the fp32 weights by prepare(); while training goes on the optimizer's step writes it with these in one
 // pass, which saves reading them again. In fp32, where nothing is folded, it is the weights themselves.
 class WorkingWeight {
  public:
@@ -40,7 +40,7 @@ class WorkingWeight {
   const kernels::BatchNormFold& fold() const { return fold_; }  // likewise
   const uint64_t* version() const { return &version_; }         // changes when the value does; read by queued work
 
-  // Has the optimiser's step write the form for training too; nothing where that is the weights themselves.
+  // Has the optimizer's step write the form for training too; nothing where that is the weights themselves.
   void write_with(Context& context, kernels::ParamSegment& segment);
   void write_bias_with(Context& context, kernels::ParamSegment& segment);  // the same for the convolution's own bias
   // The step has changed the parameters, and this form where it is the one for training.

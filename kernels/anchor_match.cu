@@ -2,7 +2,7 @@
 // al. 2017, 4): an anchor takes the box of highest IoU where that is >= high; a box whose best anchors all lie under
 // `high` gets those anchors as well (each of them then learns its own best box).
 //
-// Two passes over chunks of neighbouring anchors. Neighbours lie close together, so that most boxes miss the bounds of
+// Two passes over chunks of neighboring anchors. Neighbors lie close together, so that most boxes miss the bounds of
 // a chunk and are skipped whole. Pass 1 finds the best box of each anchor and, by atomic maximum, the highest IoU of
 // each box. Pass 2 computes the IoU of the few boxes under `high` again and restores the anchors that equal it: the
 // same operations round alike, so equality is exact. Nothing of size anchors × boxes exists.

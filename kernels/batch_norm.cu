@@ -132,7 +132,7 @@ void finish_kept(Queue& queue, const Finish& finish, const double* kept, int64_t
 
 // EVAL: `spread` is the variance, else the inverse standard deviation.
 template <class T, bool ADD, bool EVAL>
-struct Normalise {
+struct Normalize {
   BatchNormForward<T> args;
   const float *mean, *spread;
 
@@ -147,11 +147,11 @@ struct Normalise {
       const auto in = load_pack<W>(x + c);
       Pack<T, W> residual, out;
       if constexpr (ADD) residual = load_pack<W>(add + c);
-      const auto centre = load_pack<W>(mean + c), wide = load_pack<W>(spread + c), weight = load_pack<W>(gamma + c),
+      const auto center = load_pack<W>(mean + c), wide = load_pack<W>(spread + c), weight = load_pack<W>(gamma + c),
                  shift = load_pack<W>(beta + c);
       for (int k = 0; k < W; ++k) {
         const float invstd = EVAL ? 1 / std::sqrt(wide[k] + eps) : wide[k];
-        float value = (in[k] - centre[k]) * (weight[k] * invstd) + shift[k];
+        float value = (in[k] - center[k]) * (weight[k] * invstd) + shift[k];
         if constexpr (ADD) value += residual[k];
         out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
       }
@@ -167,14 +167,14 @@ struct Normalise {
 };
 
 template <bool EVAL, class T>
-void normalise(Queue& queue, const char* name, const BatchNormForward<T>& args, const float* mean,
+void normalize(Queue& queue, const char* name, const BatchNormForward<T>& args, const float* mean,
                const float* spread) {
   const bool aligned = all_aligned(16, args.x, args.add, args.y, mean, spread, args.gamma, args.beta);
   if (args.add != nullptr)
-    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalise<T, true, EVAL>{args, mean, spread},
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalize<T, true, EVAL>{args, mean, spread},
                                  aligned);
   else
-    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalise<T, false, EVAL>{args, mean, spread},
+    for_row_packs<kPackWidth<T>>(queue, name, args.rows, args.channels, Normalize<T, false, EVAL>{args, mean, spread},
                                  aligned);
 }
 
@@ -291,7 +291,7 @@ void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const flo
 template <class T>
 void batch_norm_train_forward(Queue& queue, const BatchNormForward<T>& args) {
   reduce_moments(queue, args, statistics(args, args.rows));
-  normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
+  normalize<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
 }
 
 template <class T>
@@ -302,12 +302,12 @@ void batch_norm_sums(Queue& queue, const BatchNormForward<T>& args, double* sums
 template <class T>
 void batch_norm_apply(Queue& queue, const BatchNormForward<T>& args, const double* sums, int64_t summed_rows) {
   finish_kept(queue, statistics(args, summed_rows), sums, args.channels);
-  normalise<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
+  normalize<false>(queue, "batch_norm_forward", args, args.saved_mean, args.saved_invstd);
 }
 
 template <class T>
 void batch_norm_eval(Queue& queue, const BatchNormForward<T>& args) {
-  normalise<true>(queue, "batch_norm_eval", args, args.running_mean, args.running_var);
+  normalize<true>(queue, "batch_norm_eval", args, args.running_mean, args.running_var);
 }
 
 template <class T>

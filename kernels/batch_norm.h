@@ -1,4 +1,4 @@
-// Batch normalisation over the channels of an NHWC tensor seen as a matrix [rows = N·H·W, channels] (Ioffe & Szegedy
+// Batch normalization over the channels of an NHWC tensor seen as a matrix [rows = N·H·W, channels] (Ioffe & Szegedy
 // 2015), with the residual addition and the ReLU that follow it. Parameters and statistics are fp32.
 #pragma once
 #include <cstdint>
@@ -25,7 +25,7 @@ void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weigh
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
                               bool accumulate);
 
-// y = relu(gamma·(x − mean)·invstd + beta + add) with the statistics of x itself: the biased variance normalises, the
+// y = relu(gamma·(x − mean)·invstd + beta + add) with the statistics of x itself: the biased variance normalizes, the
 // unbiased one enters running_var: running = (1 − momentum)·running + momentum·new, as in PyTorch.
 template <class T>
 struct BatchNormForward {

@@ -5,7 +5,7 @@
 //   L1         Σ |d − d*|
 //   smooth L1  Σ of (d − d*)² / 2β where |d − d*| < β, else |d − d*| − β/2     Girshick 2015, eq. 3 (β = 1)
 //   GIoU       1 − IoU + (|C| − |P ∪ G|) / |C|                                 Rezatofighi et al. 2019, algorithm 1
-//   DIoU       1 − IoU + ρ²/c², ρ between the centres, c the diagonal of C     Zheng et al. 2020, eq. 7
+//   DIoU       1 − IoU + ρ²/c², ρ between the centers, c the diagonal of C     Zheng et al. 2020, eq. 7
 //   CIoU       DIoU + αv, v = 4/π² (atan(w*/h*) − atan(w/h))²                  eq. 8 to 11
 //              α = v / (1 − IoU + v), a constant in the gradient
 #pragma once

@@ -311,7 +311,7 @@ struct FocalLoss {
     losses[int64_t{group} * plan.tiles] = static_cast<float>(loss);
   }
 
-  // Location after location, the columns between two special ones vectorised.
+  // Location after location, the columns between two special ones vectorized.
   FOVEA_HD double by_location(const LocationChunk& chunk, const int32_t* target, float* sums,
                               const Weights& weights) const {
     const int anchors = logits.anchors_per_location, columns = logits.columns;

@@ -1,4 +1,4 @@
-// Wu & He 2018, eq. 1 to 3: as batch norm, but a set is one image's group of neighbouring channels over all its pixels,
+// Wu & He 2018, eq. 1 to 3: as batch norm, but a set is one image's group of neighboring channels over all its pixels,
 // of n = pixels · channels / groups values:  y = gamma·x̂ + beta,  x̂ = (x − mean)·invstd.  With g = dy where the ReLU
 // let y through and h = gamma·g:
 //   dbeta = Σg,  dgamma = Σ g·x̂ (over images and pixels),  dx = invstd·(h − mean_set(h) − x̂·mean_set(h·x̂))
@@ -57,7 +57,7 @@ struct SpreadOverChannels {
 };
 
 template <class T>
-struct Normalise {
+struct GroupNormalize {
   GroupNormForward<T> args;
   const float *mean, *invstd;  // [images, channels]
 
@@ -69,11 +69,11 @@ struct Normalise {
     template <int W>
     FOVEA_HD void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
-      const auto centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c), weight = load_pack<W>(gamma + c),
+      const auto center = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c), weight = load_pack<W>(gamma + c),
                  shift = load_pack<W>(beta + c);
       Pack<T, W> out;
       for (int k = 0; k < W; ++k) {
-        const float value = (in[k] - centre[k]) * (weight[k] * scale[k]) + shift[k];
+        const float value = (in[k] - center[k]) * (weight[k] * scale[k]) + shift[k];
         out[k] = static_cast<T>(relu && value < 0 ? 0.f : value);
       }
       store_pack(y + c, out);
@@ -86,7 +86,7 @@ struct Normalise {
 };
 
 // dgamma and dbeta of one channel, over the images in order.
-struct ParameterGradients {
+struct GroupParameterGradients {
   GroupNormShape shape;
   const double* sums;
   float *dgamma, *dbeta;
@@ -161,7 +161,7 @@ void backward(Queue& queue, const GroupNormBackward<T>& args) {
     column_reduce<kWidth>(queue, "group_norm_backward_sums", shape.images, shape.pixels, shape.channels, terms,
                           StoreSums{sums, shape.channels}, aligned && all_aligned(16, mean, invstd), workspace);
     for_each(queue, "group_norm_parameters", shape.channels,
-             ParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
+             GroupParameterGradients{shape, sums, args.dgamma, args.dbeta, args.accumulate_parameters});
     for_each(queue, "group_norm_means", int64_t{shape.images} * shape.groups,
              GroupMeans{shape, sums, args.gamma, mean_h, mean_hx});
     norm_input_gradient<MASK>(queue, "group_norm_backward", args,
@@ -194,7 +194,7 @@ void group_norm_forward(Queue& queue, const GroupNormForward<T>& args) {
     for_each_2d(queue, "group_norm_spread", shape.images, shape.channels,
                 SpreadOverChannels{shape, args.saved_mean, args.saved_invstd, mean, invstd});
     for_row_packs<kWidth>(queue, "group_norm_forward", shape.images * shape.pixels, shape.channels,
-                          Normalise<T>{args, mean, invstd},
+                          GroupNormalize<T>{args, mean, invstd},
                           all_aligned(16, args.x, args.y, mean, invstd, args.gamma, args.beta));
   });
 }

@@ -1,5 +1,5 @@
-// Group normalisation (Wu & He 2018) over NHWC images, fused with the ReLU that follows it. PyTorch's semantics: each
-// image's channels are split into `groups` neighbouring runs; the biased variance of a run over all pixels normalises.
+// Group normalization (Wu & He 2018) over NHWC images, fused with the ReLU that follows it. PyTorch's semantics: each
+// image's channels are split into `groups` neighboring runs; the biased variance of a run over all pixels normalizes.
 #pragma once
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // out[o] = Σ_i w(i, o)·in[i] / Σ_i w(i, o), along y and along x, with the triangle
 //   w(i, o) = max(0, 1 − |(i + ½) − (o + ½)·in/out| / width),   width = 1, or in/out where that is larger and antialias
-// Width 1 is bilinear interpolation with half-pixel centres: two neighbours, at the border one. The wider triangle is
+// Width 1 is bilinear interpolation with half-pixel centers: two neighbors, at the border one. The wider triangle is
 // PIL's and torchvision's antialiased form. Times 2·out·width every w is a whole number, so the weights are exact: in
 // 64 bits where they are looked for, in fp32 where they are used, of sides up to 2²² pixels.
 #include "kernels/image.h"
@@ -19,7 +19,7 @@ FOVEA_HD int floor_div(int64_t a, int64_t b) { return static_cast<int>(a >= 0 ? 
 // The pixels first … last of one axis that an output pixel is made of.
 struct alignas(16) Taps {
   int first, last;
-  float start;  // 2·out·(first's centre − the output pixel's), in pixels of the input
+  float start;  // 2·out·(first's center − the output pixel's), in pixels of the input
   float inv_sum;
 
   FOVEA_HD int count() const { return last - first + 1; }
@@ -34,7 +34,7 @@ struct Resampling {
     return {in, out, 2 * int64_t{antialias && in > out ? in : out}};
   }
 
-  // How many neighbouring outputs are sure to be made of no more than `pixels`: the first and last pixel of k outputs
+  // How many neighboring outputs are sure to be made of no more than `pixels`: the first and last pixel of k outputs
   // are less than ((k − 1)·in + reach)/out + 1 apart.
   FOVEA_HD int outputs_of(int pixels) const {
     const int64_t between = (int64_t{pixels} - 1) * out - reach;
@@ -42,10 +42,10 @@ struct Resampling {
   }
 
   FOVEA_HD Taps taps(int o) const {
-    const int64_t centre = (2 * int64_t{o} + 1) * in, step = 2 * int64_t{out};
-    const int first = floor_div(centre - reach - out, step) + 1, last = -floor_div(-(centre + reach - out), step) - 1;
+    const int64_t center = (2 * int64_t{o} + 1) * in, step = 2 * int64_t{out};
+    const int first = floor_div(center - reach - out, step) + 1, last = -floor_div(-(center + reach - out), step) - 1;
     Taps taps{first > 0 ? first : 0, last < in ? last : in - 1, 0, 0};
-    const int64_t start = taps.first * step + out - centre;
+    const int64_t start = taps.first * step + out - center;
     int64_t sum = 0;
     for (int64_t i = 0; i <= taps.last - taps.first; ++i) sum += reach - std::abs(i * step + start);
     taps.start = static_cast<float>(start);

@@ -24,7 +24,7 @@ struct PreprocessArgs {
   int batch = 1;
   float mean[3] = {0, 0, 0};
   float inv_std[3] = {1, 1, 1};  // of pixels in [0, 1]: out = (pixel / 255 − mean)·inv_std
-  bool antialias = false;        // when shrinking: a triangle as wide as the scale (PIL), not two neighbours (PyTorch)
+  bool antialias = false;        // when shrinking: a triangle as wide as the scale (PIL), not two neighbors (PyTorch)
   T* slots = nullptr;            // [batch, slot_h, slot_w, slot_channels]
   int slot_h = 0, slot_w = 0;    // what lies beyond the content becomes 0
   int slot_channels = 3;         // >= 3; the channels beyond become 0
@@ -35,8 +35,8 @@ struct PreprocessArgs {
 template <class T>
 size_t preprocess_workspace(const PreprocessArgs<T>& args);
 
-// Bilinear resize with half-pixel centres and the true ratio of the sizes (F.interpolate, align_corners=False,
-// recompute_scale_factor=True, as torchvision's GeneralizedRCNNTransform), flip, normalise, pad; one pass.
+// Bilinear resize with half-pixel centers and the true ratio of the sizes (F.interpolate, align_corners=False,
+// recompute_scale_factor=True, as torchvision's GeneralizedRCNNTransform), flip, normalize, pad; one pass.
 template <class T>
 void preprocess(Queue& queue, const PreprocessArgs<T>& args);
 

@@ -14,7 +14,7 @@ inline constexpr int kMaxLevels = 8;
 inline constexpr int32_t kBackground = -1;
 inline constexpr int32_t kIgnored = -2;  // takes no part in the losses
 
-// Some neighbouring locations of one level of one image.
+// Some neighboring locations of one level of one image.
 struct LocationChunk {
   int image, level, first, count;  // the first location, within the level and image
 };
@@ -77,7 +77,7 @@ struct LevelView {
     while (level + 1 < levels && anchor >= first_anchor[level + 1]) ++level;
     return level;
   }
-  // The `columns` neighbouring elements of one anchor of one image.
+  // The `columns` neighboring elements of one anchor of one image.
   FOVEA_HD T* row(int image, int anchor) const {
     const int level = level_of(anchor);
     const int local = anchor - first_anchor[level];

@@ -1,5 +1,5 @@
 // What batch norm and group norm share: the terms that they add up down the columns (column_reduce.h), and the gradient
-// of their input. A segment is the rows whose values in a column were normalised alike: all of them, or an image's.
+// of their input. A segment is the rows whose values in a column were normalized alike: all of them, or an image's.
 #pragma once
 #include "kernels/launch/launch.h"
 #include "kernels/launch/pack.h"
@@ -57,21 +57,21 @@ struct GradientMoments {
     const int64_t first = segment_of(row, rows) * columns + column;
     const auto in = load_pack<W>(x + i);
     const auto g = masked_gradient<MASK, W>(y, dy, i);
-    const auto centre = load_pack<W>(mean + first), scale = load_pack<W>(invstd + first);
+    const auto center = load_pack<W>(mean + first), scale = load_pack<W>(invstd + first);
     for (int k = 0; k < W; ++k) {
       sums[0][k] += g[k];
-      sums[1][k] += g[k] * ((in[k] - centre[k]) * scale[k]);
+      sums[1][k] += g[k] * ((in[k] - center[k]) * scale[k]);
     }
   }
 };
 
-// The values that were normalised together, and what is known of them.
+// The values that were normalized together, and what is known of them.
 struct NormSegments {
   int64_t rows, columns, segment_rows;            // rows: of all segments
   const float *mean, *invstd, *mean_h, *mean_hx;  // [segments, columns]
 };
 
-// dx = invstd · (h − mean(h) − x̂ · mean(h·x̂)),  h = gamma·g, with the means over the values that were normalised
+// dx = invstd · (h − mean(h) − x̂ · mean(h·x̂)),  h = gamma·g, with the means over the values that were normalized
 // together.
 template <class T>
 struct NormInputGradient {
@@ -93,13 +93,13 @@ struct NormInputGradientForm {
     FOVEA_HD void operator()(int64_t c) const {
       const auto in = load_pack<W>(x + c);
       const auto g = masked_gradient<MASK, W>(y, dy, c);
-      const auto weight = load_pack<W>(gamma + c), centre = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c),
+      const auto weight = load_pack<W>(gamma + c), center = load_pack<W>(mean + c), scale = load_pack<W>(invstd + c),
                  h = load_pack<W>(mean_h + c), hx = load_pack<W>(mean_hx + c);
       Pack<T, W> out;
       if constexpr (ACCUMULATE) out = load_pack<W>(dx + c);
       for (int k = 0; k < W; ++k) {
-        const float normalised = (in[k] - centre[k]) * scale[k];
-        const float value = scale[k] * (weight[k] * g[k] - h[k] - normalised * hx[k]);
+        const float normalized = (in[k] - center[k]) * scale[k];
+        const float value = scale[k] * (weight[k] * g[k] - h[k] - normalized * hx[k]);
         out[k] = static_cast<T>(ACCUMULATE ? out[k] + value : value);
       }
       store_pack(dx + c, out);

@@ -1,4 +1,4 @@
-// Optimiser steps over the flat fp32 buffers of all parameters, in one launch, with PyTorch's semantics.
+// Optimizer steps over the flat fp32 buffers of all parameters, in one launch, with PyTorch's semantics.
 #pragma once
 #include <cstdint>
 
@@ -21,7 +21,7 @@ struct ParamSegment {
   int64_t per_channel = 0;       // < 2^31 elements in such a parameter
 };
 
-// What every optimiser takes. All pointers are device memory, so that a recorded step sees new values.
+// What every optimizer takes. All pointers are device memory, so that a recorded step sees new values.
 struct OptimizerStep {
   int64_t n = 0;  // elements in the flat buffers
   const ParamSegment* segments = nullptr;

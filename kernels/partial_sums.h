@@ -52,7 +52,7 @@ struct SumPartials {
     for (int64_t row = 0; row < rows; ++row)
       for (int c = 0; c < width; ++c) part[c] += double{bias[row * bias_columns + first + c]};
   }
-  // GPU: a warp's threads take neighbouring columns of one row; eight rows are on their way at a time.
+  // GPU: a warp's threads take neighboring columns of one row; eight rows are on their way at a time.
   FOVEA_HD double column_sum(int column, int first_row, int step) const {
     double sum = 0;
 #pragma unroll 8

@@ -1,4 +1,4 @@
-// A hash of the place (the finaliser of MurmurHash3, which mixes all 32 bits), scaled to [-1, 1].
+// A hash of the place (the finalizer of MurmurHash3, which mixes all 32 bits), scaled to [-1, 1].
 #include "kernels/random_fill.h"
 
 #include "kernels/launch/launch.h"

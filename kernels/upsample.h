@@ -1,4 +1,4 @@
-// Nearest-neighbour upsampling to any size, added to the lateral connection (FPN, Lin et al. 2017, figure 3).
+// Nearest-neighbor upsampling to any size, added to the lateral connection (FPN, Lin et al. 2017, figure 3).
 #pragma once
 
 #include "kernels/device/queue.h"

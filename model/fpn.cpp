@@ -15,7 +15,7 @@ Fpn::Fpn(ParameterStore& store, const FpnConfig& config, const std::array<int, 3
                            .stride = stride,
                            .pad = kernel / 2,
                            .bias = true,
-                           .weight_initialiser = Initialiser::kaiming_uniform()};
+                           .weight_initializer = Initializer::kaiming_uniform()};
   };
   for (size_t i = 0; i < in_channels.size(); ++i)
     lateral_.emplace_back(store, conv(fmt::format("inner_blocks.{}.0", i), in_channels[i], 1, 1));

@@ -6,7 +6,7 @@ namespace fovea {
 
 Head::Head(ParameterStore& store, const HeadConfig& config, const std::string& name, const std::string& output,
            int channels, int out_channels, float output_bias) {
-  const Initialiser small = Initialiser::normal(0.01f);
+  const Initializer small = Initializer::normal(0.01f);
   for (int i = 0; i < config.convolutions; ++i)
     tower_.emplace_back(store, ConvLayerConfig{.name = fmt::format("{}.conv.{}.0", name, i),
                                                .norm_name = fmt::format("{}.conv.{}.1", name, i),
@@ -15,12 +15,12 @@ Head::Head(ParameterStore& store, const HeadConfig& config, const std::string& n
                                                .bias = config.norm == Norm::None,
                                                .norm = config.norm,
                                                .norm_groups = config.norm_groups,
-                                               .weight_initialiser = small});
+                                               .weight_initializer = small});
   output_.emplace_back(store, ConvLayerConfig{.name = name + "." + output,
                                               .in_channels = channels,
                                               .out_channels = out_channels,
                                               .bias = true,
-                                              .weight_initialiser = small,
+                                              .weight_initializer = small,
                                               .bias_value = output_bias});
 }
 

@@ -21,7 +21,7 @@ struct Losses {
   Tensor positives;            // int32 [N · ranks]
 };
 
-// Computes losses, normalised by the batches of all ranks of the context together, and, in the same passes, the
+// Computes losses, normalized by the batches of all ranks of the context together, and, in the same passes, the
 // gradients of the outputs: these overwrite the outputs' memory, and are given to the tape together with the gradients
 // of the heads' last biases; those of this rank's images alone. All ranks have the same number of images. anchors: fp32
 // [A, 4].

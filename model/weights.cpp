@@ -81,7 +81,7 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
                   fmt::format("{}: tensor '{}' {}, the model needs {}", printable(file.path().native()), p.name, found,
                               Shape(torchvision_shape(p)).text()));
     }
-    report.reinitialised.push_back(p.name);
+    report.reinitialized.push_back(p.name);
   }
   for (const auto& [name, tensor] : file.tensors())
     if (!used.contains(name)) report.unused.push_back(name);

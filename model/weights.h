@@ -25,7 +25,7 @@ class HostTensors {
 };
 
 struct WeightsReport {
-  std::vector<std::string> reinitialised;  // not in the file, or of another shape there: left as they were
+  std::vector<std::string> reinitialized;  // not in the file, or of another shape there: left as they were
   std::vector<std::string> unused;         // in the file, but not in the model
 };
 

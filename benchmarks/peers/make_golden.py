@@ -51,9 +51,9 @@ def as_float32_values(x):
 
 
 def random_boxes(generator, count, width, height):
-    centre = torch.rand(count, 2, generator=generator, dtype=torch.float64) * torch.tensor([width, height])
+    center = torch.rand(count, 2, generator=generator, dtype=torch.float64) * torch.tensor([width, height])
     size = torch.exp(torch.rand(count, 2, generator=generator, dtype=torch.float64) * 3 + 1.5)
-    return as_float32_values(torch.cat([centre - size / 2, centre + size / 2], 1))
+    return as_float32_values(torch.cat([center - size / 2, center + size / 2], 1))
 
 
 def focal(generator):
@@ -216,18 +216,18 @@ def narrow(seed, name, block, layers, classes, p6, groups, box_loss):
     height, width = 128, 192
     images = as_float32_values(torch.rand(2, 3, height, width, generator=generator, dtype=torch.float64))
     mean, std = (torch.tensor(v, dtype=torch.float64).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
-    normalised = as_float32_values((images - mean) / std)
+    normalized = as_float32_values((images - mean) / std)
     truth = torch.tensor([[20.0, 25, 60, 70], [90, 15, 170, 100], [60, 60, 95, 120]], dtype=torch.float64)
     truth = as_float32_values(truth + torch.rand(3, 4, generator=generator, dtype=torch.float64) * 8)
     labels = torch.randint(1, classes, (3,), generator=generator)
     targets = [{"boxes": truth, "labels": labels},
                {"boxes": torch.zeros(0, 4, dtype=torch.float64), "labels": torch.zeros(0, dtype=torch.int64)}]
-    image_list = ImageList(normalised, [(height, width)] * 2)
+    image_list = ImageList(normalized, [(height, width)] * 2)
 
     def losses():
-        features = list(model.backbone(normalised).values())
+        features = list(model.backbone(normalized).values())
         outputs = model.head(features)
-        found = model.anchor_generator(ImageList(normalised.float(), image_list.image_sizes), features)
+        found = model.anchor_generator(ImageList(normalized.float(), image_list.image_sizes), features)
         found = [a.double() for a in found]
         return features, outputs, found, model.compute_loss(targets, outputs, found)
 
@@ -235,7 +235,7 @@ def narrow(seed, name, block, layers, classes, p6, groups, box_loss):
     features, outputs, found, loss = losses()
     trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
     grads = torch.autograd.grad(sum(loss.values()), list(trained.values()))
-    out = {"images": images.float(), "normalised": normalised.float(),
+    out = {"images": images.float(), "normalised": normalized.float(),
            "image0.boxes": truth.float(), "image0.labels": labels.int(),
            "cls_logits": outputs["cls_logits"].float(), "bbox_regression": outputs["bbox_regression"].float(),
            "loss.classification": loss["classification"].reshape(1), "loss.bbox_regression": loss["bbox_regression"].reshape(1)}

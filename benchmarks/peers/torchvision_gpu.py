@@ -63,7 +63,7 @@ def network(args):
     torch.manual_seed(0)
     model = peer.build(args)
     with torch.no_grad():
-        peer.randomise(model)
+        peer.randomize(model)
     return model.to(args.device)
 
 

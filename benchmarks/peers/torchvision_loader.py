@@ -3,7 +3,7 @@
 The transforms, each the fastest way that torchvision 0.26 offers on a CPU (v2 on 8-bit tensors):
   decode   the image as an 8-bit tensor
   ssd      decode, then SSD's photometric distortion, IoU crop, horizontal flip
-  input    decode, horizontal flip, resize to the network's size, to float, normalise, padded into one batch
+  input    decode, horizontal flip, resize to the network's size, to float, normalize, padded into one batch
 """
 import argparse
 import json

@@ -3,9 +3,9 @@
     torchvision_retinanet.py prepare --folder F …              writes F/weights, F/input and F/reference .safetensors
     torchvision_retinanet.py time --folder F --json FILE …     times inference (with NMS) and a training step
 
-Both sides are given normalised images in memory, so torchvision's resizing is left out. Settings: NHWC (channels_last), one thread
+Both sides are given normalized images in memory, so torchvision's resizing is left out. Settings: NHWC (channels_last), one thread
 a core, denormals flushed; for bf16 autocast. For inference three forms are tried (eager; bf16 weights without autocast; traced, frozen
-and optimised by torch.jit), and the fastest one is timed.
+and optimized by torch.jit), and the fastest one is timed.
 """
 import argparse
 import copy
@@ -32,7 +32,7 @@ LOGIT_SPREAD = 0.5  # standard deviation around the prior of 0.01: some thousand
 
 
 class GivenImages(nn.Module):
-    """In place of torchvision's resizing and normalising: takes the batch as it is."""
+    """In place of torchvision's resizing and normalizing: takes the batch as it is."""
 
     def forward(self, images, targets=None):
         return ImageList(images, [tuple(images.shape[-2:])] * len(images)), targets
@@ -49,7 +49,7 @@ def build(args):
     return model.to(memory_format=torch.channels_last)
 
 
-def randomise(model):
+def randomize(model):
     """Random frozen norms that keep the activations of a deep random network near one."""
     for module in model.modules():
         if isinstance(module, FrozenBatchNorm2d):
@@ -73,7 +73,7 @@ def prepare(args):
     model = build(args).eval()
     images = torch.randn(args.batch, 3, args.size, args.size).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        randomise(model)
+        randomize(model)
         last = model.head.classification_head.cls_logits
         spread = (heads(model, images)["cls_logits"] - last.bias[0]).std()
         last.weight.mul_(LOGIT_SPREAD / spread)

@@ -20,7 +20,7 @@ constexpr size_t kSegment = size_t{2} << 20;  // the least taken from the system
 size_t rounded_up(size_t bytes, size_t unit) { return round_up(std::max<size_t>(bytes, 1), unit); }
 double mib(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
-constexpr const char* kUseNames[] = {"parameters", "gradients", "optimiser state", "activations", "data"};
+constexpr const char* kUseNames[] = {"parameters", "gradients", "optimizer state", "activations", "data"};
 
 }  // namespace
 

@@ -65,7 +65,7 @@ class Allocator {
     bool free, first_of_segment;
     int branch;  // that has allocated it, or Queue::kNoBranch; if free: that alone may have it until the join
   };
-  using Blocks = std::list<Block>;  // neighbours in memory are neighbours in the list, within a segment
+  using Blocks = std::list<Block>;  // neighbors in memory are neighbors in the list, within a segment
   struct Pool {
     Blocks blocks;
     std::map<int, std::multimap<size_t, Blocks::iterator>> free;  // of a branch, or of all

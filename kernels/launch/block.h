@@ -1,6 +1,6 @@
 // The view that a cooperative kernel has of its block of threads. The same functor runs with three kinds of block:
 //   GpuBlock<N>    N threads of a GPU block;
-//   SerialBlock    the CPU's: one thread; barriers and reductions vanish, strided loops become plain vectorised loops;
+//   SerialBlock    the CPU's: one thread; barriers and reductions vanish, strided loops become plain vectorized loops;
 //   FiberBlock<N>  tests: the GPU's N threads as fibers on one CPU thread, in any order between barriers
 //   (kernels/launch/fiber.h).
 //

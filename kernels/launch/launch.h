@@ -35,7 +35,7 @@ bool all_aligned(size_t bytes, const P*... pointers) {
 namespace launch {
 
 template <class F>
-struct ScalarPack {  // the tail's form for every element: what the CPU vectorises best
+struct ScalarPack {  // the tail's form for every element: what the CPU vectorizes best
   F f;
   FOVEA_HD void operator()(int64_t i) const { f.template operator()<1>(i); }
 };

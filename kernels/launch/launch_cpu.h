@@ -1,4 +1,4 @@
-// The loops that launch shapes (kernels/launch/launch.h) are on the CPU: spread over the cores, vectorised; or, in
+// The loops that launch shapes (kernels/launch/launch.h) are on the CPU: spread over the cores, vectorized; or, in
 // tests, the GPU's threads as fibers.
 #pragma once
 #include <algorithm>
@@ -29,7 +29,7 @@ void each_on_cpu(ExecutionMode way, int64_t n, const F& f) {
 #pragma omp parallel for schedule(static) if (n >= kSerialBelow)
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const int64_t first = chunk * kColumnChunk, last = std::min(n, first + kColumnChunk);
-    const F own = f;  // a copy whose members no store can change: without it nothing is vectorised
+    const F own = f;  // a copy whose members no store can change: without it nothing is vectorized
 #pragma omp simd
     for (int64_t i = first; i < last; ++i) own(i);
   }
@@ -64,7 +64,7 @@ void row_packs_on_cpu(int64_t rows, int64_t columns, const F& f) {
   }
 }
 
-// Functors whose columns hold a loop of their own are not vectorised over columns, but over the elements of a pack:
+// Functors whose columns hold a loop of their own are not vectorized over columns, but over the elements of a pack:
 // they ask for that with `static constexpr int kCpuPack`.
 template <class F>
 constexpr int cpu_pack() {

@@ -1,4 +1,4 @@
-// exp, log, log1p and sigmoid in fp32 as short polynomials: on the CPU they vectorise (libm's calls do not), and every
+// exp, log, log1p and sigmoid in fp32 as short polynomials: on the CPU they vectorize (libm's calls do not), and every
 // device with fused multiply-add gives the same bits, so that decisions which hang on them fall alike.
 //
 //   exp      relative error <= kExpError;     exp(+inf) = inf, exp(−inf) = 0; results under 2^−125 are 0

@@ -1,4 +1,4 @@
-// Pack: N neighbouring elements moved by one access on the GPU, where it has 16 bytes at most and is aligned to its
+// Pack: N neighboring elements moved by one access on the GPU, where it has 16 bytes at most and is aligned to its
 // size, or by several of 16 bytes. On the CPU larger ones are vectors of its loops, at any element.
 #pragma once
 #include <bit>

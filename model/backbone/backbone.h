@@ -16,7 +16,7 @@ struct Features {
 class Backbone {
  public:
   virtual ~Backbone() = default;
-  // images: [N, H, W, 3], normalised.
+  // images: [N, H, W, 3], normalized.
   virtual Features forward(Tape& tape, const Tensor& images) = 0;
   virtual std::array<int, 3> channels() const = 0;  // of C3, C4, C5
 };

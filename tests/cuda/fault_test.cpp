@@ -119,7 +119,7 @@ TEST_CASE("standin: fault: a training that does not fit says what needs the memo
   const auto result = run_standin(runs.train("run", "cuda", 1), "FOVEA_STANDIN_MEMORY=3000000");
   CAPTURE(result.err);
   CHECK(result.exit_code == 5);
-  CHECK_THAT(result.err, Contains("train.batch=2 does not fit") && Contains("optimiser state"));
+  CHECK_THAT(result.err, Contains("train.batch=2 does not fit") && Contains("optimizer state"));
 }
 
 TEST_CASE("standin: fault: an error of a launch says the kernel, its sizes and the error", "[standin][fault]") {

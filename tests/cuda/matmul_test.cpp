@@ -19,7 +19,7 @@ using kernels::ConvShape;
 
 namespace {
 
-constexpr kernels::CudnnEstimate kSlow{.modelled = 1e9};
+constexpr kernels::CudnnEstimate kSlow{.modeled = 1e9};
 const ConvShape k1x1{2, 8, 8, 16, 32};
 
 // A 1x1 layer's tensors, each in an allocation of its own.

@@ -148,7 +148,7 @@ TEST_CASE(
     CAPTURE(precision, memory, refused.err);
     REQUIRE(refused.exit_code == 5);
     CHECK(lines_with(refused.err, "\n") == 1);
-    CHECK_THAT(refused.err, Contains("train.batch=64 does not fit") && Contains("optimiser state"));
+    CHECK_THAT(refused.err, Contains("train.batch=64 does not fit") && Contains("optimizer state"));
     const int largest = named_batch(refused.err);
     CAPTURE(largest);
     const auto fits = train(largest, memory);

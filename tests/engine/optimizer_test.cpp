@@ -6,10 +6,10 @@
 
 using namespace fovea;
 
-TEST_CASE("fault: a gradient that is not finite changes nothing, and the optimiser tells", "[optimizer][fault]") {
+TEST_CASE("fault: a gradient that is not finite changes nothing, and the optimizer tells", "[optimizer][fault]") {
   Context context;
   ParameterStore store;
-  Parameter& p = store.add("p", {3}, ParameterRole::Bias, true, Initialiser::constant(1));
+  Parameter& p = store.add("p", {3}, ParameterRole::Bias, true, Initializer::constant(1));
   store.allocate(context, 0);
   const auto kind = GENERATE(OptimizerConfig::Kind::Sgd, OptimizerConfig::Kind::AdamW);
   Optimizer optimizer(context, store, {.kind = kind, .weight_decay = 0});
@@ -33,7 +33,7 @@ TEST_CASE("fault: a gradient that is not finite changes nothing, and the optimis
 TEST_CASE("the moving average follows the weights and changes places with them", "[optimizer]") {
   Context context;
   ParameterStore store;
-  Parameter& p = store.add("p", {1}, ParameterRole::Bias, true, Initialiser::constant(4));
+  Parameter& p = store.add("p", {1}, ParameterRole::Bias, true, Initializer::constant(4));
   store.allocate(context, 0);
   Optimizer optimizer(context, store, {.momentum = 0, .weight_decay = 0, .ema_decay = 0.75});
   optimizer.set_learning_rate(1);

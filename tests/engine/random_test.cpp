@@ -25,7 +25,7 @@ TEST_CASE("determinism: a stream depends on its name only", "[random]") {
 }
 
 TEST_CASE("normal numbers have mean 0 and variance 1", "[random]") {
-  Random random(1, stream::kInitialise);
+  Random random(1, stream::kInitialize);
   const int n = 100000;
   double sum = 0, squares = 0;
   for (int i = 0; i < n; ++i) {
@@ -40,7 +40,7 @@ TEST_CASE("normal numbers have mean 0 and variance 1", "[random]") {
 
 TEST_CASE("a stream that skips numbers goes on behind them", "[random]") {
   for (const uint64_t skipped : {0, 1, 3, 4, 5, 4096, 8190}) {
-    Random drawn(7, stream::kInitialise, 3), jumped = drawn;
+    Random drawn(7, stream::kInitialize, 3), jumped = drawn;
     for (uint64_t i = 0; i < skipped; ++i) drawn.next();
     jumped.skip(skipped);
     for (int i = 0; i < 9; ++i) CHECK(jumped.next() == drawn.next());

@@ -66,7 +66,7 @@ const auto kNorms = {Norm::None, Norm::FrozenBatch, Norm::Batch, Norm::Group};
 
 }  // namespace
 
-TEST_CASE("working weights: a step of the optimiser leaves them as they would be made anew", "[working_weight]") {
+TEST_CASE("working weights: a step of the optimizer leaves them as they would be made anew", "[working_weight]") {
   const Norm norm = GENERATE(values(kNorms));
   const Precision precision = GENERATE(Precision::F32, Precision::BF16);
   CAPTURE(static_cast<int>(norm), static_cast<int>(precision));

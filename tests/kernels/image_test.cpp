@@ -130,7 +130,7 @@ TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
   const std::vector images{source(c, pixels.data())};
   run_preprocess(queue, arguments(c, images, slot.data()));
   // PyTorch computes the source coordinate in fp32: 2 roundings of a coordinate up to the image's size move the value
-  // by that times the contrast of two neighbours, at most 1 / std; besides that, both sides round like the kernel.
+  // by that times the contrast of two neighbors, at most 1 / std; besides that, both sides round like the kernel.
   const double coordinate = 3 * 0x1p-24 * std::max(c.height, c.width), contrast = 1 / 0.224;
   double worst = 0;
   for (int h = 0; h < slot_h; ++h)

@@ -42,7 +42,7 @@ struct Scalar {
   }
 };
 
-// Buffers of one optimiser over a flat vector of parameters.
+// Buffers of one optimizer over a flat vector of parameters.
 struct Run {
   std::vector<float> params, m, v;
   std::vector<kernels::ParamSegment> segments;
@@ -71,7 +71,7 @@ double adamw_roundings(int steps) { return 8.0 * steps + 8; }
 
 }  // namespace
 
-TEST_CASE("golden: ten steps of every optimiser agree with PyTorch", "[optimizer]") {
+TEST_CASE("golden: ten steps of every optimizer agree with PyTorch", "[optimizer]") {
   const auto file = golden("optimizers");
   const auto start = file.read<double>("w0"), grads = file.read<double>("grads");
   const size_t n = start.size(), steps = grads.size() / n;

@@ -18,7 +18,7 @@ TEST_CASE("declared traffic: focal loss reads and writes each logit once, and ea
   CHECK(kernels::traffic::focal_loss(args).special == 4 * count);
 }
 
-TEST_CASE("declared traffic: optimisers, masks, norms, pooling and upsampling", "[traffic]") {
+TEST_CASE("declared traffic: optimizers, masks, norms, pooling and upsampling", "[traffic]") {
   namespace traffic = kernels::traffic;
   CHECK(traffic::sgd_step(100, true, 0).bytes() == 20 * 100);
   CHECK(traffic::sgd_step(100, false, 0).bytes() == 12 * 100);

@@ -44,7 +44,7 @@ TEST_CASE("plan: fused gradients compile, to kernels of Ampere's kind, and come 
     const std::string kernels = content(log);
     CHECK(kernels.find("convBwdData") != std::string::npos);
     CHECK(kernels.find("sm80") != std::string::npos);
-    const auto bytes = graph.serialise();
+    const auto bytes = graph.serialize();
     fmt::print("{}: {} of {} candidates, {} bytes, {}", text_of(key), graph.info().engine, graph.candidates(),
                bytes.size(), kernels);
     CHECK(ConvGraph::load(device(), key, graph.info(), bytes).has_value());

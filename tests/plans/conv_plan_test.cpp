@@ -193,7 +193,7 @@ TEST_CASE("plan: a way is the same whether its plans are asked for or read from 
     CAPTURE(i, cudnn::text_of(ways[0][i].key), cudnn::text_of(ways[1][i].key));
     CHECK(ways[0][i].key == ways[1][i].key);
     CHECK(ways[0][i].parts == ways[1][i].parts);
-    CHECK(ways[0][i].modelled == ways[1][i].modelled);
+    CHECK(ways[0][i].modeled == ways[1][i].modeled);
   }
 }
 

@@ -262,11 +262,11 @@ TEST_CASE("plan: where matmul and cuDNN were timed the times decide, also while 
   CHECK(takes(kSlow));
   CHECK(executed_matmuls.back().algorithm == cublaslt::test::kSumInParts);
   seconds_to_come = runs_of({3e-3, 2e-3});  // of its algorithms: the second is the faster
-  CHECK(takes({.modelled = 0, .timed = 2.5e-3, .timing = true}));
+  CHECK(takes({.modeled = 0, .timed = 2.5e-3, .timing = true}));
   CHECK(seconds_to_come.empty());
   CHECK(executed_matmuls.back().algorithm == cublaslt::test::kPlain);
-  CHECK_FALSE(takes({.modelled = 1, .timed = 1.5e-3}));
-  CHECK(takes({.modelled = 0, .timed = 2.5e-3}));
+  CHECK_FALSE(takes({.modeled = 1, .timed = 1.5e-3}));
+  CHECK(takes({.modeled = 0, .timed = 2.5e-3}));
   CHECK_FALSE(takes(kFast));  // cuDNN's was not timed: the model
 }
 
@@ -287,7 +287,7 @@ TEST_CASE("plan: timed matmuls are kept in their file for the next process", "[p
   seconds_to_come = runs_of({3e-3, 2e-3});
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);
   CHECK(algorithm({.timed = 1, .timing = true}) == cublaslt::test::kPlain);  // known: not timed again
-  CHECK(algorithm({.modelled = 1, .timed = 1e-3}) == 0);
+  CHECK(algorithm({.modeled = 1, .timed = 1e-3}) == 0);
   REQUIRE(!std::filesystem::is_empty(folder.path()));
   const auto file = std::filesystem::directory_iterator(folder.path())->path();
   std::string content = conv::cuda::read_plan_file(file.string());

@@ -14,8 +14,7 @@
 
 namespace fovea::test {
 
-inline constexpr kernels::CudnnEstimate kSlow{.modelled = std::numeric_limits<double>::infinity()},
-    kFast{.modelled = 0};
+inline constexpr kernels::CudnnEstimate kSlow{.modeled = std::numeric_limits<double>::infinity()}, kFast{.modeled = 0};
 
 inline const kernels::ConvShape kShapes[] = {
     // batch, in_h, in_w, in_c, out_c

@@ -16,7 +16,7 @@ using kernels::ConvPass;
 using kernels::ConvShape;
 
 namespace {
-constexpr kernels::CudnnEstimate kSlow{.modelled = std::numeric_limits<double>::infinity()};
+constexpr kernels::CudnnEstimate kSlow{.modeled = std::numeric_limits<double>::infinity()};
 }
 
 TEMPLATE_TEST_CASE("plan: matmuls of fp32 tensors use TF32 where it is asked for", "[plans][cublaslt]", float,

@@ -1,4 +1,4 @@
-// What a normalisation reads, seeded, and its oracle.
+// What a normalization reads, seeded, and its oracle.
 #pragma once
 #include <vector>
 

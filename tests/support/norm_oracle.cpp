@@ -19,7 +19,7 @@ void NormOracle::measure() {
 
 double NormOracle::invstd(size_t set) const { return 1 / std::sqrt(var[set] + eps); }
 
-double NormOracle::normalised(size_t i) const { return (x[i] - mean[set_of(i)]) * invstd(set_of(i)); }
+double NormOracle::normalized(size_t i) const { return (x[i] - mean[set_of(i)]) * invstd(set_of(i)); }
 
 Reference NormOracle::forward() const {
   Reference y(x.size());
@@ -38,25 +38,25 @@ Reference NormOracle::forward() const {
 NormOracle::Gradients NormOracle::backward(const std::vector<double>& g) const {
   Gradients out{Reference(x.size()), Reference(channels), Reference(channels)};
   std::vector<double> mean_h(sets), mean_hx(sets), mag_h(sets), mag_hx(sets);
-  const auto size_of_normalised = [&](size_t i) {  // of the two terms that x̂ is the difference of
+  const auto size_of_normalized = [&](size_t i) {  // of the two terms that x̂ is the difference of
     return (std::abs(x[i]) + std::abs(mean[set_of(i)])) * invstd(set_of(i));
   };
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t c = i % channels, s = set_of(i);
     const double h = gamma[c] * g[i];
     mean_h[s] += h / count[s];
-    mean_hx[s] += h * normalised(i) / count[s];
+    mean_hx[s] += h * normalized(i) / count[s];
     mag_h[s] += std::abs(h) / count[s];
-    mag_hx[s] += std::abs(h) * size_of_normalised(i) / count[s];
+    mag_hx[s] += std::abs(h) * size_of_normalized(i) / count[s];
     out.dbeta.add(c, g[i]);
-    out.dgamma.ref[c] += g[i] * normalised(i);
-    out.dgamma.mag[c] += std::abs(g[i]) * size_of_normalised(i);
+    out.dgamma.ref[c] += g[i] * normalized(i);
+    out.dgamma.mag[c] += std::abs(g[i]) * size_of_normalized(i);
   }
   for (size_t i = 0; i < x.size(); ++i) {
     const size_t c = i % channels, s = set_of(i);
     const double h = gamma[c] * g[i];
-    out.dx.ref[i] = invstd(s) * (h - mean_h[s] - normalised(i) * mean_hx[s]);
-    out.dx.mag[i] = invstd(s) * (std::abs(h) + mag_h[s] + size_of_normalised(i) * mag_hx[s]);
+    out.dx.ref[i] = invstd(s) * (h - mean_h[s] - normalized(i) * mean_hx[s]);
+    out.dx.mag[i] = invstd(s) * (std::abs(h) + mag_h[s] + size_of_normalized(i) * mag_hx[s]);
   }
   return out;
 }

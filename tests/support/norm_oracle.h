@@ -1,4 +1,4 @@
-// float64 reference of batch and group normalisation, written once over "sets": the elements that share a mean and a
+// float64 reference of batch and group normalization, written once over "sets": the elements that share a mean and a
 // variance (all of a channel; an image's group of channels). gamma and beta belong to the channel = i % channels.
 #pragma once
 #include <cstddef>
@@ -21,7 +21,7 @@ struct NormOracle {
   // Of each set.
   std::vector<double> mean, var, count;
   void measure();
-  double normalised(size_t i) const;
+  double normalized(size_t i) const;
 
   Reference forward() const;  // after measure()
 

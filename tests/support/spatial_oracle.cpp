@@ -56,12 +56,12 @@ std::vector<double> resize_weights(int in, int out, int o, bool antialias) {
     weights[high] += source - low;
     return weights;
   }
-  const double filter_scale = std::max(1.0, scale), centre = (o + 0.5) * scale;
-  const int begin = std::max(0, static_cast<int>(centre - filter_scale + 0.5));
-  const int end = std::min(in, static_cast<int>(centre + filter_scale + 0.5));
+  const double filter_scale = std::max(1.0, scale), center = (o + 0.5) * scale;
+  const int begin = std::max(0, static_cast<int>(center - filter_scale + 0.5));
+  const int end = std::min(in, static_cast<int>(center + filter_scale + 0.5));
   double sum = 0;
   for (int i = begin; i < end; ++i) {
-    weights[i] = std::max(0.0, 1 - std::abs((i - centre + 0.5) / filter_scale));
+    weights[i] = std::max(0.0, 1 - std::abs((i - center + 0.5) / filter_scale));
     sum += weights[i];
   }
   for (double& w : weights) w /= sum;

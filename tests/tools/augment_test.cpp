@@ -79,12 +79,12 @@ TEST_CASE("augment: flips mirror pixels and boxes, and twice is nothing", "[augm
   CHECK(flipped_vertically(down).image->rgb == picture.image->rgb);
 }
 
-TEST_CASE("augment: a crop keeps the boxes whose centre it holds, clipped", "[augment]") {
+TEST_CASE("augment: a crop keeps the boxes whose center it holds, clipped", "[augment]") {
   const LabeledImage picture = noise(20, 10, 2,
                                      {object(4, 2, 8, 6, 1),            // inside
-                                      object(1, 1, 6, 5, 2),            // centre (3.5, 3): left of it
-                                      object(8, 4, 19, 9, 3),           // centre (13.5, 6.5) outside
-                                      object(9, 3, 13, 9, 4),           // centre (11, 6): clipped
+                                      object(1, 1, 6, 5, 2),            // center (3.5, 3): left of it
+                                      object(8, 4, 19, 9, 3),           // center (13.5, 6.5) outside
+                                      object(9, 3, 13, 9, 4),           // center (11, 6): clipped
                                       object(11.5f, 1, 12.5f, 9, 5),    // half a pixel of its width is left
                                       object(0, 0, 20, 10, 6, true)});  // a region to ignore, seen in part
   const LabeledImage out = cropped(picture, {4, 2, 8, 6});
@@ -97,7 +97,7 @@ TEST_CASE("augment: a crop keeps the boxes whose centre it holds, clipped", "[au
   CHECK(out.full == Size2d{6, 8});
 }
 
-TEST_CASE("augment: a drawn crop holds an object's centre and overlaps with it as much as one of SSD's levels",
+TEST_CASE("augment: a drawn crop holds an object's center and overlaps with it as much as one of SSD's levels",
           "[augment]") {
   const LabeledImage picture = noise(100, 60, 3, {object(10, 10, 30, 30, 0), object(50, 20, 95, 55, 1)});
   Random random(7, stream::kAugment);
@@ -119,7 +119,7 @@ TEST_CASE("augment: a drawn crop holds an object's centre and overlaps with it a
       const double both = (o.x2 - o.x1) * (o.y2 - o.y1) + double(area->width) * area->height;
       best = std::max(best, w * h / (both - w * h));
     }
-    CHECK(best >= 0);  // a centre inside
+    CHECK(best >= 0);  // a center inside
     CHECK_FALSE(cropped(picture, *area).objects.empty());
     least = std::min(least, best);
     for (size_t level = 0; level < places.size(); ++level)
@@ -181,7 +181,7 @@ TEST_CASE("augment: a rotation takes each pixel from where it was, and boxes go 
   if (degrees == 0) CHECK(out.image->rgb == picture.image->rgb);
 }
 
-TEST_CASE("augment: colours change as defined, step by step", "[augment]") {
+TEST_CASE("augment: colors change as defined, step by step", "[augment]") {
   const auto change =
       GENERATE(values<ColorChange>({{},
                                     {.brightness = 0.125},
@@ -209,7 +209,7 @@ TEST_CASE("augment: colours change as defined, step by step", "[augment]") {
   check_boxes(out.objects, {{1, 2, 3, 4, 1}});
 }
 
-TEST_CASE("augment: drawn colour changes stay in their range and are as often none", "[augment]") {
+TEST_CASE("augment: drawn color changes stay in their range and are as often none", "[augment]") {
   Random random(3, stream::kAugment);
   int unchanged = 0;
   double largest = 0;
@@ -273,7 +273,7 @@ TEST_CASE("augment: a mosaic holds four pictures, each covering its part from th
                      std::min<double>(y2, bottom), double(i)});
   }
   CHECK(boxes.size() >= 2);
-  CHECK(boxes.size() < 4);  // one has its centre outside
+  CHECK(boxes.size() < 4);  // one has its center outside
   check_boxes(out.objects, boxes);
 }
 

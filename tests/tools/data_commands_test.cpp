@@ -254,15 +254,15 @@ TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes th
   for (int i = 0; i < 50; ++i)
     for (const auto& [w, h] : {std::pair{40.0, 20.0}, {30.0, 30.0}, {10.0, 50.0}})
       boxes.push_back({w + i % 3, h - i % 2});
-  const auto centres = cluster_boxes(boxes, 3);
-  REQUIRE(centres.size() == 3);
-  CHECK(centres[0][1] / centres[0][0] == Approx(0.5).margin(0.05));
-  CHECK(centres[1][1] / centres[1][0] == Approx(1).margin(0.08));
-  CHECK(centres[2][1] / centres[2][0] == Approx(4.5).margin(0.5));
+  const auto centers = cluster_boxes(boxes, 3);
+  REQUIRE(centers.size() == 3);
+  CHECK(centers[0][1] / centers[0][0] == Approx(0.5).margin(0.05));
+  CHECK(centers[1][1] / centers[1][0] == Approx(1).margin(0.08));
+  CHECK(centers[2][1] / centers[2][0] == Approx(4.5).margin(0.5));
   CHECK(cluster_boxes({}, 3).empty());
 }
 
-TEST_CASE("fault: misspelt words of the commands about data are answered with the nearest one", "[data][fault]") {
+TEST_CASE("fault: misspelled words of the commands about data are answered with the nearest one", "[data][fault]") {
   check_fails(2, {"data", "chekc", "x"},
               "unknown command 'chekc'; did you mean 'check'? (commands: check,convert,split,show,stats)");
   check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");

@@ -257,7 +257,7 @@ TEST_CASE("fault: images that cannot be read are left out and listed where their
 
 // ---- YOLO
 
-TEST_CASE("YOLO: boxes are from centres, whole pixels come back whole, and images without labels have no objects",
+TEST_CASE("YOLO: boxes are from centers, whole pixels come back whole, and images without labels have no objects",
           "[data]") {
   const Dataset data = load(yolo("0 0.5 0.5 0.5 0.25\n1 0.109375 0.1458333333333333 0.15625 0.2083333333333333\n"));
   REQUIRE(data.samples.size() == 2);

@@ -70,7 +70,7 @@ TEST_CASE("a page's tables and pictures carry what is in them, escaped", "[eval]
   CHECK_THAT(html_page("<t>", "body"), Contains("<title>&lt;t&gt;</title>") && Contains("charset=\"utf-8\""));
 }
 
-TEST_CASE("the errors of an image are drawn in the colours that the page explains", "[eval]") {
+TEST_CASE("the errors of an image are drawn in the colors that the page explains", "[eval]") {
   TruthSet truth{.images = {{1, "a.jpg"}}, .categories = {{1, "cat"}, {2, "dog"}}};
   const auto object = [&](int64_t category, double x) {
     truth.objects.push_back({1, category, x, 300, 100, 100, 1e4, false, int64_t(truth.objects.size()) + 1});

@@ -167,7 +167,7 @@ TEST_CASE("fault: an image beyond the pixel limit is refused by its header, and 
 
 TEST_CASE("fault: 100 megapixels are detected on, and one pixel", "[images][fault]") {
   const TemporaryFolder folder;
-  // Plain grey, by libjpeg: 10,000 × 10,000.
+  // Plain gray, by libjpeg: 10,000 × 10,000.
   const fs::path path = folder.path() / "large.jpg";
   FILE* file = std::fopen(path.c_str(), "wb");
   REQUIRE(file);

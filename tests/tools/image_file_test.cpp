@@ -115,7 +115,7 @@ TEST_CASE("every readable hard case decodes to the pixels that another reader gi
   CHECK(fnv1a(image.rgb.data(), image.rgb.size()) == c.hash);
 }
 
-TEST_CASE("colour formats of one photograph look like it", "[images]") {
+TEST_CASE("color formats of one photograph look like it", "[images]") {
   const Image reference = hard_case("baseline_rgb.jpg");
   CHECK(mean_difference(reference, hard_case("cmyk.jpg")) < 4);
   CHECK(mean_difference(reference, hard_case("exif_orientation3.jpg")) < 4);

@@ -99,7 +99,7 @@ TEST_CASE("fault: more than one in a hundred unusable images are an error, in ev
   FaultySet(made_files(format, images, kVal)).check_refused({"2 of 101 images", "more than 1 %"}, all_at_once(images));
 }
 
-TEST_CASE("fault: every colour format, turned images, 1x1 and 4000x40 train in every format", "[images][fault]") {
+TEST_CASE("fault: every color format, turned images, 1x1 and 4000x40 train in every format", "[images][fault]") {
   const DatasetFormat format = any_form();
   CAPTURE(name_of(format));
   MadeImages images;

@@ -123,7 +123,7 @@ Bytes made_tiff(const TiffForm& format, int width, int height, const std::vector
 
 }  // namespace
 
-TEST_CASE("WebP, BMP, TIFF and PNG of every colour format decode to the pixels that another reader gives", "[images]") {
+TEST_CASE("WebP, BMP, TIFF and PNG of every color format decode to the pixels that another reader gives", "[images]") {
   struct Case {
     const char* name;
     int width, height;
@@ -189,7 +189,7 @@ TEST_CASE("16-bit TIFF, tiles and planes are read to the nearest of 256 steps", 
       double expected = channel(format.channels == 1 ? 0 : c);
       if (format.photometric == PHOTOMETRIC_MINISWHITE) expected = 255 - expected;
       if (format.photometric == PHOTOMETRIC_SEPARATED) expected = (255 - expected) * (255 - channel(3)) / 255;
-      // A grey TIFF of 16 bits keeps its high byte, as does a CMYK product: up to one step less than the nearest.
+      // A gray TIFF of 16 bits keeps its high byte, as does a CMYK product: up to one step less than the nearest.
       CHECK(std::abs(image.rgb[3 * i + c] - expected) <= 1.0);
     }
 }
@@ -210,7 +210,7 @@ TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths", "[images]") {
   const Bytes masks = four_byte({0xFF0000, 0xFF00, 0xFF, 0xFF000000});
   CHECK(pixels_of(bmp(1, 1, 32, 3, masks, {0, 0, 255, 128}, 56)) == Bytes{255, 127, 127});
   CHECK(pixels_of(bmp(1, 1, 32, 3, masks, {10, 20, 30, 0}, 56)) == Bytes{30, 20, 10});
-  // Run lengths: colours 1 = (1, 2, 3) and 2 = (4, 5, 6) of four.
+  // Run lengths: colors 1 = (1, 2, 3) and 2 = (4, 5, 6) of four.
   Bytes palette = four_byte({0, 0x00010203, 0x00040506, 0});
   palette.resize(4 * 256);
   const Bytes a{1, 2, 3}, b{4, 5, 6}, zero{0, 0, 0};
@@ -219,7 +219,7 @@ TEST_CASE("BMP of 16 and 32 bits, upside down and by run lengths", "[images]") {
     for (const Bytes& part : parts) out.insert(out.end(), part.begin(), part.end());
     return out;
   };
-  // The lower row: two of colour 1, one of 2. Above: literal 2, 1, 2 and a byte of padding.
+  // The lower row: two of color 1, one of 2. Above: literal 2, 1, 2 and a byte of padding.
   CHECK(pixels_of(bmp(3, 2, 8, 1, palette, {2, 1, 1, 2, 0, 0, 0, 3, 2, 1, 2, 0, 0, 0, 0, 1})) ==
         joined({b, a, b, a, a, b}));
   CHECK(pixels_of(bmp(3, 2, 8, 1, palette, {0, 2, 1, 1, 1, 2, 0, 1})) == joined({zero, b, zero, zero, zero, zero}));
@@ -241,8 +241,8 @@ TEST_CASE("fault: what a BMP may not be is refused, and says why", "[images][fau
   says(bmp(4, INT32_MIN, 24, 0, {}, row), "more than the limit");
   says(bmp(4, 2, 24, 0, {}, Bytes(13)), "the file ends after row 1 of 2");
   auto few = bmp(4, 1, 8, 0, palette, {0, 1, 2, 3});
-  few[46] = 3;  // colours in the palette
-  says(few, "a pixel of colour 3 in a palette of 3");
+  few[46] = 3;  // colors in the palette
+  says(few, "a pixel of color 3 in a palette of 3");
 }
 
 TEST_CASE("fault: formats and formats that are not read are refused by name", "[images][fault]") {

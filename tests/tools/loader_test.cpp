@@ -153,7 +153,7 @@ bool clamped(const Image& image, int x, int y) {
 }
 
 // A JPEG decoded to a `divisor`-th holds the means of blocks: libjpeg's small transforms leave out the frequencies
-// whose mean over a block is 0. That holds for brightness; colour is stored coarser, and smoothed where it is decoded
+// whose mean over a block is 0. That holds for brightness; color is stored coarser, and smoothed where it is decoded
 // in full. In either image brightness is rounded once (0.5, the transform's own error included 0.6) and red, green and
 // blue once each after that (0.5): 1.1 each, so the two are up to 2.2 apart, where nothing was cut off at 0 or 255.
 void check_means_of_blocks(const Image& full, const Image& small, int divisor) {

@@ -9,7 +9,7 @@ using namespace fovea;
 using namespace fovea::test;
 using Catch::Contains;
 
-TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with synchronised batch norm", "[rank]") {
+TEST_CASE("ranks: the loss curve is that of one rank with the whole batch, with synchronized batch norm", "[rank]") {
   const RankTrainings trainings;
   REQUIRE(run_fovea(trainings.arguments("one"), kAlone).exit_code == 0);
   const auto one = curve(trainings.run("one"));

@@ -73,8 +73,8 @@ TEST_CASE("fault: lines and text beyond the image are clipped", "[report][fault]
   draw_line(image, {}, 2, black);
   draw_text(image, -3, -3, "outside", red, 3);
   draw_text(image, 500, 500, "far", red, 3);
-  const LabelledBox box{-5, -5, 50, 50, 2, "a long label that does not fit"};
-  draw_boxes(image, std::vector{box, LabelledBox{8, 8, 3, 3, -1, ""}});
+  const LabeledBox box{-5, -5, 50, 50, 2, "a long label that does not fit"};
+  draw_boxes(image, std::vector{box, LabeledBox{8, 8, 3, 3, -1, ""}});
   CHECK(image.rgb.size() == 300);
 }
 
@@ -118,9 +118,9 @@ TEST_CASE("scaling averages areas", "[report]") {
   CHECK(scaled(image, 4, 2).rgb == image.rgb);
 }
 
-TEST_CASE("boxes are framed in the colour of their class, labels lie on top within the image", "[report]") {
+TEST_CASE("boxes are framed in the color of their class, labels lie on top within the image", "[report]") {
   Image image = blank_image(300, 240, white);
-  draw_boxes(image, std::vector<LabelledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
+  draw_boxes(image, std::vector<LabeledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
   CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 110) == class_color(0) && at(image, 100, 100) == white));
   CHECK(at(image, 150, 160) == white);
   CHECK(at(image, 1 + text_width("RBC 0.9"), 2) == class_color(1));

@@ -51,10 +51,10 @@ double overlap(double low_a, double high_a, double low_b, double high_b) {
   return std::max(0.0, std::min(high_a, high_b) - std::max(low_a, low_b));
 }
 
-// The place on an axis of `count` cells at a stride that is nearest to `centre`.
-double nearest_place(double centre, int length, int count) {
+// The place on an axis of `count` cells at a stride that is nearest to `center`.
+double nearest_place(double center, int length, int count) {
   const int stride = length / count;
-  return std::clamp(std::round(centre / stride), 0.0, count - 1.0) * stride;
+  return std::clamp(std::round(center / stride), 0.0, count - 1.0) * stride;
 }
 
 AnchorMatch best_anchor(const ScaledBox& box, const AnchorGrid& grid,

@@ -41,7 +41,7 @@ struct AnchorMatch {
   size_t level = 0, cell = 0;  // cell: ratio-major, as anchor_cells
 };
 
-// Each box's best anchor; of equal ones the first. Exact: of the anchors of one shape the one whose centre is nearest
+// Each box's best anchor; of equal ones the first. Exact: of the anchors of one shape the one whose center is nearest
 // overlaps most, so one a shape is looked at.
 std::vector<AnchorMatch> best_anchors(const ScaledBoxes& boxes, const AnchorConfig& anchors);
 

@@ -132,8 +132,8 @@ std::vector<Sides> cluster_boxes(const std::vector<Sides>& boxes, size_t k) {
   std::vector<Sides> order = boxes;
   const auto by_shape = [](const Sides& a, const Sides& b) { return a[1] * b[0] < b[1] * a[0]; };
   std::sort(order.begin(), order.end(), by_shape);
-  std::vector<Sides> centres;
-  for (size_t c = 0; c < k; ++c) centres.push_back(order[(2 * c + 1) * order.size() / (2 * k)]);
+  std::vector<Sides> centers;
+  for (size_t c = 0; c < k; ++c) centers.push_back(order[(2 * c + 1) * order.size() / (2 * k)]);
   constexpr int most_rounds = 50;
   std::vector<size_t> nearest(boxes.size(), k);
   for (int round = 0; round < most_rounds; ++round) {
@@ -143,18 +143,18 @@ std::vector<Sides> cluster_boxes(const std::vector<Sides>& boxes, size_t k) {
     for (size_t i = 0; i < boxes.size(); ++i) {
       size_t best = 0;
       for (size_t c = 1; c < k; ++c)
-        if (iou_at_one_place(boxes[i], centres[c]) > iou_at_one_place(boxes[i], centres[best])) best = c;
+        if (iou_at_one_place(boxes[i], centers[c]) > iou_at_one_place(boxes[i], centers[best])) best = c;
       moved |= nearest[i] != best;
       nearest[i] = best;
       for (size_t side = 0; side < 2; ++side) sums[best][side] += boxes[i][side];
       ++counts[best];
     }
     for (size_t c = 0; c < k; ++c)
-      if (counts[c] > 0) centres[c] = {sums[c][0] / counts[c], sums[c][1] / counts[c]};
+      if (counts[c] > 0) centers[c] = {sums[c][0] / counts[c], sums[c][1] / counts[c]};
     if (!moved) break;
   }
-  std::sort(centres.begin(), centres.end(), by_shape);
-  return centres;
+  std::sort(centers.begin(), centers.end(), by_shape);
+  return centers;
 }
 
 AnchorConfig fit_anchors(const ScaledBoxes& boxes, const AnchorConfig& start) {

@@ -23,13 +23,13 @@ double threshold_of(const RetinaNet& model) {
 }
 
 // The logits of all levels, without the mean of each output, and these means.
-struct Centred {
+struct Centered {
   std::vector<float> logits;
   std::vector<double> means;
 };
 
-Centred centred(const RetinaNet& model, const Outputs& outputs) {
-  Centred all;
+Centered centered(const RetinaNet& model, const Outputs& outputs) {
+  Centered all;
   const auto columns = static_cast<size_t>(columns_of(model));
   all.means.resize(columns);
   for (const Tensor& level : outputs.logits) {
@@ -67,7 +67,7 @@ std::vector<double> candidates_by_level(const RetinaNet& model, const Outputs& o
 }
 
 void give_candidates(RetinaNet& model, const Outputs& outputs, int64_t wanted) {
-  Centred all = centred(model, outputs);
+  Centered all = centered(model, outputs);
   const auto count = static_cast<int64_t>(all.logits.size());
   const int64_t passing = std::min(wanted * sampled(outputs), count / 10);
   std::nth_element(all.logits.begin(), all.logits.begin() + passing, all.logits.end(), std::greater<>());

@@ -34,7 +34,7 @@ class PlotPanel {
   void named_bars(const std::vector<std::string>& names, const std::vector<std::vector<double>>& series);
   void dot(const PlotAxis& x, const PlotAxis& y, Point at, double size, Color color, double opacity);
   void cross(const PlotAxis& x, const PlotAxis& y, Point at, double size, Color color);
-  // A line of text below the title, with a patch of colour where there is one.
+  // A line of text below the title, with a patch of color where there is one.
   void legend(const std::vector<std::pair<std::string, Color>>& entries);
 
  private:

@@ -33,8 +33,8 @@ struct LayerCost {
 };
 
 // `training`: the trace of a training pass's forward (Context::trace). Behind the layers come the losses and the
-// optimiser, which writes the bf16 copy of the weights too. Left out: pooling, upsampling, norms that are not frozen,
-// matching, NMS: a few per cent.
+// optimizer, which writes the bf16 copy of the weights too. Left out: pooling, upsampling, norms that are not frozen,
+// matching, NMS: a few percent.
 std::vector<LayerCost> layer_costs(const std::vector<ConvTrace>& training, const RetinaNet& model);
 
 std::string roofline_table(const std::vector<LayerCost>& costs, const RooflineDevice& device, int batch);

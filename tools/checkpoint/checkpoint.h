@@ -1,4 +1,4 @@
-// A checkpoint: the network under torchvision's names, and in the same file the optimiser's state, the configuration,
+// A checkpoint: the network under torchvision's names, and in the same file the optimizer's state, the configuration,
 // the categories and where in the training it stands. The order of data and the augmentation follow from seed and step.
 #pragma once
 #include <filesystem>
@@ -31,7 +31,7 @@ void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, 
                      const Config& config, const std::vector<Category>& categories, const TrainingState& state);
 
 CheckpointInfo read_info(const SafetensorsFile& file);
-// Throws Error(Data) where the file has no state of this optimiser in this size.
+// Throws Error(Data) where the file has no state of this optimizer in this size.
 void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer);
 
 }  // namespace fovea

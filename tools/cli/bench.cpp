@@ -78,7 +78,7 @@ Timing time(const BenchOptions& options, const Work& work) {
   return timing;
 }
 
-// Random normalised images, and eight random boxes each.
+// Random normalized images, and eight random boxes each.
 DeviceBatch random_batch(Context& context, const BenchOptions& options, const std::vector<float>& images) {
   constexpr int kBoxes = 8;
   Random random(1, stream::kBenchmark);

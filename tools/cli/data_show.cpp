@@ -60,7 +60,7 @@ Color color_of(int label) { return class_color(label + 1); }
 
 Image drawn(Image image, const Dataset& dataset, const Sample& sample, const std::vector<double>& overlap,
             double match_low) {
-  std::vector<LabelledBox> boxes;
+  std::vector<LabeledBox> boxes;
   for (const bool matched : {true, false}) {  // what is missed lies on top
     for (size_t o = 0; o < sample.objects.size(); ++o) {
       const Object& object = sample.objects[o];
@@ -104,7 +104,7 @@ void show_augmented(const ShowOptions& options, const Config& config, const Data
     for (int epoch = 0; epoch < options.augment; ++epoch) {
       const LabeledImage picture =
           augmented_sample(pictures, config.input, config.seed, static_cast<uint32_t>(epoch), static_cast<uint32_t>(s));
-      std::vector<LabelledBox> boxes;
+      std::vector<LabeledBox> boxes;
       for (const Object& o : picture.objects)
         boxes.push_back({.x1 = o.x1,
                          .y1 = o.y1,

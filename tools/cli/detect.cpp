@@ -113,7 +113,7 @@ void Outputs::take(const Detector::Found& found) {
 void Outputs::draw(OfImage& of, const Detector::Found& found) {
   Image image =
       found.image.divisor == 1 ? *found.image.image : read_image(of.path, {.pixels = file_.config.input.max_pixels});
-  std::vector<LabelledBox> boxes;
+  std::vector<LabeledBox> boxes;
   for (const Detected& d : found.boxes) {
     of.detections.push_back(coco_detection(of.id, category(d.label).id, d));
     if (d.score >= options_.score)

@@ -151,8 +151,8 @@ Image draw_errors(const Image& image, const ImageErrors& errors, const TruthSet&
   Image picture = scale < 1 ? scaled(image, std::max(1, static_cast<int>(image.width * scale)),
                                      std::max(1, static_cast<int>(image.height * scale)))
                             : image;
-  enum { False = 0, Annotated = 1, Missed = 2, Right = 3, OtherClass = 4 };  // colours of class_color
-  std::vector<LabelledBox> layers[5];
+  enum { False = 0, Annotated = 1, Missed = 2, Right = 3, OtherClass = 4 };  // colors of class_color
+  std::vector<LabeledBox> layers[5];
   const auto add = [&](auto& box, int kind, std::string text) {
     const auto at = [&](double pixel) { return static_cast<float>(pixel * scale); };
     layers[kind].push_back({at(box.x), at(box.y), at(box.x + box.w), at(box.y + box.h), kind, std::move(text)});
@@ -169,7 +169,7 @@ Image draw_errors(const Image& image, const ImageErrors& errors, const TruthSet&
     if (d >= 0 && g >= 0)
       add(*boxes.detections[d], same ? Right : OtherClass, same ? "" : found_name() + ", is " + object_name());
   }
-  std::vector<LabelledBox> all;
+  std::vector<LabeledBox> all;
   for (const int kind : {Annotated, Right, OtherClass, False, Missed})
     all.insert(all.end(), layers[kind].begin(), layers[kind].end());
   draw_boxes(picture, all);

@@ -137,7 +137,7 @@ std::string curves(const ReportData& data) {
                              "under the curve.") +
                      drawing(chart_drawing(chart));
   text +=
-      "<p class=\"quiet\">Precision (vertical) over recall (horizontal) for each class, 0 to 1; colours as above.</p>";
+      "<p class=\"quiet\">Precision (vertical) over recall (horizontal) for each class, 0 to 1; colors as above.</p>";
   text += "<div class=\"grid\">";
   for (size_t k = 0; k < data.metrics.classes.size(); ++k) {
     const ClassMetrics& c = data.metrics.classes[k];
@@ -179,7 +179,7 @@ std::string confusions(const ReportData& data) {
                               : html_table({"most confused classes", "count"}, rows));
 }
 
-// What the colours of draw_errors mean.
+// What the colors of draw_errors mean.
 std::string picture_key() {
   const auto key = [](int label, const char* name) {
     const Color color = class_color(label);

@@ -93,7 +93,7 @@ class BmpReader {
 
   void read_palette(size_t at, size_t entry, uint32_t used) {
     const uint32_t all = uint32_t{1} << bits_;
-    if (used > all) throw Damaged{fmt::format("a palette of {} colours for {} bits per pixel", used, bits_)};
+    if (used > all) throw Damaged{fmt::format("a palette of {} colors for {} bits per pixel", used, bits_)};
     palette_.resize(used == 0 ? all : used);
     for (auto& color : palette_) {
       for (size_t c = 0; c < 3; ++c)
@@ -109,7 +109,7 @@ class BmpReader {
 
   void put_color(uint8_t* out, uint32_t index) const {
     if (index >= palette_.size())
-      throw Damaged{fmt::format("a pixel of colour {} in a palette of {}", index, palette_.size())};
+      throw Damaged{fmt::format("a pixel of color {} in a palette of {}", index, palette_.size())};
     std::copy_n(palette_[index].begin(), 3, out);
   }
 
@@ -170,8 +170,8 @@ class BmpReader {
     return bytes_[at++];
   }
 
-  // Pairs of bytes: (n, colour) is a run of n; (0, 0) ends a row, (0, 1) the picture, (0, 2) moves on, (0, n) is
-  // followed by n pixels. What no run covers has colour 0.
+  // Pairs of bytes: (n, color) is a run of n; (0, 0) ends a row, (0, 1) the picture, (0, 2) moves on, (0, n) is
+  // followed by n pixels. What no run covers has color 0.
   void read_runs() {
     for (size_t i = 0; i < stored_.image.rgb.size(); i += 3) put_color(&stored_.image.rgb[i], 0);
     int64_t x = 0, y = 0;

@@ -116,11 +116,11 @@ void allocate(StoredImage& stored, int64_t width, int64_t height, const std::str
   if (options.size_only) return;
   stored.image.width = ceil_div(stored.full_width, divisor);
   stored.image.height = ceil_div(stored.full_height, divisor);
-  constexpr uint8_t kGrey = 128;  // where a damaged file says nothing
+  constexpr uint8_t kGray = 128;  // where a damaged file says nothing
   std::vector<uint8_t>& rgb = stored.image.rgb;
   if (options.memory != nullptr) rgb = std::move(*options.memory);
   if (options.keep_damaged) rgb.clear();
-  rgb.resize(size_t{3} * stored.image.width * stored.image.height, kGrey);
+  rgb.resize(size_t{3} * stored.image.width * stored.image.height, kGray);
 }
 
 void report_damage(StoredImage& stored, const char* format, std::string_view why, const std::string& name,

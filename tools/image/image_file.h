@@ -17,7 +17,7 @@ struct Image {
 struct ImageOptions {
   int64_t pixels = 100'000'000;             // width × height, checked before anything of that size is allocated
   uint64_t file_bytes = uint64_t{1} << 30;  // of the compressed file
-  bool keep_damaged = false;                // what a damaged or cut file still gives is used; the rest stays grey
+  bool keep_damaged = false;                // what a damaged or cut file still gives is used; the rest stays gray
   bool size_only = false;                   // the head alone is read, whatever its size: the image stays empty
   std::vector<uint8_t>* memory = nullptr;   // that the pixels may use; it is taken away
   // How many times smaller each side of a JPEG of this size (as stored) may be decoded: 1, 2, 4 or 8.
@@ -32,7 +32,7 @@ struct DecodedImage {
   std::string damage;  // what is wrong with a file that was kept all the same
 };
 
-// Reads a JPEG, PNG, WebP, BMP or TIFF image (of several pages the first) of any colour form: grey, 16 bits, palette,
+// Reads a JPEG, PNG, WebP, BMP or TIFF image (of several pages the first) of any color form: gray, 16 bits, palette,
 // 1 bit, CMYK, progressive. Gives 8-bit RGB: alpha is blended over white, the Exif orientation is applied. Throws
 // ErrorKind::Data, naming the image, when it is empty, another format, too large, damaged or cut short; bytes after the
 // image's end are ignored.

@@ -42,7 +42,7 @@ struct JpegReader {
 
   static JpegReader& of(j_common_ptr common) { return *static_cast<JpegReader*>(common->client_data); }
 
-  // libjpeg goes on with grey pixels where scan data is missing or wrong, and only warns. Some warnings leave the
+  // libjpeg goes on with gray pixels where scan data is missing or wrong, and only warns. Some warnings leave the
   // pixels whole.
   void warn(j_common_ptr common, int level) {
     const int code = common->err->msg_code;
@@ -65,7 +65,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
   return 1;
 }
 
-// Four-colour JPEGs hold inverted CMYK (Adobe's convention, which every program follows): 255 is no ink.
+// Four-color JPEGs hold inverted CMYK (Adobe's convention, which every program follows): 255 is no ink.
 void inverted_cmyk_to_rgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
     for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>((cmyk[c] * cmyk[3] + 127) / 255);

@@ -19,7 +19,7 @@ void keep_error(png_structp png, png_const_charp text) {
   static_cast<Messages*>(png_get_error_ptr(png))->error = text;
   png_longjmp(png, 1);
 }
-void ignore_warning(png_structp, png_const_charp) {}  // about colour profiles and text chunks, which are not used
+void ignore_warning(png_structp, png_const_charp) {}  // about color profiles and text chunks, which are not used
 
 struct PngReader {
   Messages messages;
@@ -41,7 +41,7 @@ struct PngReader {
   }
 };
 
-// Any colour form to 8-bit RGB over white, without gamma.
+// Any color form to 8-bit RGB over white, without gamma.
 void ask_for_rgb(png_structp png, png_infop info) {
   const png_color_16 white{.index = 0, .red = 255, .green = 255, .blue = 255, .gray = 255};
   png_set_strip_16(png);

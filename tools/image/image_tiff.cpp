@@ -1,4 +1,4 @@
-// TIFF through libtiff, which turns every colour form of its own into 8-bit RGBA. The first page is taken.
+// TIFF through libtiff, which turns every color form of its own into 8-bit RGBA. The first page is taken.
 #include <fmt/format.h>
 #include <tiffio.h>
 
@@ -111,11 +111,11 @@ StoredImage decode_tiff(std::span<const uint8_t> bytes, const std::string& name,
     stored.orientation = orientation;
   if (options.size_only) return stored;
   std::vector<uint8_t>& rgb = stored.image.rgb;
-  constexpr uint32_t kOpaqueGrey = 0xFF808080;
-  std::vector<uint32_t> rgba(rgb.size() / 3, kOpaqueGrey);
+  constexpr uint32_t kOpaqueGray = 0xFF808080;
+  std::vector<uint32_t> rgba(rgb.size() / 3, kOpaqueGray);
   if (!read_rgba(tiff.get(), source, options.keep_damaged, rgba) || !source.error.empty())
     report_damage(stored, "TIFF", source.error, name, options);
-  const bool alpha = has_alpha(tiff.get());  // libtiff has multiplied the colours by it
+  const bool alpha = has_alpha(tiff.get());  // libtiff has multiplied the colors by it
   for (size_t i = 0; i < rgba.size(); ++i) {
     const int white = alpha ? 255 - static_cast<int>(TIFFGetA(rgba[i])) : 0;
     const uint32_t channels[] = {TIFFGetR(rgba[i]), TIFFGetG(rgba[i]), TIFFGetB(rgba[i])};

@@ -54,9 +54,9 @@ void draw(Surface& surface, const BarChart& chart) {
   for (int i = 0; i * step <= high * (1 + 1e-9); ++i) {
     const double x = left + (right - left) * i * step / high;
     surface.line(std::vector<Point>{{x, top - 8}, {x, foot}}, 1, i == 0 ? Surface::ink : Surface::grid, 1);
-    surface.text(x, foot + 16, fmt::format("{:.4g}", i * step), Align::Centre, false);
+    surface.text(x, foot + 16, fmt::format("{:.4g}", i * step), Align::Center, false);
   }
-  surface.text((left + right) / 2, foot + 42, chart.value_label, Align::Centre, false);
+  surface.text((left + right) / 2, foot + 42, chart.value_label, Align::Center, false);
   for (size_t g = 0; g < chart.groups.size(); ++g) {
     const BarGroup& group = chart.groups[g];
     double y = top + group_height(chart) * static_cast<double>(g);

@@ -1,5 +1,5 @@
 // Drawing on an RGB image: areas, smooth lines, small text. Everything is clipped to the image.
-// Coordinates are pixels from the top left corner; the centre of the first pixel is (0.5, 0.5).
+// Coordinates are pixels from the top left corner; the center of the first pixel is (0.5, 0.5).
 #pragma once
 #include <span>
 #include <string_view>

@@ -39,7 +39,7 @@ std::string tick_text(const Axis& axis, double value) {
   return axis.digits > 4 ? fmt::format("{:.3g}", value) : fmt::format("{:.{}f}", value, axis.digits);
 }
 
-// At most `count` points, each the mean of its neighbours, so that a long run neither bloats the file nor blots the
+// At most `count` points, each the mean of its neighbors, so that a long run neither bloats the file nor blots the
 // picture.
 std::vector<Point> thinned(const std::vector<Point>& points, size_t count) {
   std::vector<Point> finite, out;
@@ -55,7 +55,7 @@ std::vector<Point> thinned(const std::vector<Point>& points, size_t count) {
   return out;
 }
 
-// Centred moving average over a twentieth of the series, over what there is of it near the ends.
+// Centered moving average over a twentieth of the series, over what there is of it near the ends.
 std::vector<Point> smoothed(const std::vector<Point>& points) {
   const size_t half = points.size() / 40;
   std::vector<Point> out;
@@ -86,7 +86,7 @@ class PanelDrawer {
     draw_legend();
     surface_.text(left_, header + 18, panel_.title, Align::Left, false);
     const bool empty = std::all_of(lines_.begin(), lines_.end(), [](auto& line) { return line.empty(); });
-    if (empty) surface_.text((left_ + right_) / 2, (top_ + bottom_) / 2, "no values yet", Align::Centre, false);
+    if (empty) surface_.text((left_ + right_) / 2, (top_ + bottom_) / 2, "no values yet", Align::Center, false);
   }
 
  private:
@@ -125,9 +125,9 @@ class PanelDrawer {
     for (int i = 0; i < x.ticks(); ++i) {
       const Point at = place(x, y, {x.tick(i), y.low});
       surface_.line(std::vector<Point>{at, {at.x, at.y + 5}}, 1, ink, 1);
-      surface_.text(at.x, bottom_ + 18, tick_text(x, x.tick(i)), Align::Centre, false);
+      surface_.text(at.x, bottom_ + 18, tick_text(x, x.tick(i)), Align::Center, false);
     }
-    surface_.text((left_ + right_) / 2, bottom_ + 42, panel_.x_label.empty() ? x_label_ : panel_.x_label, Align::Centre,
+    surface_.text((left_ + right_) / 2, bottom_ + 42, panel_.x_label.empty() ? x_label_ : panel_.x_label, Align::Center,
                   false);
   }
 

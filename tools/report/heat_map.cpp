@@ -36,7 +36,7 @@ void draw(Surface& surface, const HeatMap& map) {
     const double middle = cell * (static_cast<double>(i) + 0.5);
     const std::string number = std::to_string(i + 1);
     surface.text(left - 10, grid_top + middle, map.names[i] + " " + number, Align::Right, false);
-    if (numbered || (i + 1) % 5 == 0) surface.text(left + middle, grid_top - 14, number, Align::Centre, false);
+    if (numbered || (i + 1) % 5 == 0) surface.text(left + middle, grid_top - 14, number, Align::Center, false);
   }
   const double side = cell * static_cast<double>(n);
   for (size_t i = 0; i <= n; ++i) {
@@ -51,7 +51,7 @@ void draw(Surface& surface, const HeatMap& map) {
       const double x = left + cell * static_cast<double>(column), y = grid_top + cell * static_cast<double>(row);
       if (share > 0) surface.box(x + 1, y + 1, cell - 1, cell - 1, shade(share));
       if (numbered && !value.empty())
-        surface.text(x + cell / 2.0, y + cell / 2.0, value, Align::Centre, false, share > 0.5 ? white : Surface::ink);
+        surface.text(x + cell / 2.0, y + cell / 2.0, value, Align::Center, false, share > 0.5 ? white : Surface::ink);
     }
   }
 }

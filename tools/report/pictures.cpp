@@ -8,7 +8,7 @@
 namespace fovea {
 namespace {
 
-// A pure colour of the hue `turns` (0…1), darkened where it would be too light for white paper.
+// A pure color of the hue `turns` (0…1), darkened where it would be too light for white paper.
 Color hue_color(double turns) {
   const auto channel = [&](double shift) {
     const double position = std::fmod(turns + shift, 1.0) * 6;
@@ -35,7 +35,7 @@ void draw_label(Image& image, int x1, int y1, const std::string& text, int scale
   draw_text(image, x + scale, y + scale, text, is_light(color) ? black : white, scale);
 }
 
-Color color_of(const LabelledBox& box) { return box.color.value_or(class_color(box.label)); }
+Color color_of(const LabeledBox& box) { return box.color.value_or(class_color(box.label)); }
 
 std::string shortened(const std::string& text, int width, int scale) {
   std::string out = text;
@@ -53,14 +53,14 @@ Color class_color(int label) {
   return label < count ? first[std::max(label, 0)] : hue_color(std::fmod(label * golden_ratio, 1.0));
 }
 
-void draw_boxes(Image& image, std::span<const LabelledBox> boxes) {
+void draw_boxes(Image& image, std::span<const LabeledBox> boxes) {
   const int side = std::min(image.width, image.height);
   const int thickness = std::max(1, side / 240), scale = std::max(1, side / 400);
   const auto at = [](float coordinate) { return static_cast<int>(std::lround(coordinate)); };
-  for (const LabelledBox& box : boxes) {
+  for (const LabeledBox& box : boxes) {
     draw_frame(image, at(box.x1), at(box.y1), at(box.x2), at(box.y2), thickness, color_of(box));
   }
-  for (const LabelledBox& box : boxes) {  // after all frames, which would strike them through
+  for (const LabeledBox& box : boxes) {  // after all frames, which would strike them through
     if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), box.text, scale, color_of(box));
   }
 }

@@ -8,18 +8,18 @@
 
 namespace fovea {
 
-struct LabelledBox {
+struct LabeledBox {
   float x1, y1, x2, y2;        // pixels
-  int label;                   // decides the colour
+  int label;                   // decides the color
   std::string text;            // e.g. "RBC 0.87"; empty for a box alone
   std::optional<Color> color;  // in place of the label's
 };
 
-// Neighbouring labels look different; the same label always looks the same.
+// Neighboring labels look different; the same label always looks the same.
 Color class_color(int label);
 
 // Frames in their order, the last on top, then the labels likewise. Lines and letters grow with the image.
-void draw_boxes(Image& image, std::span<const LabelledBox> boxes);
+void draw_boxes(Image& image, std::span<const LabeledBox> boxes);
 
 struct CaptionedPicture {
   Image image;

@@ -25,7 +25,7 @@ class ImageSurface : public Surface {
   }
   void text(double x, double y, const std::string& text, Align align, bool large, Color color) override {
     const int scale = large ? 3 : 2, width = text_width(text, scale);
-    const double left = align == Align::Left ? x : align == Align::Centre ? x - width / 2.0 : x - width;
+    const double left = align == Align::Left ? x : align == Align::Center ? x - width / 2.0 : x - width;
     draw_text(image_, static_cast<int>(std::lround(left)), static_cast<int>(std::lround(y - 3.5 * scale)), text, color,
               scale);
   }

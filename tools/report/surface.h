@@ -9,7 +9,7 @@
 
 namespace fovea {
 
-enum class Align { Left, Centre, Right };
+enum class Align { Left, Center, Right };
 
 class Surface {
  public:
@@ -25,7 +25,7 @@ class Surface {
 // How wide a text is on the image, at least as wide as in the SVG.
 int surface_text_width(const std::string& text, bool large = false);
 
-// Colours of series; neighbours look different.
+// Colors of series; neighbors look different.
 Color series_color(size_t index);
 
 struct Drawing {

@@ -79,7 +79,7 @@ class JsonInput {
     key_ = "";
   }
 
-  // An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbours.
+  // An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbors.
   int64_t id(Value value);
   std::optional<int64_t> id_if_any(Value value);
   // A number, or NaN for anything else that is well-formed and for the NaN and Infinity that Python writes into JSON.

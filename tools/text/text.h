@@ -17,7 +17,7 @@ std::vector<std::string_view> words_of(std::string_view line);
 // The whole of `text`, but for white space around it, with a decimal point whatever the locale says; also nan and inf.
 std::optional<double> parse_number(std::string_view text);
 std::optional<int64_t> parse_integer(std::string_view text);
-// An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbours.
+// An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbors.
 std::optional<int64_t> parse_id(std::string_view text);
 
 // At most 40 characters, fit to print.

@@ -21,7 +21,7 @@ struct StepResult {
   double loss() const { return classification + box; }
 };
 
-// Enqueues forward, loss, backward and the optimiser's step. `batch`: this rank's images; all ranks of the model's
+// Enqueues forward, loss, backward and the optimizer's step. `batch`: this rank's images; all ranks of the model's
 // context take the step together.
 Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch);
 

@@ -136,10 +136,10 @@ void Trainer::start_from_weights() {
   const std::string name = options_.init_from.string();
   const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
   optimizer_->restart_average();
-  if (report.reinitialised.size() == model_->parameters().all().size())
+  if (report.reinitialized.size() == model_->parameters().all().size())
     throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", printable(name)));
   fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", printable(name),
-             report.reinitialised.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialised, ", ")));
+             report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
 }
 
 void Trainer::resume() {

@@ -19,7 +19,7 @@ struct MemoryNeeds {
   size_t at_most(int images) const;
 };
 
-// A bound of what steps of such images need on a GPU, with `kept`: the weights, their gradients, the optimiser's state,
+// A bound of what steps of such images need on a GPU, with `kept`: the weights, their gradients, the optimizer's state,
 // and the room for pixels. From a network of the same shape on the CPU, without asking for plans.
 MemoryNeeds training_needs(const Config& config, DType activations, const BatchShape& shape, size_t kept);
 

@@ -49,11 +49,11 @@ struct Tiles {
 // Where transformed tiles lie: point, tile, channel → offset. Channels lie in strips.
 struct Layout {
   int64_t point, strip, tile;
-  static Layout by_rows(int64_t tiles, int channels) {  // a tile's channels are neighbours
+  static Layout by_rows(int64_t tiles, int channels) {  // a tile's channels are neighbors
     const int64_t row = round_up(channels, kLanes);
     return {tiles * row + kSpread, kStrip, row};
   }
-  static Layout by_strips(int64_t tiles, int channels) {  // the tiles of a strip are neighbours
+  static Layout by_strips(int64_t tiles, int channels) {  // the tiles of a strip are neighbors
     return {tiles * round_up(channels, kStrip) + kSpread, tiles * kStrip, kStrip};
   }
   int64_t at(int64_t t, int channel) const { return channel / kStrip * strip + t * tile + channel % kStrip; }

@@ -147,8 +147,8 @@ class CudnnBackend final : public ConvBackend {
  private:
   // What a matmul is compared with. Where cuDNN adds to a gradient in its kernel, that is an older one, compiled at
   // run time: a matmul is the better one where the model sees no difference.
-  CudnnEstimate rival(const Queue& queue, const GraphKey& call, double modelled, double timed) const {
-    return {modelled, timed, plans_.autotunes(queue), call.pass != ConvPass::BackwardData || !call.add};
+  CudnnEstimate rival(const Queue& queue, const GraphKey& call, double modeled, double timed) const {
+    return {modeled, timed, plans_.autotunes(queue), call.pass != ConvPass::BackwardData || !call.add};
   }
   // Whether a matmul was taken. cuDNN is not asked for plans where a matmul is faster than they can be.
   template <class Matmul>
@@ -156,7 +156,7 @@ class CudnnBackend final : public ConvBackend {
     if (matmuls_ == nullptr) return false;
     if (!plans_.autotunes(queue) && matmul(rival(queue, call, ways_.least(call), 0))) return true;
     const ConvWay& way = ways_.choose(queue, call);
-    return matmul(rival(queue, call, way.modelled, way.timed));
+    return matmul(rival(queue, call, way.modeled, way.timed));
   }
 
   // The bias in T; zero where there is none.
@@ -314,7 +314,7 @@ std::vector<ConvPlan> CudnnBackend::rows_of(const GraphKey& call, bool bits) {
   if (matmuls_ == nullptr) return rows;
   const ConvFusion fusion{.bias = call.bias, .add = call.add, .relu = call.relu, .bits = bits};
   auto matmul = matmuls_->plan(call.shape, call.dtype, call.pass, fusion,
-                               rival(queue, call, ways.front().modelled, ways.front().timed));
+                               rival(queue, call, ways.front().modeled, ways.front().timed));
   if (!matmul) return rows;
   if (matmul->used) rows.front().used = false;
   rows.insert(matmul->used ? rows.begin() : rows.end(), std::move(*matmul));
@@ -331,7 +331,7 @@ ConvPlan CudnnBackend::used_plan(const ConvShape& shape, DType dtype, ConvPass p
   };
   if (matmuls_ && is_faster(rival(queue, call, ways_.least(call), 0))) return *matmul;
   const ConvWay way = ways_.best(call);
-  if (matmuls_ && is_faster(rival(queue, call, way.modelled, way.timed))) return *matmul;
+  if (matmuls_ && is_faster(rival(queue, call, way.modeled, way.timed))) return *matmul;
   ConvPlan plan = row(way, call);
   plan.used = way.possible;
   return plan;

@@ -24,7 +24,7 @@ void sort(std::vector<ConvWay>& ways) {
   const bool timed = std::all_of(ways.begin(), ways.end(), [](const ConvWay& w) { return !w.possible || w.timed > 0; });
   const auto seconds = [&](const ConvWay& way) {
     if (!way.possible) return std::numeric_limits<double>::infinity();
-    return timed ? way.timed : way.modelled;
+    return timed ? way.timed : way.modeled;
   };
   std::stable_sort(ways.begin(), ways.end(),
                    [&](const ConvWay& a, const ConvWay& b) { return seconds(a) < seconds(b); });
@@ -61,7 +61,7 @@ std::vector<ConvWay> ConvWays::known(const GraphKey& call) const {
   const auto add = [&](const PaddedShape& form, const GraphKey& key, bool fused, double passes) {
     const int parts = has_even_images(form, call.dtype) ? std::min(preference_.parts, call.shape.batch) : 1;
     ways.push_back({.form = form, .key = key, .fused = fused, .parts = parts, .passes = passes});
-    ways.back().modelled = model(ways.back(), call, /*older=*/call.pass == ConvPass::BackwardData && fused);
+    ways.back().modeled = model(ways.back(), call, /*older=*/call.pass == ConvPass::BackwardData && fused);
   };
   for (const PaddedShape& form : forms) {
     const GraphKey plain{call.pass, form.shape, call.dtype};
@@ -111,7 +111,7 @@ void ConvWays::evaluate(ConvWay& way, const GraphKey& call) {
     graphs += seconds;
   }
   way.timed = timed ? graphs + way.passes : 0;
-  way.modelled = model(way, call, rates_.has_older_kernels && !is_native(way));
+  way.modeled = model(way, call, rates_.has_older_kernels && !is_native(way));
 }
 
 // Whether parts of the batch could do better than the whole. Never a fused gradient, of which there are only older
@@ -124,7 +124,7 @@ bool ConvWays::may_split(const ConvWay& whole, const GraphKey& call) {
   if (!rates_.has_older_kernels || call.dtype != DType::BF16 || is_native(whole)) return false;
   ConvWay halves = whole;
   halves.parts = 2;
-  return model(halves, call, /*older=*/false) < whole.modelled;
+  return model(halves, call, /*older=*/false) < whole.modeled;
 }
 
 // The way in the fewest parts that have what the whole has not. `parts` is 1 where there is none.
@@ -147,16 +147,16 @@ std::vector<ConvWay> ConvWays::evaluated(const GraphKey& call, bool all) {
   all = all || were_timed(open);
   double best = std::numeric_limits<double>::infinity();
   for (ConvWay& way : open) {
-    if (!all && way.modelled >= best) break;
+    if (!all && way.modeled >= best) break;
     evaluate(way, call);
     done.push_back(way);
-    if (way.possible) best = std::min(best, way.modelled);
+    if (way.possible) best = std::min(best, way.modeled);
     if (!may_split(way, call)) continue;
     if (ConvWay parts = split(way); parts.parts > 1) {
       parts.possible = true;
       evaluate(parts, call);
       done.push_back(parts);
-      best = std::min(best, parts.modelled);
+      best = std::min(best, parts.modeled);
     }
   }
   sort(done);
@@ -178,7 +178,7 @@ double ConvWays::least(const GraphKey& call) {
   if (found != least_.end()) return found->second;
   std::vector<ConvWay> ways = known(call);
   sort(ways);
-  return least_[call] = were_timed(ways) ? 0 : ways.front().modelled;
+  return least_[call] = were_timed(ways) ? 0 : ways.front().modeled;
 }
 
 const ConvWay& ConvWays::choose(Queue& queue, const GraphKey& call) {

@@ -25,7 +25,7 @@ struct ConvWay {
   bool fused = false;    // all of the call is in the graph
   int parts = 1;         // of the batch
   double passes = 0;     // seconds of our own passes
-  double modelled = 0;   // seconds, all of it
+  double modeled = 0;    // seconds, all of it
   double timed = 0;      // likewise, by the times of its graphs; 0: not timed
   bool possible = true;  // false: a graph has no plan
 

@@ -187,7 +187,7 @@ void Matmul::run(const Queue& queue, const MatmulOperands& o, void* workspace) c
         "cublasLtMatmul", key_);
 }
 
-std::vector<uint8_t> Matmul::serialise() const {
+std::vector<uint8_t> Matmul::serialize() const {
   std::vector<uint8_t> bytes(sizeof(picked_.algo));
   std::memcpy(bytes.data(), &picked_.algo, bytes.size());
   return bytes;

@@ -60,7 +60,7 @@ class Matmul {
   void run(const Queue& queue, const MatmulOperands& operands, void* workspace) const;
 
   // The algorithm picked, for the same version of cuBLASLt and the same device.
-  std::vector<uint8_t> serialise() const;
+  std::vector<uint8_t> serialize() const;
   bool restore(const std::vector<uint8_t>& bytes);  // whether it may be used; it is picked then
 
  private:

@@ -312,9 +312,9 @@ void ConvGraph::execute(void* handle, const Operands& operands, void* workspace)
         "running " + text_of(impl_->key));
 }
 
-std::vector<uint8_t> ConvGraph::serialise() const {
+std::vector<uint8_t> ConvGraph::serialize() const {
   std::vector<uint8_t> bytes;
-  check(impl_->graph.serialize(bytes, /*serialize_structure=*/false), "serialising a plan");
+  check(impl_->graph.serialize(bytes, /*serialize_structure=*/false), "serializing a plan");
   return bytes;
 }
 

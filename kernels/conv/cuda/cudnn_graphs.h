@@ -99,7 +99,7 @@ class ConvGraph {
 
   const GraphKey& key() const;
   // The plan built last, to be read back by load() for the same key, device and version of cuDNN.
-  std::vector<uint8_t> serialise() const;
+  std::vector<uint8_t> serialize() const;
   static std::optional<ConvGraph> load(const Device& device, const GraphKey& key, const PlanInfo& info,
                                        const std::vector<uint8_t>& plan);
 

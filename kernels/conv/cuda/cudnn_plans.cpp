@@ -88,7 +88,7 @@ void Plans::save() {
   if (unsaved_.empty()) return;
   for (const GraphKey& key : unsaved_) {
     const Entry& entry = plans_.at(key);
-    file_.plans[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialise()};
+    file_.plans[text_of(key)] = {entry.graph.info(), entry.seconds, entry.graph.serialize()};
   }
   unsaved_.clear();
   file_.write();

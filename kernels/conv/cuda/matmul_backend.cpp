@@ -73,9 +73,9 @@ conv::cuda::Timed time_algorithms(Queue& queue, Matmul& matmul) {
                                      .run = [&] { matmul.run(queue, operands, workspace.data()); }});
 }
 
-bool is_faster(double modelled, double timed, const CudnnEstimate& rival) {
+bool is_faster(double modeled, double timed, const CudnnEstimate& rival) {
   if (timed > 0 && rival.timed > 0) return timed < rival.timed;
-  return rival.on_ties ? modelled < rival.modelled : modelled <= rival.modelled;
+  return rival.on_ties ? modeled < rival.modeled : modeled <= rival.modeled;
 }
 
 class CublasltMatmuls final : public ConvMatmuls {
@@ -200,7 +200,7 @@ class CublasltMatmuls final : public ConvMatmuls {
     stored.info.candidates = entry.matmul.candidates();
     stored.info.workspace = entry.matmul.workspace_bytes();
     stored.seconds = entry.seconds;
-    stored.bytes = entry.matmul.serialise();
+    stored.bytes = entry.matmul.serialize();
     file_.write();
   }
 

@@ -12,7 +12,7 @@ namespace fovea::kernels {
 
 // cuDNN's way of doing a call.
 struct CudnnEstimate {
-  double modelled = 0;  // seconds (conv_cost.h)
+  double modeled = 0;   // seconds (conv_cost.h)
   double timed = 0;     // seconds; 0: not timed
   bool timing = false;  // time the matmul too, if it was not
   bool on_ties = true;  // whether cuDNN's way is the one where the model sees no difference

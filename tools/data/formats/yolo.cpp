@@ -176,7 +176,7 @@ class YoloReader : public DatasetReader {
     constexpr size_t box = 5, triangle = 7;
     const bool polygon = words.size() >= triangle && words.size() % 2 == 1;
     if (words.size() != box && !polygon)
-      throw fail(fmt::format("has {} numbers, expected 5: class, centre x, centre y, width, height", words.size()));
+      throw fail(fmt::format("has {} numbers, expected 5: class, center x, center y, width, height", words.size()));
     const auto label = parse_integer(words[0]);
     if (!label) throw fail(fmt::format("expected a class number, found \"{}\"", excerpt(words[0])));
     std::vector<double> numbers;
@@ -189,20 +189,20 @@ class YoloReader : public DatasetReader {
     return {.id = static_cast<int64_t>(raw.objects.size()) + 1,
             .image_id = image.id,
             .category_id = *label,
-            .bbox = polygon ? box_of_polygon(numbers, image) : box_of_centre(numbers, image),
+            .bbox = polygon ? box_of_polygon(numbers, image) : box_of_center(numbers, image),
             .area = std::nullopt,
             .crowd = false,
             .origin = origin};
   }
 
-  static std::array<double, 4> box_of_centre(const std::vector<double>& n, const RawImage& image) {
+  static std::array<double, 4> box_of_center(const std::vector<double>& n, const RawImage& image) {
     return {snapped((n[0] - n[2] / 2) * image.width), snapped((n[1] - n[3] / 2) * image.height),
             snapped(n[2] * image.width), snapped(n[3] * image.height)};
   }
 
   static std::array<double, 4> box_of_polygon(const std::vector<double>& n, const RawImage& image) {
     if (!std::all_of(n.begin(), n.end(), [](double number) { return std::isfinite(number); }))
-      return box_of_centre({std::nan(""), 0, 0, 0}, image);
+      return box_of_center({std::nan(""), 0, 0, 0}, image);
     std::array<double, 4> corners{n[0], n[1], n[0], n[1]};
     for (size_t i = 0; i < n.size(); i += 2) {
       corners = {std::min(corners[0], n[i]), std::min(corners[1], n[i + 1]), std::max(corners[2], n[i]),

@@ -21,7 +21,7 @@ double overlap(const Object& object, const CropArea& area) {  // IoU
   return width * height / (of_object + double(area.width) * area.height - width * height);
 }
 
-bool holds_centre(const CropArea& area, const Object& object) {
+bool holds_center(const CropArea& area, const Object& object) {
   const float x = (object.x1 + object.x2) / 2, y = (object.y1 + object.y2) / 2;
   return x >= static_cast<float>(area.x) && x <= static_cast<float>(area.x + area.width) &&
          y >= static_cast<float>(area.y) && y <= static_cast<float>(area.y + area.height);
@@ -33,12 +33,12 @@ void keep_visible(std::vector<Object>& objects, int width, int height) {
   const auto w = static_cast<float>(width), h = static_cast<float>(height);
   std::erase_if(objects, [&](Object& o) {
     const float x = (o.x1 + o.x2) / 2, y = (o.y1 + o.y2) / 2;
-    const bool centre_inside = x >= 0 && x <= w && y >= 0 && y <= h;
+    const bool center_inside = x >= 0 && x <= w && y >= 0 && y <= h;
     o.x1 = std::clamp(o.x1, 0.f, w);
     o.x2 = std::clamp(o.x2, 0.f, w);
     o.y1 = std::clamp(o.y1, 0.f, h);
     o.y2 = std::clamp(o.y2, 0.f, h);
-    return (!centre_inside && !o.crowd) || o.x2 - o.x1 < 1 || o.y2 - o.y1 < 1;
+    return (!center_inside && !o.crowd) || o.x2 - o.x1 < 1 || o.y2 - o.y1 < 1;
   });
 }
 
@@ -58,7 +58,7 @@ std::optional<CropArea> draw_crop(const LabeledImage& picture, double smallest, 
     area.y = evenly(height - area.height + 1, random);
     if (across > kLargestRatio * down || down > kLargestRatio * across) continue;
     if (std::any_of(picture.objects.begin(), picture.objects.end(), [&](const Object& object) {
-          return !object.crowd && holds_centre(area, object) && overlap(object, area) >= least;
+          return !object.crowd && holds_center(area, object) && overlap(object, area) >= least;
         }))
       return area;
   }

@@ -92,7 +92,7 @@ LabeledImage cropped(const LabeledImage& picture, const CropArea& area) {
 
 namespace {
 
-// Where an output pixel's colour comes from, in 2^-32 pixels of the source; and weights of 2^-11, so that two of them
+// Where an output pixel's color comes from, in 2^-32 pixels of the source; and weights of 2^-11, so that two of them
 // times a channel fit into 32 bits.
 constexpr int kPlaces = 32, kBlendBits = 11;
 constexpr int32_t kOne = 1 << kBlendBits;
@@ -137,22 +137,22 @@ struct Bilinear {
 LabeledImage rotated(const LabeledImage& picture, double degrees, Rgb fill) {
   const Image& source = *picture.image;
   const double angle = degrees * std::numbers::pi / 180, cosine = std::cos(angle), sine = std::sin(angle);
-  const double centre_x = source.width / 2., centre_y = source.height / 2.;
+  const double center_x = source.width / 2., center_y = source.height / 2.;
   Image image = image_of_size(source.width, source.height);
   const Bilinear bilinear{source, fill};
   const auto fixed = [](double value) { return static_cast<int64_t>(std::llround(std::ldexp(value, kPlaces))); };
   const int64_t step_x = fixed(cosine), step_y = fixed(-sine);
   for (int row = 0; row < image.height; ++row) {
-    const double dx = 0.5 - centre_x, dy = row + 0.5 - centre_y;
-    int64_t x = fixed(cosine * dx + sine * dy + centre_x - 0.5), y = fixed(-sine * dx + cosine * dy + centre_y - 0.5);
+    const double dx = 0.5 - center_x, dy = row + 0.5 - center_y;
+    int64_t x = fixed(cosine * dx + sine * dy + center_x - 0.5), y = fixed(-sine * dx + cosine * dy + center_y - 0.5);
     uint8_t* out = pixel(image, 0, row);
     for (int column = 0; column < image.width; ++column, x += step_x, y += step_y, out += 3) bilinear(x, y, out);
   }
   LabeledImage out = with_image(picture, std::move(image));
   for (Object& o : out.objects) {
     const double half_width = (double{o.x2} - o.x1) / 2, half_height = (double{o.y2} - o.y1) / 2;
-    const double dx = o.x1 + half_width - centre_x, dy = o.y1 + half_height - centre_y;
-    const double x = cosine * dx - sine * dy + centre_x, y = sine * dx + cosine * dy + centre_y;
+    const double dx = o.x1 + half_width - center_x, dy = o.y1 + half_height - center_y;
+    const double x = cosine * dx - sine * dy + center_x, y = sine * dx + cosine * dy + center_y;
     const double reach_x = std::abs(cosine) * half_width + std::abs(sine) * half_height;
     const double reach_y = std::abs(sine) * half_width + std::abs(cosine) * half_height;
     o.x1 = static_cast<float>(x - reach_x);

@@ -1,4 +1,4 @@
-// Colours, and resampling for pictures in pictures.
+// Colors, and resampling for pictures in pictures.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -10,7 +10,7 @@ namespace fovea {
 
 namespace {
 
-// A colour (r, g, b, 1) in 0 … 255 to a colour.
+// A color (r, g, b, 1) in 0 … 255 to a color.
 using ColorMatrix = std::array<std::array<double, 4>, 3>;
 
 ColorMatrix after(const ColorMatrix& second, const ColorMatrix& first) {
@@ -94,13 +94,13 @@ std::vector<Taps> taps_of(int in, int out) {
   const double scale = static_cast<double>(in) / out, reach = std::max(1., scale);
   std::vector<Taps> all(static_cast<size_t>(out));
   for (int o = 0; o < out; ++o) {
-    const double centre = (o + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(std::floor(centre - reach - 0.5)));
-    const int last = std::min(in - 1, static_cast<int>(std::ceil(centre + reach - 0.5)));
+    const double center = (o + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(std::floor(center - reach - 0.5)));
+    const int last = std::min(in - 1, static_cast<int>(std::ceil(center + reach - 0.5)));
     std::vector<double> weights;
     double sum = 0;
     for (int i = first; i <= last; ++i) {
-      weights.push_back(std::max(0., 1 - std::abs(i + 0.5 - centre) / reach));
+      weights.push_back(std::max(0., 1 - std::abs(i + 0.5 - center) / reach));
       sum += weights.back();
     }
     Taps& taps = all[static_cast<size_t>(o)];

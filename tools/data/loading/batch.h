@@ -1,4 +1,4 @@
-// A batch on its way into the network: pixels resized, flipped, normalised and padded to one size; its boxes moved
+// A batch on its way into the network: pixels resized, flipped, normalized and padded to one size; its boxes moved
 // alike.
 #pragma once
 #include <memory>

@@ -31,7 +31,7 @@ std::vector<uint32_t> Sampler::order_of(int64_t epoch) const {
 }
 
 void Sampler::group_batches(std::vector<uint32_t>& order, int64_t epoch, Random& random) const {
-  // The first and the last samples of an epoch belong to batches that it shares with its neighbours.
+  // The first and the last samples of an epoch belong to batches that it shares with its neighbors.
   const int64_t batch = groups_.batch, count = samples_;
   const int64_t head = (batch - epoch * count % batch) % batch;
   if (head + batch > count) return;  // no batch lies in this epoch alone

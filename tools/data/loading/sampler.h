@@ -17,7 +17,7 @@ struct SampleGroups {
 class Sampler {
  public:
   // With groups, batches (positions batch · k …) are of one group each, but for a few an epoch: those of what is left
-  // of neighbouring groups, and the one that two epochs share.
+  // of neighboring groups, and the one that two epochs share.
   Sampler(uint64_t seed, uint32_t samples, SampleGroups groups = {})
       : seed_(seed), samples_(samples), groups_(std::move(groups)) {}
 
