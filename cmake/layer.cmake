@@ -24,7 +24,10 @@ function(fovea_sources out)
   if(NOT FOVEA_HAS_CUDA)
     set(kernel_sources ${sources})
     list(FILTER kernel_sources INCLUDE REGEX "\\.cu$")
-    set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+    set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX)
+    if(NOT CMAKE_UNITY_BUILD)  # it would leave files with options of their own out, and need none
+      set_source_files_properties(${kernel_sources} PROPERTIES COMPILE_OPTIONS "-xc++")
+    endif()
   endif()
   # In the linters' unity build what takes another's place stands alone: scripts/check names it.
   set(stand_ins ${sources})

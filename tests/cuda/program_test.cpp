@@ -186,7 +186,7 @@ TEST_CASE("standin: precision auto is bf16 from compute capability 8.0 on, fp32 
   }
   const Scoped capability(standin::set_capability, {7, 5});
   CHECK_THROWS_WITH(Context(DeviceKind::Cuda, Precision::BF16),
-                    Contains("bf16 needs a GPU of compute capability 8.0") && Contains("--precision fp32"));
+                    Contains("bf16 needs a GPU of compute capability 8.0") && Contains("use fp32"));
 }
 
 TEST_CASE("standin: TF32 is used where it is asked for, and the first line says so", "[standin]") {
