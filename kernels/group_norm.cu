@@ -125,9 +125,9 @@ struct GroupMeans {
 };
 
 // The workspace of both passes: the column sums' own, the sums of each image, and values spread over channels.
-struct Scratch {
+struct GroupScratch {
   size_t partial_bytes, sums_bytes, spread_bytes;
-  explicit Scratch(const GroupNormShape& s)
+  explicit GroupScratch(const GroupNormShape& s)
       : partial_bytes(column_reduce_bytes(s.images, s.pixels, s.channels, 2)),
         sums_bytes(sizeof(double) * 2 * s.images * s.channels),
         spread_bytes(sizeof(float) * s.images * s.channels) {}
@@ -149,7 +149,7 @@ template <class T, bool MASK>
 void backward(Queue& queue, const GroupNormBackward<T>& args) {
   constexpr int kWidth = kPackWidth<T>;
   const GroupNormShape shape = args.shape;
-  const Scratch scratch(shape);
+  const GroupScratch scratch(shape);
   const bool aligned = all_aligned(16, args.x, args.y, args.dy);
   queue.with_workspace(scratch.bytes(), [=, &queue](void* workspace) {
     double* sums = scratch.sums(workspace);
@@ -182,7 +182,7 @@ void group_norm_forward(Queue& queue, const GroupNormForward<T>& args) {
   check(args.shape);
   constexpr int kWidth = kPackWidth<T>;
   const GroupNormShape shape = args.shape;
-  const Scratch scratch(shape);
+  const GroupScratch scratch(shape);
   queue.with_workspace(scratch.bytes(), [=, &queue](void* workspace) {
     double* sums = scratch.sums(workspace);
     float *mean = scratch.spread(workspace, 0), *invstd = scratch.spread(workspace, 1);

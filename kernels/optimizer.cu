@@ -12,7 +12,7 @@
 namespace fovea::kernels {
 namespace {
 
-constexpr int kChunk = 16384;  // elements a block
+constexpr int kStepChunk = 16384;  // elements a block
 
 // update.apply<W>(i, constants, lr, weight_decay, grad_scale) for the elements of each segment, W of them at i;
 // `Update` says what happens to one, and gives the new parameters. Its Constants are worked out once a block.
@@ -34,7 +34,7 @@ struct OverSegments {
     block.sync();
     const typename Update::Constants constants = shared.constants;
     const float scale = step.grad_scale == nullptr ? 1.f : *step.grad_scale;
-    const int64_t begin = chunk * kChunk, end = begin + kChunk < step.n ? begin + kChunk : step.n;
+    const int64_t begin = chunk * kStepChunk, end = begin + kStepChunk < step.n ? begin + kStepChunk : step.n;
     for (int s = first_after(begin); s < step.segment_count && step.segments[s].begin < end; ++s) {
       const ParamSegment segment = step.segments[s];
       const int64_t from = segment.begin > begin ? segment.begin : begin, to = segment.end < end ? segment.end : end;
@@ -228,7 +228,7 @@ struct Ema {
 template <class Update>
 void over_segments(Queue& queue, const char* name, const OptimizerStep& step, const Update& update, bool aligned) {
   dispatch(step.working_type, [&]<class T> {
-    for_rows<256>(queue, name, ceil_div(step.n, kChunk), OverSegments<Update, T>{step, update, aligned});
+    for_rows<256>(queue, name, ceil_div(step.n, kStepChunk), OverSegments<Update, T>{step, update, aligned});
   });
 }
 

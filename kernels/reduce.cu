@@ -1,5 +1,5 @@
-// total = Σ f(x): blocks of kChunk elements each, then their partial sums. The chunks' size is fixed, so that the order
-// of the additions depends on neither the number of threads nor that of blocks.
+// total = Σ f(x): blocks of kReduceChunk elements each, then their partial sums. The chunks' size is fixed, so that the
+// order of the additions depends on neither the number of threads nor that of blocks.
 #include "kernels/reduce.h"
 
 #include <limits>
@@ -11,8 +11,8 @@
 namespace fovea::kernels {
 namespace {
 
-constexpr int kChunk = 16384;
-constexpr int kBlock = 256;
+constexpr int kReduceChunk = 16384;
+constexpr int kReduceBlock = 256;
 
 struct Value {
   using Sum = double;
@@ -36,9 +36,9 @@ struct SumChunk {
   using Shared = NoShared;
   template <class Block>
   FOVEA_HD void operator()(Block& block, int64_t chunk, Shared&) const {
-    const float* from = x + chunk * kChunk;
-    const int64_t left = n - chunk * kChunk;
-    const int count = static_cast<int>(left < kChunk ? left : kChunk);
+    const float* from = x + chunk * kReduceChunk;
+    const int64_t left = n - chunk * kReduceChunk;
+    const int count = static_cast<int>(left < kReduceChunk ? left : kReduceChunk);
     typename Op::Sum total;
     if (Block::size() == 1 || !packs)
       total = block.sum(count, [=](int i) { return Op{}(from[i]); });
@@ -78,11 +78,11 @@ struct SumPartials {
 template <class Op>
 void reduce(Queue& queue, const char* name, int64_t n, const float* x, typename Op::Sum* total) {
   using Sum = typename Op::Sum;
-  const int64_t chunks = ceil_div(n, kChunk);
+  const int64_t chunks = ceil_div(n, kReduceChunk);
   queue.with_workspace(chunks * sizeof(Sum), [=, &queue](void* workspace) {
     Sum* partial = static_cast<Sum*>(workspace);
-    for_rows<kBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial, all_aligned(16, x)});
-    for_rows<kBlock>(queue, name, 1, SumPartials<Sum>{partial, static_cast<int>(chunks), total});
+    for_rows<kReduceBlock>(queue, name, chunks, SumChunk<Op>{x, n, partial, all_aligned(16, x)});
+    for_rows<kReduceBlock>(queue, name, 1, SumPartials<Sum>{partial, static_cast<int>(chunks), total});
   });
 }
 

@@ -6,12 +6,13 @@
 #include <array>
 #include <cmath>
 
+#include "tools/report/surface.h"
+
 namespace fovea {
 
 namespace {
 
-constexpr Color ink{50, 50, 50}, grid{225, 225, 225};
-constexpr int title_height = 62, foot_height = 52, left_margin = 64, right_margin = 24, bar_name_width = 170;
+constexpr int title_height = 62, foot_height = 52, plot_left = 64, plot_right = 24, bar_name_width = 170;
 
 std::string number_text(double value) {
   return std::abs(value) >= 10000 ? fmt::format("{:g}k", value / 1000) : fmt::format("{:g}", value);
@@ -55,13 +56,13 @@ PlotAxis count_axis(double high) {
 
 PlotPanel::PlotPanel(Image& image, int x, int y, int width, int height, const std::string& title)
     : image_(image),
-      left_(x + left_margin),
+      left_(x + plot_left),
       top_(y + title_height),
-      right_(x + width - right_margin),
+      right_(x + width - plot_right),
       bottom_(y + height - foot_height),
       panel_x_(x),
       panel_y_(y) {
-  draw_text(image_, x + 16, y + 10, cut(title, width - 32), ink, 2);
+  draw_text(image_, x + 16, y + 10, cut(title, width - 32), Surface::ink, 2);
 }
 
 Point PlotPanel::place(const PlotAxis& x, const PlotAxis& y, Point at) const {
@@ -71,18 +72,19 @@ Point PlotPanel::place(const PlotAxis& x, const PlotAxis& y, Point at) const {
 void PlotPanel::axes(const PlotAxis& x, const PlotAxis& y, const std::string& x_name) {
   for (const double tick : y.ticks) {
     const Point at = place(x, y, {x.low, tick});
-    fill(image_, left_, static_cast<int>(at.y), right_ - left_, 1, grid);
+    fill(image_, left_, static_cast<int>(at.y), right_ - left_, 1, Surface::grid);
     const std::string text = number_text(tick);
-    draw_text(image_, left_ - 8 - text_width(text, 2), static_cast<int>(at.y) - text_height(2) / 2 + 2, text, ink, 2);
+    draw_text(image_, left_ - 8 - text_width(text, 2), static_cast<int>(at.y) - text_height(2) / 2 + 2, text,
+              Surface::ink, 2);
   }
   for (const double tick : x.ticks) {
     const Point at = place(x, y, {tick, y.low});
-    fill(image_, static_cast<int>(at.x), bottom_, 1, 5, ink);
+    fill(image_, static_cast<int>(at.x), bottom_, 1, 5, Surface::ink);
     const std::string text = number_text(tick);
-    draw_text(image_, static_cast<int>(at.x) - text_width(text, 2) / 2, bottom_ + 8, text, ink, 2);
+    draw_text(image_, static_cast<int>(at.x) - text_width(text, 2) / 2, bottom_ + 8, text, Surface::ink, 2);
   }
-  fill(image_, left_, bottom_, right_ - left_, 1, ink);
-  draw_text(image_, (left_ + right_ - text_width(x_name, 2)) / 2, bottom_ + 30, x_name, ink, 2);
+  fill(image_, left_, bottom_, right_ - left_, 1, Surface::ink);
+  draw_text(image_, (left_ + right_ - text_width(x_name, 2)) / 2, bottom_ + 30, x_name, Surface::ink, 2);
 }
 
 void PlotPanel::histogram(const PlotAxis& x, const PlotAxis& y, const std::vector<double>& edges,
@@ -111,7 +113,7 @@ void PlotPanel::named_bars(const std::vector<std::string>& names, const std::vec
   for (size_t i = 0; i < names.size(); ++i) {
     const int y = top_ + static_cast<int>(i) * row, text_y = y + (row - text_height(2)) / 2 + 1;
     const std::string name = cut(names[i], bar_name_width - 26);
-    draw_text(image_, start - 10 - text_width(name, 2), text_y, name, ink, 2);
+    draw_text(image_, start - 10 - text_width(name, 2), text_y, name, Surface::ink, 2);
     double done = 0;
     for (size_t s = 0; s < series.size(); ++s) {
       const int from = start + static_cast<int>(std::lround(done / most * room));
@@ -119,7 +121,8 @@ void PlotPanel::named_bars(const std::vector<std::string>& names, const std::vec
       const int to = start + static_cast<int>(std::lround(done / most * room));
       fill(image_, from, y + 2, to - from, row - 4, plot_color(s));
     }
-    draw_text(image_, start + static_cast<int>(done / most * room) + 8, text_y, number_text(totals[i]), ink, 2);
+    draw_text(image_, start + static_cast<int>(done / most * room) + 8, text_y, number_text(totals[i]), Surface::ink,
+              2);
   }
 }
 
@@ -142,7 +145,7 @@ void PlotPanel::legend(const std::vector<std::pair<std::string, Color>>& entries
   int x = panel_x_ + 16;
   for (const auto& [text, color] : entries) {
     fill(image_, x, panel_y_ + 36, 12, 12, color);
-    draw_text(image_, x + 18, panel_y_ + 34, text, ink, 2);
+    draw_text(image_, x + 18, panel_y_ + 34, text, Surface::ink, 2);
     x += 18 + text_width(text, 2) + 22;
   }
 }

@@ -12,7 +12,7 @@
 namespace fovea {
 
 namespace {
-constexpr size_t kShapes = 40;  // whose recordings are kept: COCO's images have some thirty
+constexpr size_t kRecordedShapes = 40;  // whose recordings are kept: COCO's images have some thirty
 }
 
 LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input) {
@@ -39,7 +39,7 @@ Detector::Detector(RetinaNet& model, const InputConfig& input, int batch, size_t
       batch_(static_cast<size_t>(batch > 0 ? batch : suitable_batch(model.context().queue.device()))),
       most_waiting_(most_waiting),
       pixels_(model.context()),
-      shapes_(kShapes) {}
+      shapes_(kRecordedShapes) {}
 
 Detector::~Detector() = default;
 

@@ -14,7 +14,7 @@ std::string value(double number) {
   return number == no_ground_truth || !std::isfinite(number) ? "null" : fmt::format("{}", number);
 }
 
-std::string list(const std::vector<std::string>& entries) {
+std::string json_list(const std::vector<std::string>& entries) {
   return fmt::format("[\n    {}\n  ]", fmt::join(entries, ",\n    "));
 }
 
@@ -79,8 +79,8 @@ std::string report_json(const ReportData& data) {
   return fmt::format(
       "{{\n  \"iou\": {},\n  \"AP\": {},\n  \"errors\": {},\n  \"best\": {},\n  \"per_class\": {},\n"
       "  \"confusion\": {},\n  \"sizes\": {},\n  \"worst_images\": {}\n}}\n",
-      ReportData::iou, value(data.errors.ap), errors(data.errors), point(data.points.overall), list(classes(data)),
-      list(confusion_rows(data.confusion)), list(sizes(data.sizes)), list(worst(data.worst)));
+      ReportData::iou, value(data.errors.ap), errors(data.errors), point(data.points.overall), json_list(classes(data)),
+      json_list(confusion_rows(data.confusion)), json_list(sizes(data.sizes)), json_list(worst(data.worst)));
 }
 
 }  // namespace fovea

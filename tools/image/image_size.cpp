@@ -18,11 +18,11 @@ std::vector<uint8_t> first_bytes(const std::filesystem::path& path, size_t count
   return bytes;
 }
 
-constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n";
+constexpr std::string_view kPngSignature = "\x89PNG\r\n\x1a\n";
 
 bool is_png(const std::vector<uint8_t>& bytes) {
-  return bytes.size() >= kPng.size() &&
-         std::string_view(reinterpret_cast<const char*>(bytes.data()), kPng.size()) == kPng;
+  return bytes.size() >= kPngSignature.size() &&
+         std::string_view(reinterpret_cast<const char*>(bytes.data()), kPngSignature.size()) == kPngSignature;
 }
 
 // The chunk that says how a PNG is turned may stand behind its pixels. Then it is put before them, where libpng finds
@@ -40,7 +40,7 @@ void bring_orientation_forward(const std::filesystem::path& path, std::vector<ui
   const auto size = static_cast<uint64_t>(std::ftell(file.get()));
   uint64_t pixels = 0;
   uint8_t before[kBefore];
-  for (uint64_t at = kPng.size(); read(at, before, kBefore);) {
+  for (uint64_t at = kPngSignature.size(); read(at, before, kBefore);) {
     const uint32_t length = uint32_t{before[0]} << 24 | before[1] << 16 | before[2] << 8 | before[3];
     const std::string_view type(reinterpret_cast<const char*>(before) + 4, 4);
     if (type == "IDAT" && pixels == 0) pixels = at;

@@ -23,7 +23,7 @@ double distance_to_segment(double x, double y, Point a, Point b) {
 }
 
 // How much of each pixel of an area a line covers; the largest of its segments, so that joints are not drawn twice.
-struct Coverage {
+struct LineCoverage {
   int left, top, width, height;
   std::vector<float> share;
 
@@ -89,7 +89,7 @@ void draw_line(Image& image, std::span<const Point> points, double thickness, Co
   const int y0 = static_cast<int>(std::clamp<double>(top - margin, 0, image.height));
   const int x1 = static_cast<int>(std::ceil(std::clamp<double>(right + margin, 0, image.width)));
   const int y1 = static_cast<int>(std::ceil(std::clamp<double>(bottom + margin, 0, image.height)));
-  Coverage coverage{x0, y0, x1 - x0, y1 - y0, std::vector<float>(size_t(x1 - x0) * (y1 - y0))};
+  LineCoverage coverage{x0, y0, x1 - x0, y1 - y0, std::vector<float>(size_t(x1 - x0) * (y1 - y0))};
   for (size_t i = 0; i < points.size(); ++i)
     coverage.add_segment(points[i], points[std::min(i + 1, points.size() - 1)], thickness / 2);
   for (int y = y0; y < y1; ++y) {

@@ -12,7 +12,6 @@ namespace {
 
 constexpr int panel_width = 640, panel_height = 420, header = 44;
 constexpr int left_margin = 76, right_margin = 36, top_margin = 64, bottom_margin = 58;
-constexpr Color grid = Surface::grid, ink = Surface::ink;
 
 // Ticks at multiples of 1, 2 or 5 × 10^n, about `count` of them, from at or below the lowest value; to at or above the
 // highest, or not beyond it.
@@ -119,12 +118,12 @@ class PanelDrawer {
   void draw_axes(const Axis& x, const Axis& y) {
     for (int i = 0; i < y.ticks(); ++i) {
       const Point from = place(x, y, {x.low, y.tick(i)});
-      surface_.line(std::vector<Point>{from, {right_, from.y}}, 1, i == 0 ? ink : grid, 1);
+      surface_.line(std::vector<Point>{from, {right_, from.y}}, 1, i == 0 ? Surface::ink : Surface::grid, 1);
       surface_.text(left_ - 8, from.y, tick_text(y, y.tick(i)), Align::Right, false);
     }
     for (int i = 0; i < x.ticks(); ++i) {
       const Point at = place(x, y, {x.tick(i), y.low});
-      surface_.line(std::vector<Point>{at, {at.x, at.y + 5}}, 1, ink, 1);
+      surface_.line(std::vector<Point>{at, {at.x, at.y + 5}}, 1, Surface::ink, 1);
       surface_.text(at.x, bottom_ + 18, tick_text(x, x.tick(i)), Align::Center, false);
     }
     surface_.text((left_ + right_) / 2, bottom_ + 42, panel_.x_label.empty() ? x_label_ : panel_.x_label, Align::Center,
