@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "kernels/error.h"
-#include "kernels/launch/bfloat16.h"
+#include "kernels/launch/bfloat16.h"  // IWYU pragma: keep (a template's argument)
 #include "kernels/launch/launch.h"
 
 namespace fovea::kernels {

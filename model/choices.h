@@ -2,8 +2,6 @@
 #pragma once
 #include <cstdint>
 
-#include "engine/norm.h"
-
 namespace fovea {
 
 enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };

@@ -1,10 +1,9 @@
 // Everything that defines a network and how its outputs are read: stored in checkpoints, printed in the run's config.
 #pragma once
 #include <array>
-#include <cstdint>
-#include <string>
 #include <vector>
 
+#include "engine/norm.h"
 #include "model/choices.h"
 
 namespace fovea {

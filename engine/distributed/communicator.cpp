@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "engine/distributed/watch.h"
-#include "kernels/advice.h"
 
 namespace fovea {
 

@@ -9,6 +9,7 @@
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
 #include "tools/data/formats/folder.h"
+#include "tools/data/loading/labeled_image.h"
 
 namespace fovea {
 

@@ -1,5 +1,11 @@
 // Every field of the configuration, named once. A visitor is called as visitor("section.key", field).
 #pragma once
+#include "engine/context.h"
+#include "engine/norm.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+#include "kernels/conv/conv.h"
+#include "model/choices.h"
 
 namespace fovea {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/conv/cuda/conv_cost.h"
+
 namespace fovea::kernels {
 namespace {
 

@@ -14,8 +14,9 @@
 #include <vector>
 
 #include "kernels/conv/backend.h"
-#include "kernels/conv/cuda/conv_cost.h"
 #include "kernels/conv/cuda/cudnn_plans.h"
+#include "kernels/conv/cuda/padded_shape.h"
+#include "kernels/device/device_rates.h"
 
 namespace fovea::kernels {
 

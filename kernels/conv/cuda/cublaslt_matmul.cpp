@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/conv/cuda/cublaslt_runtime.h"
 #include "kernels/error.h"
 #include "kernels/launch/math.h"
 

@@ -9,13 +9,15 @@
 // unless the key says so.
 // A matmul has the same bits on every run: where a sum is cut in parts, they are added in a fixed order.
 #pragma once
+#include <cublasLt.h>
+
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "kernels/conv/cuda/cublaslt_runtime.h"
-#include "kernels/conv/cuda/cudnn_graphs.h"
+#include "kernels/conv/conv.h"
 #include "kernels/device/queue.h"
+#include "kernels/launch/dtype.h"
 
 namespace fovea::cublaslt {
 

@@ -1,6 +1,4 @@
 // Which of NVIDIA's libraries a build with CUDA finds.
-#include <cuda_runtime_api.h>
-
 #include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/error.h"

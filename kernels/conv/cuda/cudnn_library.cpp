@@ -8,7 +8,6 @@
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/environment.h"
 #include "kernels/device/gpu.h"
-#include "kernels/error.h"
 
 namespace fovea::cudnn {
 namespace {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <functional>
 
-#include "kernels/conv/conv.h"
 #include "kernels/conv/cuda/cudnn_graphs.h"
 
 namespace fovea::cudnn {

@@ -7,6 +7,7 @@
 #include "kernels/conv/cuda/candidate_timing.h"
 #include "kernels/conv/cuda/conv_cost.h"
 #include "kernels/conv/cuda/cublaslt_matmul.h"
+#include "kernels/conv/cuda/cublaslt_runtime.h"
 #include "kernels/conv/cuda/cudnn_runtime.h"
 #include "kernels/conv/cuda/plan_file.h"
 #include "kernels/conv/cuda/random_tensor.h"

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "kernels/conv/cuda/cudnn_runtime.h"
-#include "kernels/launch/bfloat16.h"
 #include "kernels/launch/dtype.h"
 #include "kernels/random_fill.h"
 
