@@ -11,7 +11,7 @@
 namespace fovea::kernels {
 namespace {
 
-constexpr int kLocations = 64;  // of one block, and bits of a word
+constexpr int kBlockLocations = 64;  // of one block, and bits of a word
 
 // One block = one chunk of locations: first each anchor's loss and gradient, then the columns' sums of what was
 // written, over the locations that have a positive: all others are 0.
@@ -29,7 +29,7 @@ struct BoxLossKernel {
 
   template <class Block>
   FOVEA_HD void operator()(Block& block, int64_t index, Shared& shared) const {
-    const LocationChunk chunk = args.deltas.chunk(index, kLocations);
+    const LocationChunk chunk = args.deltas.chunk(index, kBlockLocations);
     const int per_location = args.deltas.anchors_per_location, columns = per_location * 4;
     const int stride = args.gradient.pixel_stride, first_anchor = args.deltas.anchor(chunk);
     const int32_t* match = args.matches + int64_t{chunk.image} * args.deltas.anchors() + first_anchor;
@@ -77,7 +77,7 @@ struct BoxLossKernel {
 
 template <class T>
 int64_t chunks_of(const BoxLossArgs<T>& args) {
-  return int64_t{args.deltas.images} * args.deltas.chunks(kLocations);
+  return int64_t{args.deltas.images} * args.deltas.chunks(kBlockLocations);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kBlock = 256;
 constexpr int kTilePacks = 32;           // packs of columns of one block, at most
-constexpr int kTileLocations = 64;       // of a chunk, where there are many: a group's row of sums costs 1/64 of the
+constexpr int kLocations = 64;           // of a chunk, where there are many: a group's row of sums costs 1/64 of the
 constexpr int kFewLocations = 32;        //   traffic or less; where there are few, so that every SM has several blocks
 constexpr int64_t kEnoughBlocks = 2048;  // 132 SMs, four blocks each, four rounds
 constexpr int64_t kMostChunks = 16;      // of a group
@@ -95,8 +95,7 @@ struct FocalTiling {
     plan.tiles = ceil_div(plan.packs, kTilePacks);
     plan.tile_packs = ceil_div(plan.packs, plan.tiles);
     const int64_t images = logits.images;
-    plan.locations =
-        images * logits.chunks(kTileLocations) * plan.tiles >= kEnoughBlocks ? kTileLocations : kFewLocations;
+    plan.locations = images * logits.chunks(kLocations) * plan.tiles >= kEnoughBlocks ? kLocations : kFewLocations;
     plan.chunks = logits.images * logits.chunks(plan.locations);
     plan.chunks_per_group =
         static_cast<int>(std::clamp<int64_t>(plan.chunks * int64_t{plan.tiles} / kEnoughBlocks, 1, kMostChunks));
@@ -119,11 +118,11 @@ struct FocalLoss {
 
   struct Shared {
     LocationChunk chunk;
-    int first, width;                  // columns of the tile
-    uint64_t rows;                     // bit i: location i of the chunk has special anchors
-    uint32_t special[kTileLocations];  // of a location, bit a % 32: anchor a has a class or is ignored
-    float bias[kBlock * W];            // [row lanes, columns of the tile]
-    float special_bias[kBlock];        // what the special anchors add to a column
+    int first, width;              // columns of the tile
+    uint64_t rows;                 // bit i: location i of the chunk has special anchors
+    uint32_t special[kLocations];  // of a location, bit a % 32: anchor a has a class or is ignored
+    float bias[kBlock * W];        // [row lanes, columns of the tile]
+    float special_bias[kBlock];    // what the special anchors add to a column
   };
 
   template <class Block>
@@ -207,7 +206,7 @@ struct FocalLoss {
 
   template <class Block>
   FOVEA_HD void find_special(Block& block, int index, Shared& shared) const {
-    if (block.thread() < kTileLocations) shared.special[block.thread()] = 0;
+    if (block.thread() < kLocations) shared.special[block.thread()] = 0;
     if (block.thread() == 0) {
       shared.chunk = logits.chunk(index, plan.locations);
       shared.rows = 0;

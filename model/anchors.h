@@ -1,5 +1,6 @@
 // Anchors: at every location of every level, boxes of three octaves and three aspect ratios (section 4).
 #pragma once
+#include <cstddef>
 #include <vector>
 
 #include "model/config.h"

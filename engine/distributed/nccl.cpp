@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <nccl.h>
-#include <stdlib.h>
+#include <cstdlib>
 
 #include <mutex>
 #include <thread>
