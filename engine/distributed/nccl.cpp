@@ -3,8 +3,8 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <nccl.h>
-#include <cstdlib>
 
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 
