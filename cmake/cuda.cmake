@@ -1,8 +1,8 @@
 # FOVEA_HAS_CUDA: whether the .cu files are compiled by nvcc (their CUDA and CPU forms) or by the host compiler (CPU form).
 set(FOVEA_HAS_CUDA OFF)
 
-# Where no CMAKE_CUDA_ARCHITECTURES are asked for: those of the GPUs that are here; or else, for machines to come, all that
-# this nvcc compiles for from Turing on, and PTX of the newest for what comes after.
+# Where no CMAKE_CUDA_ARCHITECTURES are asked for: those of the GPUs that are here; or else, for machines to come, those of
+# the list below that this nvcc compiles for, and PTX of the newest for what comes after.
 function(fovea_choose_architectures)
   if(DEFINED CMAKE_CUDA_ARCHITECTURES)
     return()
