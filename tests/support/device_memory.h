@@ -7,10 +7,11 @@
 
 namespace fovea::test {
 
-// Cpu unless FOVEA_TEST_DEVICE=cuda. Error(Usage) where it is anything else, or the build has no CUDA.
+// Cpu unless FOVEA_TEST_DEVICE=cuda. Error(Usage) where it is anything else.
 DeviceKind test_device();
 
 // From here on operator new takes the memory of test_device(). Called by main().
+// Error(Usage) where that is Cuda and the build has no CUDA.
 void use_device_memory();
 
 // One value where the device reaches it, which a variable on the stack is not.
