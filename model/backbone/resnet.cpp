@@ -107,8 +107,4 @@ Features ResNet::forward(Tape& tape, const Tensor& images) {
   return {c[1], c[2], c[3]};
 }
 
-std::unique_ptr<Backbone> make_backbone(ParameterStore& store, const BackboneConfig& config) {
-  return std::make_unique<ResNet>(store, config);
-}
-
 }  // namespace fovea
