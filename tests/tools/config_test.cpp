@@ -4,6 +4,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/process.h"
 
 using namespace fovea;
 using Catch::Contains;
@@ -92,6 +93,19 @@ const Refused kRefused[] = {
     {"input.augment.mixup=2", "input.augment.vertical_flip"},
     {"input.augment.smallest_crop=0", "input.augment.smallest_crop"},
     {"input.augment.smallest_crop=1.5", "input.augment.smallest_crop"},
+    {"model.backbone.layers=[3,4,6]", "model.backbone.layers"},
+    {"model.backbone.layers=[-1,1,1,1]", "model.backbone.layers"},
+    {"model.backbone.norm=group model.backbone.norm_groups=0", "norm_groups must be at least 1"},
+    {"model.backbone.norm=group model.backbone.norm_groups=-4", "norm_groups must be at least 1"},
+    {"model.head.norm=group model.head.norm_groups=0", "norm_groups must be at least 1"},
+    {"model.head.convolutions=-1", "model.head.convolutions"},
+    {"model.anchors.sizes=[0,1,2,3,4]", "model.anchors.sizes"},
+    {"model.loss.coder_weights=[0,1,1,1]", "model.loss.coder_weights"},
+    {"model.loss.match_high=1.5", "must lie between 0 and 1"},
+    {"model.loss.match_low=-0.5", "must lie between 0 and 1"},
+    {"model.detect.nms_threshold=7", "model.detect.score_threshold and nms_threshold"},
+    {"model.detect.score_threshold=-1", "model.detect.score_threshold and nms_threshold"},
+    {"input.std=[0,1,1]", "input.std must be positive"},
     {"input.augment.photometric=2", "input.augment.photometric"},
     {"input.augment.rotation=46", "input.augment.rotation"},
     {"input.augment.rotation=-1", "input.augment.rotation"},
@@ -106,6 +120,12 @@ const Refused kRefused[] = {
 };
 
 }  // namespace
+
+TEST_CASE("info --config prints TOML that train takes as it is", "[config]") {
+  const auto printed = test::run_fovea({"info", "--config", "--preset", "demo"});
+  CHECK(printed.exit_code == 0);
+  CHECK(printed.out == to_toml(preset("demo")));
+}
 
 TEST_CASE("settings that contradict each other or mean nothing are refused, each by its rule", "[config]") {
   for (const auto& [settings, rule] : kRefused) {

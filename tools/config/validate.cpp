@@ -6,6 +6,15 @@
 
 namespace fovea {
 
+namespace {
+// Of a list of numbers.
+template <class List>
+bool all_positive(const List& list) {
+  return std::all_of(list.begin(), list.end(), [](double value) { return value > 0; });
+}
+bool is_share(double value) { return value >= 0 && value <= 1; }
+}  // namespace
+
 void validate(const Config& c) {
   const auto need = [](bool holds, const char* what) {
     if (!holds) throw Error(ErrorKind::Usage, std::string("configuration: ") + what);
@@ -16,26 +25,37 @@ void validate(const Config& c) {
   need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
   need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
        "model.backbone.frozen_stages must be 0 (none) to 5 (stem and all four stages)");
+  need(b.layers.empty() || (b.layers.size() == 4 && all_positive(b.layers)),
+       "model.backbone.layers must be empty or four positive numbers of blocks");
+  need(b.norm_groups >= 1 && c.model.head.norm_groups >= 1,
+       "model.backbone.norm_groups and model.head.norm_groups must be at least 1");
   need(b.norm != Norm::Group || (b.stem_width % b.norm_groups == 0 && 64 / b.width_divisor % b.norm_groups == 0),
        "model.backbone.norm_groups must divide the stem's and the first stage's width");
   need(c.model.fpn.channels >= 1, "model.fpn.channels must be at least 1");
   need(c.model.head.norm == Norm::None || c.model.head.norm == Norm::Group, "model.head.norm must be none or group");
   need(c.model.head.norm == Norm::None || c.model.fpn.channels % c.model.head.norm_groups == 0,
        "model.head.norm_groups must divide model.fpn.channels");
+  need(c.model.head.convolutions >= 0, "model.head.convolutions must not be negative");
   need(c.model.head.prior > 0 && c.model.head.prior < 1, "model.head.prior must lie between 0 and 1");
   need(!c.model.anchors.octaves.empty() && !c.model.anchors.ratios.empty(),
        "model.anchors needs at least one octave and one ratio");
-  need(std::all_of(c.model.anchors.ratios.begin(), c.model.anchors.ratios.end(), [](double r) { return r > 0; }),
-       "model.anchors.ratios must be positive");
+  need(all_positive(c.model.anchors.sizes), "model.anchors.sizes must be positive");
+  need(all_positive(c.model.anchors.ratios), "model.anchors.ratios must be positive");
   need(c.model.loss.gamma >= 0, "model.loss.gamma must not be negative");
   need(c.model.loss.beta > 0, "model.loss.beta must be positive");
+  need(all_positive(c.model.loss.coder_weights), "model.loss.coder_weights must be positive");
+  need(is_share(c.model.loss.match_low) && is_share(c.model.loss.match_high),
+       "model.loss.match_low and match_high must lie between 0 and 1");
   need(c.model.loss.match_low <= c.model.loss.match_high, "model.loss.match_low must not exceed match_high");
   need(c.model.detect.per_image >= 1 && c.model.detect.candidates_per_level >= 1,
        "model.detect.per_image and candidates_per_level must be at least 1");
+  need(is_share(c.model.detect.score_threshold) && is_share(c.model.detect.nms_threshold),
+       "model.detect.score_threshold and nms_threshold must lie between 0 and 1");
   need(!c.input.short_side.empty() && *std::min_element(c.input.short_side.begin(), c.input.short_side.end()) >= 1,
        "input.short_side needs at least one positive size");
   need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
   need(c.input.mean.size() == 3 && c.input.std.size() == 3, "input.mean and std need three values");
+  need(all_positive(c.input.std), "input.std must be positive");
   need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
   need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.prefetch_mb >= 0 && c.input.cache_mb >= 0,
        "input.workers, prefetch_mb and cache_mb must not be negative, prefetch at least 1");
