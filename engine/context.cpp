@@ -15,7 +15,7 @@ DType resolve(DeviceKind device, Precision precision) {
   if (precision == Precision::Auto) return fast ? DType::BF16 : DType::F32;
   if (precision != Precision::BF16) return DType::F32;
   if (device == DeviceKind::Cuda && !fast)
-    throw Error(ErrorKind::Usage, "bf16 needs a GPU of compute capability 8.0 or newer, this one has " +
+    throw Error(ErrorKind::Usage, "bf16 needs a GPU of compute capability 8.0 or newer; this one has " +
                                       std::to_string(capability / 10) + "." + std::to_string(capability % 10) + "; " +
                                       advise(advice::kUseFp32));
   return DType::BF16;

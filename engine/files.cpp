@@ -21,7 +21,7 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   std::filesystem::path temporary = path;
   temporary += ".partial";
   const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail_with_errno(temporary, "creating the file");
+  if (file < 0) fail_with_errno(path, "creating the file");
   const auto give_up = [&](const char* what) {
     const int reason = errno;
     close(file);

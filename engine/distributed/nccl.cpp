@@ -154,8 +154,7 @@ class NcclCollectives : public DeviceCollectives {
     const Deadline deadline(timeout_);
     while (status == ncclInProgress) {
       if (deadline.passed())
-        throw Error(ErrorKind::Runtime,
-                    fmt::format("{} took more than {:g} s: a rank does not answer", call, timeout_));
+        throw Error(ErrorKind::Runtime, fmt::format("{} took more than {:g} s: a rank did not answer", call, timeout_));
       std::this_thread::sleep_for(std::chrono::microseconds(50));
       watch_.check();
       status = handle_->status();

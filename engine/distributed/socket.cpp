@@ -81,7 +81,7 @@ Socket listen_at(const std::string& host, int port, int most_waiting) {
   if (!listener && errno == EADDRNOTAVAIL) listener = listen_at_one(look_up(nullptr, port, &why).get(), most_waiting);
   if (!listener)
     throw Error(ErrorKind::Runtime,
-                fmt::format("cannot listen at {} port {}: {}", host, port, why.empty() ? std::strerror(errno) : why));
+                fmt::format("cannot listen on {} port {}: {}", host, port, why.empty() ? std::strerror(errno) : why));
   return listener;
 }
 

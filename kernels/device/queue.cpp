@@ -57,7 +57,7 @@ void Queue::fill_zero(void* to, size_t bytes) {
 }
 
 void Queue::synchronize(const char* why) const {
-  if (recording()) throw Error(ErrorKind::Runtime, std::string("a recorded step must not wait on the host: ") + why);
+  if (recording()) throw Error(ErrorKind::Runtime, std::string("a recorded step must not make the host wait: ") + why);
   if (on_cuda()) gpu_->synchronize(stream(), why);
 }
 
@@ -318,7 +318,7 @@ void Event::record(const Queue& queue) {
 void Event::synchronize(const char* why) const {
   if (queue_ == nullptr) return;
   if (queue_->recording())
-    throw Error(ErrorKind::Runtime, std::string("a recorded step must not wait on the host: ") + why);
+    throw Error(ErrorKind::Runtime, std::string("a recorded step must not make the host wait: ") + why);
   if (gpu_ != nullptr) gpu_->synchronize_event(handle_, why);
 }
 

@@ -102,7 +102,7 @@ TEST_CASE("standin: a GPU that computes or replays wrongly, fails or crashes is 
     const char* words;
   };
   const auto [environment, words] = GENERATE(
-      Fault{"FOVEA_STANDIN_SKIP=conv_forward", "convolution: a value, element"},
+      Fault{"FOVEA_STANDIN_SKIP=conv_forward", "convolution: a value differs at element"},
       Fault{"FOVEA_STANDIN_SKIP=conv_backward_data", "convolution, gradient of the data: a value"},
       Fault{"FOVEA_STANDIN_SKIP=conv_backward_weight", "convolution, gradient of the weights: a value"},
       Fault{"FOVEA_STANDIN_SKIP=FocalLoss", "focal loss and its gradient: "},

@@ -1,13 +1,18 @@
 // `fovea bench` on the CPU: what detection is given to do.
+#include <span>
 #include <sstream>
 
+#include "engine/safetensors.h"
 #include "tests/support/catch.h"
+#include "tests/support/checked_run.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/training_data.h"
+#include "tools/config/config.h"
 
 using namespace fovea;
 using namespace fovea::test;
+using Catch::Contains;
 
 namespace {
 
@@ -28,6 +33,30 @@ std::vector<double> list_after(const std::string& json, const std::string& name)
 }
 
 }  // namespace
+
+TEST_CASE("bench names the preset that it runs, with the preset's classes", "[bench]") {
+  const TemporaryFolder folder;
+  const std::string json = (folder.path() / "b.json").string();
+  const auto run = run_fovea({"bench", "--preset", "tiny", "--size", "64", "--repeats", "1", "--warmup", "0",
+                              "--inference-only", "--json", json});
+  REQUIRE(run.exit_code == 0);
+  const std::string classes = std::to_string(preset("tiny").model.classes);
+  CHECK_THAT(run.out, Catch::StartsWith("tiny 64x64, batch 1, " + classes + " classes"));
+  CHECK_THAT(read_text(json), Contains("\"model\":\"tiny\"") && Contains("\"classes\":" + classes));
+}
+
+TEST_CASE("fault: bench refuses what it cannot run, and says why", "[bench][fault]") {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "small.safetensors").string();
+  const std::vector<float> pixels(3);
+  write_safetensors(file, {{"images", {"F32", {1, 1, 1, 3}, std::as_bytes(std::span(pixels))}}}, {});
+  check_fails(3, {"bench", "--preset", "tiny", "--size", "64", "--input", file},
+              "'images' is [1, 1, 1, 3], expected [1, 64, 64, 3]");
+  check_fails(2, {"bench", "--device", "gpu"}, "--device");
+  check_fails(2, {"bench", "--warmup", "-1"}, "--warmup: must be at least 0");
+  check_fails(2, {"bench", "--repeats", "0"}, "--repeats: must be at least 1");
+  check_fails(2, {"bench", "--inference-only", "--training-only"}, "--inference-only");
+}
 
 TEST_CASE("bench: random weights give detection a thousand candidates an image, on all levels", "[bench]") {
   const TemporaryFolder folder;

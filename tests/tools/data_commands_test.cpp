@@ -172,6 +172,19 @@ TEST_CASE("show draws a contact sheet, each picture, or one image by id or name"
   check_fails(3, {"data", "show", data, "--image", "none.jpg", "--out", (folder.path() / "x").string()},
               "--image none.jpg: the split train has no image");
   check_fails(3, {"data", "show", data, "--split", "test"}, "has no split 'test'");
+  check_fails(2, {"data", "show", data, "--augment", "-1"}, "--augment: must be at least 0");
+}
+
+TEST_CASE("fault: each command about data says which output folder it cannot create", "[data][fault]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"file", "x"}});
+  const std::string data = test_data("cards").string(), out = (folder.path() / "file/out").string();
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"data", "show"}, {"data", "stats"}, {"anchors"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {data, "--preset", "tiny", "--out", out});
+    check_fails(2, arguments, "file/out: cannot create the folder");
+  }
 }
 
 TEST_CASE("show draws boxes that no anchor matches in red, others not", "[data]") {

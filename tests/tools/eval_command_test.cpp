@@ -141,6 +141,10 @@ TEST_CASE("fault: eval refuses results with unknown ids or scores that are no nu
              Contains("results[0].category_id: the ground truth has no category 1"));
   CHECK_THAT(refusal("0.5", "NaN"), Contains("results[0].score: expected a finite number"));
   CHECK_THAT(refusal("}]", "}"), Contains("byte"));
+  CHECK_THAT(run_fovea({"eval", "--weights", "w", "--detections", "d", "--data", "x"}).err,
+             Contains("--weights and --detections exclude each other"));
+  CHECK_THAT(run_fovea({"eval", "--ground-truth", "g", "--detections", "d", "--data", "x"}).err,
+             Contains("--data and --ground-truth exclude each other"));
   const auto missing = run_fovea({"eval", "--ground-truth", evals.path("none.json"), "--detections", "x"});
   CHECK(missing.exit_code == 3);
   CHECK_THAT(missing.err, Contains("none.json: no such file"));
@@ -222,6 +226,6 @@ TEST_CASE("fault: eval into a place where nothing can be written ends with one l
   auto arguments = val2014;
   arguments.insert(arguments.end(), {"--report", "/proc/nowhere"});
   const auto result = run_fovea(arguments);
-  CHECK(result.exit_code == 1);
+  CHECK(result.exit_code == 2);
   CHECK_THAT(result.err, Contains("/proc/nowhere: cannot create the folder"));
 }

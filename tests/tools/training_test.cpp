@@ -228,6 +228,8 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[tra
   check_fails(2, trainings.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
   check_fails(2, trainings.arguments("run", {"--resume", "--init-from", "x"}), "use only one of them");
+  check_fails(2, trainings.arguments("run", {"--rank-timeout", "0"}), "--rank-timeout: must be above 0");
+  check_fails(2, {"detect", ".", "--weights", "y", "--out", "z", "--batch", "0"}, "--batch: must be at least 1");
   if (const GpuStatus gpu = gpu_status(); !gpu.usable())  // 2: this build has no CUDA; 1: the machine has no GPU
     check_fails(static_cast<int>(gpu.kind), trainings.arguments("run", {"--device", "cuda"}), gpu.problem);
   REQUIRE(run_fovea(trainings.arguments("run", {"--set", "train.steps=1"})).exit_code == 0);
@@ -244,6 +246,8 @@ TEST_CASE("fault: unusable data and weights end with code 3 and name the file", 
               {"train", "--preset", "tiny", "--data", (trainings.folder.path() / "none").string(), "--out",
                trainings.run("a").string()},
               "none: does not exist");
+  // It left no run behind: the same folder takes the next try.
+  REQUIRE(run_fovea(trainings.arguments("a", {"--set", "train.steps=1"})).exit_code == 0);
   check_fails(3, {"eval", "--weights", (trainings.folder.path() / "none").string(), "--data", trainings.data.string()},
               "none");
   const fs::path text = trainings.folder.path() / "text.safetensors";

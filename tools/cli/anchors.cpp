@@ -193,7 +193,7 @@ void run(const AnchorsOptions& options) {
              fmt::join(after.anchors.octaves, " "), fmt::join(after.anchors.ratios, " "), recall_text(after.coverage));
 
   const fs::path out = options.out;
-  fs::create_directories(out);
+  make_folder(out);
   write_file(out / "anchors.toml", toml_of(before, after, config.input));
   write_file(out / "anchors.json",
              fmt::format("{{\"split\": {},\n \"before\": {},\n \"after\": {}}}\n", json_quoted(dataset.split),

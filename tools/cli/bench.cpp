@@ -17,6 +17,7 @@
 #include "model/weights.h"
 #include "tools/analysis/candidates.h"
 #include "tools/analysis/plan_times.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/process_memory.h"
 #include "tools/report/layer_table.h"
@@ -32,9 +33,13 @@ constexpr int64_t kCandidates = 1000;  // an image: about what a trained network
 struct BenchOptions {
   std::string preset, model = "r50", precision = "auto", convolution = "auto", device = "auto", json, weights, input,
                       outputs, time_plans;
-  int size = 800, batch = 1, classes = 91, warmup = 2, repeats = 5;
+  int size = 800, batch = 1, classes = 0, warmup = 2, repeats = 5;  // classes 0: those of the preset
   bool inference_only = false, training_only = false, autotune = false, layers = false;
 };
+
+std::string network_name(const BenchOptions& options) {
+  return options.preset.empty() ? options.model : options.preset;
+}
 
 Config bench_config(const BenchOptions& options) {
   Config config = preset(options.preset.empty() ? "torchvision" : options.preset);
@@ -46,7 +51,7 @@ Config bench_config(const BenchOptions& options) {
       throw Error(ErrorKind::Usage, fmt::format("--model {}: must be r18, r34, r50, r101 or r152", options.model));
     config.model.backbone.depth = depth->second;
   }
-  config.model.classes = options.classes;
+  if (options.classes > 0) config.model.classes = options.classes;
   config.train.batch = options.batch;
   apply_setting(config, "precision=" + options.precision);
   apply_setting(config, "convolution=" + options.convolution);
@@ -76,6 +81,15 @@ Timing time(const BenchOptions& options, const Work& work) {
                              options.batch);
   }
   return timing;
+}
+
+std::vector<float> read_images(const BenchOptions& options) {
+  const SafetensorsFile file(options.input);
+  const std::vector<int64_t> shape{options.batch, options.size, options.size, 3};
+  if (const auto& found = file.at("images").shape; found != shape)
+    throw Error(ErrorKind::Data, fmt::format("{}: 'images' is [{}], expected [{}]", printable(options.input),
+                                             fmt::join(found, ", "), fmt::join(shape, ", ")));
+  return file.read<float>("images");
 }
 
 // Random normalized images, and eight random boxes each.
@@ -256,7 +270,7 @@ std::string json_head(const Context& context, const BenchOptions& options) {
   const std::string name = gpu.devices.empty() ? "" : gpu.devices.at(static_cast<size_t>(gpu_in_use())).name;
   return fmt::format(
       R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","gpu":{},"driver":{},"libraries":{},"threads":{})",
-      options.model, options.size, options.batch, options.classes, name_of(context.activation_dtype),
+      network_name(options), options.size, options.batch, options.classes, name_of(context.activation_dtype),
       options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", json_quoted(name), gpu.driver,
       json_of(gpu_libraries()), std::thread::hardware_concurrency());
 }
@@ -274,8 +288,9 @@ void bench_plans(const BenchOptions& options, Context& context, RetinaNet& model
     write_file_atomically(options.json, json_head(context, options) + ",\"plans\":" + times.json() + "}\n");
 }
 
-void bench(const BenchOptions& options) {
+void bench(BenchOptions options) {
   const Config config = bench_config(options);
+  options.classes = config.model.classes;
   Context context(resolve_device(options.device), config.precision, config.convolution);
   context.convolution.set_autotune(config.autotune);
   RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
@@ -287,10 +302,10 @@ void bench(const BenchOptions& options) {
     images.resize(static_cast<size_t>(options.batch) * options.size * options.size * 3);
     for (float& value : images) value = static_cast<float>(random.normal());
   } else {
-    images = SafetensorsFile(options.input).read<float>("images");
+    images = read_images(options);
   }
   const DeviceBatch batch = random_batch(context, options, images);
-  fmt::print("{} {}x{}, batch {}, {} classes, {}, {} threads\n", options.model, options.size, options.size,
+  fmt::print("{} {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options), options.size, options.size,
              options.batch, options.classes, name_of(context.activation_dtype), std::thread::hardware_concurrency());
   if (!options.outputs.empty()) {
     Tape tape(context, /*training=*/false);
@@ -337,16 +352,20 @@ void add_bench(CLI::App& app) {
   command->add_option("--size", o->size, "Height and width of the input")
       ->capture_default_str()
       ->check(CLI::Range(32, 8192));
-  command->add_option("--batch", o->batch, "Images per batch")->capture_default_str()->check(CLI::PositiveNumber);
-  command->add_option("--classes", o->classes, "Number of classes")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->batch, "Images per batch")->capture_default_str()->check(at_least(1));
+  command->add_option("--classes", o->classes, "Number of classes (default: those of the preset, or 91)")
+      ->check(at_least(1));
   command->add_option("--precision", o->precision, "Precision: auto, fp32, tf32 or bf16")->capture_default_str();
-  command->add_option("--conv", o->convolution, "Convolution algorithm: auto or direct")->capture_default_str();
-  command->add_option("--device", o->device, "Device: cpu, cuda or auto")->capture_default_str();
-  command->add_option("--warmup", o->warmup, "Untimed runs first")->capture_default_str()->take_last();
-  command->add_option("--repeats", o->repeats, "Timed runs")
+  command->add_option("--conv", o->convolution, "Convolution algorithm: auto, direct or winograd")
+      ->capture_default_str();
+  command->add_option("--device", o->device, "Device: cpu, cuda or auto")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
+  command->add_option("--warmup", o->warmup, "Untimed runs first")
       ->capture_default_str()
       ->take_last()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(0));
+  command->add_option("--repeats", o->repeats, "Timed runs")->capture_default_str()->take_last()->check(at_least(1));
   command->add_option("--json", o->json, "Write the results to this file");
   command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)");
   command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input");
@@ -358,8 +377,8 @@ void add_bench(CLI::App& app) {
                    "On a GPU: time only cuDNN's plans for the three passes of this layer")
       ->type_name("LAYER");
   command->add_flag("--layers", o->layers, "List the time of each layer");
-  command->add_flag("--inference-only", o->inference_only, "Skip training");
-  command->add_flag("--training-only", o->training_only, "Skip inference");
+  auto* inference = command->add_flag("--inference-only", o->inference_only, "Skip training");
+  command->add_flag("--training-only", o->training_only, "Skip inference")->excludes(inference);
   command->footer(
       "Examples:\n"
       "  fovea bench --model r50 --size 800 --batch 1\n"

@@ -196,7 +196,7 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
     return;
   }
   require_outside(out, options.data.path);
-  fs::create_directories(out);
+  make_folder(out);
   if (!images.empty()) write_file(out / "bad_images.txt", images);
   if (!boxes.empty()) write_file(out / "bad_boxes.txt", boxes);
   fmt::print("\nlisted in {}{}{} in {}\n", images.empty() ? "" : "bad_images.txt",

@@ -7,11 +7,13 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/analysis/anchor_coverage.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
 #include "tools/data/loading/loader.h"
 #include "tools/image/image_file.h"
 #include "tools/report/pictures.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -91,7 +93,8 @@ std::string picture_name(const Sample& sample, const std::string& more = "") {
 void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>& sheet) {
   if (sheet.size() > 1)
     write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell_width=*/400));
-  fmt::print("written: {} pictures{} in {}\n", sheet.size(), sheet.size() > 1 ? " and contact_sheet.png" : "",
+  fmt::print("written: {} in {}\n",
+             sheet.size() == 1 ? "1 picture" : fmt::format("{} pictures and contact_sheet.png", sheet.size()),
              printable(options.out));
 }
 
@@ -128,7 +131,7 @@ void show(const ShowOptions& options) {
   const double match_low = config.model.loss.match_low;
   const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
   print_reports({dataset});
-  fs::create_directories(options.out);
+  make_folder(options.out);
   if (options.augment > 0) return show_augmented(options, config, dataset);
   const auto overlap = overlaps(dataset, config);
   std::vector<CaptionedPicture> sheet;
@@ -152,9 +155,10 @@ void show(const ShowOptions& options) {
     missed += std::count_if(of_sample.begin(), of_sample.end(), [&](double iou) { return iou < match_low; });
   }
   fmt::print(
-      "{} of {} boxes of {} are drawn in red: no anchor reaches IoU {:g} with them at short side {} (fit anchors "
-      "with `fovea anchors`)\n",
-      missed, boxes, dataset.split, match_low, config.input.short_side.back());
+      "no anchor reaches IoU {:g} with {} of the {} boxes of {} at short side {}: red in the pictures (fit anchors "
+      "with "
+      "`fovea anchors`)\n",
+      match_low, missed, boxes, dataset.split, config.input.short_side.back());
   write_sheet(options, sheet);
 }
 
@@ -170,7 +174,7 @@ void add_data_show(CLI::App& data) {
   command->add_option("--count", options->count, "Number of images, spread evenly over the split")
       ->capture_default_str();
   command->add_option("--augment", options->augment, "Draw each image this many times, augmented as in training")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command->add_option("--out", options->out, "Output folder")->capture_default_str();
   command->footer(
       "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"

@@ -211,7 +211,7 @@ void stats(const StatsOptions& options) {
   const std::vector<Dataset> splits = load_splits(data, options.data);
   print_reports(splits);
   const Stats found = stats_of(splits, config.input);
-  fs::create_directories(options.out);
+  make_folder(options.out);
   write_png(fs::path(options.out) / "stats.png", picture(found, config.input));
   write_file(fs::path(options.out) / "stats.json", json_of(found));
   fmt::print("written: stats.png and stats.json in {}\n", printable(options.out));

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/printable.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
@@ -149,11 +150,7 @@ void run_detect(const DetectOptions& options) {
   const auto paths = image_paths(options.images);
   ModelFile file = open_model(options.weights, model_options(options.config));
   Detector detector(*file.model, file.config.input, options.batch);
-  std::error_code failure;
-  fs::create_directories(options.out, failure);
-  if (failure)
-    throw Error(ErrorKind::Usage,
-                fmt::format("--out {}: cannot create the folder: {}", printable(options.out), failure.message()));
+  make_folder(options.out);
   Outputs outputs(options, file);
   const auto take = [&](const std::vector<Detector::Found>& found) {
     for (const Detector::Found& one : found) outputs.take(one);
@@ -195,7 +192,7 @@ void add_detect(CLI::App& app) {
   command->add_option("--score", options->score, "Draw boxes with at least this score (the JSON has all)")
       ->capture_default_str();
   command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")->capture_default_str();
   command->callback([options] { run_detect(*options); });
 }

@@ -4,6 +4,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
@@ -44,9 +45,13 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
 
 void check(const EvalOptions& options) {
   const auto usage = [](const char* what) { return Error(ErrorKind::Usage, what); };
-  if (options.weights.empty() == options.detections.empty())
+  if (!options.weights.empty() && !options.detections.empty())
+    throw usage("--weights and --detections exclude each other: give one of them");
+  if (!options.data.empty() && !options.ground_truth.empty())
+    throw usage("--data and --ground-truth exclude each other: give one of them");
+  if (options.weights.empty() && options.detections.empty())
     throw usage("eval needs either --weights (to run a network) or --detections (a COCO results file)");
-  if (options.data.empty() == options.ground_truth.empty())
+  if (options.data.empty() && options.ground_truth.empty())
     throw usage("eval needs either --data (the folder of a dataset) or --ground-truth (a COCO annotation file)");
   if (!options.weights.empty() && options.data.empty())
     throw usage("--weights needs images: give the dataset's folder with --data");
@@ -126,7 +131,7 @@ void add_eval(CLI::App& app) {
   command->add_option("--save-detections", options->save_detections,
                       "Write the detections to this file, as COCO results");
   command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step (default: COCO's 0.5:0.95:0.05)");
   command->add_option("--limits", options->limits, "Maximum detections per class and image (default: COCO's 1 10 100)");
   command

@@ -16,6 +16,7 @@
 #include "tools/analysis/plan_table.h"
 #include "tools/analysis/roofline.h"
 #include "tools/analysis/simulation.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/config/config.h"
 #include "tools/device/gpu_trust.h"
@@ -138,7 +139,9 @@ void simulate_network(const InfoOptions& options, const Config& config, Size2d s
 Size2d input_size(const InfoOptions& options, const Config& config) {
   const int short_side = config.input.short_side.back(), pad = config.input.pad_to;
   const auto padded = [&](int length) { return round_up(length, pad); };
-  if (options.size.empty()) return {padded(short_side), padded(std::min(config.input.long_side, short_side * 4 / 3))};
+  if (options.size.empty())
+    return {padded(short_side),
+            padded(static_cast<int>(std::min<int64_t>(config.input.long_side, int64_t{short_side} * 4 / 3)))};
   return {padded(options.size[0]), padded(options.size.size() > 1 ? options.size[1] : options.size[0])};
 }
 
@@ -177,9 +180,16 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
       options.batch, size.height, size.width, macs / 1e9, mib(p.forward_peak), mib(p.training_peak));
 }
 
+void print_config(const InfoOptions& options) {
+  const Config config = options.weights.empty() ? resolve(options.config, preset("paper"))
+                                                : open_model(options.weights, model_options(options.config)).config;
+  fmt::print("{}", to_toml(config));
+}
+
 void info(const InfoOptions& options) {
   if (options.smoke) return smoke();
   if (options.check_gpu) return check_gpu_anew();
+  if (options.show_config) return print_config(options);
   fmt::print("{}{}", machine_text(), verdict_text());
   if (!options.weights.empty()) {
     ModelFile file = open_model(options.weights, model_options(options.config));
@@ -187,12 +197,10 @@ void info(const InfoOptions& options) {
     for (const Category& category : file.categories)
       names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", printable(category.name), category.id);
     fmt::print("\n{}\nclasses: {}\n", printable(options.weights), names.empty() ? "not named" : names);
-    if (options.show_config) fmt::print("{}", to_toml(file.config));
     return print_network(options, file.config, *file.context, *file.model);
   }
   const Config config = resolve(options.config, preset("paper"));
   fmt::print("\n");
-  if (options.show_config) return fmt::print("{}", to_toml(config));
   if (options.simulate) return simulate_network(options, config, input_size(options, config));
   Context context(resolve_device(options.config.device), config.precision, config.convolution);
   RetinaNet model(context, config.model, std::nullopt);
@@ -220,8 +228,9 @@ void add_info(CLI::App& app) {
       "Run the checks of --check-gpu in this process, without a time limit (for debuggers and sanitizers)");
   command->add_option("--weights", options->weights, "Describe the network of this file");
   command->add_option("--size", options->size, "Height and width of the input (default: from the configuration)")
-      ->expected(1, 2);
-  command->add_option("--batch", options->batch, "Images per batch")->capture_default_str()->check(CLI::PositiveNumber);
+      ->expected(1, 2)
+      ->check(CLI::Range(1, 65536));
+  command->add_option("--batch", options->batch, "Images per batch")->capture_default_str()->check(at_least(1));
   command->add_flag("--layers", options->layers, "List every convolution and the kernel that computes it");
   command->add_flag(
       "--plans", options->plans,
@@ -231,7 +240,7 @@ void add_info(CLI::App& app) {
   command->add_flag("--simulate", options->simulate,
                     "Predict the time of a training step and a detection on an H200 in bf16 from the recorded calls");
   command->add_option("--json", options->json, "Write the predictions of --simulate to this file")->needs("--simulate");
-  command->add_flag("--config", options->show_config, "Print the whole configuration as TOML");
+  command->add_flag("--config", options->show_config, "Print the whole configuration as TOML, and nothing else");
   command->callback([options] { info(*options); });
 }
 

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <optional>
 
+#include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/train/trainer.h"
 
@@ -51,7 +52,7 @@ void add_train(CLI::App& app) {
   command->add_option("--rank-timeout", options->train.rank_timeout, "Seconds to wait for a rank before all stop")
       ->capture_default_str()
       ->envname("FOVEA_RANK_TIMEOUT")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--on-nan", options->non_finite_limit,
                       "Non-finite steps to skip before the run fails (default: train.non_finite_limit)");
   command->callback([options] {

@@ -51,8 +51,8 @@ class Errors {
   void add(const char* what, size_t element, double found, double expected, double bound) {
     const double error = std::abs(found - expected);
     if (!(error <= bound))
-      throw Error(ErrorKind::Runtime, fmt::format("{}, element {}, is {:.9g}, on the CPU {:.9g}, bound {:.3g}", what,
-                                                  element, found, expected, bound));
+      throw Error(ErrorKind::Runtime, fmt::format("{} differs at element {}: {:.9g}, on the CPU {:.9g} (bound {:.3g})",
+                                                  what, element, found, expected, bound));
     if (bound > 0) largest_ = std::max(largest_, error / bound);
   }
   std::string text() const { return fmt::format("largest error {:.2f} of its bound", largest_); }
@@ -219,8 +219,8 @@ std::string check_suppression() {
   Context on_gpu = gpu(), on_cpu = cpu(on_gpu);
   const auto found = suppress(on_gpu), expected = suppress(on_cpu);
   if (found != expected)
-    throw Error(ErrorKind::Runtime,
-                fmt::format("{} boxes were kept, {} on the CPU, or in another order", found.size(), expected.size()));
+    throw Error(ErrorKind::Runtime, fmt::format("the GPU kept {} boxes, the CPU {}, or the same ones in another order",
+                                                found.size(), expected.size()));
   return fmt::format("{} boxes kept", found.size());
 }
 

@@ -17,14 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr int picture_side = 960, jpeg_quality = 85;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    throw Error(ErrorKind::Runtime,
-                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), error.message()));
-}
-
 // Names of images come from the annotations: none may lead out of their folder.
 bool stays_inside(const fs::path& name) { return name.is_relative() && *name.lexically_normal().begin() != ".."; }
 

@@ -71,7 +71,7 @@ StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name,
   }
   if (config.input.has_animation != 0)
     throw Error(ErrorKind::Data,
-                fmt::format("{}: animated WebP files are not supported; save one frame of it", printable(name)));
+                fmt::format("{}: animated WebP files are not supported; save a single frame", printable(name)));
   allocate(stored, config.input.width, config.input.height, name, options);
   stored.orientation = orientation_of(bytes);
   if (options.size_only) {

@@ -27,6 +27,14 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure)
+    throw Error(ErrorKind::Usage,
+                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), failure.message()));
+}
+
 FileHandle open_file(const std::filesystem::path& path) {
   std::error_code status;
   const auto type = std::filesystem::status(path, status).type();

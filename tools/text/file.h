@@ -15,6 +15,9 @@ namespace fovea {
 bool is_there(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 
+// And the folders above it, for output. Throws ErrorKind::Usage where that cannot be.
+void make_folder(const std::filesystem::path& folder);
+
 using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
 // For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable.
 FileHandle open_file(const std::filesystem::path& path);

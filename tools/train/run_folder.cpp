@@ -16,15 +16,14 @@ namespace fovea {
 namespace fs = std::filesystem;
 
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
-  const bool holds_run = is_there(last()) || is_there(previous()) || is_there(file("log.jsonl"));
+  // A start that failed, for its dataset or weights, leaves an empty log.
+  std::error_code none;
+  const auto logged = fs::file_size(file("log.jsonl"), none);
+  const bool holds_run = is_there(last()) || is_there(previous()) || (!none && logged > 0);
   if (holds_run && !resume)
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
                                               printable(folder_.native()), advise(advice::kResume)));
-  std::error_code failure;
-  fs::create_directories(folder_, failure);
-  if (failure)
-    throw Error(ErrorKind::Usage,
-                fmt::format("{}: cannot create the folder: {}", printable(folder_.native()), failure.message()));
+  make_folder(folder_);
   log_.open(file("log.jsonl"), std::ios::app);
   if (!log_) throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder", printable(folder_.native())));
 }

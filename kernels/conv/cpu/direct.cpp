@@ -127,7 +127,7 @@ const DirectConvolution::Primitive& DirectConvolution::primitive(Key key) {
     return primitives_.emplace(key, make(key)).first->second;
   } catch (const dnnl::error& error) {
     const ConvShape& s = key.shape;
-    throw Error(ErrorKind::Runtime, "oneDNN offers no " + std::string(name_of(key.dtype)) + " convolution " +
+    throw Error(ErrorKind::Runtime, "oneDNN has no " + std::string(name_of(key.dtype)) + " convolution for " +
                                         std::to_string(s.in_c) + "->" + std::to_string(s.out_c) + " channels, kernel " +
                                         std::to_string(s.kernel_h) + "x" + std::to_string(s.kernel_w) + ", image " +
                                         std::to_string(s.in_h) + "x" + std::to_string(s.in_w) + ": " + error.what());

@@ -17,14 +17,6 @@ namespace fs = std::filesystem;
 
 std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
 
-void make_folder(const fs::path& folder) {
-  std::error_code failure;
-  fs::create_directories(folder, failure);
-  if (failure)
-    throw Error(ErrorKind::Runtime,
-                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), failure.message()));
-}
-
 bool is_not_utf8(const std::string& name) { return find_invalid_utf8(name) != std::string::npos; }
 
 bool breaks_lines(const std::string& name) {

@@ -73,7 +73,6 @@ using MakeWriter = std::unique_ptr<DatasetWriter>(const WritableSet&, const std:
 MakeWriter coco_writer, voc_writer, csv_writer, yolo_writer;
 
 std::string without_ending(const std::string& name);
-void make_folder(const std::filesystem::path& folder);
 bool is_not_utf8(const std::string& name);
 bool breaks_lines(const std::string& name);  // or loses white space at its ends on a line of a list
 

@@ -103,7 +103,8 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
       text += "it is not split)";
     else
       text += fmt::format("it has: {})", printable(fmt::format("{}", fmt::join(splits, ", "))));
-    throw Error(ErrorKind::Data, text + "; " + advise(advice::kSplitDataset));
+    if (split == "train" || split == "val") text += "; " + advise(advice::kSplitDataset);
+    throw Error(ErrorKind::Data, text);
   }
   Dataset dataset = make_dataset(data.reader->read(*found), split, options);
   auto& warnings = dataset.report.warnings;

@@ -3,6 +3,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/text/advice.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -21,9 +22,8 @@ class YoloWriter : public DatasetWriter {
     refuse("is not UTF-8, as YAML must be", false, is_not_utf8);
     for (const WritableSplit& split : set_.splits) {
       if (split.name != "train" && split.name != "val" && split.name != "test")
-        throw Error(ErrorKind::Data, fmt::format("this format has the splits train, val and test only, not '{}'; "
-                                                 "`fovea data split` makes train and val",
-                                                 printable(split.name)));
+        throw Error(ErrorKind::Data, fmt::format("this format has the splits train, val and test only, not '{}'; {}",
+                                                 printable(split.name), advise(advice::kSplitDataset)));
       for (const WritableImage& image : split.images)
         if (image.sample.file_name.find_first_of("\r\n") != std::string::npos)
           throw Error(ErrorKind::Data,

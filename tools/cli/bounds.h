@@ -1,0 +1,25 @@
+// Bounds of the options' values, each refused in a few words: CLI11's own name the largest double in all its digits.
+#pragma once
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace fovea {
+
+inline CLI::Validator bound(const std::string& words, bool (*holds)(double value, double bound), double limit) {
+  return CLI::Validator(
+      [=](const std::string& word) {
+        double value = 0;
+        return CLI::detail::lexical_cast(word, value) && holds(value, limit) ? std::string() : "must be " + words;
+      },
+      /*validator_desc=*/"");
+}
+inline CLI::Validator at_least(int least) {
+  return bound(fmt::format("at least {}", least), [](double value, double limit) { return value >= limit; }, least);
+}
+inline CLI::Validator above_zero() {
+  return bound("above 0", [](double value, double limit) { return value > limit; }, 0);
+}
+
+}  // namespace fovea
