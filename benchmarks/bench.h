@@ -19,6 +19,7 @@ struct Timing {
   int runs;
   bool cpu_time = false;  // one thread and its CPU time
   DeviceKind device = DeviceKind::Cpu;
+  std::string kernel;  // times only those whose name contains this
 
   template <class Work>
   std::vector<double> sorted_seconds(Stopwatch& stopwatch, const Work& work) const {
@@ -57,6 +58,7 @@ class Table {
 
   template <class Work>
   void run(const std::string& name, const std::string& dtype, const kernels::Traffic& traffic, const Work& work) {
+    if (name.find(timing_.kernel) == std::string::npos) return;
     add(name, dtype, traffic.bytes(), timing_.sorted_seconds(stopwatch_, work));
   }
 
@@ -77,7 +79,7 @@ class Table {
 int program(int argc, char** argv, const char* description, int runs, std::vector<Option> options,
             const std::function<void(const Timing&, const std::string& json)>& run);
 
-// The program of a benchmark that fills one table, on --device cpu or cuda.
+// The program of a benchmark that fills one table, with --device and --kernel.
 int table_program(int argc, char** argv, const char* description, const std::function<void(Table&)>& fill);
 
 }  // namespace fovea::bench

@@ -1,5 +1,5 @@
 // The losses and the matching of one image of 800 x 800, 80 classes (9.6 M logits):
-//   bench_focal_loss [--device cpu|cuda] [--runs 21] [--cpu-time] [--json FILE]
+//   bench_focal_loss [--device cpu|cuda] [--kernel TEXT] [--runs 21] [--cpu-time] [--json FILE]
 #include "kernels/focal_loss.h"
 
 #include "benchmarks/bench.h"

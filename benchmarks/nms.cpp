@@ -1,5 +1,5 @@
 // Detection of one image of 800 x 800, 91 classes, from head outputs to boxes, by the share of logits that pass:
-//   bench_nms [--device cpu|cuda] [--runs 21] [--cpu-time] [--json FILE]
+//   bench_nms [--device cpu|cuda] [--kernel TEXT] [--runs 21] [--cpu-time] [--json FILE]
 #include "kernels/nms.h"
 
 #include "benchmarks/bench.h"

@@ -1,5 +1,5 @@
 // Point-wise, norm, pooling, upsampling, image, reduction and optimizer kernels against the memory's bandwidth:
-//   bench_pointwise [--device cpu|cuda] [--runs 21] [--cpu-time] [--json FILE]
+//   bench_pointwise [--device cpu|cuda] [--kernel TEXT] [--runs 21] [--cpu-time] [--json FILE]
 // Tensors are [2, 200, 200, 256] (P3 of a pair of images, and more than the caches hold), random, never zeros.
 
 #include "benchmarks/bench.h"

@@ -73,10 +73,12 @@ int program(int argc, char** argv, const char* description, int runs, std::vecto
 }
 
 int table_program(int argc, char** argv, const char* description, const std::function<void(Table&)>& fill) {
-  std::string device = "cpu";
+  std::string device = "cpu", kernel;
   const Option where{"--device", &device, "where the kernels run", Option::Any, {"cpu", "cuda"}};
-  return program(argc, argv, description, 21, {where}, [&](Timing timing, const std::string& json) {
+  const Option which{"--kernel", &kernel, "time only the kernels whose name contains this"};
+  return program(argc, argv, description, 21, {where, which}, [&](Timing timing, const std::string& json) {
     timing.device = device == "cuda" ? DeviceKind::Cuda : DeviceKind::Cpu;
+    timing.kernel = kernel;
     Table table(timing);
     fill(table);
     if (!json.empty()) table.write_json(json);
