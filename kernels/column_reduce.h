@@ -35,11 +35,9 @@ struct SumChunk {
     double sums[kSums][kPhases][kTile];
   };
 
-  SumChunk cpu_form(int64_t& tasks) const {  // the CPU takes whole rows
-    SumChunk whole = *this;
-    whole.tiles = 1;
+  auto cpu_form(int64_t& tasks) const {  // the CPU takes whole rows, one element after the other
     tasks /= tiles;
-    return whole;
+    return SumChunk<1, Terms>{terms, rows, columns, chunks, 1, partial};
   }
 
   template <class Block>

@@ -74,26 +74,34 @@ constexpr int cpu_pack() {
     return 1;
 }
 
-// A functor whose rows are cut up for the GPU's sake says what the CPU takes in their place: `F cpu_form(int64_t&
-// rows)`.
+// Called, not inlined into both loops below.
 template <class F>
-void rows_on_cpu(int64_t rows, const F& given) {
-  F f = given;
-  if constexpr (requires { given.cpu_form(rows); }) f = given.cpu_form(rows);
+FOVEA_HD_NOINLINE void row_on_cpu(int64_t row, const F& f) {
+  SerialBlock block;
+  typename F::Shared shared;
+  f(block, row, shared);
+}
+
+template <class F>
+void spread_rows(int64_t rows, const F& f) {
   if (rows < kDynamicBelow) {
 #pragma omp parallel for schedule(dynamic, 1) if (rows > 1)
-    for (int64_t row = 0; row < rows; ++row) {
-      SerialBlock block;
-      typename F::Shared shared;
-      f(block, row, shared);
-    }
+    for (int64_t row = 0; row < rows; ++row) row_on_cpu(row, f);
   } else {
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < rows; ++row) {
-      SerialBlock block;
-      typename F::Shared shared;
-      f(block, row, shared);
-    }
+    for (int64_t row = 0; row < rows; ++row) row_on_cpu(row, f);
+  }
+}
+
+// A functor whose rows are cut up for the GPU's sake says what the CPU takes in their place: `auto cpu_form(int64_t&
+// rows)`.
+template <class F>
+void rows_on_cpu(int64_t rows, const F& f) {
+  if constexpr (requires { f.cpu_form(rows); }) {
+    const auto whole = f.cpu_form(rows);
+    spread_rows(rows, whole);
+  } else {
+    spread_rows(rows, f);
   }
 }
 
