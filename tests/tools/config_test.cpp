@@ -33,13 +33,16 @@ TEST_CASE("settings from the command line override, and name what is wrong", "[c
   CHECK(differences(preset("demo"), config).size() == 4);
 
   CHECK_THROWS_WITH(apply_setting(config, "train.stepz=1"), Contains("did you mean 'train.steps'"));
+  CHECK_THROWS_WITH(apply_setting(config, "zzzzzz=1", "--set"), "--set zzzzzz=1: zzzzzz: unknown setting");
   CHECK_THROWS_WITH(apply_setting(config, "train.steps=many"), Contains("whole number"));
+  CHECK_THROWS_WITH(apply_setting(config, "train.steps=", "--set"), Catch::StartsWith("--set train.steps=: "));
   CHECK_THROWS_WITH(apply_setting(config, "train.batch=99999999999"), Contains("in range"));
   CHECK_THROWS_WITH(apply_setting(config, "model.head.norm=grop"), Contains("none, frozen_batch, batch, group"));
   CHECK_THROWS_WITH(apply_setting(config, "train.steps"), Contains("key=value"));
   CHECK_THROWS_WITH(apply_toml(config, "[train]\nbatch = 2\nfoo = 1\n", "my.toml"), Contains("my.toml:3: train.foo"));
   CHECK_THROWS_WITH(apply_toml(config, "[train\n", "my.toml"), Contains("my.toml:1"));
-  CHECK_THROWS_WITH(preset("papre"), Contains("'paper'"));
+  CHECK_THROWS_WITH(preset("papre"), Contains("did you mean 'paper'?"));
+  CHECK_THROWS_WITH(preset("yolo"), Catch::StartsWith("unknown preset 'yolo' (presets: ") && Contains("paper"));
 }
 
 namespace {

@@ -277,9 +277,9 @@ TEST_CASE("anchors that cannot be bettered stay, and k-means finds the shapes th
 
 TEST_CASE("fault: misspelled words of the commands about data are answered with the nearest one", "[data][fault]") {
   check_fails(2, {"data", "chekc", "x"},
-              "unknown command 'chekc'; did you mean 'check'? (commands: check,convert,split,show,stats)");
-  check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean --json?");
-  check_fails(2, {"anchors", "x", "--preest", "y"}, "anchors has no option --preest; did you mean --preset?");
+              "unknown command 'chekc'; did you mean 'check'? (commands: check, convert, split, show, stats)");
+  check_fails(2, {"data", "check", "x", "--jsno", "y"}, "check has no option --jsno; did you mean '--json'?");
+  check_fails(2, {"anchors", "x", "--preest", "y"}, "anchors has no option --preest; did you mean '--preset'?");
   check_fails(2, {"data"}, "subcommand");
   check_fails(3, {"data", "check", "/nowhere"}, "/nowhere: does not exist");
 }

@@ -222,8 +222,8 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[tra
   const Trainings trainings;
   check_fails(2, {}, "--help");
   check_fails(2, {"trian"}, "did you mean 'train'");
-  check_fails(2, {"train", "--presett", "demo"}, "did you mean --preset?");
-  check_fails(2, {"eval", "--wieghts=x"}, "did you mean --weights?");
+  check_fails(2, {"train", "--presett", "demo"}, "did you mean '--preset'?");
+  check_fails(2, {"eval", "--wieghts=x"}, "did you mean '--weights'?");
   check_fails(2, {"train", "--data", "x"}, "--out");
   check_fails(2, trainings.arguments("run", {"--set", "train.stepz=3"}), "train.steps");
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");

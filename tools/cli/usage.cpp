@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/printable.h"
-#include "tools/config/config.h"
+#include "tools/text/nearest.h"
 
 namespace fovea {
 namespace {
@@ -40,15 +40,14 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
     if (const auto commands = command_names(*command); !word.starts_with("-") && !commands.empty()) {
       const std::string name(word);
       if (!contains(commands, name))
-        return fmt::format("unknown command '{}'; did you mean '{}'? (commands: {})", printable(name),
-                           nearest(name, commands), CLI::detail::join(commands));
+        return fmt::format("unknown command '{}'{} (commands: {})", printable(name), did_you_mean(name, commands),
+                           CLI::detail::join(commands, ", "));
       command = command->get_subcommand(name);
     } else if (word.starts_with("--")) {
       const auto options = option_names(*command);
       const std::string name(word.substr(0, word.find('=')));
       if (!contains(options, name))
-        return fmt::format("{} has no option {}; did you mean {}?", command->get_name(), printable(name),
-                           nearest(name, options));
+        return fmt::format("{} has no option {}{}", command->get_name(), printable(name), did_you_mean(name, options));
     }
   }
   return "";

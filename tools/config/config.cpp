@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <map>
@@ -13,6 +12,7 @@
 
 #include "kernels/error.h"
 #include "tools/config/fields.h"
+#include "tools/text/nearest.h"
 
 namespace fovea {
 
@@ -51,13 +51,20 @@ std::string text_of(const T& value) {
 
 // ---- fields from TOML
 
+// Where settings come from, for messages.
+struct Source {
+  std::string name;
+  bool has_lines = true;
+  std::string at(const toml::source_region& place) const {
+    return has_lines && place.begin.line > 0 ? fmt::format("{}:{}", name, place.begin.line) : name;
+  }
+};
+
 // Where a value stands, for messages.
 struct Place {
-  std::string source, key;
-  std::string text(const toml::node& node) const {
-    const auto line = node.source().begin.line;
-    return line > 0 ? fmt::format("{}:{}: {}", source, line, key) : fmt::format("{}: {}", source, key);
-  }
+  const Source& source;
+  std::string key;
+  std::string text(const toml::node& node) const { return fmt::format("{}: {}", source.at(node.source()), key); }
 };
 
 template <class T>
@@ -119,7 +126,7 @@ struct Renamed {
 constexpr Renamed kRenamed[] = {{"input.deviation", "input.std"}, {"model.loss.normaliser", "model.loss.normalizer"}};
 
 // Old keys become those of today; both at once are refused.
-void take_renamed(std::map<std::string, const toml::node*>& keys, const std::string& source, OldKeys old_keys) {
+void take_renamed(std::map<std::string, const toml::node*>& keys, const Source& source, OldKeys old_keys) {
   for (const Renamed& renamed : kRenamed) {
     const auto found = keys.find(renamed.old_key);
     if (found == keys.end()) continue;
@@ -131,52 +138,15 @@ void take_renamed(std::map<std::string, const toml::node*>& keys, const std::str
   }
 }
 
-toml::table parse(const std::string& text, const std::string& source) {
+toml::table parse(const std::string& text, const Source& source) {
   try {
-    return toml::parse(text, source);
+    return toml::parse(text, source.name);
   } catch (const toml::parse_error& error) {
-    refuse(fmt::format("{}:{}: {}", source, error.source().begin.line, error.description()));
+    refuse(fmt::format("{}: {}", source.at(error.source()), error.description()));
   }
 }
 
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
-std::string nearest(const std::string& name, const std::vector<std::string>& known) {
-  std::string best;
-  size_t least = SIZE_MAX;
-  const auto consider = [&](const std::string& written, const std::string& candidate, size_t further) {
-    const size_t lengths = std::max(written.size(), name.size()) - std::min(written.size(), name.size());
-    if (lengths + further >= least) return;  // so many insertions at least
-    const size_t distance = edit_distance(name, written) + further;
-    if (distance >= least) return;
-    least = distance;
-    best = candidate;
-  };
-  for (const std::string& candidate : known) {
-    consider(candidate, candidate, 0);
-    // Also by the last part alone: "steps" means train.steps.
-    if (const size_t dot = candidate.rfind('.'); dot != std::string::npos)
-      consider(candidate.substr(dot + 1), candidate, 1);
-  }
-  return best;
-}
-
-void apply_toml(Config& config, const std::string& text, const std::string& source, OldKeys old_keys) {
+void apply(Config& config, const std::string& text, const Source& source, OldKeys old_keys) {
   const toml::table table = parse(text, source);
   std::map<std::string, const toml::node*> keys;
   collect_keys(table, "", keys);
@@ -191,8 +161,14 @@ void apply_toml(Config& config, const std::string& text, const std::string& sour
   });
   if (!keys.empty()) {
     const auto& [key, node] = *keys.begin();
-    refuse(fmt::format("{}: unknown setting; did you mean '{}'?", Place{source, key}.text(*node), nearest(key, known)));
+    refuse(fmt::format("{}: unknown setting{}", Place{source, key}.text(*node), did_you_mean(key, known)));
   }
+}
+
+}  // namespace
+
+void apply_toml(Config& config, const std::string& text, const std::string& source, OldKeys old_keys) {
+  apply(config, text, {source}, old_keys);
 }
 
 void apply_file(Config& config, const std::filesystem::path& path) {
@@ -210,7 +186,8 @@ void apply_setting(Config& config, const std::string& setting, const std::string
   const std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
   const bool bare_word = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 && value != "true" &&
                          value != "false" && value != "inf" && value != "nan";
-  apply_toml(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), source + " " + setting);
+  apply(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), {source + " " + setting, false},
+        OldKeys::Warn);
 }
 
 std::string to_toml(const Config& config) {

@@ -87,7 +87,4 @@ std::vector<std::string> differences(const Config& a, const Config& b);
 // Throws Error(Usage) where fields contradict each other or are out of range.
 void validate(const Config& config);
 
-// The one of `known` that is most like `name`.
-std::string nearest(const std::string& name, const std::vector<std::string>& known);
-
 }  // namespace fovea

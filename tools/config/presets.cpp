@@ -1,8 +1,10 @@
 // The presets: what differs from the paper's recipe, which is what the fields of Config start with.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "kernels/error.h"
 #include "tools/config/config.h"
+#include "tools/text/nearest.h"
 
 namespace fovea {
 
@@ -143,8 +145,8 @@ Config preset(const std::string& name) {
     apply_toml(config, known.toml, "preset " + name);
     return config;
   }
-  throw Error(ErrorKind::Usage,
-              fmt::format("unknown preset '{}'; did you mean '{}'?", name, nearest(name, preset_names())));
+  throw Error(ErrorKind::Usage, fmt::format("unknown preset '{}'{} (presets: {})", name,
+                                            did_you_mean(name, preset_names()), fmt::join(preset_names(), ", ")));
 }
 
 }  // namespace fovea
