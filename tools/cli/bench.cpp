@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/files.h"
+#include "engine/printable.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
 #include "kernels/conv/gpu_libraries.h"

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/eval/report_charts.h"
 #include "tools/eval/report_json.h"
