@@ -1,6 +1,7 @@
 #include "tools/cli/commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -72,12 +73,8 @@ int run_command_line(int argc, char** argv) {
 }
 
 void add_config_options(CLI::App& command, ConfigOptions& options) {
-  command.add_option(
-      "--preset", options.preset, "Preset to start from: " + [] {
-        std::string names;
-        for (const std::string& name : preset_names()) names += (names.empty() ? "" : ", ") + name;
-        return names;
-      }());
+  command.add_option("--preset", options.preset,
+                     fmt::format("Preset to start from: {}", fmt::join(preset_names(), ", ")));
   command
       .add_option("--set", options.settings,
                   "Override settings, e.g. train.steps=1000 (list them with `fovea info --config`)")

@@ -155,9 +155,8 @@ void show(const ShowOptions& options) {
     missed += std::count_if(of_sample.begin(), of_sample.end(), [&](double iou) { return iou < match_low; });
   }
   fmt::print(
-      "no anchor reaches IoU {:g} with {} of the {} boxes of {} at short side {}: red in the pictures (fit anchors "
-      "with "
-      "`fovea anchors`)\n",
+      "no anchor reaches IoU {:g} with {} of the {} boxes of {} at short side {}: red in the pictures "
+      "(fit anchors with `fovea anchors`)\n",
       match_low, missed, boxes, dataset.split, config.input.short_side.back());
   write_sheet(options, sheet);
 }
