@@ -74,9 +74,9 @@ constexpr int cpu_pack() {
     return 1;
 }
 
-// Called, not inlined into both loops below.
+// Called, so that it compiles once and not in both loops below.
 template <class F>
-FOVEA_HD_NOINLINE void row_on_cpu(int64_t row, const F& f) {
+[[gnu::noinline]] void row_on_cpu(int64_t row, const F& f) {
   SerialBlock block;
   typename F::Shared shared;
   f(block, row, shared);
