@@ -45,3 +45,43 @@ if(NOT FOVEA_CUDA STREQUAL "OFF")
   endif()
 endif()
 message(STATUS "Fovea: CUDA ${FOVEA_HAS_CUDA}")
+
+# fovea_compile_device_once(LIST): in this list of sources the .cu files give way to what nvcc makes of them with -cuda: C++,
+# preprocessed, with the GPUs' code inside. So the GPUs' code, which takes minutes for all of them, is compiled once, and
+# the host compiler compiles the rest for each CPU level.
+function(fovea_compile_device_once list)
+  set(sources ${${list}})
+  set(generated)
+  set(architectures)
+  foreach(architecture IN LISTS CMAKE_CUDA_ARCHITECTURES)
+    string(REGEX MATCH "^[0-9]+[af]?" number ${architecture})
+    if(architecture MATCHES "-virtual$")
+      list(APPEND architectures "-gencode=arch=compute_${number},code=compute_${number}")
+    else()
+      list(APPEND architectures "-gencode=arch=compute_${number},code=sm_${number}")
+    endif()
+  endforeach()
+  set(host $<$<BOOL:${CMAKE_CUDA_HOST_COMPILER}>:-ccbin=${CMAKE_CUDA_HOST_COMPILER}>)
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+  separate_arguments(optimization UNIX_COMMAND "${CMAKE_CUDA_FLAGS} ${CMAKE_CUDA_FLAGS_${build_type}}")
+  foreach(source IN LISTS sources)
+    if(NOT source MATCHES "\\.cu$")
+      continue()
+    endif()
+    list(REMOVE_ITEM sources ${source})
+    file(RELATIVE_PATH name ${CMAKE_CURRENT_SOURCE_DIR} ${source})
+    string(REPLACE "/" "_" name ${name})
+    set(output ${CMAKE_CURRENT_BINARY_DIR}/device_code/${name}.ii)
+    list(APPEND generated ${output})
+    get_property(known SOURCE ${output} PROPERTY GENERATED)
+    if(known)  # for another level
+      continue()
+    endif()
+    add_custom_command(OUTPUT ${output}
+      COMMAND ${CMAKE_CUDA_COMPILER_LAUNCHER} ${CMAKE_CUDA_COMPILER} ${host} ${FOVEA_CUDA_FLAGS} ${optimization}
+              ${architectures} -I${PROJECT_SOURCE_DIR} -cuda -MD -MF ${output}.d -MT ${output} ${source} -o ${output}
+      DEPENDS ${source} DEPFILE ${output}.d COMMENT "Compiling for the GPUs: ${name}" COMMAND_EXPAND_LISTS VERBATIM)
+    set_source_files_properties(${output} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-fpreprocessed;-w")
+  endforeach()
+  set(${list} ${sources} ${generated} PARENT_SCOPE)
+endfunction()

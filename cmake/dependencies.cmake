@@ -1,12 +1,56 @@
 # What Fovea does not write itself. scripts/setup installs all of it.
+option(FOVEA_FETCH "Download small libraries that are not installed, pinned by their hashes" $ENV{FOVEA_FETCH})
+
+# fovea_find(PACKAGE URL SHA256 [CMake options of its own…]): the installed one, or with FOVEA_FETCH this one.
+function(fovea_find package url hash)
+  find_package(${package} QUIET)
+  if(${package}_FOUND)
+    return()
+  endif()
+  if(NOT FOVEA_FETCH)
+    message(FATAL_ERROR "${package} is not installed: run scripts/setup, or configure with -DFOVEA_FETCH=ON to download it")
+  endif()
+  include(FetchContent)
+  set(BUILD_SHARED_LIBS OFF)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(CMAKE_POLICY_VERSION_MINIMUM 3.5)  # what some ask for, CMake 4 no longer takes
+  FetchContent_Declare(${package} URL ${url} URL_HASH SHA256=${hash} SYSTEM ${ARGN})
+  FetchContent_MakeAvailable(${package})
+  set(${package}_SOURCE_DIR ${${package}_SOURCE_DIR} PARENT_SCOPE)
+endfunction()
+set(github https://github.com)
+fovea_find(fmt ${github}/fmtlib/fmt/archive/refs/tags/10.2.1.tar.gz 1250e4cc58bf06ee631567523f48848dc4596133e163f02615c97f78bab6c811)
+fovea_find(simdjson ${github}/simdjson/simdjson/archive/refs/tags/v3.6.0.tar.gz
+  9eab3197231382b8b99d14d8ca647d6ab6bea1b40008df086d25e6f687309bf6)
+fovea_find(tomlplusplus ${github}/marzer/tomlplusplus/archive/refs/tags/v3.4.0.tar.gz
+  8517f65938a4faae9ccf8ebb36631a38c1cadfb5efa85d9a72e15b9e97d25155)
+fovea_find(pugixml ${github}/zeux/pugixml/releases/download/v1.14/pugixml-1.14.tar.gz
+  2f10e276870c64b1db6809050a75e11a897a8d7456c4be5c6b2e35a11168a015)
+fovea_find(yaml-cpp ${github}/jbeder/yaml-cpp/archive/refs/tags/0.8.0.tar.gz
+  fbe74bbdcee21d656715688706da3c8becfd946d92cd44705cc6098bb23b3a16)
+# Debian's packages of these two have no CMake config.
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp)
+if(NOT CLI11_INCLUDE_DIR)
+  fovea_find(CLI11 ${github}/CLIUtils/CLI11/archive/refs/tags/v2.4.1.tar.gz
+    73b7ec52261ce8fe980a29df6b4ceb66243bb0b779451dbd3d014cfec9fdbb58)
+  get_target_property(CLI11_INCLUDE_DIR CLI11::CLI11 INTERFACE_INCLUDE_DIRECTORIES)
+endif()
+find_path(XXHASH_INCLUDE_DIR xxhash.h)
+find_library(XXHASH_LIBRARY xxhash)
+if(NOT XXHASH_INCLUDE_DIR OR NOT XXHASH_LIBRARY)
+  fovea_find(xxHash ${github}/Cyan4973/xxHash/archive/refs/tags/v0.8.2.tar.gz
+    baee0c6afd4f03165de7a4e67988d16f0f2b257b51d0e3cb91909302a26a79c4 SOURCE_SUBDIR cmake_unofficial)
+  set(XXHASH_LIBRARY xxHash::xxhash)
+  get_target_property(XXHASH_INCLUDE_DIR xxHash::xxhash INTERFACE_INCLUDE_DIRECTORIES)
+endif()
+
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 # Found by hand: the package's own CMake config demands OpenCL, which is not needed here.
-find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
-find_library(DNNL_LIBRARY dnnl REQUIRED)
+set(onednn ${PROJECT_SOURCE_DIR}/build/third_party/onednn)  # where the distribution's is too old
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp HINTS ${onednn}/include REQUIRED)
+find_library(DNNL_LIBRARY dnnl HINTS ${onednn}/lib REQUIRED)
 add_library(DNNL::dnnl UNKNOWN IMPORTED)
 set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
-find_package(fmt REQUIRED)
-find_package(simdjson REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(TIFF REQUIRED)
@@ -17,13 +61,7 @@ find_library(WEBP_DEMUX_LIBRARY webpdemux REQUIRED)
 add_library(webp::webp INTERFACE IMPORTED)
 set_target_properties(webp::webp PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${WEBP_INCLUDE_DIR}
   INTERFACE_LINK_LIBRARIES "${WEBP_DEMUX_LIBRARY};${WEBP_LIBRARY}")
-find_package(tomlplusplus REQUIRED)
-find_package(pugixml REQUIRED)
-find_package(yaml-cpp REQUIRED)
 find_package(Threads REQUIRED)
-find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
-find_library(XXHASH_LIBRARY xxhash REQUIRED)
-find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 
 # MPI starts the ranks of a training that mpirun launched; without it they find each other over TCP.
 set(FOVEA_MPI "AUTO" CACHE STRING "Ranks started by mpirun: AUTO (where MPI is found), ON or OFF")
@@ -65,7 +103,7 @@ if(FOVEA_HAS_CUDA)
        $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/cudnn/include)
   find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${python_cudnn})
   find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h
-            HINTS ${PROJECT_SOURCE_DIR}/build/third_party/cudnn-frontend/include)
+            HINTS ${PROJECT_SOURCE_DIR}/build/third_party/cudnn_frontend/include)
   if(NOT CUDNN_INCLUDE_DIR)
     message(FATAL_ERROR "The CUDA toolkit has no cudnn_graph.h: install cuDNN 9's headers (Debian package libcudnn9-dev-cuda-13 of NVIDIA's "
                         "repository, or Python's nvidia-cudnn-cu13), name their folder by -DCUDNN_INCLUDE_DIR=..., or use -DFOVEA_CUDA=OFF")

@@ -44,13 +44,21 @@ function(fovea_reads_cuda)
   endif()
 endfunction()
 
-# fovea_layer(NAME [FOLDER…]): the static library of these folders, or of all below this directory, with the project's
-# flags. A layer links only to the one below.
+# fovea_layer(NAME [TYPE type] [FOLDER…]): the library (static, or of this type) of these folders, or of all below this
+# directory, with the project's flags. A layer links only to the one below.
 function(fovea_layer name)
-  if(NOT ARGN)
-    set(ARGN .)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TYPE" "")
+  set(folders ${arg_UNPARSED_ARGUMENTS})
+  if(NOT folders)
+    set(folders .)
   endif()
-  fovea_sources(sources ${ARGN})
-  add_library(${name} STATIC ${sources})
+  if(NOT arg_TYPE)
+    set(arg_TYPE STATIC)
+  endif()
+  fovea_sources(sources ${folders})
+  if(FOVEA_CPU_LEVELS AND FOVEA_HAS_CUDA)
+    fovea_compile_device_once(sources)
+  endif()
+  add_library(${name} ${arg_TYPE} ${sources})
   target_link_libraries(${name} PUBLIC fovea_flags)
 endfunction()

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 
+#include "kernels/device/cpu_level.h"
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
 
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
   open_standard_streams();
   std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
   try {
+    fovea::use_asked_cpu_level(argv);
     const int code = fovea::run_command_line(argc, argv);
     flush_output();
     return code;

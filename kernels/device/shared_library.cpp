@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <glob.h>
 #include <link.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,6 +68,15 @@ std::vector<std::string> python_roots() {
   return roots;
 }
 
+// The packages' folder where this program is part of one (PACKAGES/fovea/bin/fovea), else some folder above it.
+std::string packages_around_program() {
+  const auto* started = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  if (started == nullptr) return "";
+  std::error_code none;
+  const std::filesystem::path program = std::filesystem::canonical(started, none);
+  return none ? "" : program.parent_path().parent_path().parent_path().string();
+}
+
 std::string file_of(void* handle, const std::string& place) {
   const link_map* loaded = nullptr;
   const bool known = dlinfo(handle, RTLD_DI_LINKMAP, &loaded) == 0 && loaded->l_name != nullptr;
@@ -90,6 +100,7 @@ std::vector<std::string> library_places(const LibraryName& name) {
   };
   for (const auto& folders : {library_folders(), conda_folders()})
     for (const std::string& folder : folders) add(folder + "/" + name.soname);
+  for (const std::string& file : matching(packages_around_program() + "/nvidia/*/lib/" + name.soname)) add(file);
   for (const std::string& root : python_roots())
     for (const char* packages : {"site-packages", "dist-packages"})
       for (const char* python : {"python3", "python3.*"})

@@ -3,7 +3,8 @@
 //   an environment variable (a file, or a folder that holds it): that one or none;
 //   where the system's loader looks; the CUDA toolkit's and Debian's folders;
 //   conda: CONDA_PREFIX/lib, and lib beside the bin folder of the python3 that is first on PATH;
-//   Python's packages (nvidia/*/lib) of VIRTUAL_ENV, CONDA_PREFIX, that python3, and the system.
+//   Python's packages (nvidia/*/lib): beside this program where it is one itself; of VIRTUAL_ENV, CONDA_PREFIX, that
+//   python3, and the system.
 #pragma once
 #include <functional>
 #include <string>

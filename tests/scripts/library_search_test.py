@@ -42,8 +42,8 @@ class Root:
             pass
         os.chmod(self.path + place, 0o755)
 
-    def info(self, **environment):
-        done = subprocess.run(["/fovea", "info", "--preset", "tiny", "--device", "cpu"], stdout=subprocess.PIPE,
+    def info(self, program="/fovea", **environment):
+        done = subprocess.run([program, "info", "--preset", "tiny", "--device", "cpu"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, env=environment, cwd="/",
                               preexec_fn=lambda: os.chroot(self.path))
         return done.returncode, done.stdout
@@ -79,6 +79,14 @@ class LibrarySearch(unittest.TestCase):
         os.symlink("/opt/python/bin/python3", self.root.path + "/venv/bin/python3")
         self.root.cudnn(f"/opt/python/{PACKAGES}/cudnn/lib")
         self.assertIn(f"cuDNN: 9.19.0, /opt/python/{PACKAGES}/cudnn", self.root.info(PATH="/venv/bin")[1])
+
+    def test_beside_the_program_where_that_is_a_package_of_an_environment_that_is_not_on_PATH(self):
+        packages = "/opt/venv/lib/python3.12/site-packages"
+        self.root.take(FOVEA, packages + "/fovea/bin/fovea")
+        self.root.cudnn(packages + "/nvidia/cudnn/lib")
+        code, text = self.root.info(program=packages + "/fovea/bin/fovea", PATH="/bin")
+        self.assertEqual(code, 0, text)
+        self.assertIn(f"cuDNN: 9.19.0, {packages}/nvidia/cudnn/lib/libcudnn.so.9\n", text)
 
     def test_conda_comes_before_packages_and_the_loader_before_both(self):
         self.root.cudnn("/conda/lib")

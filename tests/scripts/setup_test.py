@@ -27,31 +27,85 @@ class InAFolder(unittest.TestCase):
         os.chmod(path, 0o755)
 
 
+NOTHING_INSTALLED = "#!/bin/sh\nexit 1\n"
+CALLED = '#!/bin/sh\necho "${0##*/} $*" >>"$HOME/calls"\n'
+# Unpacks wheels as far as setup looks at them.
+PYTHON = """#!/bin/sh
+case "$*" in
+  "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  *" download "*) folder=${*##* -d } && touch "${folder%% *}/a.whl" ;;
+  "-m zipfile "*) mkdir -p "$5/a.data/data/lib" "$5/a.data/data/include" && touch "$5/a.data/data/lib/libdnnl.so.3" ;;
+esac
+"""
+
+
+def apt_cache(**versions):
+    """What `apt-cache policy` says of packages; of all others that they are new."""
+    cases = "".join(f"  {name.replace('_', '-')}) echo '  Candidate: {version}' ;;\n" for name, version in versions.items())
+    return f"#!/bin/sh\ncase $2 in\n{cases}  *) echo '  Candidate: 99' ;;\nesac\n"
+
+
 class Setup(InAFolder):
-    def run_setup(self, *options):
-        for name in ("scripts/setup", "benchmarks/peers/requirements.txt", "benchmarks/peers/eval_requirements.txt"):
-            os.makedirs(os.path.dirname(os.path.join(self.root, name)), exist_ok=True)
-            shutil.copy(os.path.join(SOURCE, name), os.path.join(self.root, name))
+    def setUp(self):
+        super().setUp()
+        for folder, ending in (("scripts", "setup"), ("scripts/wheels", ".txt"), ("benchmarks/peers", ".txt")):
+            os.makedirs(os.path.join(self.root, folder))
+            for name in os.listdir(os.path.join(SOURCE, folder)):
+                if name.endswith(ending):
+                    shutil.copy(os.path.join(SOURCE, folder, name), os.path.join(self.root, folder, name))
+
+    def run_setup(self, *options, code=1):
         environment = {"PATH": os.path.join(self.root, "bin") + ":/usr/bin:/bin", "HOME": self.root}
         done = subprocess.run([os.path.join(self.root, "scripts", "setup"), *options], capture_output=True, text=True,
                               env=environment, timeout=60)
-        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stderr.strip()
 
+    def read(self, name):
+        with open(os.path.join(self.root, name), encoding="utf-8") as file:
+            return file.read()
+
+    def installs(self, apt_cache_says):
+        """The packages that --demo installs, as root."""
+        for name, text in (("dpkg-query", NOTHING_INSTALLED), ("apt-cache", apt_cache_says), ("apt-get", CALLED),
+                           ("python3", PYTHON), ("sudo", '#!/bin/sh\n[ "$1" = -v ] || exec "$@"\n')):
+            self.write("bin/" + name, text)
+        self.run_setup("--demo", code=0)
+        install = [call for call in self.read("calls").splitlines() if " install " in call]
+        self.assertEqual(len(install), 1)
+        return set(install[0].partition(" install ")[2].split())
+
     def missing(self, *options):
-        self.write("bin/dpkg-query", "#!/bin/sh\nexit 1\n")
+        self.write("bin/dpkg-query", NOTHING_INSTALLED)
         said = self.run_setup("--check", *options)
         self.assertTrue(said.startswith("setup: missing: "), said)
-        wheels = {"python3-venv"}  # these and what unpacks them: where nvcc is
-        return {name for name in said.removeprefix("setup: missing: ").split() if "==" not in name} - wheels
+        return {name for name in said.removeprefix("setup: missing: ").split() if "/" not in name}  # but for wheels
 
     def test_linters_are_asked_for_by_lint_alone_and_clang_by_what_compiles_with_it(self):
         demo, tests = self.missing("--demo"), self.missing()
         self.assertIn("g++", demo)
         self.assertEqual(tests - demo, {"git", "catch2", "python3", "libopenmpi-dev", "openmpi-bin"})
-        self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-format-19", "clang-tidy-19", "clang-tools-19", "libomp-19-dev"})
+        self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-tools-19", "libomp-19-dev"})
         for option in ("--tsan", "--fuzz"):
             self.assertEqual(self.missing(option) - tests, {"clang-19", "libclang-rt-19-dev", "libomp-19-dev"})
+
+    def test_where_all_is_new_enough_the_distribution_s_own_are_installed(self):
+        packages = self.installs(apt_cache())
+        self.assertLessEqual({"g++", "cmake", "libdnnl-dev", "libtomlplusplus-dev", "libjpeg-dev"}, packages)
+        self.assertFalse(os.path.exists(os.path.join(self.root, "build", "environment")))
+
+    def test_what_is_too_old_or_missing_is_replaced_as_on_Ubuntu_22_04(self):
+        packages = self.installs(apt_cache(**{"g++": "4:11.2.0-1ubuntu1", "cmake": "3.22.1-1ubuntu1", "libdnnl_dev": "2.2.4+ds-2",
+                                              "libtomlplusplus_dev": "(none)"}))
+        self.assertLessEqual({"g++-12", "python3-venv", "libjpeg-dev", "libfmt-dev", "ca-certificates"}, packages)
+        self.assertFalse(packages & {"g++", "cmake", "libdnnl-dev", "libtomlplusplus-dev"})
+        third_party = os.path.join(self.root, "build", "third_party")
+        self.assertEqual(self.read("build/environment").splitlines(),
+                         ["export CXX=g++-12", f"export PATH={third_party}/cmake/bin:$PATH", "export FOVEA_FETCH=ON"])
+        self.assertTrue(os.path.exists(third_party + "/onednn/lib/libdnnl.so"))
+
+    def test_a_compiler_that_is_new_enough_in_a_version_with_an_epoch_is_taken(self):
+        self.assertIn("g++", self.installs(apt_cache(**{"g++": "4:12.2.0-3", "cmake": "3.25.1-1"})))
 
     def test_peers_are_refused_in_a_line_where_Python_is_not_the_one_that_their_wheels_are_for(self):
         self.write("bin/dpkg-query", '#!/bin/sh\nshift 2\nprintf "%s installed\\n" "$@"\n')

@@ -1,8 +1,10 @@
 #define CATCH_CONFIG_RUNNER
+#include "kernels/device/cpu_level.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_memory.h"
 
 int main(int argc, char** argv) {
+  fovea::use_asked_cpu_level(argv);  // scripts/check_levels
   fovea::test::use_device_memory();
   Catch::Session session;
   if (const int wrong = session.applyCommandLine(argc, argv); wrong != 0) return wrong;

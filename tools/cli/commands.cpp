@@ -55,6 +55,7 @@ int run_command_line(int argc, char** argv) {
       "fovea"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
+  add_demo(app);
   add_train(app);
   add_eval(app);
   add_detect(app);

@@ -7,6 +7,7 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/conv/gpu_libraries.h"
+#include "kernels/device/cpu_level.h"
 #include "kernels/device/cuda_device.h"
 
 namespace fovea {
@@ -24,9 +25,9 @@ std::string cpu_name() {
 std::string machine_text() {
   std::string text =
       fmt::format("fovea {} (compiler {}; CUDA kernels: {})\n", FOVEA_VERSION, __VERSION__, compiled_architectures());
-  text += fmt::format("CPU: {}, {} cores; instruction set for convolution: {}; fast bf16: {}\n", cpu_name(),
-                      std::thread::hardware_concurrency(), kernels::cpu_isa_name(),
-                      kernels::cpu_has_fast_bf16() ? "yes" : "no");
+  text += fmt::format("CPU: {}, {} cores, {}; kernels for {}; instruction set for convolution: {}; fast bf16: {}\n",
+                      cpu_name(), std::thread::hardware_concurrency(), cpu_level(), kernel_level(),
+                      kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
   text += fmt::format("convolution library: {}\n", kernels::convolution_library());
   for (const GpuLibrary& library : gpu_libraries()) text += text_of(library) + "\n";
   return text + gpu_status().text();

@@ -1,6 +1,7 @@
 // The CPU's convolution: bf16 on CPUs without it, and the choice of the algorithm.
 #include "kernels/activation.h"
 #include "kernels/conv/backend.h"
+#include "kernels/conv/cpu/cpu_features.h"
 #include "kernels/conv/cpu/direct.h"
 #include "kernels/conv/cpu/winograd_conv.h"
 #include "kernels/conv/packed_weights.h"
@@ -8,23 +9,6 @@
 
 namespace fovea::kernels {
 namespace {
-
-bool at_least(dnnl::cpu_isa isa) {
-  const auto has = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  return (has & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa);
-}
-
-bool cpu_has_avx512() {
-  static const bool has = at_least(dnnl::cpu_isa::avx512_core);
-  return has;
-}
-
-bool cpu_has_bf16() { return cpu_has_avx512(); }  // in oneDNN's primitives, maybe emulated
-
-bool cpu_has_bf16_matrices() {  // AMX: eight times the rate of fp32, which no saving of products makes up for
-  static const bool has = at_least(dnnl::cpu_isa::avx512_core_amx);
-  return has;
-}
 
 // A bf16 tensor as fp32, for CPUs without bf16.
 std::vector<float> widened(Queue& queue, const void* data, int64_t count) {
@@ -34,19 +18,6 @@ std::vector<float> widened(Queue& queue, const void* data, int64_t count) {
 }
 
 }  // namespace
-
-bool cpu_has_fast_bf16() { return at_least(dnnl::cpu_isa::avx512_core_bf16); }
-
-std::string cpu_isa_name() {
-  const std::pair<dnnl::cpu_isa, const char*> known[] = {{dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
-                                                         {dnnl::cpu_isa::avx512_core_bf16, "AVX-512 with bf16"},
-                                                         {dnnl::cpu_isa::avx512_core, "AVX-512"},
-                                                         {dnnl::cpu_isa::avx2, "AVX2"},
-                                                         {dnnl::cpu_isa::sse41, "SSE4.1"}};
-  for (const auto& [isa, name] : known)
-    if (at_least(isa)) return name;
-  return "unknown";
-}
 
 std::string convolution_library() {
   const dnnl_version_t* version = dnnl_version();
