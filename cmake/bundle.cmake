@@ -1,5 +1,5 @@
 # At installation with FOVEA_BUNDLE: copies what the installed program and kernels link to into lib/fovea, except for the C and
-# C++ runtimes, which every system has and which must be the system's own; and the licences of the packages that they are from.
+# C++ runtimes, which every system has and which must be the system's own, made to find each other beside themselves; and the licenses of the packages that they are from.
 set(prefix "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
 file(GLOB_RECURSE kernels ${prefix}/lib/fovea/libfovea_kernels.so)
 file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${prefix}/bin/fovea LIBRARIES ${kernels}
@@ -13,16 +13,20 @@ foreach(library IN LISTS found)
   get_filename_component(name ${library} NAME)
   file(REAL_PATH ${library} file)
   file(COPY_FILE ${file} ${prefix}/lib/fovea/${name} ONLY_IF_DIFFERENT)
+  execute_process(COMMAND patchelf --set-rpath $ORIGIN ${prefix}/lib/fovea/${name} COMMAND_ERROR_IS_FATAL ANY)
   message(STATUS "Bundled: ${prefix}/lib/fovea/${name}")
 
+  # By its path, or where that leads through a link (/lib) by its name.
   get_filename_component(file_name ${file} NAME)
-  set(package)
-  if(DPKG_QUERY)
-    execute_process(COMMAND ${DPKG_QUERY} -S "*/${file_name}" OUTPUT_VARIABLE owner ERROR_QUIET)
-    string(REGEX MATCH "^[^:,]+" package "${owner}")
-  endif()
+  set(owner)
+  foreach(pattern ${file} */${CMAKE_LIBRARY_ARCHITECTURE}/${file_name} */${file_name})
+    if(DPKG_QUERY AND NOT owner)
+      execute_process(COMMAND ${DPKG_QUERY} -S ${pattern} OUTPUT_VARIABLE owner ERROR_QUIET)
+    endif()
+  endforeach()
+  string(REGEX MATCH "^[^:,]*" package "${owner}")
   if(NOT EXISTS /usr/share/doc/${package}/copyright)
-    message(FATAL_ERROR "There is no licence for ${file}: bundle libraries of Debian's packages")
+    message(FATAL_ERROR "There is no license of ${file}: only libraries of Debian's packages can be bundled")
   endif()
-  configure_file(/usr/share/doc/${package}/copyright ${prefix}/${fovea_docs}/licences/${package} COPYONLY)
+  configure_file(/usr/share/doc/${package}/copyright ${prefix}/${fovea_docs}/licenses/${package} COPYONLY)
 endforeach()
