@@ -32,7 +32,7 @@ class Machine:
     def __init__(self, *has):
         """`has`: "gpu", "passes" (its checks), "no_cuda" (that preset does not compile)."""
         self.root = tempfile.mkdtemp(prefix="gpu_scripts_test_")
-        for name in ("demo", "test", "gpu_functions"):
+        for name in ("demo", "test", "gpu_functions", "environment"):
             os.makedirs(os.path.join(self.root, "scripts"), exist_ok=True)
             shutil.copy(os.path.join(SCRIPTS, name), os.path.join(self.root, "scripts", name))
         os.mkdir(os.path.join(self.root, "build"))

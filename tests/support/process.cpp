@@ -79,4 +79,6 @@ ProcessResult Process::wait() {
   return {code, take_text(out_path_), take_text(err_path_), peak_memory_};
 }
 
+std::string fovea_path() { return FOVEA_BINARY; }
+
 }  // namespace fovea::test

@@ -33,6 +33,8 @@ class Process {
   std::string out_path_, err_path_;
 };
 
+std::string fovea_path();  // FOVEA_BINARY
+
 inline ProcessResult run_fovea(const std::vector<std::string>& arguments, const std::string& script = "") {
   return Process(arguments, script).wait();
 }

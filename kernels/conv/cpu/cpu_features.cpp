@@ -43,6 +43,11 @@ bool onednn_has_bf16() {
 
 }  // namespace
 
+bool cpu_has_avx2() {
+  static const bool has = at_least(dnnl::cpu_isa::avx2);
+  return has;
+}
+
 bool cpu_has_avx512() {
   static const bool has = at_least(dnnl::cpu_isa::avx512_core);
   return has;

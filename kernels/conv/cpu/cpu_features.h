@@ -3,6 +3,7 @@
 
 namespace fovea::kernels {
 
+bool cpu_has_avx2();
 bool cpu_has_avx512();
 // In oneDNN's primitives, maybe emulated.
 bool cpu_has_bf16();

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/conv/conv_passes.h"
+#include "kernels/conv/cpu/cpu_features.h"
 #include "kernels/device/scratch.h"
 
 namespace fovea::kernels {
@@ -155,7 +156,8 @@ const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weigh
 
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
   Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
-  if (add == Add::Other && shape.groups > 1) {  // which oneDNN 2.6 reads at wrong places where groups are small
+  // oneDNN 2.6 reads it at wrong places where groups are small, and on CPUs without AVX2.
+  if (add == Add::Other && (shape.groups > 1 || !cpu_has_avx2())) {
     std::memcpy(args.y, args.add, static_cast<size_t>(shape.output_count()) * size_of(dtype));
     add = Add::InPlace;
   }
