@@ -1,12 +1,14 @@
 #include "kernels/conv/cpu/cpu_features.h"
 
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 
 #include "kernels/conv/conv.h"
-#include "kernels/conv/cpu/onednn.h"
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+
+#include "kernels/conv/cpu/onednn.h"
 #endif
 
 namespace fovea::kernels {
