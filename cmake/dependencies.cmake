@@ -61,6 +61,16 @@ find_library(WEBP_DEMUX_LIBRARY webpdemux REQUIRED)
 add_library(webp::webp INTERFACE IMPORTED)
 set_target_properties(webp::webp PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${WEBP_INCLUDE_DIR}
   INTERFACE_LINK_LIBRARIES "${WEBP_DEMUX_LIBRARY};${WEBP_LIBRARY}")
+# Text in pictures. libraqm and HarfBuzz have no CMake config in Debian's packages.
+find_package(Freetype REQUIRED)
+find_path(RAQM_INCLUDE_DIR raqm.h REQUIRED)
+find_library(RAQM_LIBRARY raqm REQUIRED)
+find_path(HARFBUZZ_INCLUDE_DIR hb.h PATH_SUFFIXES harfbuzz REQUIRED)
+find_library(HARFBUZZ_LIBRARY harfbuzz REQUIRED)
+add_library(raqm::raqm INTERFACE IMPORTED)
+set_target_properties(raqm::raqm PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAQM_INCLUDE_DIR};${HARFBUZZ_INCLUDE_DIR}"
+  INTERFACE_LINK_LIBRARIES "${RAQM_LIBRARY};${HARFBUZZ_LIBRARY};Freetype::Freetype")
+include(cmake/font.cmake)
 find_package(Threads REQUIRED)
 
 # MPI starts the ranks of a training that mpirun launched; without it they find each other over TCP.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace fovea {
@@ -24,7 +25,36 @@ size_t utf8_length(std::string_view text) {
   return overlong || out_of_range ? 0 : length;
 }
 
+// Of a valid sequence of `length` bytes.
+char32_t character_of(std::string_view text, size_t length) {
+  char32_t character = length == 1 ? uint8_t(text[0]) : uint8_t(text[0]) & (0x7Fu >> length);
+  for (size_t i = 1; i < length; ++i) character = character << 6 | (uint8_t(text[i]) & 0x3Fu);
+  return character;
+}
+
 }  // namespace
+
+std::u32string decoded(std::string_view text) {
+  constexpr char32_t replacement = 0xFFFD;
+  std::u32string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = utf8_length(text.substr(at));
+    out += length == 0 ? replacement : character_of(text.substr(at), length);
+    at += std::max<size_t>(length, 1);
+  }
+  return out;
+}
+
+std::string encoded(std::u32string_view characters) {
+  std::string out;
+  for (const char32_t c : characters) {
+    const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;  // bytes after the first
+    const uint32_t marks[] = {0, 0xC0, 0xE0, 0xF0};
+    out += static_cast<char>(marks[more] | c >> (6 * more));
+    for (int i = more - 1; i >= 0; --i) out += static_cast<char>(0x80 | (c >> (6 * i) & 0x3F));
+  }
+  return out;
+}
 
 size_t find_invalid_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {

@@ -1,4 +1,4 @@
-"""What scripts/setup asks for, on a Debian where nothing is installed, and what FOVEA_WERROR does."""
+"""What scripts/setup asks for, on a Debian where nothing is installed, where the font is found, and what FOVEA_WERROR does."""
 import os
 import shutil
 import subprocess
@@ -83,7 +83,7 @@ class Setup(InAFolder):
 
     def test_linters_are_asked_for_by_lint_alone_and_clang_by_what_compiles_with_it(self):
         demo, tests = self.missing("--demo"), self.missing()
-        self.assertIn("g++", demo)
+        self.assertLessEqual({"g++", "libfreetype-dev", "libharfbuzz-dev", "libraqm-dev", "fonts-dejavu-core"}, demo)
         self.assertEqual(tests - demo, {"git", "catch2", "python3", "libopenmpi-dev", "openmpi-bin"})
         self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-tools-19", "libomp-19-dev"})
         for option in ("--tsan", "--fuzz"):
@@ -112,6 +112,24 @@ class Setup(InAFolder):
         self.write("bin/python3", "#!/bin/sh\necho 3.13\n")
         self.assertEqual(self.run_setup("--demo", "--bench-eval"), "setup: the peers' wheels are for Python 3.11 (Debian 12), "
                          "and python3 is 3.13: put a 3.11 first on PATH")
+
+
+class Font(InAFolder):
+    def configure(self, *options):
+        self.write("CMakeLists.txt", f"cmake_minimum_required(VERSION 3.25)\nproject(font NONE)\ninclude({SOURCE}/cmake/font.cmake)\n")
+        done = subprocess.run(["cmake", "-G", "Ninja", "-S", self.root, "-B", os.path.join(self.root, "build"), *options],
+                              capture_output=True, text=True, timeout=60)
+        return done.returncode, " ".join(done.stderr.split())
+
+    def test_a_build_without_its_font_says_which_package_has_it(self):
+        code, said = self.configure("-DFOVEA_FONT_FILE=/nowhere/DejaVuSans.ttf")
+        self.assertNotEqual(code, 0)
+        self.assertIn("FOVEA_FONT_FILE is /nowhere/DejaVuSans.ttf", said)
+        self.assertIn("fonts-dejavu-core", said)
+
+    def test_a_cross_build_finds_the_font_of_this_machine(self):
+        code, said = self.configure("-DCMAKE_FIND_ROOT_PATH=/nowhere", "-DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY")
+        self.assertEqual(code, 0, said)
 
 
 class Warnings(InAFolder):

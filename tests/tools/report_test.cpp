@@ -3,13 +3,14 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/pixels_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/report/canvas.h"
 #include "tools/report/chart.h"
-#include "tools/report/font.h"
+#include "tools/report/heat_map.h"
 #include "tools/report/pictures.h"
 #include "tools/report/table.h"
 
@@ -71,38 +72,21 @@ TEST_CASE("fault: lines and text beyond the image are clipped", "[report][fault]
   CHECK(at(image, 0, 5) == black);
   draw_line(image, std::vector<Point>{{100, 100}, {200, 200}}, 2, black);
   draw_line(image, {}, 2, black);
-  draw_text(image, -3, -3, "outside", red, 3);
-  draw_text(image, 500, 500, "far", red, 3);
+  draw_text(image, -3, -3, "outside", red, 20);
+  draw_text(image, 500, 500, "far", red, 20);
   const LabeledBox box{-5, -5, 50, 50, 2, "a long label that does not fit"};
   draw_boxes(image, std::vector{box, LabeledBox{8, 8, 3, 3, -1, ""}});
   CHECK(image.rgb.size() == 300);
 }
 
-TEST_CASE("every printable character has a glyph of its own", "[report]") {
-  std::vector<std::array<uint8_t, glyph_height>> seen;
-  for (char32_t c = '!'; c <= '~'; ++c) {
-    CAPTURE(static_cast<int>(c));
-    const auto rows = glyph(c);
-    CHECK(rows != glyph(' '));
-    CHECK(std::find(seen.begin(), seen.end(), rows) == seen.end());
-    for (uint8_t row : rows) CHECK(row < 32);
-    seen.push_back(rows);
-  }
-  CHECK(glyph(0x2603) == glyph('?'));
-}
-
-TEST_CASE("text is as wide as it says, and draws one cell a character", "[report]") {
-  CHECK(text_width("") == 0);
-  CHECK(text_width("ab", 2) == 22);
-  CHECK(text_width("ä") == text_width("?"));
-  Image text = blank_image(60, 30, white);
-  draw_text(text, 4, 5, "I", red, 2);
-  CHECK(count(text, red) == 4 * 11);  // the I has eleven dots
-  Image letter = blank_image(20, 10, white), mark = letter;
-  draw_text(letter, 0, 0, "ä", red);
-  draw_text(mark, 0, 0, "?", red);
-  CHECK(letter.rgb == mark.rgb);
-  CHECK((at(text, 6, 5) == red && at(text, 4, 5) == white));
+TEST_CASE("text is drawn in its color, mixed with the image at the edges of letters", "[report]") {
+  Image text = blank_image(60, 40, white);
+  draw_text(text, 4, 5, "I", red, 30);
+  CHECK(count(text, red) > 2 * 20);  // the stem
+  for (int y = 0; y < text.height; ++y)
+    for (int x = 0; x < text.width; ++x) CHECK((at(text, x, y).r == 255 && at(text, x, y).g == at(text, x, y).b));
+  CHECK(ink(text) > 0);
+  CHECK(count(text, white) > 60 * 40 - text_width("I", 30) * text_height(30));
 }
 
 TEST_CASE("scaling averages areas", "[report]") {
@@ -120,11 +104,64 @@ TEST_CASE("scaling averages areas", "[report]") {
 
 TEST_CASE("boxes are framed in the color of their class, labels lie on top within the image", "[report]") {
   Image image = blank_image(300, 240, white);
-  draw_boxes(image, std::vector<LabeledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC 0.9"}});
+  draw_boxes(image, std::vector<LabeledBox>{{50, 60, 150, 160, 0, ""}, {1, 1, 40, 40, 1, "RBC", " 0.9"}});
   CHECK((at(image, 50, 60) == class_color(0) && at(image, 149, 110) == class_color(0) && at(image, 100, 100) == white));
   CHECK(at(image, 150, 160) == white);
-  CHECK(at(image, 1 + text_width("RBC 0.9"), 2) == class_color(1));
+  CHECK(at(image, 2 + text_width("RBC 0.9", 10), 2) == class_color(1));
+  CHECK(at(image, 3 + text_width("RBC 0.9", 10), 2) == white);
   for (int label = 0; label < 200; ++label) CHECK(!(class_color(label) == class_color(label + 1)));
+}
+
+namespace {
+
+// The rows and columns of the label of a box in the middle of an image: that is what has its color and no frame.
+Image labeled(int width, int height, const std::string& name, float y = 0.5f) {
+  Image image = blank_image(width, height, white);
+  const auto w = static_cast<float>(width), h = static_cast<float>(height);
+  draw_boxes(image, std::vector<LabeledBox>{{0.5f * w, y * h, 0.55f * w, y * h + 3, 0, name, " 0.87"}});
+  return image;
+}
+
+}  // namespace
+
+TEST_CASE("labels grow with the image and do not cover a small one", "[report]") {
+  const auto height = [](int width, int height) {
+    const Image image = labeled(width, height, "RBC");
+    int rows = 0;
+    for (int y = 0; y < image.height; ++y) rows += at(image, image.width / 2 + 1, y) == class_color(0);
+    return rows;
+  };
+  CHECK(height(300, 220) <= 20);
+  CHECK(height(640, 480) == Approx(480 / 40 * 1.164 + 2).margin(3));
+  CHECK(height(4000, 3000) == Approx(3000 / 40 * 1.164 + 12).margin(5));
+}
+
+TEST_CASE("a label stays within its image, short of covering it, and keeps its score", "[report]") {
+  const std::string name(300, 'w');
+  for (const float y : {0.0f, 0.5f, 0.98f, 1.2f}) {
+    CAPTURE(y);
+    const Image image = labeled(640, 480, name, y);
+    int left = image.width, right = 0, rows = 0;
+    for (int row = 0; row < image.height; ++row) {
+      bool inked = false;
+      for (int x = 0; x < image.width; ++x) {
+        if (at(image, x, row) == white) continue;
+        left = std::min(left, x), right = std::max(right, x), inked = true;
+      }
+      rows += inked;
+    }
+    CHECK((right - left <= 320 && right - left > 280));
+    CHECK(rows >= text_height(12));
+  }
+  Image short_name = labeled(640, 480, "w"), same_score = labeled(640, 480, name);
+  CHECK(short_name.rgb != same_score.rgb);
+  const int digits = text_width("87", 12), end = 320 + text_width(shortened(name, 12, 320 - 4, " 0.87"), 12) + 2,
+            short_end = 320 + text_width("w 0.87", 12) + 2;
+  int differences = 0;
+  for (int y = 226; y < 238; ++y)
+    for (int x = 0; x < digits; ++x)
+      differences += std::abs(at(short_name, short_end - x, y).g - at(same_score, end - x, y).g);
+  CHECK(differences / (12 * digits) < 40);  // the digits lie at other quarters of a pixel
 }
 
 TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts captions", "[report]") {
@@ -157,6 +194,22 @@ TEST_CASE("a chart draws every series in the PNG and in the SVG", "[report]") {
                       !Contains("nan,") && !Contains(",nan"));
   CHECK(svg.size() < 100'000);
   CHECK_THROWS_AS(write_chart("/nowhere/chart.png", chart), Error);
+}
+
+TEST_CASE("names in any language stand in charts, on one line and within the picture", "[report]") {
+  const std::string long_name(3000, 'w');
+  const HeatMap map{"Confusion",
+                    "annotated",
+                    "detected",
+                    {"红细胞 <é>", "a\nb\xff", long_name},
+                    std::vector<double>(9),
+                    std::vector<std::string>(9)};
+  const std::string svg = drawing_svg(heat_drawing(map));
+  CHECK_THAT(svg, Contains(">红细胞 &lt;é&gt;</text>") && Contains(">a b\ufffd</text>") && Contains("w…</text>"));
+  CHECK(find_invalid_utf8(svg) == std::string::npos);
+  CHECK(heat_drawing(map).width < 700);
+  const Chart chart{long_name, "step", {{"loss", {}}}};
+  CHECK_THAT(chart_svg(chart), Contains("w…</text>") && !Contains(std::string(200, 'w')));
 }
 
 TEST_CASE("fault: a chart of nothing, of one point or of extreme values is drawn too", "[report][fault]") {

@@ -13,15 +13,10 @@ namespace fovea {
 namespace {
 
 constexpr int title_height = 62, foot_height = 52, plot_left = 64, plot_right = 24, bar_name_width = 170;
+constexpr int size = 14;  // of letters: pixels to an em
 
 std::string number_text(double value) {
   return std::abs(value) >= 10000 ? fmt::format("{:g}k", value / 1000) : fmt::format("{:g}", value);
-}
-
-std::string cut(const std::string& text, int width) {
-  std::string shorter = text;
-  while (!shorter.empty() && text_width(shorter + "..", 2) > width) shorter.pop_back();
-  return text_width(text, 2) <= width ? text : shorter + "..";
 }
 
 }  // namespace
@@ -62,7 +57,7 @@ PlotPanel::PlotPanel(Image& image, int x, int y, int width, int height, const st
       bottom_(y + height - foot_height),
       panel_x_(x),
       panel_y_(y) {
-  draw_text(image_, x + 16, y + 10, cut(title, width - 32), Surface::ink, 2);
+  draw_text(image_, x + 16, y + 10, shortened(title, size, width - 32), Surface::ink, size);
 }
 
 Point PlotPanel::place(const PlotAxis& x, const PlotAxis& y, Point at) const {
@@ -74,17 +69,17 @@ void PlotPanel::axes(const PlotAxis& x, const PlotAxis& y, const std::string& x_
     const Point at = place(x, y, {x.low, tick});
     fill(image_, left_, static_cast<int>(at.y), right_ - left_, 1, Surface::grid);
     const std::string text = number_text(tick);
-    draw_text(image_, left_ - 8 - text_width(text, 2), static_cast<int>(at.y) - text_height(2) / 2 + 2, text,
-              Surface::ink, 2);
+    draw_text(image_, left_ - 8 - text_width(text, size), static_cast<int>(at.y) - text_height(size) / 2, text,
+              Surface::ink, size);
   }
   for (const double tick : x.ticks) {
     const Point at = place(x, y, {tick, y.low});
     fill(image_, static_cast<int>(at.x), bottom_, 1, 5, Surface::ink);
     const std::string text = number_text(tick);
-    draw_text(image_, static_cast<int>(at.x) - text_width(text, 2) / 2, bottom_ + 8, text, Surface::ink, 2);
+    draw_text(image_, static_cast<int>(at.x) - text_width(text, size) / 2, bottom_ + 8, text, Surface::ink, size);
   }
   fill(image_, left_, bottom_, right_ - left_, 1, Surface::ink);
-  draw_text(image_, (left_ + right_ - text_width(x_name, 2)) / 2, bottom_ + 30, x_name, Surface::ink, 2);
+  draw_text(image_, (left_ + right_ - text_width(x_name, size)) / 2, bottom_ + 30, x_name, Surface::ink, size);
 }
 
 void PlotPanel::histogram(const PlotAxis& x, const PlotAxis& y, const std::vector<double>& edges,
@@ -111,9 +106,9 @@ void PlotPanel::named_bars(const std::vector<std::string>& names, const std::vec
   const int row = std::min(34, (bottom_ + foot_height / 2 - top_) / std::max(1, static_cast<int>(names.size())));
   const int start = panel_x_ + bar_name_width, room = right_ - start - 70;
   for (size_t i = 0; i < names.size(); ++i) {
-    const int y = top_ + static_cast<int>(i) * row, text_y = y + (row - text_height(2)) / 2 + 1;
-    const std::string name = cut(names[i], bar_name_width - 26);
-    draw_text(image_, start - 10 - text_width(name, 2), text_y, name, Surface::ink, 2);
+    const int y = top_ + static_cast<int>(i) * row, text_y = y + (row - text_height(size)) / 2;
+    const std::string name = shortened(names[i], size, bar_name_width - 26);
+    draw_text(image_, start - 10 - text_width(name, size), text_y, name, Surface::ink, size);
     double done = 0;
     for (size_t s = 0; s < series.size(); ++s) {
       const int from = start + static_cast<int>(std::lround(done / most * room));
@@ -122,7 +117,7 @@ void PlotPanel::named_bars(const std::vector<std::string>& names, const std::vec
       fill(image_, from, y + 2, to - from, row - 4, plot_color(s));
     }
     draw_text(image_, start + static_cast<int>(done / most * room) + 8, text_y, number_text(totals[i]), Surface::ink,
-              2);
+              size);
   }
 }
 
@@ -143,10 +138,11 @@ void PlotPanel::cross(const PlotAxis& x, const PlotAxis& y, Point at, double siz
 
 void PlotPanel::legend(const std::vector<std::pair<std::string, Color>>& entries) {
   int x = panel_x_ + 16;
-  for (const auto& [text, color] : entries) {
-    fill(image_, x, panel_y_ + 36, 12, 12, color);
-    draw_text(image_, x + 18, panel_y_ + 34, text, Surface::ink, 2);
-    x += 18 + text_width(text, 2) + 22;
+  for (const auto& [name, color] : entries) {
+    const std::string text = shortened(name, size, (right_ - panel_x_) / static_cast<int>(entries.size()) - 40);
+    fill(image_, x, panel_y_ + 38, 12, 12, color);
+    draw_text(image_, x + 18, panel_y_ + 36, text, Surface::ink, size);
+    x += 18 + text_width(text, size) + 22;
   }
 }
 

@@ -12,6 +12,7 @@
 #include "tools/analysis/plot.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/report/canvas.h"
 #include "tools/report/table.h"
 #include "tools/text/file.h"
 
@@ -175,6 +176,7 @@ std::string toml_of(const Covered& before, const Covered& after, const InputConf
 
 void run(const AnchorsOptions& options) {
   require_outside(options.out, options.data.path);
+  check_font();
   const Config config = resolve(options.config, preset("paper"));
   const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
   print_reports({dataset});

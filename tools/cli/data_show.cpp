@@ -12,6 +12,7 @@
 #include "tools/cli/data_folder.h"
 #include "tools/data/loading/loader.h"
 #include "tools/image/image_file.h"
+#include "tools/report/canvas.h"
 #include "tools/report/pictures.h"
 #include "tools/text/file.h"
 
@@ -68,14 +69,15 @@ Image drawn(Image image, const Dataset& dataset, const Sample& sample, const std
       const Object& object = sample.objects[o];
       if ((overlap[o] >= match_low) != matched) continue;
       const std::string& name = dataset.categories[static_cast<size_t>(object.label)].name;
-      std::string text = object.crowd ? fmt::format("{} (ignore)", name) : name;
-      if (!matched) text += fmt::format(" (IoU {:.2f})", overlap[o]);
+      std::string note = object.crowd ? " (ignore)" : "";
+      if (!matched) note += fmt::format(" (IoU {:.2f})", overlap[o]);
       boxes.push_back({.x1 = object.x1,
                        .y1 = object.y1,
                        .x2 = object.x2,
                        .y2 = object.y2,
                        .label = object.label,
-                       .text = text,
+                       .text = name,
+                       .note = note,
                        .color = matched ? color_of(object.label) : unmatched_color});
     }
   }
@@ -127,6 +129,7 @@ void show_augmented(const ShowOptions& options, const Config& config, const Data
 
 void show(const ShowOptions& options) {
   require_outside(options.out, options.data.path);
+  check_font();
   const Config config = resolve(options.config, preset("paper"));
   const double match_low = config.model.loss.match_low;
   const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());

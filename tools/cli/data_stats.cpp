@@ -12,6 +12,7 @@
 #include "tools/analysis/plot.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/report/canvas.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -206,6 +207,7 @@ std::string json_of(const Stats& stats) {
 
 void stats(const StatsOptions& options) {
   require_outside(options.out, options.data.path);
+  check_font();
   const Config config = resolve(options.config, preset("paper"));
   OpenDataset data = open_dataset(options.data.path, options.data.format);
   const std::vector<Dataset> splits = load_splits(data, options.data);

@@ -12,6 +12,7 @@
 #include "tools/detect/detector.h"
 #include "tools/eval/coco_results.h"
 #include "tools/image/image_file.h"
+#include "tools/report/canvas.h"
 #include "tools/report/pictures.h"
 #include "tools/text/file.h"
 
@@ -118,7 +119,13 @@ void Outputs::draw(OfImage& of, const Detector::Found& found) {
   for (const Detected& d : found.boxes) {
     of.detections.push_back(coco_detection(of.id, category(d.label).id, d));
     if (d.score >= options_.score)
-      boxes.push_back({d.x1, d.y1, d.x2, d.y2, d.label, fmt::format("{} {:.2f}", category(d.label).name, d.score)});
+      boxes.push_back({.x1 = d.x1,
+                       .y1 = d.y1,
+                       .x2 = d.x2,
+                       .y2 = d.y2,
+                       .label = d.label,
+                       .text = category(d.label).name,
+                       .note = fmt::format(" {:.2f}", d.score)});
   }
   draw_boxes(image, boxes);
   write_png(of.picture, image);
@@ -147,6 +154,7 @@ void Outputs::finish(size_t images) const {
 }
 
 void run_detect(const DetectOptions& options) {
+  check_font();
   const auto paths = image_paths(options.images);
   ModelFile file = open_model(options.weights, model_options(options.config));
   Detector detector(*file.model, file.config.input, options.batch);

@@ -11,6 +11,7 @@
 #include "tools/eval/eval_report.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/metrics_text.h"
+#include "tools/report/canvas.h"
 #include "tools/report/progress.h"
 
 namespace fovea {
@@ -91,6 +92,7 @@ EvalSettings settings_of(const EvalOptions& options) {
 
 void eval(const EvalOptions& options) {
   check(options);
+  if (!options.report.empty()) check_font();
   const EvalSettings settings = settings_of(options);
   const auto [truth, detections] = gather(options);
   if (!options.save_detections.empty()) write_coco_results(options.save_detections, detections);

@@ -4,16 +4,17 @@
 #include <cmath>
 
 #include "kernels/error.h"
-#include "tools/report/font.h"
+#include "tools/report/typesetter.h"
 
 namespace fovea {
 namespace {
 
 uint8_t* pixel(Image& image, int x, int y) { return &image.rgb[(size_t{3} * image.width) * y + size_t{3} * x]; }
 
-void blend(uint8_t* rgb, Color color, double opacity) {
+// `share`: of 255.
+void blend(uint8_t* rgb, Color color, int share) {
   const uint8_t channels[] = {color.r, color.g, color.b};
-  for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>(std::lround(rgb[c] + (channels[c] - rgb[c]) * opacity));
+  for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>((rgb[c] * (255 - share) + channels[c] * share + 127) / 255);
 }
 
 double distance_to_segment(double x, double y, Point a, Point b) {
@@ -71,10 +72,12 @@ Image blank_image(int width, int height, Color color) {
 }
 
 void fill(Image& image, int x, int y, int width, int height, Color color) {
-  const int x1 = std::min(x + width, image.width), y1 = std::min(y + height, image.height);
-  for (int row = std::max(y, 0); row < y1; ++row) {
-    for (int column = std::max(x, 0); column < x1; ++column) blend(pixel(image, column, row), color, 1);
-  }
+  const int x0 = std::max(x, 0), x1 = std::min(x + width, image.width);
+  const int y0 = std::max(y, 0), y1 = std::min(y + height, image.height);
+  if (x0 >= x1 || y0 >= y1) return;
+  for (int column = x0; column < x1; ++column) blend(pixel(image, column, y0), color, 255);
+  for (int row = y0 + 1; row < y1; ++row)
+    std::copy_n(pixel(image, x0, y0), size_t{3} * (x1 - x0), pixel(image, x0, row));
 }
 
 void draw_line(Image& image, std::span<const Point> points, double thickness, Color color, double opacity) {
@@ -93,33 +96,30 @@ void draw_line(Image& image, std::span<const Point> points, double thickness, Co
   for (size_t i = 0; i < points.size(); ++i)
     coverage.add_segment(points[i], points[std::min(i + 1, points.size() - 1)], thickness / 2);
   for (int y = y0; y < y1; ++y) {
-    for (int x = x0; x < x1; ++x)
-      blend(pixel(image, x, y), color, opacity * coverage.share[size_t(y - y0) * coverage.width + (x - x0)]);
-  }
-}
-
-void draw_text(Image& image, int x, int y, std::string_view text, Color color, int scale) {
-  for (char byte : text) {
-    const auto character = static_cast<uint8_t>(byte);
-    if ((character & 0xC0) == 0x80) continue;  // the rest of a UTF-8 character
-    const auto rows = glyph(character);
-    for (int row = 0; row < glyph_height; ++row) {
-      for (int column = 0; column < glyph_width; ++column) {
-        if (rows[row] >> (glyph_width - 1 - column) & 1)
-          fill(image, x + column * scale, y + row * scale, scale, scale, color);
-      }
+    for (int x = x0; x < x1; ++x) {
+      const double share = opacity * coverage.share[size_t(y - y0) * coverage.width + (x - x0)];
+      blend(pixel(image, x, y), color, static_cast<int>(std::lround(255 * share)));
     }
-    x += glyph_advance * scale;
   }
 }
 
-int text_width(std::string_view text, int scale) {
-  const auto characters =
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
-  return characters == 0 ? 0 : (static_cast<int>(characters) * glyph_advance - (glyph_advance - glyph_width)) * scale;
+void draw_text(Image& image, int x, int y, std::string_view text, Color color, int size) {
+  const TextCoverage drawn = typesetter().coverage(text, size, x, y, image.width, image.height);
+  const uint8_t* share = drawn.shares.data();
+  for (int row = drawn.top; row < drawn.top + drawn.height; ++row) {
+    for (int column = drawn.left; column < drawn.left + drawn.width; ++column, ++share)
+      if (*share > 0) blend(pixel(image, column, row), color, *share);
+  }
 }
 
-int text_height(int scale) { return glyph_height * scale; }
+void check_font() { typesetter(); }
+
+int text_width(std::string_view text, int size) { return typesetter().width(text, size); }
+int text_height(int size) { return typesetter().height(size); }
+
+std::string shortened(std::string_view text, int size, int width, std::string_view note) {
+  return typesetter().shortened(text, note, size, width);
+}
 
 void paste(Image& image, const Image& source, int x, int y) {
   const int x0 = std::max(x, 0), x1 = std::min(x + source.width, image.width);

@@ -154,7 +154,7 @@ class PanelDrawer {
     double right = right_;
     for (size_t i = panel_.series.size(); i-- > 0;) {
       surface_.text(right, header + 18, panel_.series[i].name, Align::Right, false);
-      right -= text_width(panel_.series[i].name, 2) + 8;
+      right -= surface_text_width(panel_.series[i].name) + 8;
       surface_.line(std::vector<Point>{{right - 18, header + 18.5}, {right, header + 18.5}}, 4, series_color(i), 1);
       right -= 18 + 20;
     }
@@ -167,8 +167,11 @@ class PanelDrawer {
   std::vector<std::vector<Point>> lines_;
 };
 
+int width_of(const Chart& chart) { return panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())); }
+
 void draw(Surface& surface, const Chart& chart) {
-  surface.text(left_margin, header / 2.0, chart.title, Align::Left, true);
+  const int room = width_of(chart) - left_margin - right_margin;
+  surface.text(left_margin, header / 2.0, surface_text(chart.title, room, true), Align::Left, true);
   for (size_t i = 0; i < chart.panels.size(); ++i) {
     PanelDrawer(surface, chart.panels[i], chart.x_label, static_cast<double>(i) * panel_width).draw();
   }
@@ -177,8 +180,7 @@ void draw(Surface& surface, const Chart& chart) {
 }  // namespace
 
 Drawing chart_drawing(const Chart& chart) {
-  return {panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())), header + panel_height,
-          [&chart](Surface& surface) { draw(surface, chart); }};
+  return {width_of(chart), header + panel_height, [&chart](Surface& surface) { draw(surface, chart); }};
 }
 
 Image chart_image(const Chart& chart) { return drawing_image(chart_drawing(chart)); }

@@ -9,11 +9,14 @@ namespace {
 constexpr int grid_top = 96, grid_margin = 16;
 constexpr int large_cell = 56, small_cell = 14, most_large = 20;
 
+constexpr int name_width = 240, number_width = 34;  // at most; a class's name may be as long as it likes
+
 int cell_of(const HeatMap& map) { return map.names.size() <= most_large ? large_cell : small_cell; }
 
 int left_of(const HeatMap& map) {
   int width = surface_text_width(map.row_title);
-  for (const std::string& name : map.names) width = std::max(width, surface_text_width(name + " 000"));
+  for (const std::string& name : map.names)
+    width = std::max(width, std::min(surface_text_width(name), name_width) + number_width);
   return grid_margin + width + 10;
 }
 
@@ -35,7 +38,9 @@ void draw(Surface& surface, const HeatMap& map) {
   for (size_t i = 0; i < n; ++i) {
     const double middle = cell * (static_cast<double>(i) + 0.5);
     const std::string number = std::to_string(i + 1);
-    surface.text(left - 10, grid_top + middle, map.names[i] + " " + number, Align::Right, false);
+    surface.text(left - 10, grid_top + middle, number, Align::Right, false);
+    surface.text(left - 10 - number_width, grid_top + middle, surface_text(map.names[i], name_width), Align::Right,
+                 false);
     if (numbered || (i + 1) % 5 == 0) surface.text(left + middle, grid_top - 14, number, Align::Center, false);
   }
   const double side = cell * static_cast<double>(n);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/printable.h"
+
 namespace fovea {
 
 void tell_when_recordings_go(Context& context) {
@@ -10,6 +12,14 @@ void tell_when_recordings_go(Context& context) {
                "fovea: GPU memory is too small for recorded steps: continuing without them, slower but with the same "
                "results; a smaller batch or input size makes room for them\n");
   });
+}
+
+void tell_of_missing_characters(std::u32string_view characters) {
+  fmt::print(
+      stderr,
+      "fovea: pictures show boxes for characters that no font has: {}; set FOVEA_FONT to a font file (.ttf, .otf, "
+      ".ttc) that has them\n",
+      printable(encoded(characters.substr(0, 8))));
 }
 
 }  // namespace fovea

@@ -26,22 +26,22 @@ void draw_frame(Image& image, int x1, int y1, int x2, int y2, int thickness, Col
   fill(image, x2 - thickness, y1, thickness, y2 - y1, color);
 }
 
-// Above the box where there is room, else inside it; always within the image.
-void draw_label(Image& image, int x1, int y1, const std::string& text, int scale, Color color) {
-  const int width = text_width(text, scale) + 2 * scale, height = text_height(scale) + scale;
+// Pixels to an em: grows with the image, and is never too small to read.
+int label_size(const Image& image) { return std::max(10, std::min(image.width, image.height) / 40); }
+
+// Above the box where there is room, else inside it; always within the image. A long name has room beside a wide box,
+// but does not run across half of the image for a narrow one.
+void draw_label(Image& image, int x1, int y1, int x2, const LabeledBox& box, int size, Color color) {
+  const int margin = std::max(1, size / 6), room = std::max({x2 - x1, image.width / 2, 12 * size});
+  const std::string text = shortened(box.text, size, std::min(room, image.width) - 2 * margin, box.note);
+  const int width = text_width(text, size) + 2 * margin, height = text_height(size);
   const int x = std::clamp(x1, 0, std::max(0, image.width - width));
-  const int y = std::max(0, y1 >= height ? y1 - height : y1);
+  const int y = std::clamp(y1 >= height ? y1 - height : y1, 0, std::max(0, image.height - height));
   fill(image, x, y, width, height, color);
-  draw_text(image, x + scale, y + scale, text, is_light(color) ? black : white, scale);
+  draw_text(image, x + margin, y, text, is_light(color) ? black : white, size);
 }
 
 Color color_of(const LabeledBox& box) { return box.color.value_or(class_color(box.label)); }
-
-std::string shortened(const std::string& text, int width, int scale) {
-  std::string out = text;
-  while (!out.empty() && text_width(out + "...", scale) > width) out.pop_back();
-  return text_width(text, scale) <= width ? text : out + "...";
-}
 
 }  // namespace
 
@@ -55,23 +55,23 @@ Color class_color(int label) {
 
 void draw_boxes(Image& image, std::span<const LabeledBox> boxes) {
   const int side = std::min(image.width, image.height);
-  const int thickness = std::max(1, side / 240), scale = std::max(1, side / 400);
+  const int thickness = std::max(1, side / 240), size = label_size(image);
   const auto at = [](float coordinate) { return static_cast<int>(std::lround(coordinate)); };
   for (const LabeledBox& box : boxes) {
     draw_frame(image, at(box.x1), at(box.y1), at(box.x2), at(box.y2), thickness, color_of(box));
   }
   for (const LabeledBox& box : boxes) {  // after all frames, which would strike them through
-    if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), box.text, scale, color_of(box));
+    if (!box.text.empty()) draw_label(image, at(box.x1), at(box.y1), at(box.x2), box, size, color_of(box));
   }
 }
 
 Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int cell_width) {
   require(!pictures.empty() && columns > 0, "a contact sheet without pictures or columns");
-  constexpr int margin = 12, scale = 2;
+  constexpr int margin = 12, size = 14;
   const Image& first = pictures[0].image;
   const int cell_height =
       std::max(1, static_cast<int>(std::lround(static_cast<double>(cell_width) * first.height / first.width)));
-  const int row_height = cell_height + text_height(scale) + 2 * margin;
+  const int row_height = cell_height + text_height(size) + 2 * margin;
   const int rows = (static_cast<int>(pictures.size()) + columns - 1) / columns;
   columns = std::min(columns, static_cast<int>(pictures.size()));
   Image sheet = blank_image(columns * (cell_width + margin) + margin, rows * row_height + margin, white);
@@ -83,8 +83,8 @@ Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int
                                std::max(1, static_cast<int>(picture.height * factor)));
     const int x = margin + i % columns * (cell_width + margin), y = margin + i / columns * row_height;
     paste(sheet, small, x + (cell_width - small.width) / 2, y + (cell_height - small.height) / 2);
-    draw_text(sheet, x, y + cell_height + margin / 2, shortened(pictures[i].caption, cell_width, scale), {60, 60, 60},
-              scale);
+    draw_text(sheet, x, y + cell_height + margin / 2, shortened(pictures[i].caption, size, cell_width), {60, 60, 60},
+              size);
   }
   return sheet;
 }

@@ -11,7 +11,8 @@ namespace fovea {
 struct LabeledBox {
   float x1, y1, x2, y2;        // pixels
   int label;                   // decides the color
-  std::string text;            // e.g. "RBC 0.87"; empty for a box alone
+  std::string text;            // e.g. "RBC"; empty for a box alone; cut where it is too long for the image
+  std::string note;            // e.g. " 0.87", after the text and never cut
   std::optional<Color> color;  // in place of the label's
 };
 

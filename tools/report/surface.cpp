@@ -6,10 +6,16 @@
 #include <iterator>
 
 #include "engine/printable.h"
+#include "tools/report/text_shape.h"
 #include "tools/text/file.h"
 
 namespace fovea {
 namespace {
+
+constexpr int normal_size = 14, large_size = 20;  // pixels to an em
+
+// From the middle of capital letters down to their feet, in ems.
+constexpr double half_capital = 0.365;
 
 std::string hex(Color color) { return fmt::format("#{:02x}{:02x}{:02x}", color.r, color.g, color.b); }
 
@@ -24,10 +30,10 @@ class ImageSurface : public Surface {
     fill(image_, whole(x), whole(y), whole(x + width) - whole(x), whole(y + height) - whole(y), color);
   }
   void text(double x, double y, const std::string& text, Align align, bool large, Color color) override {
-    const int scale = large ? 3 : 2, width = text_width(text, scale);
+    const int size = large ? large_size : normal_size, width = text_width(text, size);
     const double left = align == Align::Left ? x : align == Align::Center ? x - width / 2.0 : x - width;
-    draw_text(image_, static_cast<int>(std::lround(left)), static_cast<int>(std::lround(y - 3.5 * scale)), text, color,
-              scale);
+    draw_text(image_, static_cast<int>(std::lround(left)), static_cast<int>(std::lround(y - text_height(size) / 2.0)),
+              text, color, size);
   }
 
  private:
@@ -52,16 +58,24 @@ class SvgSurface : public Surface {
   }
   void text(double x, double y, const std::string& text, Align align, bool large, Color color) override {
     constexpr const char* anchors[] = {"start", "middle", "end"};
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" dominant-baseline=\"central\" ", x, y,
+    const int size = large ? large_size : normal_size;
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" ", x, y + half_capital * size,
                        anchors[static_cast<int>(align)]);
-    out += fmt::format("font-size=\"{}\" fill=\"{}\">{}</text>\n", large ? 20 : 14, hex(color), xml_escaped(text));
+    out +=
+        fmt::format("font-size=\"{}\" fill=\"{}\">{}</text>\n", size, hex(color), xml_escaped(encoded(one_line(text))));
   }
   std::string out;
 };
 
 }  // namespace
 
-int surface_text_width(const std::string& text, bool large) { return text_width(text, large ? 3 : 2); }
+int surface_text_width(const std::string& text, bool large) {
+  return text_width(text, large ? large_size : normal_size);
+}
+
+std::string surface_text(const std::string& text, int width, bool large) {
+  return shortened(text, large ? large_size : normal_size, width);
+}
 
 Color series_color(size_t index) {
   constexpr Color palette[] = {{31, 119, 180},  {214, 69, 65},  {44, 160, 90},
@@ -81,7 +95,8 @@ std::string drawing_svg(const Drawing& drawing) {
   drawing.draw(surface);
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" "
-      "font-family=\"sans-serif\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n{2}</svg>\n",
+      "font-family=\"DejaVu Sans, Verdana, sans-serif\">\n<rect width=\"{0}\" height=\"{1}\" "
+      "fill=\"#ffffff\"/>\n{2}</svg>\n",
       drawing.width, drawing.height, surface.out);
 }
 

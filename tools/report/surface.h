@@ -22,8 +22,10 @@ class Surface {
   static constexpr Color grid{225, 225, 225}, ink{50, 50, 50};
 };
 
-// How wide a text is on the image, at least as wide as in the SVG.
+// How wide a text is on the image, and about as wide in the SVG.
 int surface_text_width(const std::string& text, bool large = false);
+// A text at most so wide, with an ellipsis where that cuts it.
+std::string surface_text(const std::string& text, int width, bool large = false);
 
 // Colors of series; neighbors look different.
 Color series_color(size_t index);

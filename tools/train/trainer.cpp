@@ -18,6 +18,7 @@
 #include "tools/data/loading/loader.h"
 #include "tools/detect/detector.h"
 #include "tools/eval/evaluate.h"
+#include "tools/report/canvas.h"
 #include "tools/report/notices.h"
 #include "tools/report/progress.h"
 #include "tools/text/advice.h"
@@ -373,6 +374,7 @@ void train(Config config, const TrainOptions& options) {
                     kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
     require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
+    if (ranks->is_first()) check_font();  // of the run's chart
     Trainer(std::move(config), options, *ranks).run();
     ranks->leave();
   } catch (const AgreedError&) {
