@@ -12,6 +12,7 @@
 #include "kernels/device/cuda_device.h"
 #include "tools/cli/usage.h"
 #include "tools/data/formats/format.h"
+#include "tools/device/build.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/text/advice.h"
 
@@ -54,7 +55,7 @@ int run_command_line(int argc, char** argv) {
       "  fovea info --preset paper\n",
       "fovea"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
+  app.set_version_flag("--version", [] { return build_text().substr(0, build_text().size() - 1); });
   add_train(app);
   add_eval(app);
   add_detect(app);
