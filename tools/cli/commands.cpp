@@ -29,6 +29,8 @@ void name_options_in_advice() {
       {advice::kUseFp32, "--precision fp32"},
       {advice::kUseBf16, "--precision bf16"},
       {advice::kCheckGpu, "fovea info --check-gpu"},
+      {advice::kBuildWithCuda,
+       "scripts/setup && cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=native && cmake --build --preset cuda"},
       {advice::kListLayers, "fovea info --layers"},
       {advice::kResume, "--resume"},
       {advice::kAllowConfigChange, "--allow-config-change"},
@@ -63,6 +65,7 @@ int run_command_line(int argc, char** argv) {
   add_anchors(app);
   add_info(app);
   add_bench(app);
+  add_doctor(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
