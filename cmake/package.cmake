@@ -1,23 +1,4 @@
-# What is installed, and what scripts/package makes of it: one tree, relocatable, in which the program finds its libraries
-# and example images relative to itself.
-#
-#   bin/fovea
-#   lib/fovea/                 the kernels, one library a CPU level (kernels/CMakeLists.txt); with FOVEA_BUNDLE what they need
-#   share/fovea/examples/      images for `fovea demo`
-#   share/doc/fovea/           with FOVEA_BUNDLE also the licenses of those libraries
-option(FOVEA_BUNDLE "Install all libraries but the C and C++ runtimes beside the program, for other distributions" OFF)
-include(GNUInstallDirs)
-
-set_target_properties(fovea PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/fovea")
-install(TARGETS fovea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES README.md LICENSE LICENSE.DejaVu DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES docs/third-party.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
-install(DIRECTORY examples/blood_cells DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea/examples)
-if(FOVEA_BUNDLE)
-  install(CODE "set(fovea_docs \"${CMAKE_INSTALL_DOCDIR}\")\nset(CMAKE_LIBRARY_ARCHITECTURE \"${CMAKE_LIBRARY_ARCHITECTURE}\")")
-  install(SCRIPT cmake/bundle.cmake)
-endif()
-
+# The .deb and the .tar.gz, by CPack: the tree of cmake/install.cmake. scripts/package makes them, and a wheel of the same tree.
 set(CPACK_GENERATOR "DEB;TGZ")
 set(CPACK_PACKAGE_CONTACT "The Fovea authors <fovea@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "train and run the RetinaNet object detector")

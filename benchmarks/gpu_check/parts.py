@@ -216,7 +216,7 @@ class Parts:
 
     def simulation(self, result):
         """What fovea info --simulate predicts for an H200; needs no GPU, but cuDNN and minutes."""
-        if "CUDA kernels: none" in self.info()[0]:
+        if any("CUDA kernels: none" in line for line in self.info()):
             raise Skipped("needs a build with CUDA")
         file = self.path("simulation.json")
         self.info("--simulate", "--json", file)

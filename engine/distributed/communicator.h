@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/distributed/transport.h"
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/queue.h"
 
 namespace fovea {
@@ -114,5 +115,7 @@ Launch launch_of_environment();
 
 // Needs an NCCL; Error(Runtime) where there is none, or this build has no CUDA.
 std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, Transport& transport);
+// As kernels/conv/gpu_libraries.h describes the others. Loads it.
+GpuLibrary nccl_library();
 
 }  // namespace fovea

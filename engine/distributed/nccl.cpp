@@ -18,10 +18,12 @@ namespace fovea {
 
 namespace {
 
+constexpr LibraryName kNccl{"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"};
+
 // NCCL would register the buffers of recorded sums with its links, which is not measured yet: only where its user asks.
 void* load_nccl() {
   setenv("NCCL_GRAPH_REGISTER", "0", /*overwrite=*/0);
-  return load_library({"libnccl.so.2", "FOVEA_NCCL", "NCCL 2"}).handle;
+  return load_library(kNccl).handle;
 }
 
 struct Nccl {
@@ -170,6 +172,17 @@ class NcclCollectives : public DeviceCollectives {
 };
 
 }  // namespace
+
+GpuLibrary nccl_library() {
+  const FoundLibrary found = find_library(kNccl);
+  GpuLibrary library{.name = "NCCL", .path = found.loaded.path, .problem = found.problem};
+  if (!found.problem.empty()) return library;
+  int version = 0;
+  if (void* get = dlsym(found.loaded.handle, "ncclGetVersion"))
+    reinterpret_cast<decltype(::ncclGetVersion)*>(get)(&version);
+  library.version = fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+  return library;
+}
 
 std::unique_ptr<DeviceCollectives> connect_nccl(Communicator& communicator, Transport& transport) {
   return std::make_unique<NcclCollectives>(communicator, transport);

@@ -10,6 +10,8 @@
 
 namespace fovea {
 
+GpuLibrary nccl_library() { return {.name = "NCCL", .problem = "not in this build: its header was not found"}; }
+
 std::unique_ptr<DeviceCollectives> connect_nccl(Communicator&, Transport&) {
   throw Error(ErrorKind::Runtime,
               fmt::format("this build has no NCCL, which several GPUs need: configure with -DFOVEA_CUDA=ON where "

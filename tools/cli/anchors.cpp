@@ -214,9 +214,10 @@ void add_anchors(CLI::App& app) {
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
   command->add_option("--config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  command->add_option("--split", options->split, "Split whose boxes are measured")->capture_default_str();
+  add_split(*command, options->split, "Split whose boxes are measured");
   command->add_option("--out", options->out, "Output folder for anchors.toml, anchors.json and anchors.png")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("DIR");
   command->footer(
       "Example:\n  fovea anchors DIR --preset demo --out anchors\n  fovea train anchors/anchors.toml --preset demo "
       "--data DIR --out RUN");

@@ -348,17 +348,23 @@ void add_bench(CLI::App& app) {
   auto* command =
       app.add_subcommand("bench", "Measure the speed and memory of detection and training on random images");
   const auto o = std::make_shared<BenchOptions>();
-  command->add_option("--model", o->model, "Backbone: r18, r34, r50, r101 or r152")->capture_default_str();
-  command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead");
+  command->add_option("--model", o->model, "Backbone")
+      ->capture_default_str()
+      ->check(suggested({"r18", "r34", "r50", "r101", "r152"}));
+  command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead")
+      ->check(suggested(preset_names()));
   command->add_option("--size", o->size, "Height and width of the input")
       ->capture_default_str()
       ->check(CLI::Range(32, 8192));
   command->add_option("--batch", o->batch, "Images per batch")->capture_default_str()->check(at_least(1));
   command->add_option("--classes", o->classes, "Number of classes (default: those of the preset, or 91)")
       ->check(at_least(1));
-  command->add_option("--precision", o->precision, "Precision: auto, fp32, tf32 or bf16")->capture_default_str();
-  command->add_option("--conv", o->convolution, "Convolution algorithm: auto, direct or winograd")
-      ->capture_default_str();
+  command->add_option("--precision", o->precision, "Precision")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "fp32", "tf32", "bf16"}));
+  command->add_option("--conv", o->convolution, "Convolution algorithm")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "direct", "winograd"}));
   command->add_option("--device", o->device, "Device: cpu, cuda or auto")
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
@@ -367,10 +373,12 @@ void add_bench(CLI::App& app) {
       ->take_last()
       ->check(at_least(0));
   command->add_option("--repeats", o->repeats, "Timed runs")->capture_default_str()->take_last()->check(at_least(1));
-  command->add_option("--json", o->json, "Write the results to this file");
-  command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)");
-  command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input");
-  command->add_option("--outputs", o->outputs, "Write the heads' outputs to this file");
+  command->add_option("--json", o->json, "Write the results to this file")->type_name("FILE");
+  command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)")
+      ->type_name("FILE");
+  command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input")
+      ->type_name("FILE");
+  command->add_option("--outputs", o->outputs, "Write the heads' outputs to this file")->type_name("FILE");
   command->add_flag("--autotune", o->autotune,
                     "On a GPU: benchmark cuDNN and cuBLASLt algorithms once per layer and use the fastest");
   command

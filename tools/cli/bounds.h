@@ -1,9 +1,11 @@
-// Bounds of the options' values, each refused in a few words: CLI11's own name the largest double in all its digits.
+// What the options' values may be. Bounds are refused in a few words: CLI11's own name the largest double in all its
+// digits.
 #pragma once
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace fovea {
 
@@ -20,6 +22,11 @@ inline CLI::Validator at_least(int least) {
 }
 inline CLI::Validator above_zero() {
   return bound("above 0", [](double value, double limit) { return value > limit; }, 0);
+}
+
+// Words that help and completion name, and what uses the value checks.
+inline CLI::Validator suggested(const std::vector<std::string>& words) {
+  return {[](std::string&) { return std::string(); }, "{" + CLI::detail::join(words, ",") + "}"};
 }
 
 }  // namespace fovea

@@ -1,7 +1,6 @@
 #include "tools/cli/commands.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -10,8 +9,10 @@
 #include "engine/printable.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
+#include "tools/cli/bounds.h"
 #include "tools/cli/usage.h"
 #include "tools/data/formats/format.h"
+#include "tools/device/build.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/text/advice.h"
 
@@ -28,6 +29,8 @@ void name_options_in_advice() {
       {advice::kUseFp32, "--precision fp32"},
       {advice::kUseBf16, "--precision bf16"},
       {advice::kCheckGpu, "fovea info --check-gpu"},
+      {advice::kBuildWithCuda,
+       "scripts/setup && cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=native && cmake --build --preset cuda"},
       {advice::kListLayers, "fovea info --layers"},
       {advice::kResume, "--resume"},
       {advice::kAllowConfigChange, "--allow-config-change"},
@@ -41,20 +44,30 @@ void name_options_in_advice() {
   };
 }
 
+// CLI11 writes "TEXT:FILE" and "TEXT:{cpu,cuda,auto}".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    const std::string text = Formatter::make_option_opts(option), type = " TEXT:";
+    return text.starts_with(type) ? " " + text.substr(type.size()) : text;
+  }
+};
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   name_options_in_advice();
-  CLI::App app{
-      "Fovea trains and runs RetinaNet object detectors.\n\nExamples:\n"
+  CLI::App app{"Fovea trains and runs RetinaNet object detectors.", "fovea"};
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(
+      "Examples:\n"
       "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
       "  fovea eval --weights runs/cells/best.safetensors --data examples/blood_cells\n"
       "  fovea detect photo.jpg --weights runs/cells/best.safetensors --out found\n"
       "  fovea data check DIR\n"
-      "  fovea info --preset paper\n",
-      "fovea"};
+      "  fovea doctor");
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("fovea ") + FOVEA_VERSION);
+  app.set_version_flag("--version", [] { return build_text().substr(0, build_text().size() - 1); });
   add_demo(app);
   add_train(app);
   add_eval(app);
@@ -63,6 +76,9 @@ int run_command_line(int argc, char** argv) {
   add_anchors(app);
   add_info(app);
   add_bench(app);
+  add_doctor(app);
+  add_completion(app);
+  add_man(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -74,8 +90,7 @@ int run_command_line(int argc, char** argv) {
 }
 
 void add_config_options(CLI::App& command, ConfigOptions& options) {
-  command.add_option("--preset", options.preset,
-                     fmt::format("Preset to start from: {}", fmt::join(preset_names(), ", ")));
+  command.add_option("--preset", options.preset, "Preset to start from")->check(suggested(preset_names()));
   command
       .add_option("--set", options.settings,
                   "Override settings, e.g. train.steps=1000 (list them with `fovea info --config`)")
@@ -108,6 +123,12 @@ void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* 
           description)
       ->default_str(words[static_cast<size_t>(policy)])
       ->check(CLI::IsMember(words));
+}
+
+void add_split(CLI::App& command, std::string& split, const char* description) {
+  command.add_option("--split", split, description)
+      ->capture_default_str()
+      ->check(suggested({"train", "val", "test", "…"}));
 }
 
 void add_format(CLI::App& command, std::optional<DatasetFormat>& format) {

@@ -27,6 +27,9 @@ void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_doctor(CLI::App& app);
+void add_completion(CLI::App& app);
+void add_man(CLI::App& app);  // the last: it names the others
 
 // ---- options that several commands take
 
@@ -39,6 +42,8 @@ struct ConfigOptions {
 void add_config_options(CLI::App& command, ConfigOptions& options);
 // An option skip|error; for images also keep.
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep = false);
+// The option --split, and what else its help says.
+void add_split(CLI::App& command, std::string& split, const char* description);
 // The option --format coco|voc|csv|yolo.
 void add_format(CLI::App& command, std::optional<DatasetFormat>& format);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then

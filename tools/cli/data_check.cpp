@@ -227,9 +227,11 @@ void add_data_check(CLI::App& data) {
   add_config_options(*command, options->config);
   add_on_bad(*command, "--bad-images", options->bad_images,
              "Unreadable images: skip them, or fail on the first, as training would");
-  command->add_option("--json", options->json, "Write the report to this file");
-  command->add_option("--out", options->out,
-                      "Output folder for bad_images.txt and bad_boxes.txt (default: the current folder)");
+  command->add_option("--json", options->json, "Write the report to this file")->type_name("FILE");
+  command
+      ->add_option("--out", options->out,
+                   "Output folder for bad_images.txt and bad_boxes.txt (default: the current folder)")
+      ->type_name("DIR");
   command->add_flag("--headers-only", options->headers_only,
                     "Read only the headers of image files: faster, but misses damaged image data");
   command->footer("Example:\n  fovea data check DIR --preset demo --json check.json");

@@ -27,7 +27,9 @@ struct ConvertOptions {
 
 void add_options(CLI::App& command, ConvertOptions& options) {
   add_data_folder(command, options.data);
-  command.add_option("out", options.out, "Output folder: new or empty, and outside the dataset")->required();
+  command.add_option("out", options.out, "Output folder: new or empty, and outside the dataset")
+      ->required()
+      ->type_name("DIR");
   std::vector<std::string> names;
   for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
   command

@@ -171,13 +171,13 @@ void add_data_show(CLI::App& data) {
   const auto options = std::make_shared<ShowOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
-  command->add_option("--split", options->split, "Split whose images are drawn")->capture_default_str();
-  command->add_option("--image", options->image, "Draw only this image (id or file name)");
+  add_split(*command, options->split, "Split whose images are drawn");
+  command->add_option("--image", options->image, "Draw only this image (id or file name)")->type_name("IMAGE");
   command->add_option("--count", options->count, "Number of images, spread evenly over the split")
       ->capture_default_str();
   command->add_option("--augment", options->augment, "Draw each image this many times, augmented as in training")
       ->check(at_least(0));
-  command->add_option("--out", options->out, "Output folder")->capture_default_str();
+  command->add_option("--out", options->out, "Output folder")->capture_default_str()->type_name("DIR");
   command->footer(
       "Examples:\n  fovea data show DIR --preset demo --out pictures\n  fovea data show DIR --image 17 --out pictures\n"
       "  fovea data show DIR --augment 8 --count 1 --set input.augment.mosaic=1 --out pictures");

@@ -227,7 +227,9 @@ void add_data_stats(CLI::App& data) {
   const auto options = std::make_shared<StatsOptions>();
   add_data_folder(*command, options->data);
   add_config_options(*command, options->config);
-  command->add_option("--out", options->out, "Output folder for stats.png and stats.json")->capture_default_str();
+  command->add_option("--out", options->out, "Output folder for stats.png and stats.json")
+      ->capture_default_str()
+      ->type_name("DIR");
   command->footer("Example:\n  fovea data stats DIR --preset demo --out pictures");
   command->callback([options] { stats(*options); });
 }

@@ -195,8 +195,11 @@ void add_detect(CLI::App& app) {
       ->required()
       ->check(CLI::ExistingPath);
   command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
-      ->required();
-  command->add_option("--out", options->out, "Output folder for annotated images and detections.json")->required();
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--out", options->out, "Output folder for annotated images and detections.json")
+      ->required()
+      ->type_name("DIR");
   command->add_option("--score", options->score, "Draw boxes with at least this score (the JSON has all)")
       ->capture_default_str();
   command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")

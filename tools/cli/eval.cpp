@@ -120,21 +120,29 @@ void add_eval(CLI::App& app) {
       "Examples:\n"
       "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"
       "  fovea eval --ground-truth instances.json --detections results.json --json metrics.json");
-  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors");
-  command->add_option("--detections", options->detections, "COCO results file to evaluate instead of a network");
-  command->add_option("--data", options->data, "Folder of the dataset");
-  command->add_option("--split", options->split, "Split to evaluate: val, train, test …")->capture_default_str();
-  command->add_option("--ground-truth", options->ground_truth,
-                      "COCO annotation file to compare with instead of a dataset");
-  command->add_option("--images", options->images, "Folder of the images of --ground-truth, to show in the report");
-  command->add_option("--json", options->json, "Write the metrics to this file");
-  command->add_option("--report", options->report,
-                      "Write an HTML report that shows where the detector fails to this folder");
-  command->add_option("--save-detections", options->save_detections,
-                      "Write the detections to this file, as COCO results");
+  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
+      ->type_name("FILE");
+  command->add_option("--detections", options->detections, "COCO results file to evaluate instead of a network")
+      ->type_name("FILE");
+  command->add_option("--data", options->data, "Folder of the dataset")->type_name("DIR");
+  add_split(*command, options->split, "Split to evaluate");
+  command
+      ->add_option("--ground-truth", options->ground_truth, "COCO annotation file to compare with instead of a dataset")
+      ->type_name("FILE");
+  command->add_option("--images", options->images, "Folder of the images of --ground-truth, to show in the report")
+      ->type_name("DIR");
+  command->add_option("--json", options->json, "Write the metrics to this file")->type_name("FILE");
+  command
+      ->add_option("--report", options->report,
+                   "Write an HTML report that shows where the detector fails to this folder")
+      ->type_name("DIR");
+  command
+      ->add_option("--save-detections", options->save_detections, "Write the detections to this file, as COCO results")
+      ->type_name("FILE");
   command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
       ->check(at_least(1));
-  command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step (default: COCO's 0.5:0.95:0.05)");
+  command->add_option("--ious", options->ious, "IoU thresholds, or first:last:step (default: COCO's 0.5:0.95:0.05)")
+      ->type_name("IOU");
   command->add_option("--limits", options->limits, "Maximum detections per class and image (default: COCO's 1 10 100)");
   command
       ->add_option("--areas", options->areas,

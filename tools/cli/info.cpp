@@ -226,7 +226,7 @@ void add_info(CLI::App& app) {
   command->add_flag(
       "--smoke", options->smoke,
       "Run the checks of --check-gpu in this process, without a time limit (for debuggers and sanitizers)");
-  command->add_option("--weights", options->weights, "Describe the network of this file");
+  command->add_option("--weights", options->weights, "Describe the network of this file")->type_name("FILE");
   command->add_option("--size", options->size, "Height and width of the input (default: from the configuration)")
       ->expected(1, 2)
       ->check(CLI::Range(1, 65536));
@@ -239,7 +239,9 @@ void add_info(CLI::App& app) {
                     "List the lower bounds of each layer on an H200 in bf16: FLOP, bytes, microseconds");
   command->add_flag("--simulate", options->simulate,
                     "Predict the time of a training step and a detection on an H200 in bf16 from the recorded calls");
-  command->add_option("--json", options->json, "Write the predictions of --simulate to this file")->needs("--simulate");
+  command->add_option("--json", options->json, "Write the predictions of --simulate to this file")
+      ->type_name("FILE")
+      ->needs("--simulate");
   command->add_flag("--config", options->show_config, "Print the whole configuration as TOML, and nothing else");
   command->callback([options] { info(*options); });
 }

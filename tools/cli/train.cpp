@@ -28,17 +28,22 @@ void add_train(CLI::App& app) {
       "  fovea train my.toml --data DIR --out RUN --resume\n"
       "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
   command->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  command->add_option("--data", options->train.data, "Folder of the dataset")->required();
+  command->add_option("--data", options->train.data, "Folder of the dataset")->required()->type_name("DIR");
   command
       ->add_option("--out", options->train.out, "Folder of the run, for its configuration, log, checkpoints and chart")
-      ->required();
-  command->add_option("--seed", options->seed,
-                      "Seed of initial weights, image order and augmentation (default: the configuration's)");
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--seed", options->seed,
+                   "Seed of initial weights, image order and augmentation (default: the configuration's)")
+      ->type_name("INT");
   command->add_flag("--resume", options->train.resume, "Resume the run in --out, bit for bit");
   command->add_flag("--allow-config-change", options->train.allow_config_change,
                     "With --resume: accept a changed configuration");
-  command->add_option("--init-from", options->train.init_from,
-                      "Start from these weights; tensors that do not fit are initialized anew and listed");
+  command
+      ->add_option("--init-from", options->train.init_from,
+                   "Start from these weights; tensors that do not fit are initialized anew and listed")
+      ->type_name("FILE");
   add_format(*command, options->train.format);
   add_on_bad(*command, "--bad-images", options->train.bad_images,
              "Unreadable images: skip and list them (fail above 1 %), fail on the first, or keep the readable part of "
@@ -53,8 +58,10 @@ void add_train(CLI::App& app) {
       ->capture_default_str()
       ->envname("FOVEA_RANK_TIMEOUT")
       ->check(above_zero());
-  command->add_option("--on-nan", options->non_finite_limit,
-                      "Non-finite steps to skip before the run fails (default: train.non_finite_limit)");
+  command
+      ->add_option("--on-nan", options->non_finite_limit,
+                   "Non-finite steps to skip before the run fails (default: train.non_finite_limit)")
+      ->type_name("INT");
   command->callback([options] {
     TrainOptions& train_options = options->train;
     if (train_options.resume && !train_options.init_from.empty())

@@ -202,6 +202,18 @@ std::string to_toml(const Config& config) {
   return text;
 }
 
+std::vector<SettingName> setting_names() {
+  std::vector<SettingName> names;
+  const Config config;
+  visit_fields(config, [&]<class T>(const char* key, const T&) {
+    SettingName& setting = names.emplace_back(SettingName{key, {}});
+    if constexpr (std::is_same_v<T, bool>) setting.values = {"true", "false"};
+    if constexpr (std::is_enum_v<T>)
+      for (const auto& entry : EnumTable<T>::names) setting.values.emplace_back(entry.name);
+  });
+  return names;
+}
+
 std::vector<std::string> differences(const Config& a, const Config& b) {
   std::vector<std::pair<std::string, std::string>> of_a, of_b;
   visit_fields(a, [&](const char* key, const auto& field) { of_a.emplace_back(key, text_of(field)); });

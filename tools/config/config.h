@@ -81,6 +81,12 @@ void apply_setting(Config& config, const std::string& setting, const std::string
 
 // Every field as TOML, in the order of fields.h; apply_toml reads it back to the same configuration.
 std::string to_toml(const Config& config);
+// The fields' keys, in that order; the values of those that are one of a few words, or true and false.
+struct SettingName {
+  std::string key;
+  std::vector<std::string> values;
+};
+std::vector<SettingName> setting_names();
 // Lines "key: a -> b" of the fields that differ.
 std::vector<std::string> differences(const Config& a, const Config& b);
 

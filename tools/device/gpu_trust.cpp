@@ -22,6 +22,7 @@
 #include "tools/device/machine.h"
 #include "tools/device/smoke.h"
 #include "tools/text/advice.h"
+#include "tools/text/version.h"
 
 namespace fovea {
 namespace {
@@ -49,7 +50,7 @@ std::string first_line(const char* file) {
 std::string build_stamp() {
   struct stat self{};
   stat("/proc/self/exe", &self);
-  return fmt::format("{} of {} bytes, {}", FOVEA_VERSION, self.st_size, self.st_mtime);
+  return fmt::format("{} of {} bytes, {}", kVersion, self.st_size, self.st_mtime);
 }
 
 std::string file_of(const GpuCheckOptions& options) {

@@ -9,9 +9,9 @@
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cpu_level.h"
 #include "kernels/device/cuda_device.h"
+#include "tools/device/build.h"
 
 namespace fovea {
-namespace {
 
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
@@ -20,15 +20,11 @@ std::string cpu_name() {
   return "unknown";
 }
 
-}  // namespace
-
 std::string machine_text() {
-  std::string text =
-      fmt::format("fovea {} (compiler {}; CUDA kernels: {})\n", FOVEA_VERSION, __VERSION__, compiled_architectures());
+  std::string text = build_text();
   text += fmt::format("CPU: {}, {} cores, {}; kernels for {}; instruction set for convolution: {}; fast bf16: {}\n",
                       cpu_name(), std::thread::hardware_concurrency(), cpu_level(), kernel_level(),
                       kernels::cpu_isa_name(), kernels::cpu_has_fast_bf16() ? "yes" : "no");
-  text += fmt::format("convolution library: {}\n", kernels::convolution_library());
   for (const GpuLibrary& library : gpu_libraries()) text += text_of(library) + "\n";
   return text + gpu_status().text();
 }

@@ -4,6 +4,8 @@
 
 namespace fovea {
 
+std::string cpu_name();  // "unknown" where the system does not say
+
 // Build, CPU, libraries, GPUs: lines for people.
 std::string machine_text();
 

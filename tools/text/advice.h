@@ -7,6 +7,7 @@ namespace fovea::advice {
 inline constexpr const char* kUseGpu = "use the GPU";
 inline constexpr const char* kUseBf16 = "use bf16";
 inline constexpr const char* kCheckGpu = "check the GPU again";
+inline constexpr const char* kBuildWithCuda = "build Fovea with CUDA";
 inline constexpr const char* kListLayers = "list its layers";
 
 inline constexpr const char* kResume = "resume it";

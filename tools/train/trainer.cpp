@@ -22,6 +22,7 @@
 #include "tools/report/notices.h"
 #include "tools/report/progress.h"
 #include "tools/text/advice.h"
+#include "tools/text/version.h"
 #include "tools/train/averages.h"
 #include "tools/train/print_summary.h"
 #include "tools/train/ranks.h"
@@ -370,7 +371,7 @@ void train(Config config, const TrainOptions& options) {
     share_machine(*ranks, options.device);
     require_same_config(
         *ranks, config,
-        fmt::format("fovea {} on {}{}", FOVEA_VERSION, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
+        fmt::format("fovea {} on {}{}", kVersion, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",
                     kernels::cpu_has_fast_bf16() ? " with bf16" : ""));
     require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
