@@ -21,6 +21,7 @@ MachineFacts usual_machine() {
   MachineFacts facts;
   facts.cpu = "A CPU";
   facts.instruction_set = "AVX2";
+  facts.cpu_level = facts.kernel_level = "x86-64-v3";
   facts.convolution_library = "oneDNN 2.6.3";
   facts.cores = facts.usable_cores = facts.threads = 8;
   facts.memory = 16ull << 30;
@@ -136,6 +137,26 @@ TEST_CASE("doctor installs as the system does: sudo for users, pip alone in an e
   lose(facts, "cuBLASLt");
   CHECK(finding(facts, "cuDNN").mend == "pip install nvidia-cudnn-cu12");
   CHECK(finding(facts, "cuBLASLt").mend == "pip install nvidia-cublas-cu12");
+}
+
+TEST_CASE("doctor: a program that pip installed gets NVIDIA's libraries by its own extra", "[doctor]") {
+  MachineFacts facts = gpu_machine();
+  lose(facts, "NVRTC");
+  facts.in_wheel = true;
+  CHECK(finding(facts, "NVRTC").mend == "pip install \"fovea[cuda13]\"");
+}
+
+TEST_CASE("doctor: kernels below the CPU's level are slow, by the build or by FOVEA_CPU_LEVEL", "[doctor]") {
+  MachineFacts facts = usual_machine();
+  CHECK(finding(facts, "kernels").mark == Mark::Ok);
+  facts.kernel_level = "x86-64-v2";
+  CHECK(finding(facts, "kernels").mark == Mark::Slow);
+  CHECK_THAT(finding(facts, "kernels").text, Contains("for x86-64-v2; this CPU has x86-64-v3"));
+  CHECK_THAT(finding(facts, "kernels").mend, Contains("-DFOVEA_MARCH=native"));
+  facts.asked_cpu_level = facts.kernel_level;
+  facts.max_cpu_isa = "SSE41";  // which FOVEA_CPU_LEVEL has set
+  CHECK(finding(facts, "kernels").mend == "unset FOVEA_CPU_LEVEL");
+  CHECK(finding(facts, "instruction set").mend.empty());
 }
 
 TEST_CASE("doctor: a driver that is missing, too old, or not in the container is named with its remedy", "[doctor]") {
@@ -289,4 +310,9 @@ TEST_CASE("doctor tells a cache that cannot be written", "[doctor]") {
   facts.gpus.clear();
   CHECK(finding(facts, "cache").mark == Mark::NotNeeded);
   CHECK_THAT(file.out, Contains("/file/fovea cannot be written"));
+}
+
+TEST_CASE("doctor is offered where it is misspelled", "[doctor]") {
+  CHECK_THAT(run_fovea({"docter"}).err, Contains("unknown command 'docter'; did you mean 'doctor'?"));
+  CHECK_THAT(run_fovea({"doctor", "--jsno"}).err, Contains("doctor has no option --jsno; did you mean '--json'?"));
 }

@@ -136,7 +136,8 @@ void add_demo(CLI::App& app) {
       "Examples:\n  fovea demo               # a few minutes on two cores\n  fovea demo --steps 20    # only to see "
       "that everything runs");
   command->add_option("--steps", options->steps, "Steps of the training (default: the preset's)")->check(at_least(1));
-  command->add_option("--out", options->out, "Folder of the run (default: runs/demo, or the next free runs/demo-2 …)");
+  command->add_option("--out", options->out, "Folder of the run (default: runs/demo, or the next free runs/demo-2 …)")
+      ->type_name("DIR");
   command->add_option("--device", options->device, "Device: cpu, cuda or auto")
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));

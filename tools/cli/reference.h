@@ -21,6 +21,12 @@ inline constexpr ReferenceEntry kExitCodes[] = {
 inline constexpr ReferenceEntry kEnvironment[] = {
     {"FOVEA_SET",
      "Settings as \"key=value key=value\". They come after the preset and the configuration file, and before --set."},
+    {"FOVEA_CPU_LEVEL",
+     "x86-64-v2, x86-64-v3 or x86-64-v4: use the kernels of this level, at most the CPU's own. It adds to "
+     "GLIBC_TUNABLES."},
+    {"FOVEA_FONT",
+     "A font file (.ttf, .otf, .ttc) for names in pictures, before the program's own font. It is needed for "
+     "characters that this one lacks."},
     {"FOVEA_RANK_TIMEOUT", "The default of --rank-timeout, in seconds."},
     {"FOVEA_CUDNN, FOVEA_CUBLASLT, FOVEA_NVRTC, FOVEA_NCCL",
      "Where NVIDIA's library is: its file, or the folder that holds it. No other place is searched then."},

@@ -23,13 +23,26 @@ Finding cpu_finding(const MachineFacts& facts) {
   return {.what = "CPU", .text = text};
 }
 
+Finding kernel_finding(const MachineFacts& facts) {
+  if (facts.kernel_level == facts.cpu_level)
+    return {.what = "kernels", .text = fmt::format("for {}, the CPU's level", facts.kernel_level)};
+  const bool asked = !facts.asked_cpu_level.empty();
+  return {.what = "kernels",
+          .mark = Mark::Slow,
+          .text = fmt::format("for {}{}; this CPU has {}", facts.kernel_level, asked ? " by FOVEA_CPU_LEVEL" : "",
+                              facts.cpu_level),
+          .mend = asked ? "unset FOVEA_CPU_LEVEL" : "configure with -DFOVEA_MARCH=native, and build again"};
+}
+
 Finding instruction_finding(const MachineFacts& facts) {
   Finding finding{.what = "instruction set", .text = facts.instruction_set + " for convolution"};
-  if (!facts.max_cpu_isa.empty()) {
+  if (!facts.asked_cpu_level.empty()) {
+    finding.text += " by FOVEA_CPU_LEVEL";  // which sets ONEDNN_MAX_CPU_ISA, and has a finding of its own
+  } else if (!facts.max_cpu_isa.empty()) {
     finding.mark = Mark::Slow;
     finding.text += fmt::format(", limited by ONEDNN_MAX_CPU_ISA={}", printable(facts.max_cpu_isa));
     finding.mend = "unset ONEDNN_MAX_CPU_ISA";
-  } else if (!facts.instruction_set.starts_with("AVX")) {
+  } else if (facts.instruction_set.starts_with("SSE") || facts.instruction_set == "unknown") {
     finding.mark = Mark::Slow;
     finding.text += "; kernels are made for AVX2 and newer";
     finding.mend = "use a CPU with AVX2";
@@ -209,6 +222,7 @@ const char* name_of(Mark mark) {
 std::vector<Finding> findings_of(const MachineFacts& facts) {
   std::vector<Finding> findings{
       cpu_finding(facts),
+      kernel_finding(facts),
       instruction_finding(facts),
       bf16_finding(facts),
       thread_finding(facts),

@@ -14,6 +14,7 @@
 
 #include "engine/distributed/communicator.h"
 #include "kernels/conv/conv.h"
+#include "kernels/device/cpu_level.h"
 #include "kernels/device/environment.h"
 #include "tools/device/build.h"
 #include "tools/device/gpu_trust.h"
@@ -160,6 +161,8 @@ MachineFacts machine_facts(const fs::path& root) {
   MachineFacts facts{.cpu = cpu_name(),
                      .instruction_set = kernels::cpu_isa_name(),
                      .convolution_library = kernels::convolution_library(),
+                     .cpu_level = cpu_level(),
+                     .kernel_level = kernel_level(),
                      .fast_bf16 = kernels::cpu_has_fast_bf16(),
                      .cores = static_cast<int>(std::thread::hardware_concurrency()),
                      .usable_cores = omp_get_num_procs(),
@@ -173,6 +176,8 @@ MachineFacts machine_facts(const fs::path& root) {
   facts.in_container = fs::exists(root / ".dockerenv") || fs::exists(root / "run/.containerenv");
   facts.in_windows = first_line_of(root / "proc/version").find("icrosoft") != std::string::npos;
   facts.in_python_environment = environment("VIRTUAL_ENV") != nullptr || environment("CONDA_PREFIX") != nullptr;
+  std::error_code none;
+  facts.in_wheel = fs::read_symlink("/proc/self/exe", none).native().find("-packages/") != std::string::npos;
   facts.has_nvcc = on_path("nvcc");
   facts.cache_folder = cache_folder();
   facts.cache_writable = !facts.cache_folder.empty() && can_write(fs::absolute(facts.cache_folder));
@@ -184,6 +189,7 @@ MachineFacts machine_facts(const fs::path& root) {
   facts.omp_num_threads = variable("OMP_NUM_THREADS");
   facts.omp_wait_policy = variable("OMP_WAIT_POLICY");
   facts.max_cpu_isa = variable("ONEDNN_MAX_CPU_ISA");
+  facts.asked_cpu_level = variable("FOVEA_CPU_LEVEL");
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   facts.gpus_hidden = visible != nullptr && (*visible == '\0' || std::string_view(visible) == "-1");
   ask_cuda(facts);

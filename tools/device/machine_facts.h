@@ -13,6 +13,7 @@ namespace fovea {
 struct MachineFacts {
   // ---- the CPU
   std::string cpu, instruction_set, convolution_library;
+  std::string cpu_level, kernel_level;  // kernels/device/cpu_level.h
   bool fast_bf16 = false;
   int cores = 1;                         // of the machine
   int usable_cores = 1;                  // that this process may run on
@@ -23,6 +24,7 @@ struct MachineFacts {
   std::string system;  // IDs of its distribution, from the special to the general: "ubuntu debian"
   bool root = false, in_container = false, in_windows = false;
   bool in_python_environment = false;  // where pip installs without asking
+  bool in_wheel = false;               // the program is one that pip installed
   bool has_nvcc = false;
   std::string cache_folder;  // empty: there is none
   bool cache_writable = false;
@@ -36,7 +38,7 @@ struct MachineFacts {
   std::string gpu_check;              // what came of the GPU's check; empty: it was not run yet
   bool gpu_check_failed = false;
   // ---- the environment; empty: not set
-  std::string omp_num_threads, omp_wait_policy, max_cpu_isa;
+  std::string omp_num_threads, omp_wait_policy, max_cpu_isa, asked_cpu_level;
   bool gpus_hidden = false;  // CUDA_VISIBLE_DEVICES names none
 };
 
