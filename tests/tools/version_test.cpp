@@ -19,7 +19,7 @@ TEST_CASE("the first line of --version is version and commit, for programs", "[v
   CHECK(std::regex_match(kVersionDay, std::regex(R"(\d{4}-\d\d-\d\d)")));
 }
 
-TEST_CASE("--version names compiler, build type, oneDNN, CUDA and MPI, and info the same", "[version]") {
+TEST_CASE("the version names compiler, build type, oneDNN, CUDA and MPI, and info the same", "[version]") {
   const std::string out = run_fovea({"--version"}).out;
   CHECK_THAT(out, Contains("\ncompiler: ") && Contains("\nconvolution library: oneDNN ") &&
                       Contains("\nCUDA kernels: ") && Contains("\nMPI: ") && Contains("; NCCL: "));

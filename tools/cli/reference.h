@@ -22,8 +22,8 @@ inline constexpr ReferenceEntry kEnvironment[] = {
     {"FOVEA_SET",
      "Settings as \"key=value key=value\". They come after the preset and the configuration file, and before --set."},
     {"FOVEA_CPU_LEVEL",
-     "x86-64-v2, x86-64-v3 or x86-64-v4: use the kernels of this level, at most the CPU's own. It adds to "
-     "GLIBC_TUNABLES."},
+     "x86-64-v2, x86-64-v3 or x86-64-v4: use the kernels of this level, at most the CPU's own (by "
+     "GLIBC_TUNABLES)."},
     {"FOVEA_FONT",
      "A font file (.ttf, .otf, .ttc) for names in pictures, before the program's own font. It is needed for "
      "characters that this one lacks."},
