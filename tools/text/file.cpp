@@ -55,7 +55,8 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_b
   std::vector<uint8_t> bytes;
   bytes.reserve(size + spare_capacity);
   bytes.resize(size);
-  if (std::fread(bytes.data(), 1, size, file.get()) != size) throw failure_at(path, "cannot be read completely");
+  if (size > 0 && std::fread(bytes.data(), 1, size, file.get()) != size)
+    throw failure_at(path, "cannot be read completely");
   return bytes;
 }
 
@@ -66,7 +67,7 @@ void write_file(const std::filesystem::path& path, std::span<const uint8_t> byte
   };
   FileHandle file(std::fopen(path.c_str(), "wb"), std::fclose);
   if (!file) throw fail();
-  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
+  const bool written = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
   const bool closed = std::fclose(file.release()) == 0;  // a full disk may show only here
   if (!written || !closed) throw fail();
 }
