@@ -308,6 +308,8 @@ TEST_CASE("doctor tells a cache that cannot be written", "[doctor]") {
   CHECK(finding(facts, "cache").mark == Mark::Slow);
   CHECK_THAT(finding(facts, "cache").mend, Contains("XDG_CACHE_HOME"));
   facts.gpus.clear();
+  CHECK(finding(facts, "cache").mark == Mark::Slow);
+  facts.gpu_status.devices.clear();
   CHECK(finding(facts, "cache").mark == Mark::NotNeeded);
   CHECK_THAT(file.out, Contains("/file/fovea cannot be written"));
 }

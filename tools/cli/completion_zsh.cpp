@@ -53,7 +53,8 @@ std::string zsh_option(const OptionWords& option) {
   for (const std::string& name : option.names) {
     const std::string value = zsh_value(option, option.takes == OptionWords::Takes::Words ? name : option.value);
     // Of an option with many values the first is completed: behind it _arguments would take no option again.
-    const std::string spec = (option.many ? "*" : "") + name + (value.empty() ? "" : "=") + description + value;
+    const std::string spec =
+        fmt::format("{}{}{}{}{}", option.many ? "*" : "", name, value.empty() ? "" : "=", description, value);
     const bool alone = name == "--help" || name == "-h" || name == "--version";
     text += fmt::format(" \\\n    {}", shell_quoted((alone ? "(- *)" : "") + spec));
   }

@@ -14,6 +14,9 @@ namespace {
 
 std::string gib(uint64_t bytes) { return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1u << 30)); }
 
+// In Windows and in some containers the driver alone knows it.
+bool has_gpu(const MachineFacts& facts) { return !facts.gpus.empty() || !facts.gpu_status.devices.empty(); }
+
 // ---- the CPU
 
 Finding cpu_finding(const MachineFacts& facts) {
@@ -85,7 +88,7 @@ Finding mpi_finding(const MachineFacts& facts) {
 // ---- files and output
 
 Finding cache_finding(const MachineFacts& facts) {
-  const bool none = facts.cache_folder.empty(), used = facts.cuda_build && !facts.gpus.empty();
+  const bool none = facts.cache_folder.empty(), used = facts.cuda_build && has_gpu(facts);
   if (facts.cache_writable) return {.what = "cache", .text = printable(facts.cache_folder) + " can be written"};
   return {.what = "cache",
           .mark = used ? Mark::Slow : Mark::NotNeeded,
@@ -106,9 +109,7 @@ Finding output_finding(const MachineFacts& facts) {
 class GpuFindings {
  public:
   explicit GpuFindings(const MachineFacts& facts)
-      : facts_(facts),
-        there_(!facts.gpus.empty() || !facts.gpu_status.devices.empty()),
-        wanted_(there_ && facts.cuda_build && !facts.gpus_hidden) {}
+      : facts_(facts), there_(has_gpu(facts)), wanted_(there_ && facts.cuda_build && !facts.gpus_hidden) {}
 
   std::vector<Finding> find() {
     add_gpu();
