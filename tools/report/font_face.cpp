@@ -1,6 +1,6 @@
 #include "tools/report/font_face.h"
 
-#include <ft2build.h>
+#include <ft2build.h>  // IWYU pragma: keep
 #include FT_FREETYPE_H
 #include FT_OUTLINE_H
 
