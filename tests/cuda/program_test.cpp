@@ -162,6 +162,17 @@ TEST_CASE("standin: info says which GPU is used, what it can run, and whether it
   CHECK((newer.out.find("no GPU is used") == std::string::npos) == has_ptx);
 }
 
+TEST_CASE("standin: doctor names the GPU, and calls it broken without cuDNN", "[standin]") {
+  const auto found = run_standin({"doctor"}, "FOVEA_CUDNN=/nowhere");
+  CAPTURE(found.out);
+  CHECK(found.exit_code == 1);
+  CHECK_THAT(found.err, Contains("fovea: broken here: GPU"));
+  CHECK_THAT(found.out, Contains("\nbroken      GPU: stand-in for NVIDIA H200") && Contains("\nok          driver: ") &&
+                            Contains(", for CUDA 13.0\n") &&
+                            Contains("\nmissing     cuDNN: cuDNN 9 (libcudnn.so.9) was not found: FOVEA_CUDNN names") &&
+                            Contains("-> unset FOVEA_CUDNN\n"));
+}
+
 TEST_CASE("standin: a slice of a GPU trains, with the numbers of a whole one", "[standin]") {
   const ShortRuns runs(2, 1);
   REQUIRE(run_standin(runs.train("whole", "cuda", 2)).exit_code == 0);

@@ -146,6 +146,18 @@ TEST_CASE("doctor: a program that pip installed gets NVIDIA's libraries by its o
   CHECK(finding(facts, "NVRTC").mend == "pip install \"fovea[cuda13]\"");
 }
 
+TEST_CASE("doctor: a library that a variable names in vain is mended at the variable", "[doctor]") {
+  MachineFacts facts = gpu_machine();
+  for (GpuLibrary& library : facts.libraries) {
+    library.path.clear();
+    library.problem = library.name + " was not found: FOVEA_CUBLASLT names /nowhere";
+  }
+  CHECK(finding(facts, "cuBLASLt").mend == "unset FOVEA_CUBLASLT");
+  CHECK_THAT(finding(facts, "cuDNN").mend, Contains("libcudnn9-cuda-13"));
+  facts.libraries[2].problem = "not looked for: its version depends on cuDNN";
+  CHECK(finding(facts, "NVRTC").mend == "mend cuDNN first");
+}
+
 TEST_CASE("doctor: kernels below the CPU's level are slow, by the build or by FOVEA_CPU_LEVEL", "[doctor]") {
   MachineFacts facts = usual_machine();
   CHECK(finding(facts, "kernels").mark == Mark::Ok);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "engine/printable.h"
@@ -174,6 +175,15 @@ class GpuFindings {
     findings_.push_back(finding);
   }
 
+  std::string mend_of(const GpuLibrary& library) const {
+    std::string variable = "FOVEA_" + library.name;
+    std::transform(variable.begin(), variable.end(), variable.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (library.problem.find(variable + " names") != std::string::npos) return "unset " + variable;
+    if (library.problem.starts_with("not looked for")) return "mend cuDNN first";
+    return install_library(facts_, library.name);
+  }
+
   void add(const GpuLibrary& library) {
     Finding finding{.what = library.name, .text = library.version + ", " + printable(library.path)};
     const bool needed = wanted_ && (library.name != "NCCL" || facts_.gpu_status.devices.size() > 1);
@@ -181,7 +191,7 @@ class GpuFindings {
       finding.text = printable(library.problem);
       if (!library.without.empty()) finding.text += "; without it " + library.without;
       finding.mark = needed ? Mark::Missing : Mark::NotNeeded;
-      if (needed) finding.mend = install_library(facts_, library.name);
+      if (needed) finding.mend = mend_of(library);
     }
     findings_.push_back(finding);
   }
