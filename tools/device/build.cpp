@@ -17,11 +17,11 @@ std::string program_name() {
 }
 
 std::string build_text() {
-  const std::string_view type = FOVEA_BUILD_TYPE, cuda = FOVEA_CUDA_VERSION;
+  constexpr char type[] = FOVEA_BUILD_TYPE, cuda[] = FOVEA_CUDA_VERSION;  // empty: none
   return fmt::format("{}\ncompiler: {}, {}\nconvolution library: {}\nCUDA kernels: {}{}\nMPI: {}; NCCL: {}\n",
-                     program_name(), FOVEA_COMPILER, type.empty() ? "no build type" : type,
+                     program_name(), FOVEA_COMPILER, *type == '\0' ? "no build type" : type,
                      kernels::convolution_library(), compiled_architectures(),
-                     cuda.empty() ? "" : fmt::format(" (CUDA {})", cuda), FOVEA_WITH_MPI ? "yes" : "no",
+                     *cuda == '\0' ? "" : fmt::format(" (CUDA {})", cuda), FOVEA_WITH_MPI ? "yes" : "no",
                      FOVEA_WITH_NCCL ? "yes" : "no");
 }
 
