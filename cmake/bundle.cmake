@@ -1,5 +1,6 @@
-# At installation with FOVEA_BUNDLE: copies what the installed program and kernels link to into lib/fovea, except for the C and
-# C++ runtimes, which every system has and which must be the system's own, made to find each other beside themselves; and the licenses of the packages that they are from.
+# At installation with FOVEA_BUNDLE: copies what the installed program and kernels link to into lib/fovea, where they find each
+# other, and the licenses of the packages that they are from. Not the C and C++ runtimes: every system has those, and they must
+# be the system's own.
 set(prefix "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
 file(GLOB_RECURSE kernels ${prefix}/lib/fovea/libfovea_kernels.so)
 file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${prefix}/bin/fovea LIBRARIES ${kernels}

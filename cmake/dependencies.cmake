@@ -16,7 +16,6 @@ function(fovea_find package url hash)
   set(CMAKE_POLICY_VERSION_MINIMUM 3.5)  # what some ask for, CMake 4 no longer takes
   FetchContent_Declare(${package} URL ${url} URL_HASH SHA256=${hash} SYSTEM ${ARGN})
   FetchContent_MakeAvailable(${package})
-  set(${package}_SOURCE_DIR ${${package}_SOURCE_DIR} PARENT_SCOPE)
 endfunction()
 set(github https://github.com)
 fovea_find(fmt ${github}/fmtlib/fmt/archive/refs/tags/10.2.1.tar.gz 1250e4cc58bf06ee631567523f48848dc4596133e163f02615c97f78bab6c811)
