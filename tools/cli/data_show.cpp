@@ -157,10 +157,16 @@ void show(const ShowOptions& options) {
     boxes += static_cast<int64_t>(of_sample.size());
     missed += std::count_if(of_sample.begin(), of_sample.end(), [&](double iou) { return iou < match_low; });
   }
-  fmt::print(
-      "no anchor reaches IoU {:g} with {} of the {} boxes of {} at short side {}: red in the pictures "
-      "(fit anchors with `fovea anchors`)\n",
-      match_low, missed, boxes, dataset.split, config.input.short_side.back());
+  const int side = config.input.short_side.back();
+  if (missed == 0) {
+    fmt::print("anchors reach IoU {:g} with each of the {} boxes of {} at short side {}\n", match_low, boxes,
+               dataset.split, side);
+  } else {
+    fmt::print(
+        "no anchor reaches IoU {:g} with {} of the {} boxes of {} at short side {}: red in the pictures "
+        "(fit anchors with `fovea anchors`)\n",
+        match_low, missed, boxes, dataset.split, side);
+  }
   write_sheet(options, sheet);
 }
 
