@@ -1,5 +1,7 @@
 #include "tests/support/conv_oracle.h"
 
+#include <cmath>
+
 namespace fovea::test::oracle {
 namespace {
 
@@ -40,6 +42,12 @@ Reference conv_forward(const ConvShape& s, const Values& x, const Values& w, con
   add_all(y, add);
   if (relu)
     for (double& value : y.ref) value = std::max(value, 0.0);
+  return y;
+}
+
+std::vector<float> conv_forward_fp32(const ConvShape& s, const std::vector<float>& x, const std::vector<float>& w) {
+  std::vector<float> y(s.output_count());
+  for_each_product(s, [&](size_t i, size_t j, size_t k) { y[k] = std::fma(x[i], w[j], y[k]); });
   return y;
 }
 

@@ -13,6 +13,10 @@ using Values = std::vector<double>;
 Reference conv_forward(const kernels::ConvShape& shape, const Values& x, const Values& w, const Values& bias,
                        const Values& add, bool relu);
 
+// y as one chain of fp32's fused multiply-adds: the rounding that a direct form has without partial sums.
+std::vector<float> conv_forward_fp32(const kernels::ConvShape& shape, const std::vector<float>& x,
+                                     const std::vector<float>& w);
+
 // `before`: what dx (dweight, dbias) holds, if the gradient accumulates.
 Reference conv_backward_data(const kernels::ConvShape& shape, const Values& dy, const Values& w, const Values& mask,
                              const Values& before);
