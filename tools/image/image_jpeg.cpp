@@ -4,9 +4,10 @@
 
 #include <csetjmp>
 #include <cstdio>
-// jpeglib.h needs stdio.h before it
-#include <jerror.h>
+// jpeglib.h needs stdio.h before it, and jerror.h jpeglib.h: its numbers differ by the version that the library speaks.
 #include <jpeglib.h>
+
+#include <jerror.h>
 
 #include <string_view>
 
