@@ -9,12 +9,30 @@ file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${prefix}/bin/fovea LIBRARIES ${kernel
 if(missing)
   message(FATAL_ERROR "These libraries were not found, and so the package would not run elsewhere: ${missing}")
 endif()
+
+function(add_license package)
+  set(text /usr/share/doc/${package}/copyright)
+  configure_file(${text} ${prefix}/${fovea_docs}/licenses/${package} COPYONLY)
+  file(READ ${text} words)
+  string(REGEX MATCHALL "/usr/share/common-licenses/[A-Za-z]+[-0-9.]*[0-9]" common "${words}")
+  foreach(license IN LISTS common)  # which other distributions do not have there
+    if(EXISTS ${license})
+      get_filename_component(name ${license} NAME)
+      file(REAL_PATH ${license} file)
+      configure_file(${file} ${prefix}/${fovea_docs}/licenses/common-licenses/${name} COPYONLY)
+    endif()
+  endforeach()
+endfunction()
+
+foreach(package libcli11-dev libtomlplusplus-dev)  # headers that are compiled in
+  add_license(${package})
+endforeach()
 find_program(DPKG_QUERY dpkg-query)
 foreach(library IN LISTS found)
   get_filename_component(name ${library} NAME)
   file(REAL_PATH ${library} file)
   file(COPY_FILE ${file} ${prefix}/lib/fovea/${name} ONLY_IF_DIFFERENT)
-  execute_process(COMMAND patchelf --set-rpath $ORIGIN ${prefix}/lib/fovea/${name} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND patchelf --force-rpath --set-rpath $ORIGIN ${prefix}/lib/fovea/${name} COMMAND_ERROR_IS_FATAL ANY)
   message(STATUS "Bundled: ${prefix}/lib/fovea/${name}")
 
   # By its path, or where that leads through a link (/lib) by its name.
@@ -29,5 +47,5 @@ foreach(library IN LISTS found)
   if(NOT EXISTS /usr/share/doc/${package}/copyright)
     message(FATAL_ERROR "There is no license of ${file}: only libraries of Debian's packages can be bundled")
   endif()
-  configure_file(/usr/share/doc/${package}/copyright ${prefix}/${fovea_docs}/licenses/${package} COPYONLY)
+  add_license(${package})
 endforeach()

@@ -1,10 +1,13 @@
 # What Fovea does not write itself. scripts/setup installs all of it.
 option(FOVEA_FETCH "Download small libraries that are not installed, pinned by their hashes" $ENV{FOVEA_FETCH})
 
-# fovea_find(PACKAGE URL SHA256 [CMake options of its own…]): the installed one, or with FOVEA_FETCH this one.
-function(fovea_find package url hash)
+# fovea_find(PACKAGE OLDEST URL SHA256 [FetchContent's options…]): the installed one, or with FOVEA_FETCH this one.
+function(fovea_find package oldest url hash)
   find_package(${package} QUIET)
   if(${package}_FOUND)
+    if(${package}_VERSION VERSION_LESS oldest)
+      message(FATAL_ERROR "${package} ${${package}_VERSION} is too old (${oldest} is needed): remove its package, and run scripts/setup")
+    endif()
     return()
   endif()
   if(NOT FOVEA_FETCH)
@@ -18,26 +21,26 @@ function(fovea_find package url hash)
   FetchContent_MakeAvailable(${package})
 endfunction()
 set(github https://github.com)
-fovea_find(fmt ${github}/fmtlib/fmt/archive/refs/tags/10.2.1.tar.gz 1250e4cc58bf06ee631567523f48848dc4596133e163f02615c97f78bab6c811)
-fovea_find(simdjson ${github}/simdjson/simdjson/archive/refs/tags/v3.6.0.tar.gz
+fovea_find(fmt 0 ${github}/fmtlib/fmt/archive/refs/tags/10.2.1.tar.gz 1250e4cc58bf06ee631567523f48848dc4596133e163f02615c97f78bab6c811)
+fovea_find(simdjson 3.0 ${github}/simdjson/simdjson/archive/refs/tags/v3.6.0.tar.gz
   9eab3197231382b8b99d14d8ca647d6ab6bea1b40008df086d25e6f687309bf6)
-fovea_find(tomlplusplus ${github}/marzer/tomlplusplus/archive/refs/tags/v3.4.0.tar.gz
+fovea_find(tomlplusplus 0 ${github}/marzer/tomlplusplus/archive/refs/tags/v3.4.0.tar.gz
   8517f65938a4faae9ccf8ebb36631a38c1cadfb5efa85d9a72e15b9e97d25155)
-fovea_find(pugixml ${github}/zeux/pugixml/releases/download/v1.14/pugixml-1.14.tar.gz
+fovea_find(pugixml 0 ${github}/zeux/pugixml/releases/download/v1.14/pugixml-1.14.tar.gz
   2f10e276870c64b1db6809050a75e11a897a8d7456c4be5c6b2e35a11168a015)
-fovea_find(yaml-cpp ${github}/jbeder/yaml-cpp/archive/refs/tags/0.8.0.tar.gz
+fovea_find(yaml-cpp 0 ${github}/jbeder/yaml-cpp/archive/refs/tags/0.8.0.tar.gz
   fbe74bbdcee21d656715688706da3c8becfd946d92cd44705cc6098bb23b3a16)
 # Debian's packages of these two have no CMake config.
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp)
 if(NOT CLI11_INCLUDE_DIR)
-  fovea_find(CLI11 ${github}/CLIUtils/CLI11/archive/refs/tags/v2.4.1.tar.gz
+  fovea_find(CLI11 0 ${github}/CLIUtils/CLI11/archive/refs/tags/v2.4.1.tar.gz
     73b7ec52261ce8fe980a29df6b4ceb66243bb0b779451dbd3d014cfec9fdbb58)
   get_target_property(CLI11_INCLUDE_DIR CLI11::CLI11 INTERFACE_INCLUDE_DIRECTORIES)
 endif()
 find_path(XXHASH_INCLUDE_DIR xxhash.h)
 find_library(XXHASH_LIBRARY xxhash)
 if(NOT XXHASH_INCLUDE_DIR OR NOT XXHASH_LIBRARY)
-  fovea_find(xxHash ${github}/Cyan4973/xxHash/archive/refs/tags/v0.8.2.tar.gz
+  fovea_find(xxHash 0 ${github}/Cyan4973/xxHash/archive/refs/tags/v0.8.2.tar.gz
     baee0c6afd4f03165de7a4e67988d16f0f2b257b51d0e3cb91909302a26a79c4 SOURCE_SUBDIR cmake_unofficial)
   set(XXHASH_LIBRARY xxHash::xxhash)
   get_target_property(XXHASH_INCLUDE_DIR xxHash::xxhash INTERFACE_INCLUDE_DIRECTORIES)

@@ -10,12 +10,21 @@ option(FOVEA_BUNDLE "Install all libraries but the C and C++ runtimes beside the
 include(GNUInstallDirs)
 
 set_target_properties(fovea PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/fovea")
+if(FOVEA_BUNDLE)  # RPATH, not RUNPATH: LD_LIBRARY_PATH, which many environments set, does not come before it
+  target_link_options(fovea PRIVATE -Wl,--disable-new-dtags)
+endif()
 install(TARGETS fovea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES README.md LICENSE LICENSE.DejaVu DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES packaging/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})  # where Debian looks for it
 install(FILES docs/third-party.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 install(DIRECTORY examples/blood_cells DESTINATION ${CMAKE_INSTALL_DATADIR}/fovea/examples)
 if(FOVEA_BUNDLE)
   install(CODE "set(fovea_docs \"${CMAKE_INSTALL_DOCDIR}\")\nset(CMAKE_LIBRARY_ARCHITECTURE \"${CMAKE_LIBRARY_ARCHITECTURE}\")")
+  if(FOVEA_HAS_CUDA)
+    install(DIRECTORY ${CUDNN_FRONTEND_INCLUDE_DIR}/../licenses/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/licenses/cudnn-frontend)
+    install(FILES ${CUDNN_FRONTEND_INCLUDE_DIR}/cudnn_frontend/thirdparty/nlohmann/LICENSE.MIT
+            DESTINATION ${CMAKE_INSTALL_DOCDIR}/licenses RENAME nlohmann-json)
+  endif()
   install(SCRIPT cmake/bundle.cmake)
 endif()
 

@@ -96,12 +96,12 @@ class Setup(InAFolder):
 
     def test_what_is_too_old_or_missing_is_replaced_as_on_Ubuntu_22_04(self):
         packages = self.installs(apt_cache(**{"g++": "4:11.2.0-1ubuntu1", "cmake": "3.22.1-1ubuntu1", "libdnnl_dev": "2.2.4+ds-2",
-                                              "libtomlplusplus_dev": "(none)"}))
+                                              "libtomlplusplus_dev": "(none)", "libsimdjson_dev": "1.0.2-1"}))
         self.assertLessEqual({"g++-12", "python3-venv", "libjpeg-dev", "libfmt-dev", "ca-certificates"}, packages)
-        self.assertFalse(packages & {"g++", "cmake", "libdnnl-dev", "libtomlplusplus-dev"})
+        self.assertFalse(packages & {"g++", "cmake", "libdnnl-dev", "libtomlplusplus-dev", "libsimdjson-dev"})
         third_party = os.path.join(self.root, "build", "third_party")
         self.assertEqual(self.read("build/environment").splitlines(),
-                         ["export CXX=g++-12", f"export PATH={third_party}/cmake/bin:$PATH", "export FOVEA_FETCH=ON"])
+                         ["export CC=gcc-12 CXX=g++-12", f"export PATH={third_party}/cmake/bin:$PATH", "export FOVEA_FETCH=ON"])
         self.assertTrue(os.path.exists(third_party + "/onednn/lib/libdnnl.so"))
 
     def test_a_compiler_that_is_new_enough_in_a_version_with_an_epoch_is_taken(self):

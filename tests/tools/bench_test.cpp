@@ -38,11 +38,14 @@ TEST_CASE("bench names the preset that it runs, with the preset's classes", "[be
   const TemporaryFolder folder;
   const std::string json = (folder.path() / "b.json").string();
   const auto run = run_fovea({"bench", "--preset", "tiny", "--size", "64", "--repeats", "1", "--warmup", "0",
-                              "--inference-only", "--json", json});
+                              "--inference-only", "--json", json},
+                             R"(OMP_NUM_THREADS=3 exec "$0" "$@")");
   REQUIRE(run.exit_code == 0);
   const std::string classes = std::to_string(preset("tiny").model.classes);
   CHECK_THAT(run.out, Catch::StartsWith("tiny 64x64, batch 1, " + classes + " classes"));
-  CHECK_THAT(read_text(json), Contains("\"model\":\"tiny\"") && Contains("\"classes\":" + classes));
+  CHECK_THAT(run.out, Contains(", 3 threads\n"));
+  CHECK_THAT(read_text(json),
+             Contains("\"model\":\"tiny\"") && Contains("\"classes\":" + classes) && Contains("\"threads\":3,"));
 }
 
 TEST_CASE("fault: bench refuses what it cannot run, and says why", "[bench][fault]") {

@@ -1,4 +1,4 @@
-// `fovea demo` away from its example images. (The demo itself is run by .ci/run.)
+// `fovea demo` where it does not get far. (The demo itself is run by .ci/run.)
 #include <filesystem>
 
 #include "tests/support/catch.h"
@@ -19,4 +19,13 @@ TEST_CASE("fault: the demo without its example images says where they should be"
   CHECK_THAT(result.err,
              Contains("the example images are missing: " + (folder.path() / "share/fovea/examples").string()));
   CHECK_FALSE(std::filesystem::exists(folder.path() / "out"));
+}
+
+TEST_CASE("the demo shows its commands as a shell takes them, and goes on with a run that was stopped", "[demo]") {
+  const test::TemporaryFolder folder;
+  const std::string out = (folder.path() / "it's here").string();
+  const test::ProcessResult result = test::run_fovea({"demo", "--resume", "--out", out});
+  CHECK(result.exit_code == 3);
+  CHECK_THAT(result.out, Contains(" --out '" + folder.path().string() + R"(/it'\''s here' --resume --device auto)"));
+  CHECK_THAT(result.err, Contains("no usable checkpoint to resume from"));
 }

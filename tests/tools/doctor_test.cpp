@@ -158,13 +158,15 @@ TEST_CASE("doctor: a library that a variable names in vain is mended at the vari
   CHECK(finding(facts, "NVRTC").mend == "mend cuDNN first");
 }
 
-TEST_CASE("doctor: kernels below the CPU's level are slow, by the build or by FOVEA_CPU_LEVEL", "[doctor]") {
+TEST_CASE("doctor: kernels below the CPU's level are slow, by the build or by a variable", "[doctor]") {
   MachineFacts facts = usual_machine();
   CHECK(finding(facts, "kernels").mark == Mark::Ok);
   facts.kernel_level = "x86-64-v2";
   CHECK(finding(facts, "kernels").mark == Mark::Slow);
   CHECK_THAT(finding(facts, "kernels").text, Contains("for x86-64-v2; this CPU has x86-64-v3"));
   CHECK_THAT(finding(facts, "kernels").mend, Contains("-DFOVEA_MARCH=native"));
+  facts.glibc_limits_level = true;
+  CHECK(finding(facts, "kernels").mend == "unset GLIBC_TUNABLES");
   facts.asked_cpu_level = facts.kernel_level;
   facts.max_cpu_isa = "SSE41";  // which FOVEA_CPU_LEVEL has set
   CHECK(finding(facts, "kernels").mend == "unset FOVEA_CPU_LEVEL");
@@ -237,8 +239,11 @@ TEST_CASE("doctor: threads beside cores, the limits of the environment and of th
   CHECK(finding(facts, "threads").mend == "unset OMP_WAIT_POLICY");
   facts.max_cpu_isa = "SSE41";
   CHECK(finding(facts, "instruction set").mend == "unset ONEDNN_MAX_CPU_ISA");
-  facts.max_cpu_isa.clear();
-  CHECK(finding(facts, "instruction set").mark == Mark::Ok);
+  for (const char* no_limit : {"AVX2", "AVX512_CORE_BF16", "ALL", "foo", ""}) {
+    facts.max_cpu_isa = no_limit;
+    CAPTURE(no_limit);
+    CHECK(finding(facts, "instruction set").mark == Mark::Ok);
+  }
   facts.instruction_set = "SSE4.1";
   CHECK(finding(facts, "instruction set").mark == Mark::Slow);
 }

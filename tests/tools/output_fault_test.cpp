@@ -95,6 +95,19 @@ TEST_CASE("fault: output that a full disk does not take is said, with code 1", "
   }
 }
 
+TEST_CASE("fault: a training whose lines a full disk does not take saves, says why, and can be resumed",
+          "[output][fault]") {
+  const TrainingFolder trainings;
+  write_files(trainings.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));
+  const auto stopped =
+      run_fovea(trainings.arguments("run", {"--set", "train.steps=3"}), R"(exec "$0" "$@" >/dev/full)");
+  CHECK(stopped.exit_code == 1);
+  CHECK(lines_in(stopped.err) == 1);
+  CHECK_THAT(stopped.err, Catch::StartsWith("fovea: cannot write to standard output: No space left on device; stopped "
+                                            "after step "));
+  CHECK(run_fovea(trainings.arguments("run", {"--set", "train.steps=3", "--resume"})).exit_code == 0);
+}
+
 TEST_CASE("fault: away from a terminal there are plain lines and no bar, whatever TERM says", "[output][fault]") {
   const TrainingFolder trainings;
   write_files(trainings.data, made_files(DatasetFormat::Coco, {{"a.png", {{}}}}, {{"v.png", {{}}}}));

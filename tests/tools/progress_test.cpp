@@ -1,7 +1,10 @@
 #include "tools/report/progress.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <sstream>
+#include <stdexcept>
 #include <vector>
 
 #include "kernels/error.h"
@@ -99,15 +102,23 @@ TEST_CASE("work without a loss and of other units says so", "[progress]") {
   CHECK(out.written() == "image 1/70  1.0 images/s  ETA 1:09\n");
 }
 
-TEST_CASE("fault: a closed output ends a run as an interruption", "[progress][fault]") {
-  FILE* full = std::fopen("/dev/full", "w");
-  REQUIRE(full != nullptr);
-  Progress progress(10, 0, {.out = full, .terminal = false, .seconds = {}});
-  try {
-    progress.update(1, 1, 1);
-    FAIL("no error");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Interrupted);
-  }
-  std::fclose(full);
+TEST_CASE("fault: a closed output ends a run as an interruption, a full disk as an error", "[progress][fault]") {
+  const auto update = [](FILE* out) {
+    REQUIRE(out != nullptr);
+    Progress progress(10, 0, {.out = out, .terminal = false, .seconds = {}});
+    try {
+      progress.update(1, 1, 1);
+    } catch (const Error& error) {
+      std::fclose(out);
+      return error.kind();
+    }
+    throw std::runtime_error("no error");
+  };
+  int pipe_ends[2];
+  REQUIRE(pipe(pipe_ends) == 0);
+  close(pipe_ends[0]);
+  const auto handler = std::signal(SIGPIPE, SIG_IGN);
+  CHECK(update(fdopen(pipe_ends[1], "w")) == ErrorKind::Interrupted);
+  std::signal(SIGPIPE, handler);
+  CHECK(update(std::fopen("/dev/full", "w")) == ErrorKind::Runtime);
 }

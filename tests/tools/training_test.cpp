@@ -229,6 +229,9 @@ TEST_CASE("fault: wrong usage ends with code 2 and the nearest right one", "[tra
   check_fails(2, {"train", "--preset", "dmeo", "--data", "x", "--out", "y"}, "'demo'");
   check_fails(2, trainings.arguments("run", {"--resume", "--init-from", "x"}), "use only one of them");
   check_fails(2, trainings.arguments("run", {"--rank-timeout", "0"}), "--rank-timeout: must be above 0");
+  CHECK_THAT(run_fovea(trainings.arguments("run"), R"(FOVEA_RANK_TIMEOUT=0 exec "$0" "$@")").err,
+             Contains("FOVEA_RANK_TIMEOUT: must be above 0"));
+  CHECK(run_fovea({"train", "--help"}, R"(FOVEA_RANK_TIMEOUT=0 exec "$0" "$@")").exit_code == 0);
   check_fails(2, {"detect", ".", "--weights", "y", "--out", "z", "--batch", "0"}, "--batch: must be at least 1");
   if (const GpuStatus gpu = gpu_status(); !gpu.usable())  // 2: this build has no CUDA; 1: the machine has no GPU
     check_fails(static_cast<int>(gpu.kind), trainings.arguments("run", {"--device", "cuda"}), gpu.problem);

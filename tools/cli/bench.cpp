@@ -1,11 +1,11 @@
 // `fovea bench`: seconds an image of detection and training on random images, memory, and where the time goes.
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <numeric>
-#include <thread>
 
 #include "engine/files.h"
 #include "engine/printable.h"
@@ -273,7 +273,7 @@ std::string json_head(const Context& context, const BenchOptions& options) {
       R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","gpu":{},"driver":{},"libraries":{},"threads":{})",
       network_name(options), options.size, options.batch, options.classes, name_of(context.activation_dtype),
       options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", json_quoted(name), gpu.driver,
-      json_of(gpu_libraries()), std::thread::hardware_concurrency());
+      json_of(gpu_libraries()), omp_get_max_threads());
 }
 
 constexpr int kPlans = 5;
@@ -307,7 +307,7 @@ void bench(BenchOptions options) {
   }
   const DeviceBatch batch = random_batch(context, options, images);
   fmt::print("{} {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options), options.size, options.size,
-             options.batch, options.classes, name_of(context.activation_dtype), std::thread::hardware_concurrency());
+             options.batch, options.classes, name_of(context.activation_dtype), omp_get_max_threads());
   if (!options.outputs.empty()) {
     Tape tape(context, /*training=*/false);
     write_outputs(options.outputs, options, model.forward(tape, batch.images), model.config().anchors.per_location());

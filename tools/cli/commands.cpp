@@ -61,10 +61,11 @@ int run_command_line(int argc, char** argv) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer(
       "Examples:\n"
-      "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
-      "  fovea eval --weights runs/cells/best.safetensors --data examples/blood_cells\n"
-      "  fovea detect photo.jpg --weights runs/cells/best.safetensors --out found\n"
+      "  fovea demo\n"
       "  fovea data check DIR\n"
+      "  fovea train --preset paper --data DIR --out RUN\n"
+      "  fovea eval --weights RUN/best.safetensors --data DIR\n"
+      "  fovea detect photo.jpg --weights RUN/best.safetensors --out FOUND\n"
       "  fovea doctor");
   app.require_subcommand(1);
   app.set_version_flag("--version", [] { return build_text().substr(0, build_text().size() - 1); });

@@ -6,13 +6,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <utility>
 
 #include "engine/printable.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/completion.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -26,6 +30,7 @@ using Words = std::vector<std::string>;
 struct DemoOptions {
   std::string out, device = "auto";
   int steps = 0;
+  bool resume = false;
 };
 
 // Beside the program where it is installed; in the sources where it was built there (build/PRESET/fovea).
@@ -39,11 +44,19 @@ fs::path example_images() {
                           printable((program / "../share/fovea/examples").lexically_normal().native())));
 }
 
-// runs/demo, or the first of runs/demo-2 … that does not exist.
-std::string free_folder() {
-  std::string folder = "runs/demo";
-  for (int i = 2; fs::exists(folder); ++i) folder = fmt::format("runs/demo-{}", i);
-  return folder;
+// The first of runs/demo, runs/demo-2 … that does not exist, or the last that does.
+std::string default_folder(bool existing) {
+  std::string last, folder = "runs/demo";
+  for (int i = 2; fs::exists(folder); ++i) last = std::exchange(folder, fmt::format("runs/demo-{}", i));
+  return existing && !last.empty() ? last : folder;
+}
+
+// As it has to be typed in a shell.
+std::string as_typed(const std::string& word) {
+  const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("/._-=+:,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  return plain ? word : shell_quoted(word);
 }
 
 // What is printed goes into a file while this lives.
@@ -71,10 +84,13 @@ class PrintInto {
 class Demo {
  public:
   explicit Demo(const DemoOptions& options)
-      : out_(options.out.empty() ? free_folder() : options.out), device_(options.device), images_(example_images()) {}
+      : out_(options.out.empty() ? default_folder(options.resume) : options.out),
+        device_(options.device),
+        images_(example_images()) {}
 
-  void run(int steps) {
+  void run(int steps, bool resume) {
     Words train{"train", "--preset", "demo", "--data", images_, "--out", out_};
+    if (resume) train.emplace_back("--resume");
     if (steps > 0) {
       for (const std::string& word :
            {std::string("--set"), fmt::format("train.steps={}", steps), std::string("train.eval_every=0")})
@@ -105,7 +121,9 @@ class Demo {
   }
   void announce(const std::string& what, const Words& words) const {
     heading(what);
-    fmt::print("$ fovea {} --device {}\n", printable(fmt::format("{}", fmt::join(words, " "))), device_);
+    Words typed;
+    for (const std::string& word : words) typed.push_back(as_typed(printable(word)));
+    fmt::print("$ fovea {} --device {}\n", fmt::join(typed, " "), device_);
     std::fflush(stdout);
   }
   void start(Words words) const {
@@ -138,10 +156,13 @@ void add_demo(CLI::App& app) {
   command->add_option("--steps", options->steps, "Steps of the training (default: the preset's)")->check(at_least(1));
   command->add_option("--out", options->out, "Folder of the run (default: runs/demo, or the next free runs/demo-2 …)")
       ->type_name("DIR");
+  command->add_flag(
+      "--resume", options->resume,
+      "Go on with a demo that was stopped: that in --out (default: the last of runs/demo, runs/demo-2 …)");
   command->add_option("--device", options->device, "Device: cpu, cuda or auto")
       ->capture_default_str()
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
-  command->callback([options] { Demo(*options).run(options->steps); });
+  command->callback([options] { Demo(*options).run(options->steps, options->resume); });
 }
 
 }  // namespace fovea

@@ -4,11 +4,26 @@
 #include <csignal>
 #include <optional>
 
+#include "kernels/device/environment.h"
+#include "kernels/error.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
+namespace {
+
+// CLI11's own way of reading a variable checks it for every command, and does not name it.
+double rank_timeout_by_environment(double otherwise) {
+  const char* text = environment("FOVEA_RANK_TIMEOUT");
+  if (text == nullptr) return otherwise;
+  std::string word = text;
+  if (const std::string fault = above_zero()(word); !fault.empty())
+    throw Error(ErrorKind::Usage, "FOVEA_RANK_TIMEOUT: " + fault);
+  return std::stod(word);
+}
+
+}  // namespace
 
 void add_train(CLI::App& app) {
   struct Options {
@@ -23,7 +38,7 @@ void add_train(CLI::App& app) {
   add_config_options(*command, options->config);
   command->footer(
       "Examples:\n"
-      "  fovea train --preset demo --data examples/blood_cells --out runs/cells\n"
+      "  fovea train --preset demo --data DIR --out RUN\n"
       "  fovea train my.toml --data DIR --out RUN --set train.steps=20000 --init-from resnet50.safetensors\n"
       "  fovea train my.toml --data DIR --out RUN --resume\n"
       "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
@@ -54,16 +69,19 @@ void add_train(CLI::App& app) {
       ->option_text("SIZE");
   add_on_bad(*command, "--bad-boxes", options->train.bad_boxes,
              "Invalid boxes: skip and list them, or fail on the first");
-  command->add_option("--rank-timeout", options->train.rank_timeout, "Seconds to wait for a rank before all stop")
-      ->capture_default_str()
-      ->envname("FOVEA_RANK_TIMEOUT")
-      ->check(above_zero());
+  auto* rank_timeout =
+      command
+          ->add_option("--rank-timeout", options->train.rank_timeout,
+                       "Seconds to wait for a rank before all stop (default: FOVEA_RANK_TIMEOUT, or 300)")
+          ->check(above_zero());
   command
       ->add_option("--on-nan", options->non_finite_limit,
                    "Non-finite steps to skip before the run fails (default: train.non_finite_limit)")
       ->type_name("INT");
-  command->callback([options] {
+  command->callback([options, rank_timeout] {
     TrainOptions& train_options = options->train;
+    if (rank_timeout->count() == 0)
+      train_options.rank_timeout = rank_timeout_by_environment(train_options.rank_timeout);
     if (train_options.resume && !train_options.init_from.empty())
       throw Error(ErrorKind::Usage,
                   "--resume continues a run and --init-from starts a new one from weights: use only one of them");

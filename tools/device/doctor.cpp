@@ -30,19 +30,29 @@ Finding cpu_finding(const MachineFacts& facts) {
 Finding kernel_finding(const MachineFacts& facts) {
   if (facts.kernel_level == facts.cpu_level)
     return {.what = "kernels", .text = fmt::format("for {}, the CPU's level", facts.kernel_level)};
-  const bool asked = !facts.asked_cpu_level.empty();
+  const std::string by = !facts.asked_cpu_level.empty() ? "FOVEA_CPU_LEVEL"
+                         : facts.glibc_limits_level     ? "GLIBC_TUNABLES"
+                                                        : "";
   return {.what = "kernels",
           .mark = Mark::Slow,
-          .text = fmt::format("for {}{}; this CPU has {}", facts.kernel_level, asked ? " by FOVEA_CPU_LEVEL" : "",
+          .text = fmt::format("for {}{}; this CPU has {}", facts.kernel_level, by.empty() ? "" : " by " + by,
                               facts.cpu_level),
-          .mend = asked ? "unset FOVEA_CPU_LEVEL" : "configure with -DFOVEA_MARCH=native, and build again"};
+          .mend = by.empty() ? "configure with -DFOVEA_MARCH=native, and build again" : "unset " + by};
+}
+
+// Whether ONEDNN_MAX_CPU_ISA, which takes some words more, keeps from the CPU what it has.
+bool is_limited(const MachineFacts& facts) {
+  const std::string& asked = facts.max_cpu_isa;
+  if (asked == "SSE41" || asked == "AVX") return facts.cpu_level > "x86-64-v2";
+  if (asked.starts_with("AVX2")) return facts.cpu_level > "x86-64-v3";
+  return asked == "AVX512_CORE" || asked == "AVX512_CORE_VNNI";
 }
 
 Finding instruction_finding(const MachineFacts& facts) {
   Finding finding{.what = "instruction set", .text = facts.instruction_set + " for convolution"};
   if (!facts.asked_cpu_level.empty()) {
     finding.text += " by FOVEA_CPU_LEVEL";  // which sets ONEDNN_MAX_CPU_ISA, and has a finding of its own
-  } else if (!facts.max_cpu_isa.empty()) {
+  } else if (is_limited(facts)) {
     finding.mark = Mark::Slow;
     finding.text += fmt::format(", limited by ONEDNN_MAX_CPU_ISA={}", printable(facts.max_cpu_isa));
     finding.mend = "unset ONEDNN_MAX_CPU_ISA";
@@ -83,7 +93,7 @@ Finding mpi_finding(const MachineFacts& facts) {
   return {.what = "MPI",
           .mark = Mark::NotNeeded,
           .text = "not in this build: ranks meet over TCP, and mpirun cannot start them",
-          .mend = install_package(facts, "libopenmpi-dev") + ", and build again"};
+          .mend = install_package(facts, "libopenmpi-dev") + ", and build from source"};
 }
 
 // ---- files and output

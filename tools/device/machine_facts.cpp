@@ -124,11 +124,13 @@ bool on_path(const char* program) {
   return false;
 }
 
-// Whether files can be made there, or in the folder in which it would be made.
+// Whether files can be made there, or in the folder in which it would be made: by making one, since permissions say
+// little to root, and nothing of /proc.
 bool can_write(fs::path folder) {
   std::error_code none;
   while (!fs::exists(folder, none) && folder.has_relative_path()) folder = folder.parent_path();
-  return fs::is_directory(folder, none) && access(folder.c_str(), W_OK | X_OK) == 0;
+  std::string made = folder / ".fovea-XXXXXX";
+  return mkdtemp(made.data()) != nullptr && rmdir(made.c_str()) == 0;
 }
 
 bool says_utf8() {
@@ -189,6 +191,7 @@ MachineFacts machine_facts(const fs::path& root) {
   facts.omp_num_threads = variable("OMP_NUM_THREADS");
   facts.omp_wait_policy = variable("OMP_WAIT_POLICY");
   facts.max_cpu_isa = variable("ONEDNN_MAX_CPU_ISA");
+  facts.glibc_limits_level = variable("GLIBC_TUNABLES").find("glibc.cpu.hwcaps") != std::string::npos;
   facts.asked_cpu_level = variable("FOVEA_CPU_LEVEL");
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   facts.gpus_hidden = visible != nullptr && (*visible == '\0' || std::string_view(visible) == "-1");

@@ -39,7 +39,8 @@ struct MachineFacts {
   bool gpu_check_failed = false;
   // ---- the environment; empty: not set
   std::string omp_num_threads, omp_wait_policy, max_cpu_isa, asked_cpu_level;
-  bool gpus_hidden = false;  // CUDA_VISIBLE_DEVICES names none
+  bool glibc_limits_level = false;  // by GLIBC_TUNABLES
+  bool gpus_hidden = false;         // CUDA_VISIBLE_DEVICES names none
 };
 
 // `root` stands for / where the system's files are read.

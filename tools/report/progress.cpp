@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <string_view>
 
@@ -100,7 +102,8 @@ void Progress::finish() {
 
 void Progress::write(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), out_) != text.size() || std::fflush(out_) != 0) {
-    throw Error(ErrorKind::Interrupted, "the output was closed");
+    if (errno == EPIPE) throw Error(ErrorKind::Interrupted, "the output was closed");
+    throw Error(ErrorKind::Runtime, fmt::format("cannot write to standard output: {}", std::strerror(errno)));
   }
 }
 

@@ -94,6 +94,7 @@ class Trainer {
   int64_t retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
   Averages averages_;
   std::unique_ptr<Progress> progress_;
+  std::string output_fault_;  // of stdout
 };
 
 Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks)
@@ -251,8 +252,9 @@ void Trainer::stop(bool saved) {
   read_results(0);
   if (ranks_.is_first() && !saved) save();
   ranks_.barrier();  // nobody ends before it is saved
-  all_throw(ranks_, ErrorKind::Interrupted,
-            fmt::format("stopped after step {} and saved the run; {}", state_.step, advise(advice::kResume)));
+  all_throw(ranks_, ranks_.any(!output_fault_.empty()) ? ErrorKind::Runtime : ErrorKind::Interrupted,
+            fmt::format("{}stopped after step {} and saved the run; {}",
+                        output_fault_.empty() ? "" : output_fault_ + "; ", state_.step, advise(advice::kResume)));
 }
 
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
@@ -268,12 +270,12 @@ void Trainer::read_results(size_t running) {
   }
 }
 
-// Where nobody reads stdout any more, that is as good as Ctrl-C.
+// Where nobody reads stdout any more, or it takes no more, that is as good as Ctrl-C.
 void Trainer::tell(const std::function<void()>& print) {
   try {
     print();
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::Interrupted) throw;
+    if (error.kind() != ErrorKind::Interrupted) output_fault_ = error.what();
     stop_requested = true;
   }
 }
