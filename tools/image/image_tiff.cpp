@@ -58,6 +58,15 @@ struct TiffSource {
 
 using TiffHandle = std::unique_ptr<TIFF, decltype(&TIFFClose)>;
 
+// With the functions of TiffSource, and what comes behind them in libtiff's call.
+template <class Open, class... Last>
+TiffHandle open_by(Open open, TiffSource& source, Last... last) {
+  return {open("image", "r", &source, TiffSource::read, TiffSource::write, TiffSource::seek, TiffSource::close,
+               TiffSource::size, TiffSource::map, TiffSource::unmap, last...),
+          TIFFClose};
+}
+
+#ifdef TIFFLIB_AT_LEAST
 TiffHandle open(TiffSource& source, const ImageOptions& options) {
   constexpr int64_t kBytesOfPixel = 8;  // four channels of 16 bits: what one strip may hold at most
   const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> opening(TIFFOpenOptionsAlloc(),
@@ -66,10 +75,23 @@ TiffHandle open(TiffSource& source, const ImageOptions& options) {
   TIFFOpenOptionsSetMaxSingleMemAlloc(opening.get(), std::max<int64_t>(1 << 24, options.pixels * kBytesOfPixel));
   TIFFOpenOptionsSetErrorHandlerExtR(opening.get(), TiffSource::keep_error, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(opening.get(), TiffSource::ignore_warning, &source);
-  return {TIFFClientOpenExt("image", "r", &source, TiffSource::read, TiffSource::write, TiffSource::seek,
-                            TiffSource::close, TiffSource::size, TiffSource::map, TiffSource::unmap, opening.get()),
-          TIFFClose};
+  return open_by(TIFFClientOpenExt, source, opening.get());
 }
+#else
+// Before libtiff 4.5 handlers are the process's, and are told the source; memory has no limit but libtiff's own.
+TiffHandle open(TiffSource& source, const ImageOptions&) {
+  static const bool set = [] {
+    TIFFSetErrorHandler(nullptr);
+    TIFFSetErrorHandlerExt([](thandle_t of, const char* module, const char* format, va_list values) {
+      TiffSource::keep_error(nullptr, of, module, format, values);
+    });
+    TIFFSetWarningHandler(nullptr);
+    return true;
+  }();
+  require(set, "cannot initialize libtiff");
+  return open_by(TIFFClientOpen, source);
+}
+#endif
 
 // libtiff's own turning is undone: it knows four of the eight orientations.
 bool read_rgba(TIFF* tiff, TiffSource& source, bool keep_damaged, std::vector<uint32_t>& rgba) {
