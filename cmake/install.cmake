@@ -14,6 +14,9 @@ if(FOVEA_BUNDLE)  # RPATH, not RUNPATH: LD_LIBRARY_PATH, which many environments
   target_link_options(fovea PRIVATE -Wl,--disable-new-dtags)
 endif()
 install(TARGETS fovea RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(EXISTS ${onednn}/lib/libdnnl.so.3)  # scripts/setup's, where the system's is too old
+  install(FILES ${onednn}/lib/libdnnl.so.3 DESTINATION lib/fovea)
+endif()
 install(FILES README.md LICENSE LICENSE.DejaVu DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})  # where Debian looks for it
 install(FILES docs/third-party.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
