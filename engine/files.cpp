@@ -17,6 +17,13 @@ void fail_with_errno(const std::filesystem::path& path, const char* what) {
               fmt::format("{}: {} failed: {}", printable(path.native()), what, std::strerror(errno)));
 }
 
+Error cannot_read(const std::filesystem::path& path, int reason) {
+  const bool too_many = reason == EMFILE || reason == ENFILE;
+  const ErrorKind kind = too_many ? ErrorKind::Runtime : reason == ENOMEM ? ErrorKind::OutOfMemory : ErrorKind::Data;
+  return {kind, fmt::format("{}: cannot be opened: {}{}", printable(path.native()), std::strerror(reason),
+                            too_many ? ": raise the limit (ulimit -n)" : "")};
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {
   std::filesystem::path temporary = path;
   temporary += ".partial";

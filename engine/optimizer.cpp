@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/interrupt.h"
 #include "kernels/reduce.h"
 #include "kernels/traffic.h"
 
@@ -149,5 +150,10 @@ double Optimizer::gradient_norm() const { return std::sqrt(read_scalar<double>(s
 bool Optimizer::skipped() const { return read_scalar<int32_t>(skip_) != 0; }
 int64_t Optimizer::steps_done() const { return read_scalar<int64_t>(steps_); }
 void Optimizer::set_steps_done(int64_t steps) { write_scalar(steps_, steps); }
+
+AveragedWeights::~AveragedWeights() {
+  const Interruptible whole(false);
+  optimizer_.swap_average();
+}
 
 }  // namespace fovea

@@ -65,4 +65,16 @@ class Optimizer {
   UploadBuffers rate_upload_;
 };
 
+// As long as this lives the weights are their moving average, where there is one.
+class AveragedWeights {
+ public:
+  explicit AveragedWeights(Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.swap_average(); }
+  ~AveragedWeights();
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  Optimizer& optimizer_;
+};
+
 }  // namespace fovea

@@ -13,6 +13,7 @@
 
 #include <xxhash.h>
 
+#include "engine/file_kind.h"
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
@@ -28,14 +29,19 @@ struct DTypeName {
   const char* name;
   size_t bytes;
 };
-constexpr DTypeName kDTypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-                                 {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+constexpr DTypeName kDTypes[] = {{"F64", 8}, {"F32", 4},     {"F16", 2},     {"BF16", 2}, {"C64", 8}, {"I64", 8},
+                                 {"I32", 4}, {"I16", 2},     {"I8", 1},      {"U64", 8},  {"U32", 4}, {"U16", 2},
+                                 {"U8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"BOOL", 1}};
 
+// 0: a dtype that is not known, which matters only for a tensor that is read.
 size_t bytes_of(const std::string& dtype) {
   for (const auto& known : kDTypes)
     if (dtype == known.name) return known.bytes;
   return 0;
 }
+
+// Of the others values cannot be taken.
+bool is_readable(const std::string& dtype) { return bytes_of(dtype) > 0 && dtype != "C64" && !dtype.starts_with("F8"); }
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorKind::Data,
@@ -49,9 +55,7 @@ struct Mapping {
 
 Mapping map_file(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0)
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: cannot be opened: {}", printable(path.native()), std::strerror(errno)));
+  if (file < 0) throw cannot_read(path, errno);
   struct stat status{};
   const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   const auto bytes = static_cast<size_t>(status.st_size);
@@ -95,6 +99,9 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   mapping_ = mapping.data;
   uint64_t length;
   std::memcpy(&length, mapping_.get(), 8);
+  const std::string_view begin(reinterpret_cast<const char*>(mapping_.get()), std::min<size_t>(mapping.bytes, 4096));
+  if (const std::string kind = kind_of_other_file(begin); !kind.empty())
+    throw Error(ErrorKind::Data, fmt::format("{}: is {}", printable(path.native()), kind));
   if (length > kMaxHeader)
     refuse(path, fmt::format("the header claims {} bytes, more than the limit of {}", length, kMaxHeader));
   if (length < 2 || length > mapping.bytes - 8)
@@ -131,12 +138,12 @@ void SafetensorsFile::parse_header(std::string_view header, std::span<const std:
         value["data_offsets"].get_array().get(offsets))
       refuse(path_, fmt::format("tensor '{}' lacks dtype, shape or data_offsets", name));
     tensor.dtype = std::string(dtype);
-    uint64_t bytes = bytes_of(tensor.dtype), begin = 0, end = 0;
-    if (bytes == 0) refuse(path_, fmt::format("tensor '{}' has the unknown dtype '{}'", name, dtype));
+    const bool known = bytes_of(tensor.dtype) > 0;
+    uint64_t bytes = known ? bytes_of(tensor.dtype) : 1, begin = 0, end = 0;
     for (const auto dimension : shape) {
-      uint64_t size;
+      uint64_t size = 0;
       const bool fits = !dimension.get_uint64().get(size) && !__builtin_mul_overflow(bytes, size, &bytes);
-      if (!fits || bytes > payload.size())
+      if (known && (!fits || bytes > payload.size()))
         refuse(path_, fmt::format("tensor '{}' has a shape larger than the file; truncated?", name));
       tensor.shape.push_back(static_cast<int64_t>(size));
     }
@@ -145,9 +152,9 @@ void SafetensorsFile::parse_header(std::string_view header, std::span<const std:
     if (begin > end || end > payload.size())
       refuse(path_, fmt::format("tensor '{}' lies outside the file (bytes {} to {} of {}); truncated?", name, begin,
                                 end, payload.size()));
-    if (end - begin != bytes)
+    if (known && end - begin != bytes)
       refuse(path_, fmt::format("tensor '{}' has {} bytes, its shape needs {}", name, end - begin, bytes));
-    tensor.data = payload.subspan(begin, bytes);
+    tensor.data = payload.subspan(begin, end - begin);
     ranges.emplace_back(begin, end);
     if (!tensors_.emplace(name, std::move(tensor)).second) refuse(path_, fmt::format("tensor '{}' occurs twice", name));
   }
@@ -186,6 +193,8 @@ template <class T>
 std::vector<T> SafetensorsFile::read(const std::string& name) const {
   const StoredTensor& tensor = at(name);
   const std::string& dtype = tensor.dtype;
+  if (!is_readable(dtype))
+    refuse(path_, fmt::format("tensor '{}' has the dtype '{}', which is not supported", name, dtype));
   std::vector<T> out(tensor.data.size() / bytes_of(dtype));
   if (dtype == "F64")
     convert<double>(tensor.data, out);
@@ -199,6 +208,12 @@ std::vector<T> SafetensorsFile::read(const std::string& name) const {
     convert<int16_t>(tensor.data, out);
   else if (dtype == "I8")
     convert<int8_t>(tensor.data, out);
+  else if (dtype == "U64")
+    convert<uint64_t>(tensor.data, out);
+  else if (dtype == "U32")
+    convert<uint32_t>(tensor.data, out);
+  else if (dtype == "U16")
+    convert<uint16_t>(tensor.data, out);
   else if (dtype == "U8" || dtype == "BOOL")
     convert<uint8_t>(tensor.data, out);
   else {
@@ -218,6 +233,21 @@ template std::vector<int32_t> SafetensorsFile::read(const std::string&) const;
 template std::vector<int64_t> SafetensorsFile::read(const std::string&) const;
 template std::vector<uint8_t> SafetensorsFile::read(const std::string&) const;
 
+namespace {
+
+// What the reader would refuse is not written: the file would be lost to everybody.
+void require_readable(const std::filesystem::path& path, const std::string& header) {
+  const std::string name = printable(path.native());
+  if (!simdjson::validate_utf8(header))
+    throw Error(ErrorKind::Data, fmt::format("{}: not written: a name in its header is not UTF-8", name));
+  if (header.size() > kMaxHeader)
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: not written: its header would have {} bytes, more than the limit of {}", name,
+                            header.size(), kMaxHeader));
+}
+
+}  // namespace
+
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, StoredTensor>& tensors,
                        std::map<std::string, std::string> metadata) {
   std::string sums = "{", body;
@@ -233,6 +263,7 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
   for (const auto& [key, value] : metadata)
     header += fmt::format("{}{}:{}", header.back() == '{' ? "" : ",", json_quoted(key), json_quoted(value));
   header += "}" + body + "}";
+  require_readable(path, header);
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t length = header.size();
   std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(header))};

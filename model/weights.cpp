@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <regex>
 #include <set>
 
 #include "engine/printable.h"
+#include "kernels/advice.h"
 #include "model/names.h"
 
 namespace fovea {
@@ -31,8 +35,22 @@ std::vector<float> from_torchvision(const Parameter& p, std::vector<float> value
   return swap_last_two(values, p.shape[0], p.shape[3], p.shape[1] * p.shape[2]);
 }
 
+// torchvision's names before its release 0.14, which its published files of 2020 have: a convolution of the FPN is not
+// yet the first of a pair, and the heads' towers count their ReLUs.
+std::string old_name(const std::string& name) {
+  static const std::regex fpn(R"((.*\.fpn\.(?:inner|layer)_blocks\.\d+)\.0\.(weight|bias))");
+  static const std::regex tower(R"((head\..*\.conv)\.(\d+)\.0\.(weight|bias))");
+  std::smatch parts;
+  if (std::regex_match(name, parts, fpn)) return parts.str(1) + "." + parts.str(2);
+  if (std::regex_match(name, parts, tower))
+    return fmt::format("{}.{}.{}", parts.str(1), 2 * std::stoi(parts.str(2)), parts.str(3));
+  return name;
+}
+
 std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
-  if (!file.contains(p.name) && p.name.starts_with(names::kBackbone)) {
+  if (file.contains(p.name)) return p.name;
+  if (const std::string old = old_name(p.name); file.contains(old)) return old;
+  if (p.name.starts_with(names::kBackbone)) {
     const std::string bare = p.name.substr(std::string_view(names::kBackbone).size());
     if (file.contains(bare)) return bare;
   }
@@ -63,7 +81,19 @@ void HostTensors::add_parameters(const ParameterStore& store) {
   for (const Parameter& p : store.all()) add(p.name, torchvision_shape(p), to_torchvision(p, p.value.to_host<float>()));
 }
 
-WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode) {
+void require_finite(const SafetensorsFile& file, const std::string& tensor, NonFinite non_finite) {
+  if (non_finite == NonFinite::Take) return;
+  const auto values = file.read<float>(tensor);
+  const auto bad = std::count_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+  if (bad > 0)
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("{}: tensor '{}' holds numbers that are not finite ({} of {}): use another checkpoint, or {}",
+                    printable(file.path().native()), printable(tensor), bad, values.size(),
+                    advise(advice::kAllowNonFinite)));
+}
+
+WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode, NonFinite non_finite) {
   WeightsReport report;
   std::set<std::string> used;
   std::vector<std::pair<Parameter*, std::string>> fitting;
@@ -85,6 +115,7 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
   }
   for (const auto& [name, tensor] : file.tensors())
     if (!used.contains(name)) report.unused.push_back(name);
+  for (const auto& [parameter, name] : fitting) require_finite(file, name, non_finite);
   for (const auto& [parameter, name] : fitting)
     parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));
   store.touch();

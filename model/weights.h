@@ -33,7 +33,13 @@ struct WeightsReport {
 // classes, a backbone alone, with or without its prefix "backbone.body."). Throws Error(Data) naming file and tensor,
 // before anything changed.
 enum class LoadMode : uint8_t { Exact, Matching };
-WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode);
+// Numbers that are NaN or infinite, as a training that diverged leaves them.
+enum class NonFinite : uint8_t { Refuse, Take };
+WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode,
+                           NonFinite non_finite = NonFinite::Refuse);
+
+// Throws Error(Data) where the tensor holds such numbers and they are refused: file, tensor, how many.
+void require_finite(const SafetensorsFile& file, const std::string& tensor, NonFinite non_finite);
 
 // By the outputs of the classification head, with the anchors of `config`.
 int classes_of(const SafetensorsFile& file, const ModelConfig& config);

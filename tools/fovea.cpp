@@ -9,6 +9,7 @@
 #include <new>
 
 #include "kernels/device/cpu_level.h"
+#include "kernels/device/threads.h"
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
 
@@ -33,8 +34,10 @@ void flush_output() {
 int main(int argc, char** argv) {
   open_standard_streams();
   std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of writing, which is said
   try {
     fovea::use_asked_cpu_level(argv);
+    fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);
     flush_output();
     return code;

@@ -9,6 +9,7 @@
 
 #include "engine/distributed/socket.h"
 #include "engine/distributed/transport.h"
+#include "kernels/interrupt.h"
 
 namespace fovea {
 
@@ -64,6 +65,7 @@ class MpiTransport : public Transport {
       int done = 0;
       MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE);
       if (done != 0) return;
+      end_if_requested();  // all ranks end then (abort)
       if (tries < 100)
         std::this_thread::yield();
       else

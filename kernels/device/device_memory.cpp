@@ -3,12 +3,13 @@
 #include <cstdlib>
 
 #include "kernels/device/gpu.h"
+#include "kernels/device/host_memory.h"
 
 namespace fovea {
 
 void* device_allocate(DeviceKind device, size_t bytes) {
   if (device == DeviceKind::Cuda) return Gpu::instance().allocate(bytes);
-  return std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  return kernels::allocate_host(bytes);
 }
 
 void device_free(DeviceKind device, void* memory) noexcept {

@@ -14,7 +14,11 @@
 namespace fovea {
 
 void Recording::replay() const {
-  for (const Step& step : steps_) step.work();
+  for (const Step& step : steps_) {
+    const Interruptible here(step.may_end);
+    end_if_requested();
+    step.work();
+  }
   if (graph_) graph_->gpu.launch(graph_->executable, graph_->stream);
 }
 

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/interrupt.h"
+
 namespace fovea {
 
 enum class DeviceKind : uint8_t { Cpu, Cuda };
@@ -43,6 +45,7 @@ class Recording {
   struct Step {
     const char* name;
     std::function<void()> work;
+    bool may_end = Interruptible::current();
   };
   struct Graph;
   std::vector<Step> steps_;
@@ -101,7 +104,7 @@ class Queue {
 
   // Work under a name that profiles show. On a GPU, `work` puts something into stream() and returns. On the CPU it does
   // it; while recording it is kept and not run, so that what it captures must stay valid (raw pointers and values, not
-  // references).
+  // references). On the CPU, now and when it is replayed, a requested stop ends it before (kernels/interrupt.h).
   template <class Work>
   void submit(const char* name, Work&& work) {
     if (recording_ != nullptr && !on_cuda())
@@ -197,6 +200,7 @@ class Queue {
 
   template <class Work>
   void run(const char* name, const Work& work) {
+    if (!on_cuda()) end_if_requested();
     work();
     if (blocking_ && !recording()) synchronize(name);
   }

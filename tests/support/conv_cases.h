@@ -29,6 +29,8 @@ inline const ConvCase kConvCases[] = {
     {"3x3 stride 2 pad 1", {1, 13, 12, 32, 16, 3, 3, 2, 1, 1}, true},
     {"3x3 stride 2 on one pixel", {2, 1, 1, 16, 16, 3, 3, 2, 1, 1}},
     {"3x3 stride 2 on 2x2", {1, 2, 2, 32, 16, 3, 3, 2, 1, 1}},
+    {"3x3, wide", {1, 12, 300, 8, 16, 3, 3, 1, 1, 1}},
+    {"3x3, very wide", {1, 6, 400, 8, 8, 3, 3, 1, 1, 1}},
     {"3x3 groups of 8", {1, 8, 9, 32, 64, 3, 3, 1, 1, 4}, true},
     {"3x3 groups of 4", {1, 8, 8, 128, 128, 3, 3, 1, 1, 32}, true},
     {"3x3 odd groups, stride 2", {2, 7, 7, 6, 9, 3, 3, 2, 1, 3}},

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/printable.h"
+#include "kernels/device/threads.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/image/image_file.h"
@@ -97,9 +98,8 @@ std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode) {
       next = findings.size();
     }
   };
-  std::vector<std::thread> threads;
   const size_t cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16);
-  for (size_t i = 0; i < std::min(cores, findings.size()); ++i) threads.emplace_back(work);
+  std::vector<std::thread> threads = start_threads(std::min(cores, findings.size()), work);
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
   return findings;

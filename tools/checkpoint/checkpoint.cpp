@@ -50,7 +50,7 @@ TrainingState parse_state(const SafetensorsFile& file, const std::string& text) 
 }
 
 std::string state_name(const Optimizer::State& state) { return std::string("optimizer.") + state.name; }
-constexpr const char* kStepsKey = "fovea.optimizer_steps";
+constexpr const char *kStepsKey = "fovea.optimizer_steps", *kDataKey = "fovea.data";
 
 }  // namespace
 
@@ -62,6 +62,7 @@ void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, 
       {"fovea.config", to_toml(config)},
       {"fovea.categories", categories_json(categories)},
       {"fovea.state", fmt::format("{{\"step\":{},\"best_ap\":{:.17e}}}", state.step, state.best_ap)}};
+  if (state.data) metadata[kDataKey] = to_json(*state.data);
   if (optimizer != nullptr) {
     for (const auto& flat : optimizer->state()) tensors.add(state_name(flat), flat.tensor);
     metadata[kStepsKey] = std::to_string(optimizer->steps_done());
@@ -80,10 +81,22 @@ CheckpointInfo read_info(const SafetensorsFile& file) {
   if (const auto entry = find("fovea.categories"); entry != metadata.end())
     info.categories = parse_categories(file, entry->second);
   if (const auto entry = find("fovea.state"); entry != metadata.end()) info.state = parse_state(file, entry->second);
+  if (const auto entry = find(kDataKey); info.state && entry != metadata.end()) {
+    info.state->data = data_identity_of_json(entry->second);
+    if (!info.state->data) refuse(file, fmt::format("the metadata {} is not valid", kDataKey));
+  }
   return info;
 }
 
-void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer) {
+void require_readable(const std::filesystem::path& path) {
+  try {
+    read_info(SafetensorsFile(path));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::Runtime, fmt::format("the first checkpoint cannot be read back: {}", error.what()));
+  }
+}
+
+void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer, NonFinite non_finite) {
   for (const auto& flat : optimizer.state()) {
     const std::string name = state_name(flat);
     if (!file.contains(name))
@@ -92,6 +105,7 @@ void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer) {
     if (file.at(name).shape != flat.tensor.shape().sizes())
       refuse(file, fmt::format("tensor '{}' has shape {}, the model needs {}", name, Shape(file.at(name).shape).text(),
                                flat.tensor.shape().text()));
+    require_finite(file, name, non_finite);
   }
   for (const auto& flat : optimizer.state()) flat.tensor.upload(file.read<float>(state_name(flat)));
   const auto steps = file.metadata().find(kStepsKey);

@@ -22,7 +22,7 @@ ModelFile open_model(const std::string& weights, const ModelOptions& options) {
   opened.context->convolution.set_autotune(opened.config.autotune);
   tell_when_recordings_go(*opened.context);
   opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, std::nullopt);
-  load_weights(file, opened.model->parameters(), LoadMode::Exact);
+  load_weights(file, opened.model->parameters(), LoadMode::Exact, options.non_finite);
   return opened;
 }
 

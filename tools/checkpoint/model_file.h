@@ -7,6 +7,7 @@
 
 #include "engine/context.h"
 #include "model/retinanet.h"
+#include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
 
@@ -14,7 +15,8 @@ namespace fovea {
 
 struct ModelOptions {
   DeviceKind device = DeviceKind::Cpu;
-  std::function<void(Config&)> adjust;  // changes the file's configuration before the network is made from it
+  std::function<void(Config&)> adjust{};     // changes the file's configuration before the network is made from it
+  NonFinite non_finite = NonFinite::Refuse;  // of weights
 };
 
 struct ModelFile {

@@ -33,6 +33,9 @@ void name_options_in_advice() {
        "scripts/setup && cmake --preset cuda -DCMAKE_CUDA_ARCHITECTURES=native && cmake --build --preset cuda"},
       {advice::kListLayers, "fovea info --layers"},
       {advice::kResume, "--resume"},
+      {advice::kStartNew, "without --resume"},
+      {advice::kAllowDataChange, "--allow-data-change"},
+      {advice::kAllowNonFinite, "--allow-non-finite"},
       {advice::kAllowConfigChange, "--allow-config-change"},
       {advice::kStartFromWeights, "--init-from"},
       {advice::kSetFormat, "--format"},
@@ -112,6 +115,11 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
+void add_allow_non_finite(CLI::App& command, ConfigOptions& options) {
+  command.add_flag("--allow-non-finite", options.allow_non_finite,
+                   "Accept weights with numbers that are not finite (NaN, inf)");
+}
+
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep) {
   std::vector<std::string> words{"skip", "error"};
   if (may_keep) words.emplace_back("keep");
@@ -179,7 +187,8 @@ DeviceKind resolve_device(const std::string& device) {
 
 ModelOptions model_options(const ConfigOptions& options) {
   return {.device = resolve_device(options.device),
-          .adjust = [options](Config& config) { config = resolve(options, config); }};
+          .adjust = [options](Config& config) { config = resolve(options, config); },
+          .non_finite = options.allow_non_finite ? NonFinite::Take : NonFinite::Refuse};
 }
 
 }  // namespace fovea

@@ -37,9 +37,11 @@ struct ConfigOptions {
   std::string file, preset;
   std::vector<std::string> settings;
   std::string precision, convolution, device = "auto";
-  bool autotune = false;
+  bool autotune = false, allow_non_finite = false;
 };
 void add_config_options(CLI::App& command, ConfigOptions& options);
+// The option --allow-non-finite, of commands that read weights.
+void add_allow_non_finite(CLI::App& command, ConfigOptions& options);
 // An option skip|error; for images also keep.
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --split, and what else its help says.

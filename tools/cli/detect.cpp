@@ -187,6 +187,7 @@ void add_detect(CLI::App& app) {
       "detect", "Detect objects in images: write annotated images, and JSON in COCO's results format");
   const auto options = std::make_shared<DetectOptions>();
   add_config_options(*command, options->config);
+  add_allow_non_finite(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"

@@ -116,6 +116,7 @@ void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Compute COCO's metrics of a network, or of a file of detections");
   const auto options = std::make_shared<EvalOptions>();
   add_config_options(*command, options->config);
+  add_allow_non_finite(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"

@@ -214,6 +214,7 @@ void add_info(CLI::App& app) {
       app.add_subcommand("info", "Show the build, the machine, and a network's parameters, arithmetic and memory");
   const auto options = std::make_shared<InfoOptions>();
   add_config_options(*command, options->config);
+  add_allow_non_finite(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea info --preset paper --layers\n"

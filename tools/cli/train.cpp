@@ -4,10 +4,12 @@
 #include <csignal>
 #include <optional>
 
+#include "engine/distributed/communicator.h"
 #include "kernels/device/environment.h"
 #include "kernels/error.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
@@ -36,6 +38,7 @@ void add_train(CLI::App& app) {
       "train", "Train a detector on a dataset with train and val splits (COCO, VOC, CSV or YOLO format)");
   const auto options = std::make_shared<Options>();
   add_config_options(*command, options->config);
+  add_allow_non_finite(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea train --preset demo --data DIR --out RUN\n"
@@ -55,6 +58,8 @@ void add_train(CLI::App& app) {
   command->add_flag("--resume", options->train.resume, "Resume the run in --out, bit for bit");
   command->add_flag("--allow-config-change", options->train.allow_config_change,
                     "With --resume: accept a changed configuration");
+  command->add_flag("--allow-data-change", options->train.allow_data_change,
+                    "With --resume: accept other classes, images or boxes");
   command
       ->add_option("--init-from", options->train.init_from,
                    "Start from these weights; tensors that do not fit are initialized anew and listed")
@@ -90,8 +95,12 @@ void add_train(CLI::App& app) {
     if (!options->non_finite_limit.empty())
       apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
+    train_options.non_finite = options->config.allow_non_finite ? NonFinite::Take : NonFinite::Refuse;
     train_options.device = resolve_device(options->config.device);
-    catch_stop_signals();
+    // Launchers signal all ranks: one answer is enough.
+    catch_stop_signals(launch_of_environment().start.rank == 0
+                           ? "fovea: stopping: the run is saved as of its last whole step; again to stop at once\n"
+                           : nullptr);
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved
     train(config, train_options);
   });

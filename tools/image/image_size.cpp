@@ -1,8 +1,10 @@
 #include "tools/image/image_size.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <string_view>
 
+#include "engine/files.h"
 #include "kernels/error.h"
 #include "tools/image/image_file.h"
 #include "tools/text/file.h"
@@ -10,10 +12,11 @@
 namespace fovea {
 namespace {
 
-// The file's first bytes; none where it cannot be opened.
+// The file's first bytes; none where it cannot be opened for a reason of its own.
 std::vector<uint8_t> first_bytes(const std::filesystem::path& path, size_t count) {
   std::vector<uint8_t> bytes(count);
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file && (errno == EMFILE || errno == ENFILE)) throw cannot_read(path, errno);
   bytes.resize(file ? std::fread(bytes.data(), 1, count, file.get()) : 0);
   return bytes;
 }

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/interrupt.h"
 
 namespace fovea {
 namespace {
@@ -36,13 +38,14 @@ void make_folder(const std::filesystem::path& folder) {
 }
 
 FileHandle open_file(const std::filesystem::path& path) {
+  end_if_requested();  // a dataset is thousands of files
   std::error_code status;
   const auto type = std::filesystem::status(path, status).type();
   if (type == std::filesystem::file_type::not_found) throw failure_at(path, "no such file");
   if (status) throw failure_at(path, status.message());
   if (type != std::filesystem::file_type::regular) throw failure_at(path, "is not a regular file");
   FileHandle file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw failure_at(path, std::strerror(errno));
+  if (!file) throw cannot_read(path, errno);
   return file;
 }
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 
 namespace fovea {
@@ -35,7 +36,7 @@ JsonParts::JsonParts(const std::filesystem::path& path, size_t part_bytes)
   const auto fail = [&](const char* why) -> Error {
     return {ErrorKind::Data, fmt::format("{}: {}", printable(name_), why)};
   };
-  if (!file_) throw fail(errno == ENOENT ? "no such file" : std::strerror(errno));
+  if (!file_) throw errno == ENOENT ? fail("no such file") : cannot_read(path, errno);
   if (std::filesystem::is_directory(path)) throw fail("is a folder, not a file");
   std::error_code unknown;
   const auto size = std::filesystem::file_size(path, unknown);

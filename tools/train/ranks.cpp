@@ -9,51 +9,12 @@
 #include <unordered_map>
 
 #include "kernels/device/cuda_device.h"
-#include "kernels/hash.h"
+#include "tools/checkpoint/data_identity.h"
 #include "tools/eval/boxes.h"
 
 namespace fovea {
 
 namespace {
-
-class Hash {
- public:
-  void add(const void* data, size_t bytes) { value_ = fnv1a(data, bytes, value_); }
-  template <class T>
-  void add(const T& value) {
-    static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>);
-    add(&value, sizeof(value));
-  }
-  void add(const std::string& text) {
-    add(text.size());
-    add(text.data(), text.size());
-  }
-  uint64_t value() const { return value_; }
-
- private:
-  uint64_t value_ = fnv1a(nullptr, 0);
-};
-
-uint64_t hash_of(const Dataset& dataset) {
-  Hash hash;
-  for (const Category& category : dataset.categories) {
-    hash.add(category.id);
-    hash.add(category.name);
-  }
-  for (const Sample& sample : dataset.samples) {
-    hash.add(sample.id);
-    hash.add(sample.file_name);
-    hash.add(sample.width);
-    hash.add(sample.height);
-    for (const Object& object : sample.objects) {
-      hash.add(object.id);
-      hash.add(object.label);
-      hash.add(object.crowd);
-      for (const double value : object.bbox) hash.add(value);
-    }
-  }
-  return hash.value();
-}
 
 // Ranks whose value is not that of rank 0.
 template <class T>
@@ -94,7 +55,7 @@ void require_same_config(Communicator& ranks, const Config& config, const std::s
 
 void require_same_data(Communicator& ranks, const Dataset& train, const Dataset& val) {
   for (const Dataset* split : {&train, &val}) {
-    const auto others = others_than_first(ranks.all_gather(hash_of(*split)));
+    const auto others = others_than_first(ranks.all_gather(identity_of(*split).hash));
     if (others.empty()) continue;
     const auto sizes = ranks.all_gather(split->samples.size());
     all_throw(ranks, ErrorKind::Data,

@@ -15,17 +15,58 @@ namespace fovea {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Those of the folder and of what it lies in that are not there yet, the outermost first.
+std::vector<fs::path> missing_folders(fs::path folder) {
+  std::vector<fs::path> missing;
+  for (; !folder.empty() && !is_there(folder); folder = folder.parent_path()) missing.insert(missing.begin(), folder);
+  return missing;
+}
+
+// Those that hold nothing; a folder that somebody else has put something into stays.
+void remove_empty(const std::vector<fs::path>& folders) {
+  std::error_code not_empty;
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) fs::remove(*folder, not_empty);
+}
+
+}  // namespace
+
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
-  // A start that failed, for its dataset or weights, leaves an empty log.
-  std::error_code none;
-  const auto logged = fs::file_size(file("log.jsonl"), none);
-  const bool holds_run = is_there(last()) || is_there(previous()) || (!none && logged > 0);
-  if (holds_run && !resume)
+  const bool can_resume = is_there(last()) || is_there(previous());
+  if (!resume && (can_resume || is_there(best())))
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
                                               printable(folder_.native()), advise(advice::kResume)));
-  make_folder(folder_);
+  if (resume && !can_resume)
+    throw Error(ErrorKind::Usage, fmt::format("{}: holds no run to resume: there is neither last.safetensors nor "
+                                              "previous.safetensors; {}",
+                                              printable(folder_.native()), advise(advice::kStartNew)));
+  made_ = missing_folders(folder_);
+  try {
+    make_folder(folder_);
+    lock_ = std::make_unique<FileLock>(file(".lock"), "training");
+  } catch (...) {
+    remove_empty(made_);
+    throw;
+  }
+}
+
+RunFolder::~RunFolder() {
+  lock_.reset();
+  if (!kept_) remove_empty(made_);
+}
+
+void RunFolder::keep(int64_t step) {
+  std::string kept;
+  for (const std::string& line : log_lines()) {
+    const auto of_line = number_in(line, "step");
+    if (step > 0 && of_line && *of_line <= static_cast<double>(step)) kept += line + '\n';
+  }
+  kept_ = true;
+  write_file_atomically(file("log.jsonl"), kept);
   log_.open(file("log.jsonl"), std::ios::app);
-  if (!log_) throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder", printable(folder_.native())));
+  if (!log_)
+    throw Error(ErrorKind::Runtime, fmt::format("{}: cannot be written", printable(file("log.jsonl").native())));
 }
 
 SafetensorsFile RunFolder::newest_checkpoint() const {
@@ -61,22 +102,17 @@ void RunFolder::log(const std::string& json) {
   }
 }
 
-void RunFolder::truncate_log(int64_t step) {
-  std::string kept;
-  for (const std::string& line : log_lines()) {
-    const auto of_line = number_in(line, "step");
-    if (of_line && *of_line <= static_cast<double>(step)) kept += line + '\n';
-  }
-  log_.close();
-  write_file_atomically(file("log.jsonl"), kept);
-  log_.open(file("log.jsonl"), std::ios::app);
-}
-
 std::vector<std::string> RunFolder::log_lines() const {
   std::ifstream in(file("log.jsonl"));
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
+}
+
+bool RunFolder::holds_validation(int64_t step) const {
+  for (const std::string& line : log_lines())
+    if (number_in(line, "step") == static_cast<double>(step) && line.find("\"ap\"") != std::string::npos) return true;
+  return false;
 }
 
 std::optional<double> number_in(const std::string& json, const std::string& key) {

@@ -3,20 +3,27 @@
 #pragma once
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/safetensors.h"
 #include "tools/config/config.h"
+#include "tools/text/file_lock.h"
 
 namespace fovea {
 
 class RunFolder {
  public:
-  // Makes the folder and proves that it can be written to; without `resume` it must not hold a run. Error(Usage)
-  // otherwise.
+  // Makes the folder, proves that it can be written to, and locks it: one training at a time writes there. Without
+  // `resume` it must not hold a run, which is one with a checkpoint; with it, it must. Error(Usage) otherwise, and
+  // nothing is made.
   RunFolder(std::filesystem::path folder, bool resume);
+  // Unless keep() was called, what it has made is removed: a start that failed leaves nothing behind.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path file(const char* name) const { return folder_ / name; }
@@ -30,15 +37,19 @@ class RunFolder {
   // Moves `last` to `previous`, so that a new `last` can be written.
   void keep_previous() const;
 
+  // The training begins: from here on the folder stays. Of the log, the lines of steps after `step` are removed.
+  void keep(int64_t step);
   void write_config(const Config& config) const;
-  // One JSON object a line, on the disk when this returns. What a resumed run repeats was cut by truncate_log.
+  // One JSON object a line, on the disk when this returns. What a resumed run repeats was cut by keep().
   void log(const std::string& json);
-  // Removes the lines of steps after `step`.
-  void truncate_log(int64_t step);
   std::vector<std::string> log_lines() const;
+  bool holds_validation(int64_t step) const;  // a run that was stopped while it validated has not logged that
 
  private:
   std::filesystem::path folder_;
+  std::vector<std::filesystem::path> made_;  // folders, the outermost first
+  std::unique_ptr<FileLock> lock_;
+  bool kept_ = false;
   std::ofstream log_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "engine/distributed/communicator.h"
 #include "engine/distributed/gradient_reducer.h"
+#include "kernels/interrupt.h"
 
 namespace fovea {
 
@@ -18,14 +19,18 @@ constexpr size_t kPackedWeightBytes = size_t{64} << 20;
 constexpr size_t kShapes = 16;  // whose recordings are kept
 }  // namespace
 
-Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch) {
+Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch, bool may_end) {
   model.context().convolution.set_weight_budget(kPackedWeightBytes);
-  Tape tape(model.context(), /*training=*/true);
-  model.parameters().bind_gradients(tape, /*accumulate=*/false);
-  GradientReducer over_ranks(tape, model.parameters());
-  const Losses losses = model.loss(tape, model.forward(tape, batch.images), batch.size, batch.truth);
-  tape.backward();
-  over_ranks.finish();
+  Losses losses;
+  {
+    const Interruptible until_the_update(may_end);
+    Tape tape(model.context(), /*training=*/true);
+    model.parameters().bind_gradients(tape, /*accumulate=*/false);
+    GradientReducer over_ranks(tape, model.parameters());
+    losses = model.loss(tape, model.forward(tape, batch.images), batch.size, batch.truth);
+    tape.backward();
+    over_ranks.finish();
+  }
   optimizer.step({losses.classification, losses.box});
   return losses;
 }
@@ -54,12 +59,14 @@ TrainingSteps::~TrainingSteps() = default;
 
 void TrainingSteps::enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate) {
   require(under_way_.size() < std::size(reports_), "two steps were enqueued before the first one's result was read");
+  const bool may_end = Interruptible::current();
+  const Interruptible here(false);  // what the host counts goes with what the device has done
   Context& context = model_.context();
   OfShape& step = shapes_.at(shape, [&] { return OfShape{.input = BatchInput(context, shape, input_)}; });
   const RepeatedWork::Next next = step.work.next(context);
   step.input.load(batch, pixels_.upload(batch));
   optimizer_.set_learning_rate(learning_rate);
-  const auto body = [&] { step.losses = enqueue_step(model_, optimizer_, step.input.prepare()); };
+  const auto body = [&] { step.losses = enqueue_step(model_, optimizer_, step.input.prepare(), may_end); };
   model_.parameters().before_step(context);
   RecordOptions options;
   if (context.ranks != nullptr)

@@ -22,8 +22,9 @@ struct StepResult {
 };
 
 // Enqueues forward, loss, backward and the optimizer's step. `batch`: this rank's images; all ranks of the model's
-// context take the step together.
-Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch);
+// context take the step together. `may_end`: a requested stop may end it (kernels/interrupt.h) before the optimizer's
+// step; then only statistics of norms have changed.
+Losses enqueue_step(RetinaNet& model, Optimizer& optimizer, const DeviceBatch& batch, bool may_end = false);
 
 class TrainingSteps {
  public:
@@ -31,7 +32,7 @@ class TrainingSteps {
   TrainingSteps(RetinaNet& model, Optimizer& optimizer, const InputConfig& input, bool record);
   ~TrainingSteps();
 
-  // `shape`: that the batch fits into.
+  // `shape`: that the batch fits into. Where the caller is Interruptible, so is the step, as enqueue_step says.
   void enqueue(std::vector<LoadedImage> batch, const BatchShape& shape, double learning_rate);
 
   struct Finished {

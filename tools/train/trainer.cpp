@@ -1,18 +1,16 @@
 #include "tools/train/trainer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <functional>
 #include <memory>
 #include <utility>
 
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
-#include "model/weights.h"
+#include "kernels/interrupt.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/loader.h"
@@ -28,21 +26,11 @@
 #include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
 #include "tools/train/run_folder.h"
+#include "tools/train/start.h"
 #include "tools/train/step.h"
 #include "tools/train/training_memory.h"
 
 namespace fovea {
-
-std::atomic<bool> stop_requested = false;
-
-void catch_stop_signals() {
-  const auto handler = [](int signal) {
-    stop_requested = true;
-    std::signal(signal, SIG_DFL);  // the second one ends the program at once
-  };
-  std::signal(SIGINT, handler);
-  std::signal(SIGTERM, handler);
-}
 
 namespace {
 
@@ -61,17 +49,19 @@ class Trainer {
   void run();
 
  private:
-  void resume();
-  void start_from_weights();
-  void share_start();
   bool checkpoint_is_due() const;
   bool validation_is_due() const;
-  bool validation_is_logged() const;
-  [[noreturn]] void stop(bool saved);
+  void keep_folder();
+  void take_steps();
+  void take_step(std::vector<LoadedImage> batch, const BatchShape& shape);
+  [[noreturn]] void stop();
+  [[noreturn]] void stop_within_step();
+  std::string stopped_text() const;
   void tell(const std::function<void()>& print);
   void read_results(size_t running);
   void check_finite(const TrainingSteps::Finished& step);
-  bool save_or_retry();
+  void save_or_retry();
+  bool may_end_within_step() const;
   void log_step(double rate);
   void validate();
   void save();
@@ -91,7 +81,10 @@ class Trainer {
   BadFiles bad_files_;
   TrainingState state_;
   std::unique_ptr<TrainingSteps> steps_;
-  int64_t retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
+  int64_t first_step_ = 0, retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
+  int64_t saved_step_ = 0;  // of the newest checkpoint
+  bool folder_kept_ = false, read_back_ = false;
+  std::vector<uint8_t> statistics_;  // of norms, before the step under way
   Averages averages_;
   std::unique_ptr<Progress> progress_;
   std::string output_fault_;  // of stdout
@@ -122,60 +115,24 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
   optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
   steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);
-  if (ranks.is_first()) {
-    if (options.resume)
-      resume();
-    else if (!options.init_from.empty())
-      start_from_weights();
-    folder_->write_config(config_);
-    for (const Dataset* split : {&train_, &val_})
-      if (!split->report.bad_boxes.empty())
-        write_bad_boxes(folder_->file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
-  }
-  share_start();
+  state_.data = {identity_of(train_), identity_of(val_)};
+  if (ranks.is_first() && options.resume)
+    state_ = resume(folder_->newest_checkpoint(), *model_, *optimizer_,
+                    {.config = config_, .categories = train_.categories, .data = *state_.data, .options = options});
+  else if (ranks.is_first() && !options.init_from.empty())
+    start_from_weights(options.init_from, *model_, *optimizer_, options.non_finite);
+  share_start(ranks, *model_, *optimizer_, state_);
+  first_step_ = steps_read_ = saved_step_ = state_.step;
 }
 
-void Trainer::start_from_weights() {
-  const std::string name = options_.init_from.string();
-  const WeightsReport report = load_weights(SafetensorsFile(name), model_->parameters(), LoadMode::Matching);
-  optimizer_->restart_average();
-  if (report.reinitialized.size() == model_->parameters().all().size())
-    throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", printable(name)));
-  fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", printable(name),
-             report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
-}
-
-void Trainer::resume() {
-  const SafetensorsFile file = folder_->newest_checkpoint();
-  const CheckpointInfo info = read_info(file);
-  if (!info.state || !info.config)
-    throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; {}",
-                                             printable(file.path().native()), advise(advice::kStartFromWeights)));
-  const auto changes = differences(*info.config, config_);
-  if (!changes.empty() && !options_.allow_config_change)
-    throw Error(
-        ErrorKind::Usage,
-        fmt::format("cannot resume: the configuration differs from the checkpoint's (checkpoint -> now):\n  {}\n"
-                    "Use the configuration of the run, or {}",
-                    fmt::join(changes, "\n  "), advise(advice::kAllowConfigChange)));
-  load_weights(file, model_->parameters(), LoadMode::Exact);
-  restore_optimizer(file, *optimizer_);
-  state_ = *info.state;
-  folder_->truncate_log(state_.step);
-  fmt::print("resuming {} after step {}\n", printable(file.path().native()), state_.step);
-}
-
-// Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
-void Trainer::share_start() {
-  if (ranks_.alone()) return;
-  std::vector<Tensor> tensors{model_->parameters().trained_values(), model_->parameters().fixed_values()};
-  for (const auto& state : optimizer_->state()) tensors.push_back(state.tensor);
-  ranks_.watched(context_.queue, "the start", [&] {
-    for (const Tensor& tensor : tensors) ranks_.broadcast(context_.queue, tensor.raw(), tensor.bytes());
-  });
-  model_->parameters().touch();
-  state_.step = ranks_.all_gather(state_.step)[0];
-  optimizer_->set_steps_done(ranks_.all_gather(optimizer_->steps_done())[0]);
+// Once a step was done: what fails before leaves nothing in the folder.
+void Trainer::keep_folder() {
+  if (!ranks_.is_first() || std::exchange(folder_kept_, true)) return;
+  folder_->keep(first_step_);
+  folder_->write_config(config_);
+  for (const Dataset* split : {&train_, &val_})
+    if (!split->report.bad_boxes.empty())
+      write_bad_boxes(folder_->file(split == &train_ ? "bad_boxes.txt" : "bad_boxes_val.txt"), split->report);
 }
 
 bool Trainer::checkpoint_is_due() const {
@@ -187,15 +144,25 @@ bool Trainer::validation_is_due() const {
   return state_.step == config_.train.steps || (every > 0 && state_.step > 0 && state_.step % every == 0);
 }
 
-// A run that was stopped while it validated has not logged that validation.
-bool Trainer::validation_is_logged() const {
-  for (const std::string& line : folder_->log_lines())
-    if (number_in(line, "step") == static_cast<double>(state_.step) && line.find("\"ap\"") != std::string::npos)
-      return true;
-  return false;
+void Trainer::run() {
+  try {
+    take_steps();
+  } catch (const AgreedError&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Interrupted || !stop_requested) throw;
+    stop_within_step();
+  }
+  if (!ranks_.is_first()) return;
+  progress_->finish();
+  const size_t kept = bad_files_.kept().size();
+  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
+  if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  write_run_chart(*folder_);
 }
 
-void Trainer::run() {
+void Trainer::take_steps() {
+  const Interruptible between_steps(may_end_within_step());
   if (ranks_.is_first()) {
     print_summary(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
     progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
@@ -208,53 +175,74 @@ void Trainer::run() {
                  .first_batch = state_.step,
                  .batches = config_.train.steps},
                 bad_files_);
-  const bool repeats = ranks_.is_first() && options_.resume && validation_is_due() && !validation_is_logged();
+  const bool repeats =
+      ranks_.is_first() && options_.resume && validation_is_due() && !folder_->holds_validation(state_.step);
   if (ranks_.any(repeats)) validate();
-  steps_read_ = state_.step;
-  const int64_t first = state_.step;
-  bool saved = first > 0;  // as of the checkpoint that was resumed
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const bool records = !context_.recordings.given_up();
     const MemoryEstimate plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_requested, records});
-    if (plan.stop) stop(saved);
+    if (plan.stop) stop();
     if (records && !plan.records) context_.recordings.give_up();
-    if (state_.step == first && context_.queue.on_cuda())
+    if (state_.step == first_step_ && context_.queue.on_cuda())
       require_fits(context_, config_, plan.shape, loaded, ranks_.size());
-    ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
-                   [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
-    ++state_.step;
+    take_step(std::move(loaded), plan.shape);
+    const Interruptible here(false);
+    keep_folder();
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
     read_results(saves || validates ? 0 : 1);
     if (validates) validate();
     if (last && ranks_.is_first()) save();
-    saved = saves && (last || save_or_retry());
+    if (saves && !last) save_or_retry();
   }
-  if (ranks_.any(stop_requested)) stop(saved);
+  if (ranks_.any(stop_requested)) stop();
   share_bad_files(ranks_, bad_files_);
-  if (!ranks_.is_first()) return;
-  progress_->finish();
-  const size_t kept = bad_files_.kept().size();
-  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
-  if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
-  write_run_chart(*folder_);
+}
+
+// Rank 0 has what is to be saved; the others learn that it stops. On a GPU nothing ends in the middle.
+bool Trainer::may_end_within_step() const { return ranks_.is_first() && (ranks_.alone() || !context_.queue.on_cuda()); }
+
+void Trainer::take_step(std::vector<LoadedImage> batch, const BatchShape& shape) {
+  const Tensor& statistics = model_->parameters().fixed_values();
+  if (!context_.queue.on_cuda() && Interruptible::current()) {
+    statistics_.resize(statistics.bytes());
+    context_.queue.copy(statistics_.data(), statistics.raw(), statistics.bytes());
+  }
+  ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
+                 [&] { steps_->enqueue(std::move(batch), shape, schedule_.at(state_.step)); });
+  ++state_.step;
 }
 
 // All ranks know whether rank 0 could save, and so when it tries again.
-bool Trainer::save_or_retry() {
+void Trainer::save_or_retry() {
   const bool saved = !ranks_.any(ranks_.is_first() && !try_to("last", [this] { save(); }));
   retry_save_at_ = saved ? -1 : state_.step + kRetrySaveAfter;
-  return saved;
 }
 
-void Trainer::stop(bool saved) {
+std::string Trainer::stopped_text() const {
+  const std::string why = output_fault_.empty() ? "" : output_fault_ + "; ";
+  if (state_.step == 0) return why + "stopped before the first step was done; nothing was saved";
+  return fmt::format("{}stopped after step {} and saved the run; {}", why, state_.step, advise(advice::kResume));
+}
+
+// All ranks are here.
+void Trainer::stop() {
+  const Interruptible here(false);
   read_results(0);
-  if (ranks_.is_first() && !saved) save();
+  if (ranks_.is_first() && saved_step_ < state_.step) save();
   ranks_.barrier();  // nobody ends before it is saved
-  all_throw(ranks_, ranks_.any(!output_fault_.empty()) ? ErrorKind::Runtime : ErrorKind::Interrupted,
-            fmt::format("{}stopped after step {} and saved the run; {}",
-                        output_fault_.empty() ? "" : output_fault_ + "; ", state_.step, advise(advice::kResume)));
+  all_throw(ranks_, ranks_.any(!output_fault_.empty()) ? ErrorKind::Runtime : ErrorKind::Interrupted, stopped_text());
+}
+
+// This rank alone, which is the first, somewhere in a step, a validation or a wait: no other has changed what it saves.
+void Trainer::stop_within_step() {
+  const Tensor& statistics = model_->parameters().fixed_values();
+  if (!statistics_.empty()) context_.queue.copy(statistics.raw(), statistics_.data(), statistics.bytes());
+  if (progress_) progress_->finish();
+  read_results(0);
+  if (saved_step_ < state_.step) save();
+  throw Error(output_fault_.empty() ? ErrorKind::Interrupted : ErrorKind::Runtime, stopped_text());
 }
 
 // Logs what came of the steps done, but for the last `running`, which are not waited for.
@@ -306,23 +294,23 @@ void Trainer::log_step(double rate) {
 }
 
 void Trainer::validate() {
+  const Interruptible here(false);
+  keep_folder();
   // Statistics of norms are each rank's own in training: all take those of rank 0, which a checkpoint holds.
   const Tensor& statistics = model_->parameters().fixed_values();
   ranks_.watched(context_.queue, fmt::format("the validation after step {}", state_.step),
                  [&] { ranks_.broadcast(context_.queue, statistics.raw(), statistics.bytes()); });
   model_->parameters().touch();
   // The network that is validated, and kept as the best one, is that of the averaged weights, where there are any.
-  struct Averaged {
-    Optimizer& optimizer;
-    explicit Averaged(Optimizer& o) : optimizer(o) { optimizer.swap_average(); }
-    ~Averaged() { optimizer.swap_average(); }
-  } averaged(*optimizer_);
+  const AveragedWeights averaged(*optimizer_);
   const int batch = config_.train.eval_batch > 0
                         ? config_.train.eval_batch
                         : std::min(suitable_batch(options_.device), config_.train.batch / ranks_.size());
-  const auto own =
-      detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
-                     {.batch = batch, .interrupted = [] { return stop_requested.load(); }, .share = share()});
+  const auto own = [&] {
+    const Interruptible while_detecting(may_end_within_step());
+    return detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
+                          {.batch = batch, .interrupted = [] { return stop_requested.load(); }, .share = share()});
+  }();
   if (ranks_.any(stop_requested)) return;
   const auto detections = gather_detections(ranks_, val_, own);
   share_bad_files(ranks_, bad_files_);
@@ -348,6 +336,8 @@ void Trainer::validate() {
 void Trainer::save() {
   folder_->keep_previous();
   save_checkpoint(folder_->last(), *model_, optimizer_.get(), config_, train_.categories, state_);
+  if (!std::exchange(read_back_, true)) require_readable(folder_->last());
+  saved_step_ = state_.step;
   write_run_chart(*folder_);
 }
 
@@ -365,6 +355,18 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   }
 }
 
+// Until the first step a stop has nothing to save.
+std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Communicator& ranks) {
+  const Interruptible start;
+  try {
+    return std::make_unique<Trainer>(std::move(config), options, ranks);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Interrupted) throw;
+    throw Error(ErrorKind::Interrupted, options.resume ? "stopped before the first step; the run is as it was"
+                                                       : "stopped before the first step; nothing was saved");
+  }
+}
+
 }  // namespace
 
 void train(Config config, const TrainOptions& options) {
@@ -378,7 +380,7 @@ void train(Config config, const TrainOptions& options) {
     require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
     if (ranks->is_first()) check_font();  // of the run's chart
-    Trainer(std::move(config), options, *ranks).run();
+    started(std::move(config), options, *ranks)->run();
     ranks->leave();
   } catch (const AgreedError&) {
     ranks->leave();

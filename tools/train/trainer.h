@@ -1,9 +1,9 @@
 // The training loop: steps, logs, checkpoints, validations, and a clean end whatever ends it.
 #pragma once
-#include <atomic>
 #include <filesystem>
 #include <optional>
 
+#include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
 #include "tools/data/dataset.h"
@@ -13,20 +13,22 @@ namespace fovea {
 struct TrainOptions {
   std::filesystem::path data, out;
   bool resume = false;
-  std::filesystem::path init_from;   // weights only; empty: from the initial ones
-  bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
+  std::filesystem::path init_from;           // weights only; empty: from the initial ones
+  bool allow_config_change = false;          // resume although the configuration differs from the checkpoint's
+  bool allow_data_change = false;            // … although the classes, images or boxes do
+  NonFinite non_finite = NonFinite::Refuse;  // of weights and checkpoints
   OnBad bad_images = OnBad::Skip, bad_boxes = OnBad::Skip;
   std::optional<DatasetFormat> format;  // of the dataset; none: found out
   DeviceKind device = DeviceKind::Cpu;
   double rank_timeout = 300;  // seconds
 };
 
-// Set by SIGINT and SIGTERM: the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.
-extern std::atomic<bool> stop_requested;
-void catch_stop_signals();
-
 // Trains as the configuration says; model.classes follows from the data. Where a launcher started this process as one
 // of several ranks, together with them: only rank 0 writes and prints.
+//
+// Where a stop is requested (kernels/interrupt.h) the run is saved and Error(Interrupted) thrown. On the CPU the step
+// under way is given up, however long it takes: what is saved is the state after the last whole one, so that a resumed
+// run has the same bits. On a GPU it is finished.
 void train(Config config, const TrainOptions& options);
 
 }  // namespace fovea

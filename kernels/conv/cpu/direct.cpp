@@ -8,11 +8,13 @@
 #include "kernels/conv/conv_passes.h"
 #include "kernels/conv/cpu/cpu_features.h"
 #include "kernels/device/scratch.h"
+#include "kernels/device/threads.h"
 
 namespace fovea::kernels {
 namespace {
 
 using dnnl::memory;
+constexpr size_t kPrimitiveBytes = size_t{64} << 20;  // oneDNN crashes where it lacks memory for one
 constexpr auto kAlgorithm = dnnl::algorithm::convolution_direct;
 
 // OHWI as oneDNN sees it: dimensions (groups,) out, in, h, w, and the strides that put `in` innermost.
@@ -124,6 +126,7 @@ const DirectConvolution::Primitive& DirectConvolution::primitive(Key key) {
   key.threads = omp_get_max_threads();
   const auto found = primitives_.find(key);
   if (found != primitives_.end()) return found->second;
+  require_memory(kPrimitiveBytes, "the code of a convolution");
   try {
     return primitives_.emplace(key, make(key)).first->second;
   } catch (const dnnl::error& error) {

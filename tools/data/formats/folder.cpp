@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/image/image_size.h"
@@ -23,9 +24,7 @@ std::vector<std::string> collect(const fs::path& folder) {
   auto entry = Iterator(folder, fs::directory_options::follow_directory_symlink, failure);
   for (; !failure && entry != Iterator(); entry.increment(failure))
     if (entry->is_regular_file(failure)) names.push_back(entry->path().lexically_relative(folder).string());
-  if (failure)
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: cannot be listed: {}", printable(folder.native()), failure.message()));
+  if (failure) throw cannot_read(folder, failure.value());
   std::sort(names.begin(), names.end());
   return names;
 }

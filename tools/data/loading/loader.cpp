@@ -1,10 +1,13 @@
 #include "tools/data/loading/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "engine/printable.h"
+#include "kernels/device/threads.h"
 #include "kernels/error.h"
+#include "kernels/interrupt.h"
 #include "tools/data/loading/augment.h"
 
 namespace fovea {
@@ -17,6 +20,8 @@ int64_t samples_of_rank(int64_t count, const LoaderOptions& options) {
   const int64_t rest = count % of_all - int64_t{options.share.rank} * options.batch;
   return count / of_all * options.batch + std::clamp<int64_t>(rest, 0, options.batch);
 }
+
+constexpr std::chrono::milliseconds kLooksForStop(100);
 
 constexpr size_t megabytes(int count) { return static_cast<size_t>(count) << 20; }
 
@@ -75,7 +80,7 @@ Loader::Loader(const Dataset& dataset, const InputConfig& input, const LoaderOpt
                           : samples_of_rank(static_cast<int64_t>(dataset.samples.size()), options);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int workers = input.workers > 0 ? input.workers : std::clamp(cores, 1, 8);
-  for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+  threads_ = start_threads(static_cast<size_t>(workers), [this] { work(); });
 }
 
 Loader::~Loader() {
@@ -171,7 +176,8 @@ std::vector<LoadedImage> Loader::next() {
   const int64_t last = std::min(consumed_ + options_.batch, end_);
   while (batch.empty() && consumed_ < last) {
     for (; consumed_ < last; ++consumed_) {
-      changed_.wait(lock, [&] { return failure_ || ready_.contains(consumed_); });
+      const auto is_ready = [&] { return failure_ || ready_.contains(consumed_); };
+      while (!changed_.wait_for(lock, kLooksForStop, is_ready)) end_if_requested();
       if (failure_) std::rethrow_exception(failure_);
       auto entry = ready_.extract(consumed_);
       if (entry.mapped()) {

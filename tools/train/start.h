@@ -1,0 +1,31 @@
+// Where a training starts: a checkpoint that it goes on from, weights of another, or what was drawn.
+#pragma once
+#include <filesystem>
+#include <vector>
+
+#include "engine/distributed/communicator.h"
+#include "tools/checkpoint/checkpoint.h"
+#include "tools/train/trainer.h"
+
+namespace fovea {
+
+// What must be as it was when the checkpoint was written.
+struct ResumedRun {
+  const Config& config;
+  const std::vector<Category>& categories;
+  const DataIdentity& data;
+  const TrainOptions& options;
+};
+// Fills the network and the optimizer; where in the training that is. Throws Error(Usage), with the differences, where
+// configuration, classes or data are not the checkpoint's, unless the options allow it; Error(Data) where the file has
+// not all of it.
+TrainingState resume(const SafetensorsFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now);
+
+// Takes what fits, and prints what does not. Error(Data) where nothing does.
+void start_from_weights(const std::filesystem::path& path, RetinaNet& model, Optimizer& optimizer,
+                        NonFinite non_finite);
+
+// Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
+void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state);
+
+}  // namespace fovea
