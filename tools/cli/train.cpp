@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <optional>
 
 #include "kernels/device/environment.h"
@@ -91,8 +90,6 @@ void add_train(CLI::App& app) {
       apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
     train_options.device = resolve_device(options->config.device);
-    catch_stop_signals();
-    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved
     train(config, train_options);
   });
 }

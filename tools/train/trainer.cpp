@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <cmath>
-#include <csignal>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -22,6 +20,7 @@
 #include "tools/report/notices.h"
 #include "tools/report/progress.h"
 #include "tools/text/advice.h"
+#include "tools/text/stop.h"
 #include "tools/text/version.h"
 #include "tools/train/averages.h"
 #include "tools/train/print_summary.h"
@@ -32,17 +31,6 @@
 #include "tools/train/training_memory.h"
 
 namespace fovea {
-
-std::atomic<bool> stop_requested = false;
-
-void catch_stop_signals() {
-  const auto handler = [](int signal) {
-    stop_requested = true;
-    std::signal(signal, SIG_DFL);  // the second one ends the program at once
-  };
-  std::signal(SIGINT, handler);
-  std::signal(SIGTERM, handler);
-}
 
 namespace {
 
@@ -93,6 +81,7 @@ class Trainer {
   std::unique_ptr<TrainingSteps> steps_;
   int64_t retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
   Averages averages_;
+  StepTimes times_;
   std::unique_ptr<Progress> progress_;
   std::string output_fault_;  // of stdout
 };
@@ -213,6 +202,7 @@ void Trainer::run() {
   steps_read_ = state_.step;
   const int64_t first = state_.step;
   bool saved = first > 0;  // as of the checkpoint that was resumed
+  times_.start();
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const bool records = !context_.recordings.given_up();
@@ -224,12 +214,15 @@ void Trainer::run() {
     ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
                    [&] { steps_->enqueue(std::move(loaded), plan.shape, schedule_.at(state_.step)); });
     ++state_.step;
+    times_.enqueued();
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
     read_results(saves || validates ? 0 : 1);
+    times_.pause();
     if (validates) validate();
     if (last && ranks_.is_first()) save();
     saved = saves && (last || save_or_retry());
+    times_.go_on();
   }
   if (ranks_.any(stop_requested)) stop(saved);
   share_bad_files(ranks_, bad_files_);
@@ -263,10 +256,11 @@ void Trainer::read_results(size_t running) {
     ranks_.check();
     check_finite(*step);
     ++steps_read_;
+    const StepTimes::Time time = times_.next();
     if (!ranks_.is_first()) continue;
-    averages_.add(step->result, config_.train.batch);
+    averages_.add(step->result, config_.train.batch, time);
     if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
-    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch); });
+    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch, time.seconds); });
   }
 }
 
@@ -320,9 +314,17 @@ void Trainer::validate() {
   const int batch = config_.train.eval_batch > 0
                         ? config_.train.eval_batch
                         : std::min(suitable_batch(options_.device), config_.train.batch / ranks_.size());
-  const auto own =
-      detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
-                     {.batch = batch, .interrupted = [] { return stop_requested.load(); }, .share = share()});
+  const auto images = static_cast<int64_t>(val_.samples.size());
+  Progress looking((images + ranks_.size() - 1) / ranks_.size(), 0, {.lines = false, .unit = "validation image"});
+  const auto tell_progress = [&](size_t done, size_t) {
+    if (ranks_.is_first()) tell([&] { looking.update(static_cast<int64_t>(done), {}, 1); });
+  };
+  const auto own = detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
+                                  {.batch = batch,
+                                   .progress = tell_progress,
+                                   .interrupted = [] { return stop_requested.load(); },
+                                   .share = share()});
+  tell([&] { looking.clear(); });
   if (ranks_.any(stop_requested)) return;
   const auto detections = gather_detections(ranks_, val_, own);
   share_bad_files(ranks_, bad_files_);
@@ -341,8 +343,6 @@ void Trainer::validate() {
                 [this] { save_checkpoint(folder_->best(), *model_, nullptr, config_, train_.categories, state_); }))
       state_.best_ap = before;
   }
-  progress_->restart_clock();
-  averages_.since = std::chrono::steady_clock::now();
 }
 
 void Trainer::save() {
@@ -368,6 +368,7 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
 }  // namespace
 
 void train(Config config, const TrainOptions& options) {
+  const Unbroken until_saved;  // a stop, or a closed stdout, ends the run where a step has ended
   const auto ranks = connect_ranks({.timeout = options.rank_timeout});
   try {
     share_machine(*ranks, options.device);

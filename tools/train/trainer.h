@@ -1,6 +1,5 @@
 // The training loop: steps, logs, checkpoints, validations, and a clean end whatever ends it.
 #pragma once
-#include <atomic>
 #include <filesystem>
 #include <optional>
 
@@ -21,12 +20,9 @@ struct TrainOptions {
   double rank_timeout = 300;  // seconds
 };
 
-// Set by SIGINT and SIGTERM: the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.
-extern std::atomic<bool> stop_requested;
-void catch_stop_signals();
-
 // Trains as the configuration says; model.classes follows from the data. Where a launcher started this process as one
-// of several ranks, together with them: only rank 0 writes and prints.
+// of several ranks, together with them: only rank 0 writes and prints. Where a stop is requested (tools/text/stop.h),
+// the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.
 void train(Config config, const TrainOptions& options);
 
 }  // namespace fovea
