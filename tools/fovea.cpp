@@ -3,15 +3,18 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <string>
+#include <system_error>
 
 #include "kernels/device/cpu_level.h"
 #include "kernels/device/threads.h"
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
+#include "tools/text/outputs.h"
+#include "tools/text/stop.h"
 
 namespace {
 
@@ -22,24 +25,17 @@ void open_standard_streams() {
     if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
 }
 
-// What was printed may still wait in memory: on a full disk it would be lost without a word.
-void flush_output() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    throw fovea::Error(fovea::ErrorKind::Runtime,
-                       fmt::format("cannot write to standard output: {}", std::strerror(errno)));
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   open_standard_streams();
-  std::signal(SIGPIPE, SIG_DFL);  // a closed stdout ends the program quietly
+  fovea::catch_stop_signals();
   std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of writing, which is said
   try {
     fovea::use_asked_cpu_level(argv);
     fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);
-    flush_output();
+    fovea::flush_output();
     return code;
   } catch (const fovea::Error& error) {
     std::fflush(stdout);
@@ -48,6 +44,10 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "fovea: out of memory\n");
     return static_cast<int>(fovea::ErrorKind::OutOfMemory);
+  } catch (const std::system_error& error) {  // {fmt} throws it where printing fails
+    const bool closed = error.code() == std::errc::broken_pipe;
+    if (!closed) fmt::print(stderr, "fovea: {}\n", error.what());
+    return static_cast<int>(closed ? fovea::ErrorKind::Interrupted : fovea::ErrorKind::Runtime);
   } catch (const std::exception& error) {
     fmt::print(stderr, "fovea: {}\n", error.what());
     return static_cast<int>(fovea::ErrorKind::Runtime);

@@ -42,7 +42,7 @@ TEST_CASE("bench names the preset that it runs, with the preset's classes", "[be
                              R"(OMP_NUM_THREADS=3 exec "$0" "$@")");
   REQUIRE(run.exit_code == 0);
   const std::string classes = std::to_string(preset("tiny").model.classes);
-  CHECK_THAT(run.out, Catch::StartsWith("tiny 64x64, batch 1, " + classes + " classes"));
+  CHECK_THAT(run.out, Catch::StartsWith("tiny: ResNet-18, 64x64, batch 1, " + classes + " classes"));
   CHECK_THAT(run.out, Contains(", 3 threads\n"));
   CHECK_THAT(read_text(json),
              Contains("\"model\":\"tiny\"") && Contains("\"classes\":" + classes) && Contains("\"threads\":3,"));

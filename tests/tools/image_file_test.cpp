@@ -268,6 +268,29 @@ TEST_CASE("a written PNG reads back the same", "[images]") {
   CHECK(read_image(folder.path() / "copy.png").rgb == image.rgb);
   CHECK_THROWS_AS(write_png(folder.path() / "missing" / "copy.png", image), Error);
   CHECK_THROWS_AS(write_png("/dev/full", image), Error);
+  CHECK_THROWS_AS(write_jpeg("/dev/full", image, 90), Error);
+}
+
+TEST_CASE("a written JPEG looks the same; a file that cannot be written whole is not there", "[images][fault]") {
+  const test::TemporaryFolder folder;
+  const Image image = hard_case("baseline_rgb.jpg");
+  const std::filesystem::path copy = folder.path() / "copy.jpg";
+  write_jpeg(copy, image, 95, "a comment");
+  const Image read = read_image(copy);
+  REQUIRE(read.rgb.size() == image.rgb.size());
+  double difference = 0;
+  for (size_t i = 0; i < read.rgb.size(); ++i) difference += std::abs(read.rgb[i] - image.rgb[i]);
+  CHECK(difference / static_cast<double>(read.rgb.size()) < 3);
+  const auto written = read_file(copy);
+  CHECK(std::string(written.begin(), written.begin() + 100).find("a comment") != std::string::npos);
+  CHECK_THROWS_AS(write_jpeg(copy, {70000, 1, std::vector<uint8_t>(210000)}, 90), Error);
+  CHECK_THROWS_AS(write_jpeg(folder.path() / "none" / "copy.jpg", image, 90), Error);
+  {
+    NewFile file(copy);
+    file.write(written);
+  }
+  CHECK(read_file(copy) == written);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
 TEST_CASE("names are printed on one line with odd bytes escaped", "[images]") {

@@ -1,5 +1,6 @@
 #include "tools/report/progress.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -9,6 +10,9 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tools/report/pace.h"
+#include "tools/text/stop.h"
+#include "tools/train/averages.h"
 
 using namespace fovea;
 using Catch::Contains;
@@ -100,6 +104,117 @@ TEST_CASE("work without a loss and of other units says so", "[progress]") {
   out.now += 1;
   progress.update(1, {}, 1);
   CHECK(out.written() == "image 1/70  1.0 images/s  ETA 1:09\n");
+}
+
+TEST_CASE("the first steps, which are slow, do not count once there are others", "[progress]") {
+  Recorded out;
+  Progress progress(1000, 0, out.options(false));
+  int64_t step = 0;
+  for (const double seconds : {60.0, 11.0, 1.0, 1.0, 1.0}) {
+    out.now += seconds;
+    progress.update(++step, {}, 10);
+  }
+  out.now += 10;
+  progress.restart_clock();
+  for (; step < 20; out.now += 1) progress.update(++step, {}, 10);
+  CHECK_THAT(out.written(), Contains("step 1/1000  0.2 images/s  ETA 16:39:00\n") &&
+                                Contains("step 2/1000  0.9 images/s  ETA 3:02:58\n") && Contains("  10.0 images/s"));
+}
+
+TEST_CASE("the images of a batch, which come at once, count as one piece of work", "[progress]") {
+  Pace pace;
+  for (int batch = 0; batch < 4; ++batch)
+    for (int image = 0; image < 8; ++image) pace.add(image == 0 ? (batch == 0 ? 100 : 2) : 0, 1, 1);
+  CHECK(pace.images_per_second() == Approx(4));
+  CHECK(pace.seconds_per_step() == Approx(0.25));
+}
+
+TEST_CASE("a clock of steps leaves out what lies between, and knows no time of a step in which the program stood",
+          "[progress]") {
+  double now = 5;
+  StepClock clock([&] { return now; });
+  now += 2;
+  CHECK(clock.step() == 2);
+  now += 1;  // of the next step: the device is waited for
+  clock.pause();
+  now += 1000;
+  clock.go_on();
+  now += 3;
+  CHECK(clock.step() == 4);
+  const auto handler = std::signal(SIGCONT, SIG_DFL);
+  catch_stop_signals();
+  std::raise(SIGCONT);
+  now += 500;
+  CHECK_FALSE(clock.step());
+  now += 2;
+  CHECK(clock.step() == 2);
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, SIG_DFL);
+  std::signal(SIGCONT, handler);
+}
+
+TEST_CASE("the log's images a second are those of the steps whose time is known, without the first", "[progress]") {
+  Averages averages;
+  const auto speed = [&] {
+    const std::string line = averages.line(1, 1, 0.1);
+    const std::string key = "\"images_per_second\":";
+    return line.substr(line.find(key) + key.size());
+  };
+  averages.add({}, 4, {std::nullopt, false});
+  CHECK(speed() == "null}");
+  averages.add({}, 4, {10, true});
+  CHECK(speed() == "0.400}");
+  averages.add({}, 4, {2, false});
+  averages.add({}, 4, {1, false});
+  CHECK(speed() == "2.667}");
+}
+
+TEST_CASE("away from a terminal there is no progress of work that has results of its own to print", "[progress]") {
+  Recorded out;
+  ProgressOptions options = out.options(false);
+  options.lines = false;
+  Progress progress(2, 0, options);
+  for (int step = 1; step <= 2; ++step) {
+    out.now += 60;
+    progress.update(step, {}, 1);
+  }
+  progress.finish();
+  CHECK(out.written().empty());
+}
+
+TEST_CASE("a bar can be taken away for what others print", "[progress]") {
+  Recorded out;
+  Progress progress(2, 0, out.options(true));
+  out.now += 1;
+  progress.update(1, {}, 1);
+  progress.clear();
+  CHECK_THAT(out.written(), Catch::EndsWith("\r\x1b[K"));
+  const size_t size = out.written().size();
+  progress.finish();
+  CHECK(out.written().size() == size);
+}
+
+TEST_CASE("a rank of Open MPI has a terminal of its own, whose text may go to a file", "[progress]") {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  REQUIRE(terminal >= 0);
+  REQUIRE(grantpt(terminal) == 0);
+  REQUIRE(unlockpt(terminal) == 0);
+  FILE* out = std::fopen(ptsname(terminal), "w");
+  REQUIRE(out != nullptr);
+  const char* before = std::getenv("TERM");
+  const std::string term = before == nullptr ? "" : before;
+  setenv("TERM", "xterm", 1);
+  CHECK(is_terminal(out));
+  setenv("OMPI_COMM_WORLD_RANK", "0", 1);
+  CHECK_FALSE(is_terminal(out));
+  unsetenv("OMPI_COMM_WORLD_RANK");
+  setenv("TERM", "dumb", 1);
+  CHECK_FALSE(is_terminal(out));
+  if (before == nullptr)
+    unsetenv("TERM");
+  else
+    setenv("TERM", term.c_str(), 1);
+  std::fclose(out);
+  close(terminal);
 }
 
 TEST_CASE("fault: a closed output ends a run as an interruption, a full disk as an error", "[progress][fault]") {

@@ -165,15 +165,17 @@ TEST_CASE("a label stays within its image, short of covering it, and keeps its s
 }
 
 TEST_CASE("a contact sheet holds every picture, scaled to its cell, and cuts captions", "[report]") {
+  const Size2d cell = sheet_cell({100, 200}, 100);
+  CHECK(cell == Size2d{50, 100});
   std::vector<CaptionedPicture> pictures(5);
   for (CaptionedPicture& picture : pictures) {
-    picture.image = blank_image(&picture == &pictures[4] ? 50 : 200, 100, red);
+    picture.image = fitted(blank_image(&picture == &pictures[4] ? 50 : 200, 100, red), cell);
     picture.caption.assign(200, 'w');
   }
-  const Image sheet = contact_sheet(pictures, 3, 100);
+  const Image sheet = contact_sheet(pictures, 3, cell);
   CHECK(sheet.width == 3 * 112 + 12);
   CHECK(count(sheet, red) == 4 * 100 * 50 + 25 * 50);
-  CHECK(contact_sheet(std::vector{pictures[0]}, 3, 100).width == 124);
+  CHECK(contact_sheet(std::vector{pictures[0]}, 3, cell).width == 124);
 }
 
 TEST_CASE("a chart draws every series in the PNG and in the SVG", "[report]") {

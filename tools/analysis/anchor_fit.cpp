@@ -92,8 +92,10 @@ std::vector<AnchorConfig> from_boxes(const ScaledBoxes& boxes, const AnchorConfi
   return {by_count, even};
 }
 
+constexpr double kSteps[] = {1.5, 1.25, 1.1, 1.05};
+
 // Changes one number at a time, and all sizes together, as long as that helps; by smaller steps each round.
-AnchorConfig climb(const Score& score, AnchorConfig anchors) {
+AnchorConfig climb(const Score& score, AnchorConfig anchors, const std::function<void()>& after_step) {
   double best = is_sound(anchors) ? score.of(anchors) : -std::numeric_limits<double>::infinity();
   const auto try_change = [&](auto&& change) {
     AnchorConfig changed = anchors;
@@ -108,7 +110,7 @@ AnchorConfig climb(const Score& score, AnchorConfig anchors) {
     return true;
   };
   constexpr int rounds = 4;  // of each step size, at most
-  for (const double step : {1.5, 1.25, 1.1, 1.05}) {
+  for (const double step : kSteps) {
     bool helped = true;
     for (int round = 0; round < rounds && helped; ++round) {
       helped = false;
@@ -121,6 +123,7 @@ AnchorConfig climb(const Score& score, AnchorConfig anchors) {
           helped |= try_change([&](AnchorConfig& a) { a.ratios[r] *= factor; });
       }
     }
+    after_step();
   }
   return anchors;
 }
@@ -157,7 +160,8 @@ std::vector<Sides> cluster_boxes(const std::vector<Sides>& boxes, size_t k) {
   return centers;
 }
 
-AnchorConfig fit_anchors(const ScaledBoxes& boxes, const AnchorConfig& start) {
+AnchorConfig fit_anchors(const ScaledBoxes& boxes, const AnchorConfig& start,
+                         const std::function<void(int64_t, int64_t)>& progress) {
   constexpr size_t enough = 4000;
   const ScaledBoxes some = thinned(boxes, enough);
   const Score of_some(some, start), of_all(boxes, start);
@@ -165,8 +169,11 @@ AnchorConfig fit_anchors(const ScaledBoxes& boxes, const AnchorConfig& start) {
   double best_score = of_all.of(start);
   std::vector<AnchorConfig> starts = from_boxes(some, start);
   starts.push_back(start);
+  int64_t done = 0;
   for (const AnchorConfig& from : starts) {
-    const AnchorConfig found = climb(of_some, from);
+    const AnchorConfig found = climb(of_some, from, [&] {
+      if (progress) progress(++done, static_cast<int64_t>(starts.size() * std::size(kSteps)));
+    });
     const double score = of_all.of(found);
     if (score <= best_score || of_all.loses(found)) continue;
     best = found;

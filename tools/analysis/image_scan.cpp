@@ -83,15 +83,21 @@ ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) 
 
 }  // namespace
 
-std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode) {
+std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode,
+                                      const std::function<void(int64_t)>& progress) {
   std::vector<ImageFinding> findings(dataset.samples.size());
   std::atomic<size_t> next = 0;
+  int64_t done = 0;
   std::mutex mutex;
   std::exception_ptr failure;
   const auto work = [&] {
     try {
-      for (size_t i = next++; i < findings.size(); i = next++)
+      for (size_t i = next++; i < findings.size(); i = next++) {
         findings[i] = look_at(dataset, dataset.samples[i], decode);
+        const std::lock_guard lock(mutex);
+        ++done;
+        if (progress) progress(done);
+      }
     } catch (...) {
       const std::lock_guard lock(mutex);
       failure = std::current_exception();

@@ -1,5 +1,6 @@
 // What is wrong with the image files of a split: each is read and decoded once, by all cores.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ struct ImageFinding {
 };
 
 // One for each of the samples, in their order. `decode`: else only the heads of the files are looked at, and damage
-// behind them is not found.
-std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode);
+// behind them is not found. `progress(done)` is called after each image, from one thread at a time.
+std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode,
+                                      const std::function<void(int64_t)>& progress = {});
 
 }  // namespace fovea

@@ -47,8 +47,9 @@ void divide(const std::vector<Group*>& groups, double val) {
 
 }  // namespace
 
-WritableSet split_anew(WritableSet set, double val) {
+WritableSet split_anew(WritableSet set, double val, const std::function<void(int64_t)>& progress) {
   Groups groups;
+  int64_t done = 0;
   WritableSet result{.categories = set.categories, .splits = {{"train", {}}, {"val", {}}}};
   for (WritableSplit& split : set.splits) {
     if (split.name == "test") {
@@ -57,6 +58,7 @@ WritableSet split_anew(WritableSet set, double val) {
     }
     for (WritableImage& image : split.images) {
       Group& group = groups[content_hash(read_file(image.source))];
+      if (progress) progress(++done);
       for (const Object& object : image.sample.objects) group.labels.insert(object.label);
       group.images.push_back(std::move(image));
     }

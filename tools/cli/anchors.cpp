@@ -13,8 +13,10 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
 #include "tools/report/canvas.h"
+#include "tools/report/progress.h"
 #include "tools/report/table.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -174,12 +176,27 @@ std::string toml_of(const Covered& before, const Covered& after, const InputConf
       list(after.anchors.sizes), list(after.anchors.octaves), list(after.anchors.ratios));
 }
 
+AnchorConfig fitted(const ScaledBoxes& boxes, const AnchorConfig& start) {
+  std::optional<Progress> shown;
+  const auto show = [&](int64_t done, int64_t total) {
+    if (!shown) shown.emplace(total, 0, on_stderr("fitting anchors: step"));
+    shown->update(done, {}, 0);
+  };
+  AnchorConfig anchors = fit_anchors(boxes, start, show);
+  if (shown) shown->clear();
+  return anchors;
+}
+
 void run(const AnchorsOptions& options) {
   require_outside(options.out, options.data.path);
+  FilesInUse files;
+  files.input(options.config.file);
+  for (const char* name : {"anchors.toml", "anchors.json", "anchors.png"}) files.output(fs::path(options.out) / name);
   check_font();
   const Config config = resolve(options.config, preset("paper"));
-  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
+  const Dataset dataset = load_split(options.data, options.split);
   print_reports({dataset});
+  make_writable_folder(options.out);
   const ScaledBoxes boxes = boxes_at_size(dataset, config.input);
   const Covered before = cover(boxes, config.model.anchors);
   fmt::print("\nimages resized to {} (long side at most {}); each box is counted at its best anchor\n\n{}\n{}\n{}\n",
@@ -188,14 +205,13 @@ void run(const AnchorsOptions& options) {
   const auto missed = std::count_if(before.matches.begin(), before.matches.end(), [](auto& m) { return m.iou < 0.4; });
   fmt::print("{} of {} boxes are missed: no anchor reaches IoU 0.4 with them\n", missed, boxes.boxes.size());
 
-  const Covered after = cover(boxes, fit_anchors(boxes, config.model.anchors));
+  const Covered after = cover(boxes, fitted(boxes, config.model.anchors));
   const bool better = after.anchors.sizes != before.anchors.sizes || after.anchors.ratios != before.anchors.ratios;
   fmt::print("\n{}: sizes {}, octaves {:.3g}, ratios {}\n{}\n",
              better ? "fitted anchors" : "no better anchors found; keeping these", fmt::join(after.anchors.sizes, " "),
              fmt::join(after.anchors.octaves, " "), fmt::join(after.anchors.ratios, " "), recall_text(after.coverage));
 
   const fs::path out = options.out;
-  make_folder(out);
   write_file(out / "anchors.toml", toml_of(before, after, config.input));
   write_file(out / "anchors.json",
              fmt::format("{{\"split\": {},\n \"before\": {},\n \"after\": {}}}\n", json_quoted(dataset.split),

@@ -23,6 +23,7 @@
 #include "tools/cli/process_memory.h"
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
+#include "tools/text/outputs.h"
 #include "tools/train/step.h"
 
 namespace fovea {
@@ -276,20 +277,20 @@ std::string json_head(const Context& context, const BenchOptions& options) {
       json_of(gpu_libraries()), omp_get_max_threads());
 }
 
-constexpr int kPlans = 5;
-
 // Of one layer, instead of the whole.
 void bench_plans(const BenchOptions& options, Context& context, RetinaNet& model) {
+  constexpr int kPlans = 5;
   const auto layers = traced_layers(context, model, {options.batch, options.size, options.size, 3}, /*training=*/true);
   context.memory.release_cached();
   const PlanTimes times = time_plans(context, layers, options.time_plans, kPlans);
   fmt::print("{} at batch {}, {}x{}, {}: the first {} plans of each pass, timed one by one\n{}", options.time_plans,
              options.batch, options.size, options.size, name_of(context.activation_dtype), kPlans, times.table());
   if (!options.json.empty())
-    write_file_atomically(options.json, json_head(context, options) + ",\"plans\":" + times.json() + "}\n");
+    write_output(options.json, json_head(context, options) + ",\"plans\":" + times.json() + "}\n");
 }
 
 void bench(BenchOptions options) {
+  check_outputs({options.weights, options.input}, {options.json, options.outputs});
   const Config config = bench_config(options);
   options.classes = config.model.classes;
   Context context(resolve_device(options.device), config.precision, config.convolution);
@@ -306,8 +307,9 @@ void bench(BenchOptions options) {
     images = read_images(options);
   }
   const DeviceBatch batch = random_batch(context, options, images);
-  fmt::print("{} {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options), options.size, options.size,
-             options.batch, options.classes, name_of(context.activation_dtype), omp_get_max_threads());
+  fmt::print("{}: ResNet-{}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
+             config.model.backbone.depth, options.size, options.size, options.batch, options.classes,
+             name_of(context.activation_dtype), omp_get_max_threads());
   if (!options.outputs.empty()) {
     Tape tape(context, /*training=*/false);
     write_outputs(options.outputs, options, model.forward(tape, batch.images), model.config().anchors.per_location());
@@ -315,8 +317,7 @@ void bench(BenchOptions options) {
   std::string json = json_head(context, options);
   const auto note_as = [&](const std::string& name) {
     return [&options, name, before = json](const Part& part) {
-      if (!options.json.empty())
-        write_file_atomically(options.json, before + ",\"" + name + "\":" + part_json(part) + "}\n");
+      if (!options.json.empty()) write_output(options.json, before + ",\"" + name + "\":" + part_json(part) + "}\n");
     };
   };
   if (!options.training_only) {

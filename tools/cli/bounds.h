@@ -20,6 +20,15 @@ inline CLI::Validator bound(const std::string& words, bool (*holds)(double value
 inline CLI::Validator at_least(int least) {
   return bound(fmt::format("at least {}", least), [](double value, double limit) { return value >= limit; }, least);
 }
+inline CLI::Validator between(int low, int high) {
+  return CLI::Validator(
+      [=](const std::string& word) {
+        double value = 0;
+        const bool holds = CLI::detail::lexical_cast(word, value) && value >= low && value <= high;
+        return holds ? std::string() : fmt::format("must be from {} to {}", low, high);
+      },
+      /*validator_desc=*/"");
+}
 inline CLI::Validator above_zero() {
   return bound("above 0", [](double value, double limit) { return value > limit; }, 0);
 }

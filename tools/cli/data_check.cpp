@@ -6,14 +6,15 @@
 #include <set>
 #include <tuple>
 
-#include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/analysis/check_report.h"
 #include "tools/analysis/image_scan.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/report/progress.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -53,6 +54,7 @@ class Checker {
     split.name = named.name;
     Dataset data;
     try {
+      const StatusLine shown(fmt::format("reading {}", printable(named.name)));
       data = make_dataset(reader.read(named.there), named.name, options_.data.load_options());
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::Data) throw;
@@ -61,7 +63,10 @@ class Checker {
     }
     take_report(data, split);
     look_at_boxes(data, split);
-    const auto findings = scan_images(data, !options_.headers_only);
+    Progress progress(static_cast<int64_t>(data.samples.size()), 0, on_stderr("image"));
+    const auto findings =
+        scan_images(data, !options_.headers_only, [&](int64_t done) { progress.update(done, {}, 1); });
+    progress.clear();
     for (size_t i = 0; i < findings.size(); ++i) {
       const std::string path = (data.image_root / data.samples[i].file_name).string();
       take_finding(findings[i], path, split);
@@ -205,10 +210,19 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
 }
 
 void check(const CheckOptions& options) {
-  if (!options.json.empty()) require_outside(options.json, options.data.path);
+  const fs::path lists = options.out.empty() ? fs::path(".") : fs::path(options.out);
+  FilesInUse files;
+  files.output(lists / "bad_images.txt");
+  files.output(lists / "bad_boxes.txt");
+  if (!options.out.empty()) require_outside(options.out, options.data.path);
+  if (!options.json.empty()) {
+    require_outside(options.json, options.data.path);
+    files.output(options.json);
+    require_writable(options.json);
+  }
   const CheckReport report = Checker(options).check();
   fmt::print("{}", text_of(report));
-  if (!options.json.empty()) write_file_atomically(options.json, json_of(report));
+  if (!options.json.empty()) write_output(options.json, json_of(report));
   write_lists(report, options);
   if (!report.refused.empty())
     throw Error(ErrorKind::Data,

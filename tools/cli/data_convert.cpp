@@ -10,9 +10,14 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
 #include "tools/data/formats/writable_set.h"
+#include "tools/report/progress.h"
 #include "tools/report/table.h"
+#include "tools/text/file.h"
+#include "tools/text/stop.h"
 
 namespace fovea {
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -55,17 +60,59 @@ std::vector<Dataset> load(const ConvertOptions& options, OpenDataset& data) {
   return splits;
 }
 
-WritableSet gather_readable(const ConvertOptions& options, const std::vector<Dataset>& splits) {
+WritableSet gather_readable(const ConvertOptions& options, std::vector<Dataset> splits) {
   int64_t images = 0;
   for (const Dataset& split : splits) images += images_in(split);
   BadFiles bad_files(images, options.bad_images);
-  WritableSet set = gather(splits, bad_files);
+  Progress progress(images, 0, on_stderr("checking image"));
+  WritableSet set = gather(std::move(splits), bad_files, [&](int64_t done) { progress.update(done, {}, 1); });
+  progress.clear();
   for (const auto& [name, why] : bad_files.reasons()) fmt::print("left out: {}\n", why);
   return set;
 }
 
+int64_t images_in(const WritableSet& set) {
+  int64_t images = 0;
+  for (const WritableSplit& split : set.splits) images += static_cast<int64_t>(split.images.size());
+  return images;
+}
+
+// What a dataset that was not written to its end has left in its folder, which was new or empty.
+void remove_unfinished(const fs::path& out, bool was_there) {
+  std::error_code failure;
+  if (!was_there) fs::remove_all(out, failure);
+  std::vector<fs::path> inside;
+  for (fs::directory_iterator entry(out, failure), end; was_there && !failure && entry != end; entry.increment(failure))
+    inside.push_back(entry->path());
+  for (const fs::path& path : inside) fs::remove_all(path, failure);
+  if (failure)
+    fmt::print(stderr, "fovea: {}: cannot be removed: {}; remove it before the next try\n", printable(out.native()),
+               failure.message());
+}
+
+std::vector<std::string> write_whole(const ConvertOptions& options, const WritableSet& set, DatasetFormat format) {
+  const bool was_there = is_there(options.out), usable = !was_there || is_empty_folder(options.out);
+  const Unbroken until_removed;
+  Progress progress(images_in(set), 0, on_stderr("writing image"));
+  WriteOptions write = options.write;
+  write.progress = [&, done = int64_t{0}]() mutable {
+    end_if_stopped();
+    progress.update(++done, {}, 1);
+  };
+  try {
+    std::vector<std::string> notes = write_dataset(set, format, options.out, write);
+    end_if_stopped();
+    progress.clear();
+    return notes;
+  } catch (...) {
+    progress.clear();
+    if (usable) remove_unfinished(options.out, was_there);
+    throw;
+  }
+}
+
 void write(const ConvertOptions& options, const WritableSet& set, DatasetFormat format) {
-  for (const std::string& note : write_dataset(set, format, options.out, options.write)) fmt::print("{}\n", note);
+  for (const std::string& note : write_whole(options, set, format)) fmt::print("{}\n", note);
   for (const WritableSplit& split : set.splits)
     fmt::print("{}: {} images written to {} as {}\n", split.name, split.images.size(), printable(options.out),
                entry_of(format).name);
@@ -98,7 +145,11 @@ std::string class_table(const WritableSet& set) {
 void split(const ConvertOptions& options) {
   if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must be between 0 and 1, e.g. 0.2");
   OpenDataset data = open_dataset(options.data.path, options.data.format);
-  const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
+  WritableSet readable = gather_readable(options, load(options, data));
+  Progress progress(images_in(readable), 0, on_stderr("reading image"));
+  const WritableSet set =
+      split_anew(std::move(readable), options.val, [&](int64_t done) { progress.update(done, {}, 1); });
+  progress.clear();
   write(options, set, options.to.value_or(data.format));
   fmt::print("{}", class_table(set));
 }

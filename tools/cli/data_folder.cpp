@@ -10,6 +10,8 @@
 #include "tools/cli/commands.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/loading/labeled_image.h"
+#include "tools/report/progress.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -36,6 +38,7 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
   std::vector<Dataset> splits;
   const auto names = named_splits(*data.reader);
   for (const NamedSplit& split : names) {
+    const StatusLine shown(fmt::format("reading {}", printable(split.name)));
     try {
       splits.push_back(make_dataset(data.reader->read(split.there), split.name, folder.load_options()));
     } catch (const Error& error) {  // test sets often come without labels, or not at all
@@ -52,6 +55,11 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
   return splits;
 }
 
+Dataset load_split(const DataFolder& folder, const std::string& split) {
+  const StatusLine shown(fmt::format("reading {}", printable(split)));
+  return load_dataset(folder.path, split, folder.load_options());
+}
+
 void print_reports(const std::vector<Dataset>& splits) {
   for (const Dataset& split : splits) {
     fmt::print("{}: {} images, {} boxes, {} classes\n", split.split, split.samples.size(), split.report.objects,
@@ -61,11 +69,16 @@ void print_reports(const std::vector<Dataset>& splits) {
 }
 
 bool is_inside(const fs::path& path, const fs::path& folder) {
-  return path_below(fs::weakly_canonical(fs::absolute(folder)), fs::weakly_canonical(fs::absolute(path))).has_value();
+  std::error_code failure;  // of a name that no file can have: what opens or makes it says so
+  const auto true_path = [&](const fs::path& name) {
+    return fs::weakly_canonical(fs::absolute(name, failure), failure);
+  };
+  return path_below(true_path(folder), true_path(path)).has_value();
 }
 
 void require_outside(const fs::path& out, const fs::path& data) {
-  const fs::path folder = fs::is_directory(data) ? data : fs::absolute(data).parent_path();
+  std::error_code failure;
+  const fs::path folder = is_folder(data) ? data : fs::absolute(data, failure).parent_path();
   if (is_inside(out, folder))
     throw Error(ErrorKind::Usage,
                 fmt::format("{}: lies inside the dataset {}, which is never written to: choose a folder "

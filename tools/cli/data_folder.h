@@ -30,6 +30,9 @@ std::vector<NamedSplit> named_splits(const DatasetReader& reader);
 // All of them; one that is neither train nor val and cannot be loaded is left out, with a warning.
 std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder);
 
+// One of them, by the name that "train" or "val" means.
+Dataset load_split(const DataFolder& folder, const std::string& split);
+
 // Prints what the reports of the splits say.
 void print_reports(const std::vector<Dataset>& splits);
 

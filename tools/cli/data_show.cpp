@@ -14,7 +14,8 @@
 #include "tools/image/image_file.h"
 #include "tools/report/canvas.h"
 #include "tools/report/pictures.h"
-#include "tools/text/file.h"
+#include "tools/report/progress.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -35,7 +36,7 @@ constexpr Color unmatched_color{230, 0, 0};
 std::vector<size_t> chosen_samples(const Dataset& dataset, const ShowOptions& options) {
   std::vector<size_t> chosen;
   if (options.image.empty()) {
-    const size_t count = std::min(dataset.samples.size(), static_cast<size_t>(std::max(options.count, 1)));
+    const size_t count = std::min(dataset.samples.size(), static_cast<size_t>(options.count));
     for (size_t i = 0; i < count; ++i) chosen.push_back(i * dataset.samples.size() / count);
     return chosen;
   }
@@ -92,20 +93,40 @@ std::string picture_name(const Sample& sample, const std::string& more = "") {
   return fmt::format("{}_{}{}.png", sample.id, stem, more);
 }
 
-void write_sheet(const ShowOptions& options, const std::vector<CaptionedPicture>& sheet) {
-  if (sheet.size() > 1)
-    write_png(fs::path(options.out) / "contact_sheet.png", contact_sheet(sheet, /*columns=*/4, /*cell_width=*/400));
-  fmt::print("written: {} in {}\n",
-             sheet.size() == 1 ? "1 picture" : fmt::format("{} pictures and contact_sheet.png", sheet.size()),
-             printable(options.out));
-}
+// Writes the pictures one by one, and a sheet of small copies.
+class Pictures {
+ public:
+  Pictures(const ShowOptions& options, size_t count)
+      : out_(options.out), progress_(static_cast<int64_t>(count), 0, on_stderr("picture")) {}
+
+  void add(const Image& image, const std::string& name, const std::string& caption) {
+    write_png(out_ / name, image);
+    if (sheet_.empty()) cell_ = sheet_cell({image.height, image.width}, /*width=*/400);
+    sheet_.push_back({fitted(image, cell_), caption});
+    progress_.update(static_cast<int64_t>(sheet_.size()), {}, 1);
+  }
+  void finish() {
+    progress_.clear();
+    if (sheet_.size() > 1) write_png(out_ / "contact_sheet.png", contact_sheet(sheet_, /*columns=*/4, cell_));
+    fmt::print("written: {} in {}\n",
+               sheet_.size() == 1 ? "1 picture" : fmt::format("{} pictures and contact_sheet.png", sheet_.size()),
+               printable(out_.native()));
+  }
+
+ private:
+  fs::path out_;
+  Progress progress_;
+  Size2d cell_{};
+  std::vector<CaptionedPicture> sheet_;
+};
 
 // Each image as the first epochs of a training with this configuration see it, before it is resized.
 void show_augmented(const ShowOptions& options, const Config& config, const Dataset& dataset) {
   BadFiles bad_files(images_in(dataset), OnBad::Error);
   ImageSource pictures(dataset, config.input, bad_files, 0);
-  std::vector<CaptionedPicture> sheet;
-  for (const size_t s : chosen_samples(dataset, options))
+  const std::vector<size_t> chosen = chosen_samples(dataset, options);
+  Pictures written(options, chosen.size() * static_cast<size_t>(options.augment));
+  for (const size_t s : chosen)
     for (int epoch = 0; epoch < options.augment; ++epoch) {
       const LabeledImage picture =
           augmented_sample(pictures, config.input, config.seed, static_cast<uint32_t>(epoch), static_cast<uint32_t>(s));
@@ -121,10 +142,10 @@ void show_augmented(const ShowOptions& options, const Config& config, const Data
       Image image = *picture.image;
       draw_boxes(image, boxes);
       const Sample& sample = dataset.samples[s];
-      write_png(fs::path(options.out) / picture_name(sample, fmt::format("_epoch{}", epoch)), image);
-      sheet.push_back({std::move(image), fmt::format("{}, epoch {}", printable(sample.file_name), epoch)});
+      written.add(image, picture_name(sample, fmt::format("_epoch{}", epoch)),
+                  fmt::format("{}, epoch {}", printable(sample.file_name), epoch));
     }
-  write_sheet(options, sheet);
+  written.finish();
 }
 
 void show(const ShowOptions& options) {
@@ -132,13 +153,14 @@ void show(const ShowOptions& options) {
   check_font();
   const Config config = resolve(options.config, preset("paper"));
   const double match_low = config.model.loss.match_low;
-  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
+  const Dataset dataset = load_split(options.data, options.split);
   print_reports({dataset});
-  make_folder(options.out);
+  make_writable_folder(options.out);
   if (options.augment > 0) return show_augmented(options, config, dataset);
   const auto overlap = overlaps(dataset, config);
-  std::vector<CaptionedPicture> sheet;
-  for (const size_t s : chosen_samples(dataset, options)) {
+  const std::vector<size_t> chosen = chosen_samples(dataset, options);
+  Pictures written(options, chosen.size());
+  for (const size_t s : chosen) {
     const Sample& sample = dataset.samples[s];
     Image image;
     try {
@@ -149,9 +171,9 @@ void show(const ShowOptions& options) {
       continue;
     }
     image = drawn(std::move(image), dataset, sample, overlap[s], match_low);
-    write_png(fs::path(options.out) / picture_name(sample), image);
-    sheet.push_back({std::move(image), printable(sample.file_name)});
+    written.add(image, picture_name(sample), printable(sample.file_name));
   }
+  written.finish();
   int64_t boxes = 0, missed = 0;
   for (const auto& of_sample : overlap) {
     boxes += static_cast<int64_t>(of_sample.size());
@@ -167,7 +189,6 @@ void show(const ShowOptions& options) {
         "(fit anchors with `fovea anchors`)\n",
         match_low, missed, boxes, dataset.split, side);
   }
-  write_sheet(options, sheet);
 }
 
 }  // namespace
@@ -180,7 +201,8 @@ void add_data_show(CLI::App& data) {
   add_split(*command, options->split, "Split whose images are drawn");
   command->add_option("--image", options->image, "Draw only this image (id or file name)")->type_name("IMAGE");
   command->add_option("--count", options->count, "Number of images, spread evenly over the split")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(at_least(1));
   command->add_option("--augment", options->augment, "Draw each image this many times, augmented as in training")
       ->check(at_least(0));
   command->add_option("--out", options->out, "Output folder")->capture_default_str()->type_name("DIR");

@@ -14,6 +14,7 @@
 #include "tools/cli/data_folder.h"
 #include "tools/report/canvas.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -212,8 +213,8 @@ void stats(const StatsOptions& options) {
   OpenDataset data = open_dataset(options.data.path, options.data.format);
   const std::vector<Dataset> splits = load_splits(data, options.data);
   print_reports(splits);
+  make_writable_folder(options.out);
   const Stats found = stats_of(splits, config.input);
-  make_folder(options.out);
   write_png(fs::path(options.out) / "stats.png", picture(found, config.input));
   write_file(fs::path(options.out) / "stats.json", json_of(found));
   fmt::print("written: stats.png and stats.json in {}\n", printable(options.out));

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <utility>
 
@@ -108,7 +107,7 @@ class Demo {
     }
     heading("done");
     fmt::print(
-        "contact sheet:  {0}/pictures/contact_sheet.png\npictures:       {0}/pictures/*.png\n"
+        "contact sheet:  {0}/pictures/contact_sheet.png\npictures:       {0}/pictures/*.jpg\n"
         "chart:          {0}/chart.png, {0}/chart.svg\nweights:        {1}\nmetrics:        {0}/eval.json\n",
         printable(out_), printable(weights));
   }
@@ -133,7 +132,6 @@ class Demo {
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     run_command_line(static_cast<int>(words.size()), arguments.data());
-    for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, SIG_DFL);  // as before training caught them
   }
   void part(const std::string& what, const Words& words) const {
     announce(what, words);

@@ -1,20 +1,26 @@
-// `fovea detect`: pictures with boxes, names and scores; JSON in COCO's results format; a contact sheet.
+// `fovea detect`: pictures with boxes, names and scores; JSON in COCO's results format; a contact sheet. Images are
+// loaded ahead and pictures drawn by threads beside the one that runs the network.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <deque>
-#include <map>
+#include <cstdio>
+#include <set>
+#include <thread>
 
 #include "engine/printable.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/detect/detector.h"
+#include "tools/detect/image_list.h"
+#include "tools/detect/images_ahead.h"
+#include "tools/detect/picture_queue.h"
 #include "tools/eval/coco_results.h"
-#include "tools/image/image_file.h"
 #include "tools/report/canvas.h"
 #include "tools/report/pictures.h"
-#include "tools/text/file.h"
+#include "tools/report/progress.h"
+#include "tools/text/outputs.h"
+#include "tools/text/stop.h"
 
 namespace fovea {
 
@@ -28,65 +34,91 @@ struct DetectOptions {
   std::string weights, out;
   double score = 0.5;
   int sheet = 12, batch = 0;
+  bool png = false, no_draw = false;
+
+  fs::path file(const char* name) const { return fs::path(out) / name; }
 };
 
-// Files as they are; of folders the image files, sorted.
-std::vector<fs::path> image_paths(const std::vector<std::string>& arguments) {
-  std::vector<fs::path> paths;
-  for (const fs::path argument : arguments) {
-    if (!is_folder(argument)) {
-      paths.push_back(argument);
-      continue;
-    }
-    std::vector<fs::path> inside;
-    for (const auto& entry : fs::directory_iterator(argument)) {
-      if (has_image_ending(entry.path())) inside.push_back(entry.path());
-    }
-    std::sort(inside.begin(), inside.end());
-    paths.insert(paths.end(), inside.begin(), inside.end());
+constexpr const char *kResults = "detections.json", *kSheet = "contact_sheet.png";
+
+// No picture takes the place of a file of the user's: neither of an input nor of what this program has not written.
+void check_files(const DetectOptions& options, const std::vector<ListedImage>& images,
+                 const std::vector<fs::path>& pictures) {
+  FilesInUse files;
+  files.input(options.weights);
+  std::set<fs::path> seen;
+  for (const ListedImage& image : images) {
+    files.input(image.file);
+    const fs::path folder = image.file.has_parent_path() ? image.file.parent_path() : fs::path(".");
+    if (seen.insert(folder).second && is_same_file(folder, options.out))
+      throw Error(ErrorKind::Usage, fmt::format("{}: holds the input {}: choose another output folder",
+                                                printable(options.out), printable(image.file.native())));
   }
-  if (paths.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");
-  return paths;
+  const auto refuse = [&](const fs::path& file) {
+    throw Error(ErrorKind::Usage, fmt::format("{}: was not written by fovea detect, and would be overwritten: choose "
+                                              "another output folder",
+                                              printable(file.native())));
+  };
+  files.output(options.file(kResults));
+  if (!ResultsFile::may_replace(options.file(kResults))) refuse(options.file(kResults));
+  std::vector<fs::path> drawn;
+  if (!options.no_draw) drawn.assign(pictures.begin(), pictures.end());
+  if (!options.no_draw && options.sheet > 1) drawn.emplace_back(kSheet);
+  for (const fs::path& picture : drawn) {
+    files.output(options.out / picture);
+    if (!is_own_picture(options.out / picture)) refuse(options.out / picture);
+  }
 }
 
-// "photo.jpg" to "photo.png"; a name that was given already gets a number.
-fs::path picture_path(const fs::path& out, const fs::path& image, std::map<std::string, int>& taken) {
-  const std::string stem = image.stem().string();
-  const int before = taken[stem]++;
-  return out / (before == 0 ? stem + ".png" : fmt::format("{}_{}.png", stem, before + 1));
-}
-
-// What comes of the images, which are done in any order: each is drawn at once; lines, results and the sheet are in
-// the order of the images.
+// What comes of the images, which are done in any order: lines, results and the sheet are in the order of the images.
 class Outputs {
  public:
-  Outputs(const DetectOptions& options, const ModelFile& file) : options_(options), file_(file) {}
+  Outputs(const DetectOptions& options, const ModelFile& file, const std::vector<ListedImage>& images,
+          const std::vector<fs::path>& pictures, WorkerPool& pool)
+      : options_(options),
+        file_(file),
+        images_(images),
+        pictures_(pictures),
+        of_images_(images.size()),
+        queue_(pool, file.config.input.max_pixels),
+        results_(options.file(kResults)),
+        progress_(static_cast<int64_t>(images.size()), 0, on_stderr("image")) {}
 
   // The detector's next image: the id-th of all, from 1.
-  void expect(const fs::path& path, int64_t id) {
-    images_.push_back({path, picture_path(options_.out, path, taken_), id});
-  }
-  void take(const Detector::Found& found);
-  void finish(size_t images) const;
-  void count_unreadable(const Error& error);
+  void expect(size_t image, ImagesAhead::Loaded loaded);
+  void cannot_read(size_t image, const std::string& why);
+  void take(Detector::Found found);
+  // To the end of what is done, of all images or of those that were done when the user stopped it.
+  void finish(bool stopped);
 
  private:
   struct OfImage {
-    fs::path path, picture;
-    int64_t id;
-    std::string line;
+    Size2d size{};
+    std::shared_ptr<Image> pixels;
     std::vector<Detection> detections;
-    Image on_sheet{};
-    bool done = false;
+    size_t objects = 0;  // that reach the score
+    std::string fault;
+    Image small{};
+    enum class Stage { Open, Drawing, Done, Told } stage = Stage::Open;
   };
   Category category(int label) const;
-  void draw(OfImage& of, const Detector::Found& found);
+  std::vector<LabeledBox> boxes(const std::vector<Detected>& found) const;
+  void done(std::vector<PictureQueue::Drawn> drawn);
+  void tell(size_t image);
+  void tell_done();
+  void write_sheet_of_all();
 
   const DetectOptions& options_;
   const ModelFile& file_;
-  std::deque<OfImage> images_;
-  std::map<std::string, int> taken_;
-  size_t printed_ = 0, unreadable_ = 0;
+  const std::vector<ListedImage>& images_;
+  const std::vector<fs::path>& pictures_;
+  std::vector<OfImage> of_images_;
+  std::vector<size_t> of_detector_;  // its images, as places in the list
+  PictureQueue queue_;
+  ResultsFile results_;
+  Progress progress_;
+  Size2d cell_{};
+  size_t told_ = 0, unreadable_ = 0;
 };
 
 Category Outputs::category(int label) const {
@@ -95,89 +127,153 @@ Category Outputs::category(int label) const {
   return {label, fmt::format("class {}", label)};
 }
 
-void Outputs::count_unreadable(const Error& error) {
-  if (error.kind() != ErrorKind::Data) throw;
-  fmt::print(stderr, "fovea: {}\n", error.what());
-  ++unreadable_;
-}
-
-void Outputs::take(const Detector::Found& found) {
-  OfImage& of = images_[found.number];
-  of.done = true;
-  try {
-    draw(of, found);
-  } catch (const Error& error) {  // the file is read again where a smaller picture was decoded
-    count_unreadable(error);
-  }
-  for (; printed_ < images_.size() && images_[printed_].done; ++printed_) fmt::print("{}", images_[printed_].line);
-}
-
-void Outputs::draw(OfImage& of, const Detector::Found& found) {
-  Image image =
-      found.image.divisor == 1 ? *found.image.image : read_image(of.path, {.pixels = file_.config.input.max_pixels});
+std::vector<LabeledBox> Outputs::boxes(const std::vector<Detected>& found) const {
   std::vector<LabeledBox> boxes;
-  for (const Detected& d : found.boxes) {
-    of.detections.push_back(coco_detection(of.id, category(d.label).id, d));
-    if (d.score >= options_.score)
-      boxes.push_back({.x1 = d.x1,
-                       .y1 = d.y1,
-                       .x2 = d.x2,
-                       .y2 = d.y2,
-                       .label = d.label,
-                       .text = category(d.label).name,
-                       .note = fmt::format(" {:.2f}", d.score)});
+  for (const Detected& d : found) {
+    if (d.score < options_.score) continue;
+    boxes.push_back({.x1 = d.x1,
+                     .y1 = d.y1,
+                     .x2 = d.x2,
+                     .y2 = d.y2,
+                     .label = d.label,
+                     .text = category(d.label).name,
+                     .note = fmt::format(" {:.2f}", d.score)});
   }
-  draw_boxes(image, boxes);
-  write_png(of.picture, image);
-  of.line =
-      fmt::format("{}: {} objects, {}\n", printable(of.path.native()), boxes.size(), printable(of.picture.native()));
-  if (found.number < static_cast<size_t>(options_.sheet)) of.on_sheet = std::move(image);
+  return boxes;
 }
 
-void Outputs::finish(size_t images) const {
-  const fs::path json = fs::path(options_.out) / "detections.json",
-                 contact = fs::path(options_.out) / "contact_sheet.png";
-  std::vector<Detection> results;
+void Outputs::expect(size_t image, ImagesAhead::Loaded loaded) {
+  OfImage& of = of_images_[image];
+  of.size = loaded.image.full;
+  if (cell_.width == 0) cell_ = sheet_cell(of.size, /*width=*/320);
+  if (loaded.image.divisor == 1) of.pixels = std::move(loaded.pixels);
+  of_detector_.push_back(image);
+}
+
+void Outputs::cannot_read(size_t image, const std::string& why) {
+  of_images_[image].fault = why;
+  of_images_[image].stage = OfImage::Stage::Done;
+  tell_done();
+}
+
+void Outputs::take(Detector::Found found) {
+  const size_t image = of_detector_[found.number];
+  OfImage& of = of_images_[image];
+  for (const Detected& d : found.boxes)
+    of.detections.push_back(coco_detection(static_cast<int64_t>(image) + 1, category(d.label).id, d));
+  std::vector<LabeledBox> drawn = boxes(found.boxes);
+  of.objects = drawn.size();
+  found.image.image.reset();  // of.pixels are the last that hold it
+  if (options_.no_draw) {
+    of.pixels.reset();
+    of.stage = OfImage::Stage::Done;
+    return tell_done();
+  }
+  of.stage = OfImage::Stage::Drawing;
+  done(queue_.add({.number = image,
+                   .file = images_[image].file,
+                   .picture = options_.out / pictures_[image],
+                   .pixels = std::move(of.pixels),
+                   .boxes = std::move(drawn),
+                   .small = image < static_cast<size_t>(options_.sheet) ? cell_ : Size2d{}}));
+}
+
+void Outputs::done(std::vector<PictureQueue::Drawn> drawn) {
+  for (PictureQueue::Drawn& one : drawn) {
+    OfImage& of = of_images_[one.number];
+    of.fault = std::move(one.fault);
+    of.small = std::move(one.small);
+    of.stage = OfImage::Stage::Done;
+  }
+  tell_done();
+}
+
+void Outputs::tell_done() {
+  const size_t before = told_;
+  for (; told_ < of_images_.size() && of_images_[told_].stage == OfImage::Stage::Done; ++told_) tell(told_);
+  if (told_ == before) return;
+  flush_output();
+  progress_.update(static_cast<int64_t>(told_), {}, static_cast<int64_t>(told_ - before));
+}
+
+void Outputs::tell(size_t image) {
+  OfImage& of = of_images_[image];
+  const ListedImage& listed = images_[image];
+  of.stage = OfImage::Stage::Told;
+  progress_.clear();
+  if (!of.fault.empty()) {
+    ++unreadable_;
+    fmt::print(stderr, "fovea: {}\n", of.fault);
+  }
+  if (of.size.width == 0) return;
+  results_.add(of.detections, {listed.name, of.size});
+  of.detections = {};
+  if (!of.fault.empty()) return;
+  const std::string picture = options_.no_draw ? "" : ", " + printable((options_.out / pictures_[image]).native());
+  fmt::print("{}: {} objects{}\n", printable(listed.file.native()), of.objects, picture);
+}
+
+void Outputs::write_sheet_of_all() {
   std::vector<CaptionedPicture> sheet;
-  for (const OfImage& of : images_) {
-    results.insert(results.end(), of.detections.begin(), of.detections.end());
-    if (of.on_sheet.width > 0) sheet.push_back({of.on_sheet, of.path.filename().string()});
+  for (size_t image = 0; image < of_images_.size() && image < static_cast<size_t>(options_.sheet); ++image)
+    if (of_images_[image].small.width > 0)
+      sheet.push_back({std::move(of_images_[image].small), images_[image].file.filename().string()});
+  if (sheet.size() < 2) return;
+  write_sheet(options_.file(kSheet), contact_sheet(sheet, /*columns=*/4, cell_));
+  fmt::print("contact sheet: {}\n", printable(options_.file(kSheet).native()));
+}
+
+void Outputs::finish(bool stopped) {
+  done(queue_.finish());
+  size_t finished = told_;
+  for (size_t image = told_; image < of_images_.size(); ++image) {
+    if (of_images_[image].stage != OfImage::Stage::Done) continue;
+    tell(image);
+    ++finished;
   }
-  write_coco_results(json, results);
-  fmt::print("all detections: {} (image ids number the images in the order above, from 1)\n", printable(json.native()));
-  if (sheet.size() > 1) {
-    write_png(contact, contact_sheet(sheet, /*columns=*/4, /*cell_width=*/320));
-    fmt::print("contact sheet: {}\n", printable(contact.native()));
-  }
+  progress_.clear();
+  fmt::print("all detections: {} (image ids number the images in the order above, from 1)\n",
+             printable(options_.file(kResults).native()));
+  write_sheet_of_all();
+  flush_output();
+  if (stopped)
+    throw Error(ErrorKind::Interrupted,
+                fmt::format("interrupted after {} of {} images: what was found in these is in {}", finished,
+                            of_images_.size(), printable(options_.out)));
   if (unreadable_ > 0)
-    throw Error(ErrorKind::Data, fmt::format("{} of {} images could not be read", unreadable_, images));
+    throw Error(ErrorKind::Data, fmt::format("{} of {} images could not be read", unreadable_, of_images_.size()));
 }
 
 void run_detect(const DetectOptions& options) {
-  check_font();
-  const auto paths = image_paths(options.images);
+  if (!options.no_draw) check_font();
+  const std::vector<ListedImage> images = list_images(options.images, options.out);
+  const std::vector<fs::path> pictures = picture_names(images, options.png ? ".png" : ".jpg", {kResults, kSheet});
+  check_files(options, images, pictures);
   ModelFile file = open_model(options.weights, model_options(options.config));
+  make_writable_folder(options.out);
+  const Unbroken until_written;
   Detector detector(*file.model, file.config.input, options.batch);
-  make_folder(options.out);
-  Outputs outputs(options, file);
-  const auto take = [&](const std::vector<Detector::Found>& found) {
-    for (const Detector::Found& one : found) outputs.take(one);
+  const int workers = file.config.input.workers;
+  WorkerPool pool(workers > 0 ? workers : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 16));
+  ImagesAhead ahead(images, file.config.input, pool);
+  Outputs outputs(options, file, images, pictures, pool);
+  const auto take = [&](std::vector<Detector::Found> found) {
+    for (Detector::Found& one : found) outputs.take(std::move(one));
   };
-  int64_t id = 0;
-  for (const fs::path& path : paths) {
-    ++id;
-    LoadedImage loaded;
-    try {
-      loaded = load_image(path, file.config.input);
-    } catch (const Error& error) {
-      outputs.count_unreadable(error);
+  for (size_t image = 0; !stop_requested; ++image) {
+    auto loaded = ahead.next();
+    if (!loaded) break;
+    if (!loaded->fault.empty()) {
+      outputs.cannot_read(image, loaded->fault);
       continue;
     }
-    outputs.expect(path, id);
-    take(detector.add(std::move(loaded)));
+    LoadedImage for_detector = loaded->image;
+    outputs.expect(image, std::move(*loaded));
+    take(detector.add(std::move(for_detector)));
   }
-  take(detector.finish());
-  outputs.finish(paths.size());
+  const bool stopped = stop_requested;
+  if (!stopped) take(detector.finish());
+  outputs.finish(stopped);
 }
 
 }  // namespace
@@ -192,20 +288,29 @@ void add_detect(CLI::App& app) {
       "Examples:\n"
       "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"
       "  fovea detect FOLDER --weights RUN/best.safetensors --out found --score 0.3");
-  command->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders of them")
+  command
+      ->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders with them in any depth")
       ->required()
       ->check(CLI::ExistingPath);
   command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
       ->required()
       ->type_name("FILE");
-  command->add_option("--out", options->out, "Output folder for annotated images and detections.json")
+  command
+      ->add_option("--out", options->out,
+                   "Output folder for annotated images and detections.json; it holds none of the images")
       ->required()
       ->type_name("DIR");
   command->add_option("--score", options->score, "Draw boxes with at least this score (the JSON has all)")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(between(0, 1));
   command->add_option("--batch", options->batch, "Images per batch (default: 8 on a GPU, 1 on the CPU)")
       ->check(at_least(1));
-  command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")->capture_default_str();
+  command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")
+      ->capture_default_str()
+      ->check(at_least(0));
+  auto* png = command->add_flag("--png", options->png, "Write annotated images as PNG (default: JPEG, quality 90)");
+  command->add_flag("--no-draw", options->no_draw, "Write detections.json alone: no annotated images, no contact sheet")
+      ->excludes(png);
   command->callback([options] { run_detect(*options); });
 }
 

@@ -2,10 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "engine/files.h"
 #include "engine/printable.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/data_folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/eval_report.h"
@@ -13,6 +13,7 @@
 #include "tools/eval/metrics_text.h"
 #include "tools/report/canvas.h"
 #include "tools/report/progress.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -33,7 +34,7 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   ModelFile file = open_model(options.weights, model_options(options.config));
   BadFiles bad_files(images_in(dataset), options.bad_images);
   add_bad_images(bad_files, dataset);
-  Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, {.unit = "image"});
+  Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
   const auto update = [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); };
   auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
                                    {.batch = options.batch, .progress = update});
@@ -60,15 +61,37 @@ void check(const EvalOptions& options) {
     throw usage("--images is only for --ground-truth; --data finds its images itself");
 }
 
+void check_files(const EvalOptions& options) {
+  FilesInUse files;
+  for (const std::string& input : {options.weights, options.detections, options.data, options.ground_truth})
+    files.input(input);
+  std::vector<std::filesystem::path> outputs{options.json, options.save_detections, options.report};
+  if (!options.report.empty())
+    for (const char* name : kReportFiles) outputs.push_back(std::filesystem::path(options.report) / name);
+  for (const std::filesystem::path& output : outputs) {
+    if (output.empty()) continue;
+    files.output(output);
+    for (const std::string& folder : {options.data, options.images})
+      if (!folder.empty()) require_outside(output, folder);
+  }
+  for (const std::string& file : {options.json, options.save_detections})
+    if (!file.empty()) require_writable(file);
+}
+
 struct Evaluated {
   TruthSet truth;
   std::vector<Detection> detections;
 };
 
+Dataset load(const EvalOptions& options) {
+  const StatusLine shown("reading " + printable(options.split));
+  return load_dataset(options.data, options.split, {.format = options.format});
+}
+
 Evaluated gather(const EvalOptions& options) {
   Evaluated evaluated;
   if (!options.data.empty()) {
-    const Dataset dataset = load_dataset(options.data, options.split, {.format = options.format});
+    const Dataset dataset = load(options);
     if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
     evaluated.truth = truth_of(dataset);
     if (!options.weights.empty()) evaluated.detections = run_network(options, dataset);
@@ -77,7 +100,11 @@ Evaluated gather(const EvalOptions& options) {
     evaluated.truth.image_root = options.images;
     for (const std::string& warning : evaluated.truth.warnings) fmt::print(stderr, "fovea: {}\n", warning);
   }
-  if (!options.detections.empty()) evaluated.detections = read_coco_results(options.detections, evaluated.truth);
+  if (!options.detections.empty()) {
+    std::vector<std::string> warnings;
+    evaluated.detections = read_coco_results(options.detections, evaluated.truth, &warnings);
+    for (const std::string& warning : warnings) fmt::print(stderr, "fovea: {}\n", warning);
+  }
   return evaluated;
 }
 
@@ -92,6 +119,7 @@ EvalSettings settings_of(const EvalOptions& options) {
 
 void eval(const EvalOptions& options) {
   check(options);
+  check_files(options);
   if (!options.report.empty()) check_font();
   const EvalSettings settings = settings_of(options);
   const auto [truth, detections] = gather(options);
@@ -103,7 +131,7 @@ void eval(const EvalOptions& options) {
   if (voc)
     fmt::print("VOC at IoU {:.2f}: AP11 {}, AP {}\n", voc->iou, value_text(voc->mean.eleven_points),
                value_text(voc->mean.area));
-  if (!options.json.empty()) write_file_atomically(options.json, metrics_json(metrics, voc));
+  if (!options.json.empty()) write_output(options.json, metrics_json(metrics, voc));
   if (!options.report.empty()) {
     write_eval_report(options.report, truth, detections, metrics);
     fmt::print("report: {}\n", printable((std::filesystem::path(options.report) / "report.html").native()));

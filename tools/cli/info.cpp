@@ -24,6 +24,7 @@
 #include "tools/device/smoke.h"
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
+#include "tools/text/outputs.h"
 #include "tools/train/step.h"
 #include "tools/train/training_memory.h"
 
@@ -130,10 +131,9 @@ void simulate_network(const InfoOptions& options, const Config& config, Size2d s
     return fmt::format(R"({{"seconds":{:.6f},"calls":{},"layers":{}}})", simulation.seconds, simulation.calls,
                        layers_json(simulation.by_layer));
   };
-  write_file_atomically(options.json,
-                        fmt::format(R"({{"gpu":{},"batch":{},"detection":{},"training":{}}})", json_quoted(gpu.name),
-                                    options.batch, json(detection), json(training)) +
-                            "\n");
+  write_output(options.json, fmt::format(R"({{"gpu":{},"batch":{},"detection":{},"training":{}}})",
+                                         json_quoted(gpu.name), options.batch, json(detection), json(training)) +
+                                 "\n");
 }
 
 Size2d input_size(const InfoOptions& options, const Config& config) {
@@ -187,6 +187,7 @@ void print_config(const InfoOptions& options) {
 }
 
 void info(const InfoOptions& options) {
+  check_outputs({options.weights}, {options.json});
   if (options.smoke) return smoke();
   if (options.check_gpu) return check_gpu_anew();
   if (options.show_config) return print_config(options);

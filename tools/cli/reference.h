@@ -47,6 +47,7 @@ inline constexpr ReferenceEntry kEnvironment[] = {
      "SLURM_JOB_NODELIST) and PMI (PMI_SIZE) count; TORCHELASTIC_USE_AGENT_STORE says who listens at MASTER_PORT."},
     {"NCCL_GRAPH_REGISTER", "1 lets NCCL register the buffers of recorded sums (default: 0)."},
     {"TERM", "With \"dumb\" progress is printed in lines, as to a file."},
+    {"OMPI_COMM_WORLD_RANK", "Set by Open MPI for each rank: progress is printed in lines, as to a file."},
 };
 
 }  // namespace fovea

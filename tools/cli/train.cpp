@@ -1,15 +1,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <optional>
 
-#include "engine/distributed/communicator.h"
 #include "kernels/device/environment.h"
 #include "kernels/error.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/stop_signals.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
@@ -97,11 +94,6 @@ void add_train(CLI::App& app) {
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
     train_options.non_finite = options->config.allow_non_finite ? NonFinite::Take : NonFinite::Refuse;
     train_options.device = resolve_device(options->config.device);
-    // Launchers signal all ranks: one answer is enough.
-    catch_stop_signals(launch_of_environment().start.rank == 0
-                           ? "fovea: stopping: the run is saved as of its last whole step; again to stop at once\n"
-                           : nullptr);
-    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout stops the run like Ctrl-C: saved
     train(config, train_options);
   });
 }

@@ -224,4 +224,11 @@ std::vector<std::string> differences(const Config& a, const Config& b) {
   return lines;
 }
 
+Schedule schedule_of(const Config& config) {
+  Schedule schedule = config.train.schedule;
+  schedule.total_steps = config.train.steps;
+  schedule.base = schedule.base_for(config.train.batch);
+  return schedule;
+}
+
 }  // namespace fovea

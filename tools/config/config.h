@@ -93,4 +93,7 @@ std::vector<std::string> differences(const Config& a, const Config& b);
 // Throws Error(Usage) where fields contradict each other or are out of range.
 void validate(const Config& config);
 
+// The learning rate of each step of the training: for its batch and its number of steps.
+Schedule schedule_of(const Config& config);
+
 }  // namespace fovea

@@ -49,4 +49,10 @@ void BadFiles::write(const std::filesystem::path& path) const {
   write_file(path, text);
 }
 
+void write_bad_images(const std::filesystem::path& path, const BadFiles& files) {
+  const size_t kept = files.kept().size();
+  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
+  if (files.count() > 0 || kept > 0) files.write(path);
+}
+
 }  // namespace fovea

@@ -39,4 +39,7 @@ class BadFiles {
   std::map<std::string, std::string> reasons_, kept_;
 };
 
+// At the end of a run: writes the list where there is anything on it, and says on stderr how many were partly used.
+void write_bad_images(const std::filesystem::path& path, const BadFiles& files);
+
 }  // namespace fovea

@@ -15,14 +15,19 @@ namespace {
 constexpr size_t kRecordedShapes = 40;  // whose recordings are kept: COCO's images have some thirty
 }
 
-LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input) {
-  DecodedImage decoded = read_image_file(path, image_options(input));
+LoadedImage as_loaded(const DecodedImage& decoded, std::shared_ptr<const Image> pixels, const InputConfig& input) {
   LoadedImage loaded;
-  loaded.image = std::make_shared<const Image>(std::move(decoded.image));
+  loaded.image = std::move(pixels);
   loaded.full = {decoded.full_height, decoded.full_width};
   loaded.divisor = decoded.divisor;
   loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
   return loaded;
+}
+
+LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input) {
+  DecodedImage decoded = read_image_file(path, image_options(input));
+  auto pixels = std::make_shared<const Image>(std::move(decoded.image));
+  return as_loaded(decoded, std::move(pixels), input);
 }
 
 int suitable_batch(DeviceKind device) { return device == DeviceKind::Cuda ? 8 : 1; }

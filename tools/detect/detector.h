@@ -18,7 +18,9 @@ namespace fovea {
 // Images at once, where nobody says how many: as many as keep the device busy.
 int suitable_batch(DeviceKind device);
 
-// An image of a file as the detector takes it. Throws Error(Data) where it cannot be read.
+// A decoded image, of which `pixels` are the pixels, as the detector takes it; and one of a file. Throws Error(Data)
+// where it cannot be read.
+LoadedImage as_loaded(const DecodedImage& decoded, std::shared_ptr<const Image> pixels, const InputConfig& input);
 LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input);
 
 class Detector {

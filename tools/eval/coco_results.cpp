@@ -1,17 +1,36 @@
 #include "tools/eval/coco_results.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <iterator>
+#include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
+#include "engine/files.h"
+#include "engine/printable.h"
 #include "tools/text/file.h"
 #include "tools/text/json_input.h"
 #include "tools/text/json_list.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
+
+// As names stand in results: JSON is UTF-8, and folders are parted by slashes.
+std::string result_name(const std::string& file_name) {
+  std::string name = find_invalid_utf8(file_name) == std::string::npos ? file_name : printable(file_name);
+  std::replace(name.begin(), name.end(), '\\', '/');
+  while (name.starts_with("./")) name.erase(0, 2);
+  return name;
+}
 
 using Value = JsonInput::Value;
 
@@ -35,18 +54,72 @@ void read_box(JsonInput& input, Value value, Detection& detection) {
 
 using Ids = std::unordered_set<int64_t>;
 
-int64_t known_id(JsonInput& input, Value value, const Ids& known, const char* what) {
-  const int64_t id = input.id(value);
-  if (!known.contains(id)) throw input.fail(fmt::format("the ground truth has no {} {}", what, id));
-  return id;
-}
+// The images of the ground truth, as results may name them.
+class ImagesByName {
+ public:
+  explicit ImagesByName(const TruthSet& truth) {
+    for (const TruthImage& image : truth.images) {
+      name_of_.emplace(image.id, result_name(image.file_name));
+      if (!image.file_name.empty()) by_last_part_[last_part(name_of_.at(image.id))].push_back(image.id);
+    }
+  }
 
-Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, const Ids& images, const Ids& categories) {
+  bool knows(int64_t id) const { return name_of_.contains(id); }
+
+  // The image that the entry with this id means by this name.
+  int64_t find(const JsonInput& input, int64_t id, const std::string& name) const {
+    const auto own = name_of_.find(id);
+    if (own != name_of_.end() && (own->second.empty() || own->second == name)) return id;
+    std::vector<int64_t> same, ends;
+    if (const auto found = by_last_part_.find(last_part(name)); found != by_last_part_.end())
+      for (const int64_t candidate : found->second) {
+        const std::string& other = name_of_.at(candidate);
+        if (other == name) same.push_back(candidate);
+        if (is_end(other, name) || is_end(name, other)) ends.push_back(candidate);
+      }
+    const std::vector<int64_t>& found = same.empty() ? ends : same;
+    if (std::find(found.begin(), found.end(), id) != found.end()) return id;
+    if (found.empty()) throw input.fail(fmt::format("the ground truth has no image called {}", printable(name)));
+    if (found.size() > 1)
+      throw input.fail(fmt::format("{} images of the ground truth are called {}, as {} and {}", found.size(),
+                                   printable(name), printable(name_of_.at(found[0])),
+                                   printable(name_of_.at(found[1]))));
+    return found[0];
+  }
+
+ private:
+  static std::string last_part(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
+  static bool is_end(std::string_view end, std::string_view name) {
+    return name.size() > end.size() && name.ends_with(end) && name[name.size() - end.size() - 1] == '/';
+  }
+
+  std::unordered_map<int64_t, std::string> name_of_;
+  std::unordered_map<std::string, std::vector<int64_t>> by_last_part_;
+};
+
+// Entries that went to another image than their id says.
+struct Moved {
+  std::atomic<int64_t> count = 0;
+};
+
+Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, const ImagesByName& images,
+                         const Ids& categories, Moved& moved) {
   Detection detection{};
   bool image = false, category = false, box = false, score = false;
+  std::optional<std::string> name;
+  std::optional<Error> unknown;
   input.for_each_field(entry, [&](std::string_view key, Value value) {
-    if (key == "image_id") detection.image_id = known_id(input, value, images, "image"), image = true;
-    if (key == "category_id") detection.category_id = known_id(input, value, categories, "category"), category = true;
+    if (key == "image_id") {
+      detection.image_id = input.id(value), image = true;
+      if (!images.knows(detection.image_id))
+        unknown = input.fail(fmt::format("the ground truth has no image {}", detection.image_id));
+    }
+    if (key == "file_name") name = input.text(value);
+    if (key == "category_id") {
+      detection.category_id = input.id(value), category = true;
+      if (!categories.contains(detection.category_id))
+        throw input.fail(fmt::format("the ground truth has no category {}", detection.category_id));
+    }
     if (key == "bbox") read_box(input, value, detection), box = true;
     if (key == "score") detection.score = finite_number(input, value), score = true;
   });
@@ -54,7 +127,33 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
   input.need(category, "category_id");
   input.need(box, "bbox");
   input.need(score, "score");
+  if (unknown && !name) throw *unknown;
+  if (!name) return detection;
+  const int64_t found = images.find(input, detection.image_id, result_name(*name));
+  if (found != detection.image_id) ++moved.count;
+  detection.image_id = found;
   return detection;
+}
+
+constexpr const char *kEnd = "\n]\n", *kFirstKey = "{\"file_name\": ";
+
+// What COCO has of a detection, with the digits that read back the same, to the end of the entry.
+void append(std::string& text, const Detection& d) {
+  fmt::format_to(std::back_inserter(text),
+                 "\"image_id\": {}, \"category_id\": {}, \"bbox\": [{}, {}, {}, {}], \"score\": {}}}", d.image_id,
+                 d.category_id, d.x, d.y, d.w, d.h, d.score);
+}
+
+// False, with errno, when it cannot all be written.
+bool write_at(int file, int64_t offset, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = pwrite(file, text.data(), text.size(), offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    offset += written;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
 }
 
 }  // namespace
@@ -64,23 +163,69 @@ Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& 
           found.score};
 }
 
-std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth) {
-  Ids images, categories;
-  for (const TruthImage& image : truth.images) images.insert(image.id);
+std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
+                                         std::vector<std::string>* warnings) {
+  const ImagesByName images(truth);
+  Ids categories;
   for (const Category& category : truth.categories) categories.insert(category.id);
-  return read_json_list<Detection>(path, "results", [&](JsonInput& input, simdjson::ondemand::object entry) {
-    return read_detection(input, entry, images, categories);
+  Moved moved;
+  auto detections = read_json_list<Detection>(path, "results", [&](JsonInput& input, simdjson::ondemand::object entry) {
+    return read_detection(input, entry, images, categories, moved);
   });
+  if (warnings != nullptr && moved.count > 0)
+    warnings->push_back(
+        fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "
+                    "of another one in the ground truth",
+                    printable(path.native()), moved.count.load(), detections.size()));
+  return detections;
 }
 
 void write_coco_results(const std::filesystem::path& path, std::span<const Detection> detections) {
   std::string text = "[";
   for (const Detection& d : detections) {
-    fmt::format_to(std::back_inserter(text),
-                   "{}\n{{\"image_id\": {}, \"category_id\": {}, \"bbox\": [{}, {}, {}, {}], \"score\": {}}}",
-                   text.size() > 1 ? "," : "", d.image_id, d.category_id, d.x, d.y, d.w, d.h, d.score);
+    text += text.size() > 1 ? ",\n{" : "\n{";
+    append(text, d);
   }
-  write_file(path, text + "\n]\n");
+  write_output(path, text + kEnd);
+}
+
+ResultsFile::ResultsFile(std::filesystem::path path)
+    : path_(std::move(path)), file_(open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (file_ < 0 || !write_at(file_, 0, std::string("[") + kEnd)) {
+    const Error error = cannot_write(path_);
+    if (file_ >= 0) close(file_);
+    throw error;
+  }
+}
+
+ResultsFile::~ResultsFile() { close(file_); }
+
+void ResultsFile::add(std::span<const Detection> detections, const OfImage& image) {
+  if (detections.empty()) return;
+  const std::string head = fmt::format("\n{}{}, \"width\": {}, \"height\": {}, ", kFirstKey,
+                                       json_quoted(result_name(image.file_name)), image.size.width, image.size.height);
+  std::string text;
+  for (const Detection& d : detections) {
+    if (end_ > 1 || !text.empty()) text += ",";
+    text += head;
+    append(text, d);
+  }
+  if (write_at(file_, end_, text + kEnd)) {
+    end_ += static_cast<int64_t>(text.size());
+    return;
+  }
+  const Error error = cannot_write(path_);
+  // What stood there takes no room that is not there already.
+  const bool mended = ftruncate(file_, end_) == 0 && write_at(file_, end_, kEnd);
+  if (!mended) throw Error(error.kind(), std::string(error.what()) + "; its end is missing");
+  throw error;
+}
+
+bool ResultsFile::may_replace(const std::filesystem::path& path) {
+  if (!is_there(path)) return true;
+  std::string head(32, '\0');
+  if (!is_folder(path)) head.resize(std::fread(head.data(), 1, head.size(), open_file(path).get()));
+  return head.starts_with(fmt::format("[\n{}", kFirstKey)) || head == fmt::format("[{}", kEnd);
 }
 
 }  // namespace fovea

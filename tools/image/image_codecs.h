@@ -17,7 +17,8 @@ StoredImage decode_png(std::span<const uint8_t> bytes, const std::string& name, 
 StoredImage decode_webp(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options);
 StoredImage decode_bmp(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options);
 StoredImage decode_tiff(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options);
-std::vector<uint8_t> encode_png(const Image& image);
+// A bug where the image is empty or has not all its pixels.
+void require_pixels(const Image& image);
 
 // The orientation tag in a TIFF header (what follows "Exif\0\0" in a JPEG, the eXIf chunk of a PNG); 1 where there is
 // none.

@@ -156,6 +156,9 @@ bool has_image_ending(const std::filesystem::path& path) {
   return std::find(endings.begin(), endings.end(), ending) != endings.end();
 }
 
-void write_png(const std::filesystem::path& path, const Image& image) { write_file(path, encode_png(image)); }
+void require_pixels(const Image& image) {
+  require(image.width > 0 && image.height > 0 && image.rgb.size() == size_t{3} * image.width * image.height,
+          "an image lacks pixels");
+}
 
 }  // namespace fovea

@@ -45,7 +45,10 @@ Image read_image(const std::filesystem::path& path, const ImageOptions& options 
 // Whether a file of this name may be an image that can be read: by its ending, in whatever case.
 bool has_image_ending(const std::filesystem::path& path);
 
-// Throws ErrorKind::Runtime when the file cannot be written.
-void write_png(const std::filesystem::path& path, const Image& image);
+// Written row by row, with a comment in the file's head where there is one. Throws ErrorKind::Runtime when the file
+// cannot be written; then it is not there, or as it was.
+void write_png(const std::filesystem::path& path, const Image& image, const std::string& comment = "");
+// Throws ErrorKind::Data besides where a side is longer than JPEG allows (65,500 pixels).
+void write_jpeg(const std::filesystem::path& path, const Image& image, int quality, const std::string& comment = "");
 
 }  // namespace fovea

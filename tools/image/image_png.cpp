@@ -4,9 +4,12 @@
 
 #include <csetjmp>
 #include <cstring>
+#include <exception>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/image/image_codecs.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 namespace {
@@ -80,26 +83,41 @@ bool read(PngReader& reader, const std::string& name, const ImageOptions& option
 
 struct PngWriter {
   Messages messages;
-  std::vector<uint8_t> bytes;
+  NewFile& file;
+  std::exception_ptr fault;  // of the file: libpng knows errors of its own only
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &messages, keep_error, ignore_warning);
   png_infop info = png_create_info_struct(png);
 
-  PngWriter() { require(png && info, "cannot initialize libpng"); }
+  explicit PngWriter(NewFile& f) : file(f) { require(png && info, "cannot initialize libpng"); }
   ~PngWriter() { png_destroy_write_struct(&png, &info); }
   PngWriter(const PngWriter&) = delete;
   PngWriter& operator=(const PngWriter&) = delete;
 
   static void append(png_structp png, png_bytep data, size_t count) {
-    auto& bytes = static_cast<PngWriter*>(png_get_io_ptr(png))->bytes;
-    bytes.insert(bytes.end(), data, data + count);
+    auto& writer = *static_cast<PngWriter*>(png_get_io_ptr(png));
+    if (!writer.takes({data, count})) png_error(png, "the file cannot be written");
+  }
+  bool takes(std::span<const uint8_t> data) {
+    try {
+      file.write(data);
+      return true;
+    } catch (const Error&) {
+      fault = std::current_exception();
+      return false;
+    }
   }
 };
 
-bool write(PngWriter& writer, const Image& image) {
+bool write(PngWriter& writer, const Image& image, const std::string& comment) {
   if (setjmp(png_jmpbuf(writer.png))) return false;
   png_set_write_fn(writer.png, &writer, PngWriter::append, nullptr);
   png_set_IHDR(writer.png, writer.info, image.width, image.height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_text text{};
+  text.compression = PNG_TEXT_COMPRESSION_NONE;
+  text.key = const_cast<char*>("Comment");
+  text.text = const_cast<char*>(comment.c_str());
+  if (!comment.empty()) png_set_text(writer.png, writer.info, &text, 1);
   png_write_info(writer.png, writer.info);
   for (int y = 0; y < image.height; ++y) png_write_row(writer.png, image.rgb.data() + size_t{3} * image.width * y);
   png_write_end(writer.png, writer.info);
@@ -115,12 +133,16 @@ StoredImage decode_png(std::span<const uint8_t> bytes, const std::string& name, 
   return stored;
 }
 
-std::vector<uint8_t> encode_png(const Image& image) {
-  require(image.width > 0 && image.height > 0 && image.rgb.size() == size_t{3} * image.width * image.height,
-          "an image lacks pixels");
-  PngWriter writer;
-  if (!write(writer, image)) throw Error(ErrorKind::Runtime, "cannot encode a PNG: " + writer.messages.error);
-  return std::move(writer.bytes);
+void write_png(const std::filesystem::path& path, const Image& image, const std::string& comment) {
+  require_pixels(image);
+  NewFile file(path);
+  PngWriter writer(file);
+  if (!write(writer, image, comment)) {
+    if (writer.fault) std::rethrow_exception(writer.fault);
+    throw Error(ErrorKind::Runtime,
+                fmt::format("{}: cannot be encoded as PNG: {}", printable(path.native()), writer.messages.error));
+  }
+  file.keep();
 }
 
 }  // namespace fovea

@@ -29,7 +29,7 @@ class PixelPool : public std::enable_shared_from_this<PixelPool> {
   }
 
   // The image, whose memory comes back here when nobody needs it.
-  std::shared_ptr<const Image> lend(Image image) {
+  std::shared_ptr<Image> lend(Image image) {
     return {new Image(std::move(image)), [pool = shared_from_this()](Image* used) {
               pool->give(std::move(used->rgb));
               delete used;

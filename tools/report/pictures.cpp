@@ -65,25 +65,29 @@ void draw_boxes(Image& image, std::span<const LabeledBox> boxes) {
   }
 }
 
-Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int cell_width) {
+Size2d sheet_cell(Size2d first, int width) {
+  return {std::max(1, static_cast<int>(std::lround(static_cast<double>(width) * first.height / first.width))), width};
+}
+
+Image fitted(const Image& picture, Size2d cell) {
+  const double factor =
+      std::min(static_cast<double>(cell.width) / picture.width, static_cast<double>(cell.height) / picture.height);
+  return scaled(picture, std::max(1, static_cast<int>(picture.width * factor)),
+                std::max(1, static_cast<int>(picture.height * factor)));
+}
+
+Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, Size2d cell) {
   require(!pictures.empty() && columns > 0, "a contact sheet without pictures or columns");
   constexpr int margin = 12, size = 14;
-  const Image& first = pictures[0].image;
-  const int cell_height =
-      std::max(1, static_cast<int>(std::lround(static_cast<double>(cell_width) * first.height / first.width)));
-  const int row_height = cell_height + text_height(size) + 2 * margin;
+  const int row_height = cell.height + text_height(size) + 2 * margin;
   const int rows = (static_cast<int>(pictures.size()) + columns - 1) / columns;
   columns = std::min(columns, static_cast<int>(pictures.size()));
-  Image sheet = blank_image(columns * (cell_width + margin) + margin, rows * row_height + margin, white);
+  Image sheet = blank_image(columns * (cell.width + margin) + margin, rows * row_height + margin, white);
   for (int i = 0; i < static_cast<int>(pictures.size()); ++i) {
     const Image& picture = pictures[i].image;
-    const double factor =
-        std::min(static_cast<double>(cell_width) / picture.width, static_cast<double>(cell_height) / picture.height);
-    const Image small = scaled(picture, std::max(1, static_cast<int>(picture.width * factor)),
-                               std::max(1, static_cast<int>(picture.height * factor)));
-    const int x = margin + i % columns * (cell_width + margin), y = margin + i / columns * row_height;
-    paste(sheet, small, x + (cell_width - small.width) / 2, y + (cell_height - small.height) / 2);
-    draw_text(sheet, x, y + cell_height + margin / 2, shortened(pictures[i].caption, size, cell_width), {60, 60, 60},
+    const int x = margin + i % columns * (cell.width + margin), y = margin + i / columns * row_height;
+    paste(sheet, picture, x + (cell.width - picture.width) / 2, y + (cell.height - picture.height) / 2);
+    draw_text(sheet, x, y + cell.height + margin / 2, shortened(pictures[i].caption, size, cell.width), {60, 60, 60},
               size);
   }
   return sheet;

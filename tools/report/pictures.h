@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "model/size2d.h"
 #include "tools/report/canvas.h"
 
 namespace fovea {
@@ -22,13 +23,15 @@ Color class_color(int label);
 // Frames in their order, the last on top, then the labels likewise. Lines and letters grow with the image.
 void draw_boxes(Image& image, std::span<const LabeledBox> boxes);
 
+// A sheet of pictures in rows, each scaled to fit a cell: `width` wide and as high as the first picture, of this size,
+// asks for.
+Size2d sheet_cell(Size2d first, int width);
+Image fitted(const Image& picture, Size2d cell);
+
 struct CaptionedPicture {
-  Image image;
+  Image image;  // fits the cell
   std::string caption;
 };
-
-// The pictures in rows of `columns`, each scaled to fit a cell `cell_width` wide and as high as the first picture asks
-// for.
-Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, int cell_width);
+Image contact_sheet(std::span<const CaptionedPicture> pictures, int columns, Size2d cell);
 
 }  // namespace fovea

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -19,21 +18,11 @@ namespace fovea {
 namespace {
 
 constexpr double terminal_interval = 0.1, line_interval = 10;  // seconds between two drawings
-constexpr double memory = 20;                                  // seconds over which speeds are averaged
 constexpr const char* erase_line = "\r\x1b[K";
-
-bool is_terminal(FILE* out) {
-  const char* term = std::getenv("TERM");
-  return isatty(fileno(out)) && term && std::string_view(term) != "dumb";
-}
 
 int terminal_width(FILE* out) {
   winsize size{};
   return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -44,35 +33,56 @@ std::string format_duration(double seconds) {
                   : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+bool is_terminal(FILE* out) {
+  const char* term = std::getenv("TERM");
+  return isatty(fileno(out)) && term && std::string_view(term) != "dumb" && !std::getenv("OMPI_COMM_WORLD_RANK");
+}
+
+StatusLine::StatusLine(const std::string& text) : shown_(is_terminal(stderr)) {
+  if (!shown_) return;
+  std::fputs((erase_line + text + " …").c_str(), stderr);
+  line_is_open = true;
+}
+
+StatusLine::~StatusLine() {
+  if (!shown_) return;
+  std::fputs(erase_line, stderr);
+  line_is_open = false;
+}
+
 Progress::Progress(int64_t total, int64_t done, const ProgressOptions& options)
     : total_(total),
       step_(done),
       out_(options.out),
       unit_(options.unit),
       terminal_(options.terminal.value_or(is_terminal(options.out))),
+      lines_(options.lines),
       seconds_(options.seconds ? options.seconds : steady_seconds),
-      last_update_(seconds_()),
+      clock_(seconds_),
       last_draw_(-std::numeric_limits<double>::infinity()) {}
 
 void Progress::update(int64_t step, std::optional<double> loss, int64_t images) {
-  const double now = seconds_(), elapsed = std::max(now - last_update_, 1e-9);
-  const int64_t steps = std::max<int64_t>(step - step_, 1);
-  const double weight = seconds_per_step_ == 0 ? 1 : 1 - std::exp(-elapsed / memory);
-  seconds_per_step_ += weight * (elapsed / static_cast<double>(steps) - seconds_per_step_);
-  images_per_second_ += weight * (static_cast<double>(images) / elapsed - images_per_second_);
-  step_ = step;
-  loss_ = loss;
-  last_update_ = now;
-  const double interval = terminal_ ? terminal_interval : line_interval;
-  if (now - last_draw_ >= interval || step_ >= total_) draw();
+  update(step, loss, images, clock_.step());
 }
 
-void Progress::restart_clock() { last_update_ = seconds_(); }
+void Progress::update(int64_t step, std::optional<double> loss, int64_t images, std::optional<double> seconds) {
+  if (seconds) pace_.add(*seconds, std::max<int64_t>(step - step_, 1), images);
+  step_ = step;
+  loss_ = loss;
+  const double now = seconds_(), interval = terminal_ ? terminal_interval : line_interval;
+  if (now - last_draw_ < interval && step_ < total_) return;
+  last_draw_ = now;
+  draw();
+}
+
+void Progress::restart_clock() { clock_.step(); }
 
 std::string Progress::status() const {
   const std::string loss = loss_ ? fmt::format("loss {:.4f}  ", *loss_) : "";
-  return fmt::format("{} {}/{}  {}{:.1f} images/s  ETA {}", unit_, step_, total_, loss, images_per_second_,
-                     format_duration(seconds_per_step_ * static_cast<double>(total_ - step_)));
+  const double rate = pace_.images_per_second();
+  const std::string images = rate > 0 ? fmt::format("{:.1f} images/s  ", rate) : "";
+  return fmt::format("{} {}/{}  {}{}ETA {}", unit_, step_, total_, loss, images,
+                     format_duration(pace_.seconds_per_step() * static_cast<double>(total_ - step_)));
 }
 
 std::string Progress::bar(int width) const {
@@ -86,18 +96,24 @@ std::string Progress::bar(int width) const {
 }
 
 void Progress::draw() {
-  last_draw_ = last_update_;
+  if (!terminal_ && !lines_) return;
   drawn_ = terminal_;
   write(terminal_ ? erase_line + bar(terminal_width(out_)) : status() + "\n");
+  line_is_open = drawn_;
 }
 
 void Progress::message(const std::string& text) {
   write(drawn_ ? erase_line + text + "\n" + bar(terminal_width(out_)) : text + "\n");
 }
 
+void Progress::clear() {
+  if (drawn_) write(erase_line);
+  line_is_open = drawn_ = false;
+}
+
 void Progress::finish() {
   if (drawn_) write("\n");
-  drawn_ = false;
+  line_is_open = drawn_ = false;
 }
 
 void Progress::write(const std::string& text) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "engine/files.h"
 #include "engine/printable.h"
@@ -17,7 +18,12 @@ namespace {
 Error failure_at(const std::filesystem::path& path, std::string_view why) {
   return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
 }
+
 }  // namespace
+
+Error cannot_write(const std::filesystem::path& path) {
+  return {ErrorKind::Runtime, fmt::format("{}: cannot be written: {}", printable(path.native()), std::strerror(errno))};
+}
 
 bool is_there(const std::filesystem::path& path) {
   std::error_code failure;
@@ -27,6 +33,13 @@ bool is_there(const std::filesystem::path& path) {
 bool is_folder(const std::filesystem::path& path) {
   std::error_code failure;
   return std::filesystem::is_directory(path, failure);
+}
+
+bool is_special(const std::filesystem::path& path) {
+  std::error_code failure;
+  const auto type = std::filesystem::status(path, failure).type();
+  using enum std::filesystem::file_type;
+  return type == character || type == block || type == fifo || type == socket;
 }
 
 void make_folder(const std::filesystem::path& folder) {
@@ -63,16 +76,38 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_b
   return bytes;
 }
 
+NewFile::NewFile(std::filesystem::path path)
+    : path_(std::move(path)),
+      written_(is_special(path_) ? path_.native() : path_.native() + ".partial"),
+      file_(std::fopen(written_.c_str(), "wb"), std::fclose) {
+  if (!file_) throw cannot_write(path_);
+}
+
+NewFile::~NewFile() {
+  if (!file_) return;
+  file_.reset();
+  if (written_ != path_) std::remove(written_.c_str());
+}
+
+void NewFile::write(std::span<const uint8_t> bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) throw cannot_write(path_);
+}
+
+void NewFile::keep() {
+  const bool closed = std::fclose(file_.release()) == 0;  // a full disk may show only here
+  if (closed && (written_ == path_ || std::rename(written_.c_str(), path_.c_str()) == 0)) return;
+  const Error error = cannot_write(path_);
+  if (written_ != path_) std::remove(written_.c_str());
+  throw error;
+}
+
 void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes) {
-  const auto fail = [&]() -> Error {
-    return {ErrorKind::Runtime,
-            fmt::format("{}: cannot be written: {}", printable(path.native()), std::strerror(errno))};
-  };
+  const Unbroken to_its_end;
   FileHandle file(std::fopen(path.c_str(), "wb"), std::fclose);
-  if (!file) throw fail();
+  if (!file) throw cannot_write(path);
   const bool written = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size();
   const bool closed = std::fclose(file.release()) == 0;  // a full disk may show only here
-  if (!written || !closed) throw fail();
+  if (!written || !closed) throw cannot_write(path);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

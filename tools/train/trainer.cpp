@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <cmath>
 #include <functional>
 #include <memory>
 #include <utility>
 
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
-#include "kernels/interrupt.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/loader.h"
@@ -20,6 +17,7 @@
 #include "tools/report/notices.h"
 #include "tools/report/progress.h"
 #include "tools/text/advice.h"
+#include "tools/text/stop.h"
 #include "tools/text/version.h"
 #include "tools/train/averages.h"
 #include "tools/train/print_summary.h"
@@ -31,17 +29,11 @@
 #include "tools/train/training_memory.h"
 
 namespace fovea {
-
 namespace {
 
+constexpr const char* kAnswerToStop =
+    "fovea: stopping: the run is saved as of its last whole step; again to stop at once\n";
 constexpr int64_t kRetrySaveAfter = 50;  // steps, when a checkpoint could not be written
-
-Schedule schedule_of(const Config& config) {
-  Schedule schedule = config.train.schedule;
-  schedule.total_steps = config.train.steps;
-  schedule.base = schedule.base_for(config.train.batch);
-  return schedule;
-}
 
 class Trainer {
  public:
@@ -86,6 +78,7 @@ class Trainer {
   bool folder_kept_ = false, read_back_ = false;
   std::vector<uint8_t> statistics_;  // of norms, before the step under way
   Averages averages_;
+  StepTimes times_;
   std::unique_ptr<Progress> progress_;
   std::string output_fault_;  // of stdout
 };
@@ -155,9 +148,7 @@ void Trainer::run() {
   }
   if (!ranks_.is_first()) return;
   progress_->finish();
-  const size_t kept = bad_files_.kept().size();
-  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
-  if (bad_files_.count() > 0 || kept > 0) bad_files_.write(folder_->file("bad_images.txt"));
+  write_bad_images(folder_->file("bad_images.txt"), bad_files_);
   write_run_chart(*folder_);
 }
 
@@ -178,6 +169,7 @@ void Trainer::take_steps() {
   const bool repeats =
       ranks_.is_first() && options_.resume && validation_is_due() && !folder_->holds_validation(state_.step);
   if (ranks_.any(repeats)) validate();
+  times_.start();
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const bool records = !context_.recordings.given_up();
@@ -192,9 +184,11 @@ void Trainer::take_steps() {
     const bool last = state_.step == config_.train.steps, saves = last || checkpoint_is_due();
     const bool validates = validation_is_due();
     read_results(saves || validates ? 0 : 1);
+    times_.pause();
     if (validates) validate();
     if (last && ranks_.is_first()) save();
     if (saves && !last) save_or_retry();
+    times_.go_on();
   }
   if (ranks_.any(stop_requested)) stop();
   share_bad_files(ranks_, bad_files_);
@@ -212,6 +206,7 @@ void Trainer::take_step(std::vector<LoadedImage> batch, const BatchShape& shape)
   ranks_.watched(context_.queue, fmt::format("step {}", state_.step + 1),
                  [&] { steps_->enqueue(std::move(batch), shape, schedule_.at(state_.step)); });
   ++state_.step;
+  times_.enqueued();
 }
 
 // All ranks know whether rank 0 could save, and so when it tries again.
@@ -251,10 +246,11 @@ void Trainer::read_results(size_t running) {
     ranks_.check();
     check_finite(*step);
     ++steps_read_;
+    const StepTimes::Time time = times_.next();
     if (!ranks_.is_first()) continue;
-    averages_.add(step->result, config_.train.batch);
+    averages_.add(step->result, config_.train.batch, time);
     if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
-    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch); });
+    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch, time.seconds); });
   }
 }
 
@@ -306,11 +302,20 @@ void Trainer::validate() {
   const int batch = config_.train.eval_batch > 0
                         ? config_.train.eval_batch
                         : std::min(suitable_batch(options_.device), config_.train.batch / ranks_.size());
+  const auto images = static_cast<int64_t>(val_.samples.size());
+  Progress looking((images + ranks_.size() - 1) / ranks_.size(), 0, {.lines = false, .unit = "validation image"});
+  const auto tell_progress = [&](size_t done, size_t) {
+    if (ranks_.is_first()) tell([&] { looking.update(static_cast<int64_t>(done), {}, 1); });
+  };
   const auto own = [&] {
     const Interruptible while_detecting(may_end_within_step());
     return detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
-                          {.batch = batch, .interrupted = [] { return stop_requested.load(); }, .share = share()});
+                          {.batch = batch,
+                           .progress = tell_progress,
+                           .interrupted = [] { return stop_requested.load(); },
+                           .share = share()});
   }();
+  tell([&] { looking.clear(); });
   if (ranks_.any(stop_requested)) return;
   const auto detections = gather_detections(ranks_, val_, own);
   share_bad_files(ranks_, bad_files_);
@@ -329,8 +334,6 @@ void Trainer::validate() {
                 [this] { save_checkpoint(folder_->best(), *model_, nullptr, config_, train_.categories, state_); }))
       state_.best_ap = before;
   }
-  progress_->restart_clock();
-  averages_.since = std::chrono::steady_clock::now();
 }
 
 void Trainer::save() {
@@ -355,7 +358,6 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   }
 }
 
-// Until the first step a stop has nothing to save.
 std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Communicator& ranks) {
   const Interruptible start;
   try {
@@ -371,6 +373,8 @@ std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Com
 
 void train(Config config, const TrainOptions& options) {
   const auto ranks = connect_ranks({.timeout = options.rank_timeout});
+  // A stop, or a closed stdout, ends the run where it can be saved. Launchers signal all ranks: one answer is enough.
+  const Unbroken until_saved(ranks->is_first() ? kAnswerToStop : nullptr);
   try {
     share_machine(*ranks, options.device);
     require_same_config(

@@ -74,7 +74,8 @@ std::string DatasetWriter::place(const WritableImage& image, const std::string& 
   if (name != image.sample.file_name && renamed_++ == 0) first_renamed_ = printable(image.sample.file_name);
   const fs::path target = out_ / folder / name;
   make_folder(target.parent_path());
-  put(fs::canonical(image.source), target);
+  put(image.source, target);
+  if (options_.progress) options_.progress();
   return name;
 }
 
@@ -106,7 +107,7 @@ bool DatasetWriter::takes(const Object& object, bool takes_crowds) {
 void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
   std::error_code failure;
   if (!options_.copy) {
-    fs::create_hard_link(source, target, failure);
+    fs::create_hard_link(fs::canonical(source, failure), target, failure);
     if (!failure) return;
   }
   failure.clear();
@@ -116,9 +117,14 @@ void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
                                                 printable(target.native()), failure.message()));
 }
 
+bool is_empty_folder(const fs::path& folder) {
+  std::error_code failure;
+  return is_folder(folder) && fs::directory_iterator(folder, failure) == fs::directory_iterator() && !failure;
+}
+
 std::vector<std::string> write_dataset(const WritableSet& set, DatasetFormat format, const fs::path& out,
                                        const WriteOptions& options) {
-  if (is_there(out) && !(fs::is_directory(out) && fs::is_empty(out)))
+  if (is_there(out) && !is_empty_folder(out))
     throw Error(ErrorKind::Usage, fmt::format("{}: is not empty: choose a new folder", printable(out.native())));
   make_folder(out);
   MakeWriter* const make = format == DatasetFormat::Coco  ? coco_writer

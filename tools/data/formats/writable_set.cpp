@@ -44,22 +44,25 @@ bool is_usable(const fs::path& path, const Sample& sample, BadFiles& bad_files) 
 
 }  // namespace
 
-WritableSet gather(const std::vector<Dataset>& splits, BadFiles& bad_files) {
+WritableSet gather(std::vector<Dataset> splits, BadFiles& bad_files, const std::function<void(int64_t)>& progress) {
   WritableSet set{.categories = union_of_categories(splits), .splits = {}};
   std::map<int64_t, int> label_of;
   for (const Category& category : set.categories) label_of.emplace(category.id, static_cast<int>(label_of.size()));
-  for (const Dataset& split : splits) {
+  int64_t done = 0;
+  for (Dataset& split : splits) {
     add_bad_images(bad_files, split);
     WritableSplit out{.name = split.split, .images = {}};
-    for (const Sample& sample : split.samples) {
-      WritableImage image{.source = split.image_root / sample.file_name, .sample = sample};
-      if (!is_usable(image.source, sample, bad_files)) continue;
-      image.sample.file_name = fs::path(sample.file_name).lexically_normal().string();
+    for (Sample& sample : split.samples) {
+      WritableImage image{.source = split.image_root / sample.file_name, .sample = std::move(sample)};
+      if (progress) progress(++done);
+      if (!is_usable(image.source, image.sample, bad_files)) continue;
+      image.sample.file_name = fs::path(image.sample.file_name).lexically_normal().string();
       for (Object& object : image.sample.objects)
         object.label = label_of.at(split.categories[static_cast<size_t>(object.label)].id);
       out.images.push_back(std::move(image));
     }
     set.splits.push_back(std::move(out));
+    split.samples = {};
   }
   return set;
 }

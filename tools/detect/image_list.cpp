@@ -1,0 +1,82 @@
+#include "tools/detect/image_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "kernels/error.h"
+#include "tools/data/formats/folder.h"
+#include "tools/image/image_file.h"
+#include "tools/text/file.h"
+
+namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool passed_over(const fs::path& below) {
+  return std::any_of(below.begin(), below.end(),
+                     [](const fs::path& part) { return part.native().starts_with('.') || part == "__MACOSX"; });
+}
+
+fs::path true_path(const fs::path& path) {
+  std::error_code failure;
+  fs::path found = fs::weakly_canonical(fs::absolute(path, failure), failure);
+  return failure ? path : found;
+}
+
+// A path that stays below the folder that it is put into.
+fs::path below_output(const std::string& name) {
+  fs::path below;
+  for (const fs::path& part : fs::path(name).lexically_normal().relative_path())
+    if (part != "..") below /= part;
+  return below;
+}
+
+}  // namespace
+
+std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const fs::path& left_out) {
+  const fs::path output = true_path(left_out);
+  std::vector<ListedImage> images;
+  for (const fs::path argument : arguments) {
+    if (!is_folder(argument)) {
+      images.push_back({argument, argument.filename().string()});
+      continue;
+    }
+    const fs::path folder = true_path(argument);
+    const auto own = folder == output ? std::nullopt : path_below(folder, output);
+    for (const std::string& name : files_below(argument)) {
+      const bool written = own && name.starts_with(*own + "/");
+      if (has_image_ending(name) && !written && !passed_over(name)) images.push_back({argument / name, name});
+    }
+  }
+  if (images.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");
+  std::unordered_set<std::string> names;
+  for (const ListedImage& image : images) names.insert(image.name);
+  if (names.size() < images.size())
+    for (ListedImage& image : images) image.name = image.file.lexically_normal().string();
+  return images;
+}
+
+std::vector<fs::path> picture_names(const std::vector<ListedImage>& images, const std::string& ending,
+                                    std::set<std::string> reserved) {
+  std::vector<fs::path> names;
+  std::unordered_set<std::string> taken(reserved.begin(), reserved.end());
+  for (const ListedImage& image : images)
+    for (fs::path folder = below_output(image.name).parent_path(); !folder.empty(); folder = folder.parent_path())
+      taken.insert(folder.native());
+  for (const ListedImage& image : images) {
+    const fs::path stem = below_output(image.name).replace_extension();
+    fs::path name = stem;
+    name += ending;
+    for (int number = 2; !taken.insert(name.native()).second; ++number) {
+      name = stem;
+      name += fmt::format("_{}{}", number, ending);
+    }
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace fovea

@@ -1,0 +1,44 @@
+// Files that a command writes: none overwrites what the command reads, or another one, and none turns out to be
+// unwritable after hours of work.
+#pragma once
+#include <filesystem>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace fovea {
+
+// Whether both are names of one file or folder.
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+// Says which files a command reads and which it will write, before it does either. A file is known by any of its names:
+// through links, as a hard link, by another path.
+class FilesInUse {
+ public:
+  // What the command reads. What is not there is passed over: opening it says so.
+  void input(const std::filesystem::path& file);
+  // Throws ErrorKind::Usage, naming both, where the file is an input or another output; a device or a pipe never is.
+  void output(const std::filesystem::path& file);
+
+ private:
+  std::map<std::string, std::filesystem::path> inputs_, outputs_;  // by what a file is
+};
+
+// Throws ErrorKind::Runtime, with the system's reason, where the file could not be written. Leaves it as it is.
+void require_writable(const std::filesystem::path& file);
+// As make_folder(); throws also where no file can be made in the folder.
+void make_writable_folder(const std::filesystem::path& folder);
+
+// All of this for files: what is empty is not asked for.
+void check_outputs(std::initializer_list<std::string_view> inputs, std::initializer_list<std::string_view> outputs);
+
+// Writes what was printed so far to where stdout goes. Throws ErrorKind::Runtime where that takes no more, Interrupted,
+// with nothing to say, where nobody reads it any more.
+void flush_output();
+
+// Writes the file whole or not at all; a device or a pipe as it is, and a link's target. Throws ErrorKind::Runtime.
+void write_output(const std::filesystem::path& file, std::string_view text);
+
+}  // namespace fovea
