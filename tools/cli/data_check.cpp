@@ -36,7 +36,7 @@ class Checker {
   }
 
   CheckReport check() {
-    OpenDataset data = open_dataset(options_.data.path, options_.data.format);
+    OpenDataset data = open_dataset(options_.data.path, options_.data.load_options());
     report_.format = entry_of(data.format).name;
     for (const NamedSplit& split : named_splits(*data.reader)) check_split(*data.reader, split);
     auto& warnings = report_.splits[0].warnings;

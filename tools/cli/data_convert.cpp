@@ -73,7 +73,7 @@ void write(const ConvertOptions& options, const WritableSet& set, DatasetFormat 
 
 void convert(const ConvertOptions& options) {
   if (!options.to) throw Error(ErrorKind::Usage, "convert needs --to coco, voc, csv or yolo");
-  OpenDataset data = open_dataset(options.data.path, options.data.format);
+  OpenDataset data = open_dataset(options.data.path, options.data.load_options());
   write(options, gather_readable(options, load(options, data)), *options.to);
 }
 
@@ -97,7 +97,7 @@ std::string class_table(const WritableSet& set) {
 
 void split(const ConvertOptions& options) {
   if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must be between 0 and 1, e.g. 0.2");
-  OpenDataset data = open_dataset(options.data.path, options.data.format);
+  OpenDataset data = open_dataset(options.data.path, options.data.load_options());
   const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
   write(options, set, options.to.value_or(data.format));
   fmt::print("{}", class_table(set));

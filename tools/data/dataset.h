@@ -64,6 +64,8 @@ enum class DatasetFormat { Coco, Voc, Csv, Yolo };
 struct LoadOptions {
   OnBad bad_boxes = OnBad::Skip;
   std::optional<DatasetFormat> format;  // none: found out from what is in the folder
+  std::filesystem::path images;         // where the images are; empty: beside the annotations
+  bool merge_classes = false;           // categories of one name are one category; else they are refused
 };
 
 // Images of a split: those that loaded and those that could not.

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/printable.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 namespace {
@@ -81,7 +82,10 @@ JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
 }
 
 std::optional<int64_t> JsonInput::id_if_any(Value value) {
-  if (value.type() != simdjson::ondemand::json_type::number) return std::nullopt;
+  using simdjson::ondemand::json_type;
+  const json_type type = value.type();
+  if (type == json_type::string) return parse_id(std::string_view(value.get_string()));
+  if (type != json_type::number) return std::nullopt;
   const double number = value.get_double();
   if (number != std::floor(number) || std::abs(number) >= id_limit) return std::nullopt;
   return static_cast<int64_t>(number);
@@ -109,6 +113,20 @@ bool JsonInput::flag(Value value) const {
   const double number = type == json_type::number ? double(value.get_double()) : -1;
   if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", token));
   return number == 1;
+}
+
+simdjson::ondemand::object JsonInput::object(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::object)
+    throw fail(fmt::format("expected an object, '{{', found {}", token));
+  return value.get_object();
+}
+
+simdjson::ondemand::array JsonInput::list(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::array)
+    throw fail(fmt::format("expected a list, '[', found {}", token));
+  return value.get_array();
 }
 
 std::string JsonInput::text(Value value) const {

@@ -51,7 +51,7 @@ class CocoReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(splits_); }
 
-  RawDataset read(const std::string& split) override {
+  RawDataset read_split(const std::string& split) override {
     RawDataset raw = read_coco_file(splits_.at(split));
     find_images(raw, split);
     return raw;
@@ -113,7 +113,7 @@ Dataset load_coco_file(const fs::path& json, const fs::path& image_root, const s
   return make_dataset(std::move(raw), split, options);
 }
 
-std::unique_ptr<DatasetReader> open_coco(const fs::path& folder) {
+std::unique_ptr<DatasetReader> open_coco(const fs::path& folder, const LoadOptions& /*options*/) {
   if (!fs::is_directory(folder)) return nullptr;
   auto reader = std::make_unique<CocoReader>(folder);
   return reader->found() ? std::move(reader) : nullptr;

@@ -114,7 +114,7 @@ class CsvReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(splits_); }
 
-  RawDataset read(const std::string& split) override {
+  RawDataset read_split(const std::string& split) override {
     const fs::path& path = splits_.at(split);
     images_.clear();
     RawDataset raw;
@@ -251,7 +251,7 @@ class CsvReader : public DatasetReader {
 
 std::vector<CsvRecord> read_csv(const fs::path& path) { return CsvParser(path).parse(); }
 
-std::unique_ptr<DatasetReader> open_csv(const fs::path& folder) {
+std::unique_ptr<DatasetReader> open_csv(const fs::path& folder, const LoadOptions& /*options*/) {
   if (!fs::is_directory(folder)) return nullptr;
   auto reader = std::make_unique<CsvReader>(folder);
   return reader->found() ? std::move(reader) : nullptr;

@@ -7,7 +7,7 @@
 namespace fovea {
 
 // nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_csv(const std::filesystem::path& folder);
+std::unique_ptr<DatasetReader> open_csv(const std::filesystem::path& folder, const LoadOptions& options);
 
 struct CsvRecord {
   std::vector<std::string> fields;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
@@ -13,6 +14,7 @@
 #include "tools/data/formats/yolo.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 
@@ -51,9 +53,9 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
   return {ErrorKind::Data, text};
 }
 
-bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder) {
+bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder, const LoadOptions& options) {
   try {
-    return entry.open(folder) != nullptr;
+    return entry.open(folder, options) != nullptr;
   } catch (const Error&) {
     return true;  // a broken one
   }
@@ -61,19 +63,26 @@ bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder) {
 
 }  // namespace
 
-OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
+RawDataset DatasetReader::read(const std::string& split) {
+  RawDataset raw = read_split(split);
+  if (const std::string hidden = hidden_.news(); !hidden.empty())
+    raw.warnings.push_back(fmt::format("{}: {}", raw.name, hidden));
+  return raw;
+}
+
+OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions& options) {
   OpenDataset data{};
   std::string others;
   for (const FormatEntry& entry : formats()) {
-    if (format && entry.format != *format) continue;
+    if (options.format && entry.format != *options.format) continue;
     if (data.reader) {
-      others += looks_like(entry, folder) ? fmt::format(" {}", entry.name) : "";
-    } else if (auto reader = entry.open(folder)) {
+      others += looks_like(entry, folder, options) ? fmt::format(" {}", entry.name) : "";
+    } else if (auto reader = entry.open(folder, options)) {
       data.format = entry.format;
       data.reader = std::move(reader);
     }
   }
-  if (!data.reader) throw nothing_found(folder, format);
+  if (!data.reader) throw nothing_found(folder, options.format);
   if (!others.empty())
     data.warnings.push_back(fmt::format("{}: is read as {} but also looks like{}; {} if that is wrong",
                                         printable(folder.native()), entry_of(data.format).name, others,
@@ -81,15 +90,40 @@ OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Data
   return data;
 }
 
-std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted) {
-  const std::string* found = nullptr;
+namespace {
+
+constexpr std::array<std::array<std::string_view, 3>, 3> kSplitWords{
+    {{"train", "training", "train"}, {"val", "valid", "validation"}, {"test", "testing", "test"}}};
+
+// The only split for which `fits(its name in lower case)`; none where there are none or two.
+template <class Fits>
+std::optional<std::string> only_split(const std::vector<std::string>& splits, Fits&& fits) {
+  std::optional<std::string> found;
   for (const std::string& split : splits) {
-    if (split == wanted) return split;
-    const bool longer = split.starts_with(wanted) && split != "trainval";
-    if (longer && found != nullptr) return std::nullopt;  // train2014, train2017: which?
-    if (longer) found = &split;
+    if (!fits(lower_case(split))) continue;
+    if (found) return std::nullopt;  // train2014, train2017: which?
+    found = split;
   }
-  return found == nullptr ? std::nullopt : std::optional(*found);
+  return found;
+}
+
+// "val" for Validation; the name itself where it is none of the usual words.
+std::string usual_name(const std::string& name) {
+  for (const auto& words : kSplitWords)
+    if (std::find(words.begin(), words.end(), name) != words.end()) return std::string(words[0]);
+  return name;
+}
+
+}  // namespace
+
+std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted) {
+  if (std::find(splits.begin(), splits.end(), wanted) != splits.end()) return wanted;
+  const std::string name = lower_case(wanted);
+  const std::string usual = usual_name(name);
+  if (auto found = only_split(splits, [&](const std::string& split) { return split == name; })) return found;
+  if (auto found = only_split(splits, [&](const std::string& split) { return usual_name(split) == usual; }))
+    return found;
+  return only_split(splits, [&](const std::string& split) { return split.starts_with(usual) && split != "trainval"; });
 }
 
 Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,
@@ -113,7 +147,7 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
 }
 
 Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options) {
-  OpenDataset data = open_dataset(folder, options.format);
+  OpenDataset data = open_dataset(folder, options);
   return load_dataset(data, folder, split, options);
 }
 

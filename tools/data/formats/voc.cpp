@@ -51,7 +51,7 @@ class VocReader : public DatasetReader {
     return names;
   }
 
-  RawDataset read(const std::string& split) override {
+  RawDataset read_split(const std::string& split) override {
     if (const auto broken = broken_.find(split); broken != broken_.end()) throw Error(ErrorKind::Data, broken->second);
     images_read_ = objects_read_ = other_stems_ = 0;
     RawDataset raw;
@@ -76,16 +76,6 @@ class VocReader : public DatasetReader {
   }
 
  private:
-  static std::vector<std::string> folders_in(const fs::path& folder) {
-    std::vector<std::string> names;
-    std::error_code failure;
-    for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
-         entry.increment(failure))
-      if (entry->is_directory(failure)) names.push_back(entry->path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
   bool find_part(const std::string& prefix) {
     for (const char* annotations : {"Annotations", "annotations"}) {
       if (!fs::is_directory(folder_ / prefix / annotations) ||
@@ -143,7 +133,7 @@ class VocReader : public DatasetReader {
   }
 
   void add_all(size_t part, std::vector<Entry>& entries) {
-    for (const std::string& name : files_below(folder_ / parts_[part].annotations))
+    for (const std::string& name : files_below(folder_ / parts_[part].annotations, &hidden_))
       if (has_ending(name, ".xml")) entries.push_back({part, without_ending(name)});
   }
 
@@ -208,7 +198,7 @@ class VocReader : public DatasetReader {
   const ImageIndex& images_of(size_t part) {
     const auto [found, added] = images_.try_emplace(part);
     if (added)
-      for (const std::string& name : files_below(folder_ / parts_[part].images))
+      for (const std::string& name : files_below(folder_ / parts_[part].images, &hidden_))
         if (has_image_ending(name)) found->second.emplace(without_ending(name), name);
     return found->second;
   }
@@ -277,7 +267,7 @@ class VocReader : public DatasetReader {
 
 }  // namespace
 
-std::unique_ptr<DatasetReader> open_voc(const fs::path& folder) {
+std::unique_ptr<DatasetReader> open_voc(const fs::path& folder, const LoadOptions& /*options*/) {
   if (!fs::is_directory(folder)) return nullptr;
   auto reader = std::make_unique<VocReader>(folder);
   return reader->found() ? std::move(reader) : nullptr;

@@ -35,7 +35,7 @@ class YoloReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(yaml_.splits); }
 
-  RawDataset read(const std::string& split) override {
+  RawDataset read_split(const std::string& split) override {
     RawDataset raw;
     raw.name = name_;
     raw.categories = yaml_.categories;
@@ -74,7 +74,7 @@ class YoloReader : public DatasetReader {
       const fs::path path = place(said, split);
       if (is_folder(path)) {
         const fs::path inside = below_root(path, said, name_);
-        for (const std::string& name : files_below(path))
+        for (const std::string& name : files_below(path, &hidden_))
           if (has_image_ending(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
         if (!path_below(folder_, path)) below_root(path, said, name_);  // a list may also lie beside the YAML file
@@ -220,7 +220,7 @@ class YoloReader : public DatasetReader {
 
 }  // namespace
 
-std::unique_ptr<DatasetReader> open_yolo(const fs::path& path) {
+std::unique_ptr<DatasetReader> open_yolo(const fs::path& path, const LoadOptions& /*options*/) {
   if (fs::is_regular_file(path))
     return has_ending(path.native(), ".yaml") || has_ending(path.native(), ".yml") ? std::make_unique<YoloReader>(path)
                                                                                    : nullptr;

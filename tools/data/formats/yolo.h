@@ -8,6 +8,6 @@
 namespace fovea {
 
 // `path`: the folder, or the YAML file itself. nullptr: it does not look like one.
-std::unique_ptr<DatasetReader> open_yolo(const std::filesystem::path& path);
+std::unique_ptr<DatasetReader> open_yolo(const std::filesystem::path& path, const LoadOptions& options);
 
 }  // namespace fovea
