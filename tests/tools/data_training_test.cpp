@@ -152,7 +152,7 @@ std::vector<Fault> faults() {
       {"text for an image", add(good_set(), "train/b.png", "hello"), "1 of 4 images", ""},
       {"image of another size", add(good_set(), "train/b.png", "image 64x49"), "1 of 4 images", ""},
       {"a name that leaves the folder",
-       with({.images = R"({"id": 1, "file_name": "../../a.png", "width": 64, "height": 48})"}),
+       with({.images = R"({"id": 1, "file_name": "../../other.png", "width": 64, "height": 48})"}),
        "is not a path inside the image folder", ""},
       {"a name with a line end",
        add(add(with({.images = R"({"id": 1, "file_name": "a\nb.png", "width": 64, "height": 48})"}), "train/a\nb.png",

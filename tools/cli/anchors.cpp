@@ -178,7 +178,7 @@ void run(const AnchorsOptions& options) {
   require_outside(options.out, options.data.path);
   check_font();
   const Config config = resolve(options.config, preset("paper"));
-  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
+  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options(/*whole=*/true));
   print_reports({dataset});
   const ScaledBoxes boxes = boxes_at_size(dataset, config.input);
   const Covered before = cover(boxes, config.model.anchors);

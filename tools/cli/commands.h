@@ -46,6 +46,8 @@ void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* 
 void add_split(CLI::App& command, std::string& split, const char* description);
 // The option --format coco|voc|csv|yolo.
 void add_format(CLI::App& command, std::optional<DatasetFormat>& format);
+void add_images(CLI::App& command, std::string& images);
+void add_merge_classes(CLI::App& command, bool& merge);
 // `config` changed by the preset, then the file, then the environment variable FOVEA_SET ("key=value key=value"), then
 // the command line.
 Config resolve(const ConfigOptions& options, Config config);

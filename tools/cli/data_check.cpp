@@ -113,6 +113,7 @@ class Checker {
     if (finding.problem == ImageProblem::Missing) split.missing.push_back({path, finding.why});
     if (finding.problem == ImageProblem::Unreadable) split.unreadable.push_back({path, finding.why});
     if (finding.problem == ImageProblem::OtherSize) split.other_size.push_back({path, finding.why});
+    split.as_stored += finding.as_stored ? 1 : 0;
     if (!finding.misnamed.empty()) split.misnamed.push_back({path, fmt::format("{}: is a {}", path, finding.misnamed)});
   }
 

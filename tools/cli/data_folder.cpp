@@ -16,8 +16,12 @@ namespace fovea {
 namespace fs = std::filesystem;
 
 void add_data_folder(CLI::App& command, DataFolder& folder) {
-  command.add_option("data", folder.path, "Folder of the dataset")->required()->type_name("DIR");
+  command.add_option("data", folder.path, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")
+      ->required()
+      ->type_name("DIR");
   add_format(command, folder.format);
+  add_images(command, folder.images);
+  add_merge_classes(command, folder.merge_classes);
   add_on_bad(command, "--bad-boxes", folder.bad_boxes, "Invalid boxes: skip and list them, or fail on the first");
 }
 

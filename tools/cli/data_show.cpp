@@ -132,7 +132,7 @@ void show(const ShowOptions& options) {
   check_font();
   const Config config = resolve(options.config, preset("paper"));
   const double match_low = config.model.loss.match_low;
-  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options());
+  const Dataset dataset = load_dataset(options.data.path, options.split, options.data.load_options(/*whole=*/true));
   print_reports({dataset});
   make_folder(options.out);
   if (options.augment > 0) return show_augmented(options, config, dataset);
@@ -142,7 +142,8 @@ void show(const ShowOptions& options) {
     const Sample& sample = dataset.samples[s];
     Image image;
     try {
-      image = read_image(dataset.image_root / sample.file_name);
+      image = read_image(dataset.image_root / sample.file_name,
+                         {.annotated_width = sample.width, .annotated_height = sample.height});
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::Data || !options.image.empty()) throw;
       fmt::print("left out: {}\n", error.what());

@@ -24,7 +24,7 @@ double finite_number(JsonInput& input, Value value) {
 void read_box(JsonInput& input, Value value, Detection& detection) {
   double* const coordinates[] = {&detection.x, &detection.y, &detection.w, &detection.h};
   size_t count = 0;
-  for (Value number : value.get_array()) {
+  for (Value number : input.list(value)) {
     const double coordinate = finite_number(input, number);
     if (count < 4) *coordinates[count] = coordinate;
     ++count;
@@ -68,9 +68,11 @@ std::vector<Detection> read_coco_results(const std::filesystem::path& path, cons
   Ids images, categories;
   for (const TruthImage& image : truth.images) images.insert(image.id);
   for (const Category& category : truth.categories) categories.insert(category.id);
-  return read_json_list<Detection>(path, "results", [&](JsonInput& input, simdjson::ondemand::object entry) {
-    return read_detection(input, entry, images, categories);
-  });
+  return read_json_list<Detection>(path, "results",
+                                   [&](JsonInput& input, simdjson::ondemand::object entry) {
+                                     return read_detection(input, entry, images, categories);
+                                   },
+                                   {"annotations", "predictions", "detections", "results"});
 }
 
 void write_coco_results(const std::filesystem::path& path, std::span<const Detection> detections) {

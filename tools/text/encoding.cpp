@@ -121,7 +121,9 @@ std::string converted(std::string_view bytes, const std::string& encoding, const
   // ISO 8859-1 is what pages and tools call Windows-1252; its own control characters are in no text.
   for (const char* known : {"windows-1252", "cp1252", "iso-8859-1", "iso8859-1", "latin1", "latin-1"})
     if (asked == known) return from_windows_1252(bytes, name);
-  const iconv_t opened = iconv_open("UTF-8", encoding.c_str());
+  // Programs say gb2312 and write what later standards have added to it.
+  const bool chinese = asked == "gb2312" || asked == "gbk";
+  const iconv_t opened = iconv_open("UTF-8", chinese ? "GB18030" : encoding.c_str());
   if (opened == reinterpret_cast<iconv_t>(-1))
     throw Error(ErrorKind::Data, fmt::format("{}: its encoding, {}, is not known here: save the file as UTF-8", name,
                                              printable(encoding)));

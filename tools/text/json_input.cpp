@@ -76,7 +76,9 @@ JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
   const size_t byte =
       document_.current_location().get(location) ? size_ : location - reinterpret_cast<const char*>(bytes_.data());
   const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= size_);
-  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
+  const char* const what =
+      code == simdjson::INCORRECT_TYPE ? "a value of another kind than expected" : simdjson::error_message(code);
+  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : what;
   const auto where = offset_ + static_cast<int64_t>(byte);
   return {ErrorKind::Data, fail(fmt::format("byte {}: {}", where, why)).what()};
 }

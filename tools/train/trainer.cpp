@@ -102,8 +102,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       config_(std::move(config)),
       options_(options),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
-      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .format = options.format})),
-      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .format = options.format})),
+      train_(load_dataset(options.data, "train", options.load_options())),
+      val_(load_dataset(options.val.empty() ? options.data : options.val, "val", options.load_options())),
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);

@@ -12,6 +12,9 @@ namespace fovea {
 
 struct TrainOptions {
   std::filesystem::path data, out;
+  std::filesystem::path val;  // a set of its own for validation, and `data` for training alone; empty: splits of data
+  std::filesystem::path images;  // of both sets; empty: beside the annotations
+  bool merge_classes = false;
   bool resume = false;
   std::filesystem::path init_from;   // weights only; empty: from the initial ones
   bool allow_config_change = false;  // resume although the configuration differs from the checkpoint's
@@ -19,6 +22,14 @@ struct TrainOptions {
   std::optional<DatasetFormat> format;  // of the dataset; none: found out
   DeviceKind device = DeviceKind::Cpu;
   double rank_timeout = 300;  // seconds
+
+  LoadOptions load_options() const {
+    return {.bad_boxes = bad_boxes,
+            .format = format,
+            .images = images,
+            .merge_classes = merge_classes,
+            .whole = !val.empty()};
+  }
 };
 
 // Set by SIGINT and SIGTERM: the step under way is finished, a checkpoint saved, and Error(Interrupted) thrown.

@@ -72,6 +72,7 @@ class CocoFileReader {
 
   // 0 where the file does not say it.
   int read_side(Value value) {
+    if (exact_) return static_cast<int>(std::clamp<int64_t>(input_.id_if_any(value).value_or(0), 0, INT32_MAX));
     if (value.is_null()) return 0;
     const int64_t side = input_.id(value);
     if (side < 1 || side > std::numeric_limits<int>::max())
@@ -81,16 +82,19 @@ class CocoFileReader {
 
   RawImage read_image(object entry) {
     RawImage image{};
+    std::string url;  // LVIS has no file names
     bool id = false;
     input_.for_each_field(entry, [&](std::string_view key, Value value) {
       if (key == "id") image.id = read_id(value, images_), id = true;
-      if (key == "file_name") image.file_name = read_text(value);
-      if (exact_) return;
+      if (key == "file_name" && !value.is_null()) image.file_name = read_text(value);
+      if (key == "coco_url" && image.file_name.empty() && value.type() == simdjson::ondemand::json_type::string)
+        url = input_.text(value);
       if (key == "width") image.width = read_side(value);
       if (key == "height") image.height = read_side(value);
     });
     input_.need(id, "id");
     if (exact_) return image;
+    if (image.file_name.empty()) image.file_name = url;
     input_.need(!image.file_name.empty(), "file_name");
     return image;
   }

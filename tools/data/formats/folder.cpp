@@ -103,6 +103,8 @@ bool has_ending(std::string_view name, std::string_view ending) {
                     [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
 }
 
+std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
+
 void move_to_root(RawDataset& raw, const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {
     const auto is_in = [&](const auto& image) { return image.file_name.starts_with(folder); };

@@ -40,6 +40,7 @@ std::vector<std::string> folders_in(const std::filesystem::path& folder);
 bool any_file_below(const std::filesystem::path& folder, std::string_view lower_case_ending, bool deep);
 
 bool has_ending(std::string_view name, std::string_view lower_case_ending);
+std::string without_ending(const std::string& name);
 
 // Where the names of all images begin with the same one of `folders` ("train/", "images/", …), that goes to the root:
 // converted to another format and back, names are what they were.

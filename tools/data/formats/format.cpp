@@ -9,6 +9,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/coco.h"
+#include "tools/data/formats/contents.h"
 #include "tools/data/formats/csv.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
@@ -21,8 +22,9 @@ namespace fovea {
 const std::vector<FormatEntry>& formats() {
   static const std::vector<FormatEntry> all{
       {DatasetFormat::Coco, "coco",
-       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json), images in "
-       "{train,val}/ or images/",
+       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json, or one JSON "
+       "for "
+       "all), images in {train,val}/, images/ or data/",
        open_coco},
       {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… side by side",
        open_yolo},
@@ -45,10 +47,11 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
   std::string text = fmt::format("{}: ", printable(folder.native()));
   if (!is_there(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
-    text += fmt::format("is not a dataset in {} format; looked for ", entry_of(*format).name);
-    return {ErrorKind::Data, text + entry_of(*format).looked_for};
+    text += fmt::format("is not a dataset in {} format; looked for {}", entry_of(*format).name,
+                        entry_of(*format).looked_for);
+    return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
-  text += "no dataset found; looked for";
+  text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }
@@ -129,7 +132,8 @@ std::optional<std::string> find_split(const std::vector<std::string>& splits, co
 Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,
                      const LoadOptions& options) {
   const auto splits = data.reader->splits();
-  const auto found = find_split(splits, split);
+  const bool whole = options.whole && splits.size() == 1 && splits[0] == kWholeSet;
+  const auto found = find_split(splits, whole ? kWholeSet : split);
   if (!found) {
     std::string text = fmt::format("{}: has no split '{}' (read as {}; ", printable(folder.native()), split,
                                    entry_of(data.format).name);
@@ -140,7 +144,7 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
     if (split == "train" || split == "val") text += "; " + advise(advice::kSplitDataset);
     throw Error(ErrorKind::Data, text);
   }
-  Dataset dataset = make_dataset(data.reader->read(*found), split, options);
+  Dataset dataset = make_dataset(data.reader->read(*found), whole ? kWholeSet : split, options);
   auto& warnings = dataset.report.warnings;
   warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
   return dataset;
