@@ -55,14 +55,16 @@ bool is_hidden(std::string_view name) { return name.starts_with('.') || name == 
 void HiddenFiles::add(const fs::path& path) {
   constexpr std::array<std::string_view, 5> everywhere{".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep"};
   const std::string name = path.filename().string();
-  if (std::find(everywhere.begin(), everywhere.end(), name) == everywhere.end()) paths_.insert(path.string());
+  const bool usual = std::find(everywhere.begin(), everywhere.end(), name) != everywhere.end();
+  if (!usual && !said_.contains(path.string())) paths_.insert(path.string());
 }
 
 std::string HiddenFiles::news() {
-  if (paths_.size() == said_) return "";
-  said_ = paths_.size();
-  return fmt::format("{} hidden files and folders are passed over; the first: {}", paths_.size(),
-                     printable(*paths_.begin()));
+  if (paths_.empty()) return "";
+  std::string line = fmt::format("{} hidden files and folders are passed over; the first: {}", paths_.size(),
+                                 printable(*paths_.begin()));
+  said_.merge(paths_);
+  return line;
 }
 
 std::vector<std::string> files_in(const fs::path& folder, HiddenFiles* hidden) {

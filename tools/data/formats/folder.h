@@ -24,8 +24,7 @@ class HiddenFiles {
   std::string news();
 
  private:
-  std::set<std::string> paths_;
-  size_t said_ = 0;
+  std::set<std::string> paths_, said_;
 };
 
 // Names of the files in `folder` (not below it), sorted by their bytes; none where there is no such folder. Hidden ones
