@@ -9,6 +9,7 @@
 #include "engine/printable.h"
 #include "tools/data/formats/coco_json.h"
 #include "tools/data/formats/folder.h"
+#include "tools/data/formats/labelme_json.h"
 #include "tools/text/file.h"
 
 namespace fovea {
@@ -41,7 +42,8 @@ class CocoReader : public DatasetReader {
     const bool named =
         std::any_of(inside.begin(), inside.end(), [](auto& f) { return is_json(f) && f.starts_with(kInstances); });
     for (const std::string& file : inside)
-      if (is_json(file) && (named ? file.starts_with(kInstances) : !is_of_another_task(file)))
+      if (is_json(file) && !looks_like_labelme(annotations / file) &&
+          (named ? file.starts_with(kInstances) : !is_of_another_task(file)))
         splits_[split_of(file)] = annotations / file;
     if (splits_.empty()) find_beside_images();
     if (splits_.empty()) find_at_top();
