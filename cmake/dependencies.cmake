@@ -69,9 +69,12 @@ find_path(RAQM_INCLUDE_DIR raqm.h REQUIRED)
 find_library(RAQM_LIBRARY raqm REQUIRED)
 find_path(HARFBUZZ_INCLUDE_DIR hb.h PATH_SUFFIXES harfbuzz REQUIRED)
 find_library(HARFBUZZ_LIBRARY harfbuzz REQUIRED)
+add_library(harfbuzz::harfbuzz INTERFACE IMPORTED)
+set_target_properties(harfbuzz::harfbuzz PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${HARFBUZZ_INCLUDE_DIR}"
+  INTERFACE_LINK_LIBRARIES "${HARFBUZZ_LIBRARY}")
 add_library(raqm::raqm INTERFACE IMPORTED)
-set_target_properties(raqm::raqm PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAQM_INCLUDE_DIR};${HARFBUZZ_INCLUDE_DIR}"
-  INTERFACE_LINK_LIBRARIES "${RAQM_LIBRARY};${HARFBUZZ_LIBRARY};Freetype::Freetype")
+set_target_properties(raqm::raqm PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAQM_INCLUDE_DIR}"
+  INTERFACE_LINK_LIBRARIES "${RAQM_LIBRARY};harfbuzz::harfbuzz;Freetype::Freetype")
 include(cmake/font.cmake)
 find_package(Threads REQUIRED)
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of writing, which is said
   try {
     fovea::use_asked_cpu_level(argv);
+    fovea::set_spin_time(argv);
     fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);
     fovea::flush_output();

@@ -1,8 +1,13 @@
 #include "kernels/device/threads.h"
 
 #include <omp.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <latch>
 #include <string>
 #include <system_error>
@@ -18,13 +23,95 @@ Error cannot_start(const std::string& what, const std::system_error& error, cons
                                   ": raise the limit of processes or of memory (ulimit -u, ulimit -v)" + instead};
 }
 
+struct Cores {
+  cpu_set_t mask{};
+  std::vector<int> numbers;
+
+  Cores() {
+    if (sched_getaffinity(0, sizeof(mask), &mask) != 0) return;  // more cores than fit: nothing is pinned
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &mask)) numbers.push_back(core);
+  }
+};
+
+// As they were when first asked for, which is before anything is pinned.
+const Cores& cores() {
+  static const Cores all;
+  return all;
+}
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+void run_on_any_core() {
+  if (!cores().numbers.empty()) sched_setaffinity(0, sizeof(cpu_set_t), &cores().mask);
+}
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  asm volatile("" ::: "memory");
+#endif
+}
+
+// As GNU's OpenMP counts them.
+int64_t spins_in(double seconds) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kTimed = 1000;
+  double least = 1;
+  for (int tries = 0; tries < 3; ++tries) {
+    const auto start = Clock::now();
+    for (int i = 0; i < kTimed; ++i) pause();
+    least = std::min(least, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return static_cast<int64_t>(seconds / std::max(least, 1e-7) * kTimed);
+}
+
 }  // namespace
+
+int usable_cores() { return cores().numbers.empty() ? omp_get_num_procs() : static_cast<int>(cores().numbers.size()); }
+
+PinnedThreads::PinnedThreads(int part, int parts) {
+  for (const char* variable : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
+    if (is_set(variable)) return;
+  const auto& numbers = cores().numbers;
+  const int threads = omp_get_max_threads();
+  if (threads < 2 || threads != static_cast<int>(numbers.size()) / parts) return;
+  pinned_ = true;
+#pragma omp parallel num_threads(threads)
+  {
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    CPU_SET(numbers[static_cast<size_t>(part * threads + omp_get_thread_num())], &own);
+    sched_setaffinity(0, sizeof(own), &own);
+  }
+}
+
+PinnedThreads::~PinnedThreads() {
+  if (!pinned_) return;
+#pragma omp parallel
+  run_on_any_core();
+}
+
+void set_spin_time(char** argv) {
+  if (is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY")) return;
+  constexpr double kSpin = 150e-6;
+  setenv("GOMP_SPINCOUNT", std::to_string(spins_in(kSpin)).c_str(), 1);
+  execv("/proc/self/exe", argv);  // where that is not possible the program goes on as it is
+}
 
 std::vector<std::thread> start_threads(size_t count, const std::function<void()>& work) {
   std::vector<std::thread> threads;
   threads.reserve(count);
   try {
-    while (threads.size() < count) threads.emplace_back(work);
+    while (threads.size() < count)
+      threads.emplace_back([work] {
+        run_on_any_core();
+        work();
+      });
   } catch (const std::system_error& error) {
     if (threads.empty()) throw cannot_start("a thread", error, "");
   }

@@ -5,7 +5,7 @@
 FOVEA_FUZZ(bytes) {
   return fovea::fuzz::with_file("train.csv", bytes, [](const std::filesystem::path& file) {
     fovea::read_csv(file);
-    const auto reader = fovea::open_csv(file.parent_path());
+    const auto reader = fovea::open_csv(file.parent_path(), {});
     if (reader == nullptr) return;
     for (const std::string& split : reader->splits()) fovea::make_dataset(reader->read(split), split, {});
   });

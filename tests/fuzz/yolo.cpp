@@ -21,7 +21,7 @@ FOVEA_FUZZ(bytes) {
     fovea::write_file(root / "labels" / "a.txt", bytes.subspan(made && yaml < bytes.size() ? yaml + 1 : bytes.size()));
     const std::string path = fovea::read_yolo_yaml(file).path;
     if (!fovea::path_below(root, (root / path).lexically_normal())) return;  // would read the machine's own folders
-    const auto reader = fovea::open_yolo(root);
+    const auto reader = fovea::open_yolo(root, {});
     if (reader == nullptr) return;
     for (const std::string& name : reader->splits()) fovea::make_dataset(reader->read(name), name, {});
   });

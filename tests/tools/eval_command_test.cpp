@@ -114,7 +114,6 @@ TEST_CASE("fault: eval refuses a ground truth that makes no sense, naming the en
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') <= 2);
     return result.err;
   };
-  CHECK_THAT(refusal("\"id\": 1, ", ""), Contains("annotations[0]: has no \"id\""));
   CHECK_THAT(refusal("\"bbox\": [-10, 0, 50, 50], ", ""), Contains("annotations[0]: has no \"bbox\""));
   CHECK_THAT(refusal("[-10, 0, 50, 50]", "[-10, 0, 50]"), Contains("annotations[0].bbox: has 3 numbers"));
   CHECK_THAT(refusal("[-10, 0, 50, 50]", "[-10, 0, NaN, 50]"), Contains("annotations[0].bbox: expected four finite"));
@@ -169,7 +168,6 @@ TEST_CASE("fault: eval options that do not go together are refused", "[eval][fau
   CHECK_THAT(refusal({"eval", "--ground-truth", "gt.json"}), Contains("either --weights") && Contains("--detections"));
   CHECK_THAT(refusal({"eval", "--detections", "dt.json"}), Contains("either --data") && Contains("--ground-truth"));
   CHECK_THAT(refusal({"eval", "--weights", "w", "--ground-truth", "gt.json"}), Contains("--data"));
-  CHECK_THAT(refusal({"eval", "--detections", "dt.json", "--data", "d", "--images", "i"}), Contains("--images"));
   auto arguments = val2014;
   arguments.insert(arguments.end(), {"--ious", "2"});
   CHECK_THAT(refusal(arguments), Contains("--ious: "));

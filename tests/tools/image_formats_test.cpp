@@ -1,6 +1,7 @@
 #include <tiffio.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -245,6 +246,27 @@ TEST_CASE("fault: what a BMP may not be is refused, and says why", "[images][fau
   says(few, "a pixel of color 3 in a palette of 3");
 }
 
+TEST_CASE("fault: TIFF samples that are floats or of 32 bits are refused by name, not as damage", "[images][fault]") {
+  for (const bool floats : {true, false}) {
+    const TemporaryFolder folder;
+    const std::string path = (folder.path() / "a.tiff").string();
+    TIFF* out = TIFFOpen(path.c_str(), "w");
+    REQUIRE(out != nullptr);
+    const std::array<uint32_t, 2> row{};
+    for (const auto& [tag, value] : std::map<uint32_t, int>{{TIFFTAG_IMAGEWIDTH, 2},
+                                                            {TIFFTAG_IMAGELENGTH, 1},
+                                                            {TIFFTAG_SAMPLESPERPIXEL, 1},
+                                                            {TIFFTAG_BITSPERSAMPLE, 32},
+                                                            {TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK}})
+      TIFFSetField(out, tag, value);
+    TIFFSetField(out, TIFFTAG_SAMPLEFORMAT, floats ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
+    REQUIRE(TIFFWriteScanline(out, const_cast<uint32_t*>(row.data()), 0, 0) > 0);
+    TIFFClose(out);
+    const std::string kind = floats ? "32-bit float" : "32-bit integer";
+    CHECK_THAT(refusal(read_file(path)), Catch::Contains("is a TIFF with " + kind + " samples"));
+  }
+}
+
 TEST_CASE("fault: formats and formats that are not read are refused by name", "[images][fault]") {
   const auto head = [](std::string text) {
     text.resize(32, ' ');
@@ -253,6 +275,9 @@ TEST_CASE("fault: formats and formats that are not read are refused by name", "[
   CHECK_THAT(head("GIF89a"), Catch::Contains("is not a JPEG, PNG, WebP, BMP or TIFF image: it looks like GIF"));
   CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypheic"), Catch::Contains("looks like HEIC"));
   CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypavif"), Catch::Contains("looks like AVIF"));
+  CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypmif1"), Catch::Contains("HEIC: convert it to JPEG or PNG"));
+  CHECK_THAT(head(std::string("\0\0\0\x18", 4) + "ftypisom"), Catch::Contains("looks like a video"));
+  CHECK_THAT(head("version https://git-lfs.github.com/spec/v1"), Catch::Contains("run git lfs pull"));
   CHECK_THAT(head("%PDF-1.7"), Catch::Contains("looks like PDF"));
   CHECK_THAT(refusal(bytes_of("animated.webp")), Catch::Contains("animated WebP files are not supported"));
   auto jpeg = read_file(test_data("hard_cases/baseline_rgb.jpg"));

@@ -26,7 +26,7 @@ struct ListFile {
           input.need(id >= 0, "id");
           return id;
         },
-        part_bytes);
+        {}, part_bytes);
   }
   std::string refusal(const std::string& text, size_t part_bytes) const {
     try {

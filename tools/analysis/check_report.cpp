@@ -43,6 +43,7 @@ const std::vector<Row>& rows() {
       {"  unreadable", [](auto& s) { return count(s.unreadable.size()); }},
       {"  size differs from annotations", [](auto& s) { return count(s.other_size.size()); }},
       {"  extension differs from content", [](auto& s) { return count(s.misnamed.size()); }},
+      {"  used as stored, without Exif", [](auto& s) { return s.as_stored; }},
       {"boxes", [](auto& s) { return s.boxes; }},
       {"  crowd or ignore regions", [](auto& s) { return s.crowds; }},
       {"  bad, left out", [](auto& s) { return count(s.bad_boxes.size()); }},
@@ -107,7 +108,8 @@ std::string json_of(const SplitCheck& split) {
                            id, json_quoted(printable(c.name)), c.boxes, c.images);
   return fmt::format(
       "    {{\"name\": {}, \"refused\": {},\n"
-      "     \"images\": {}, \"images_without_objects\": {}, \"boxes\": {}, \"crowds\": {}, \"clipped_boxes\": {}, "
+      "     \"images\": {}, \"images_without_objects\": {}, \"images_as_stored\": {}, \"boxes\": {}, \"crowds\": {}, "
+      "\"clipped_boxes\": {}, "
       "\"unknown_references\": {},\n"
       "     \"classes\": [{}],\n"
       "     \"missing_images\": {},\n     \"unreadable_images\": {},\n     \"images_of_other_size\": {},\n"
@@ -115,7 +117,7 @@ std::string json_of(const SplitCheck& split) {
       "{},\n"
       "     \"unknown_examples\": {},\n     \"warnings\": {}}}",
       json_quoted(printable(split.name)), split.refused.empty() ? "null" : json_quoted(printable(split.refused)),
-      split.images, split.images_without_objects, split.boxes, split.crowds, split.clipped_boxes,
+      split.images, split.images_without_objects, split.as_stored, split.boxes, split.crowds, split.clipped_boxes,
       split.unknown_references, classes, list(split.missing), list(split.unreadable), list(split.other_size),
       list(split.misnamed), list(split.bad_boxes), list(split.tiny_boxes), list(split.duplicate_boxes),
       list(split.unknown), list(split.warnings));

@@ -21,6 +21,7 @@ struct SplitCheck {
   std::map<int64_t, ClassCount> classes;  // by category id
   std::vector<BadImage> missing, unreadable, other_size;
   std::vector<BadImage> misnamed;  // harmless
+  int64_t as_stored = 0;           // images whose boxes are of the stored pixels, not of those that Exif turns
   std::vector<std::string> bad_boxes, tiny_boxes, duplicate_boxes, unknown;
   int64_t clipped_boxes = 0, unknown_references = 0;
   std::vector<std::string> warnings;

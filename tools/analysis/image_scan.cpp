@@ -63,11 +63,13 @@ ImageFinding look_at(const Dataset& dataset, const Sample& sample, bool decode) 
     finding.misnamed = misnamed(sample.file_name, bytes);
     ImageSize size{};
     if (decode) {
-      const Image image = decode_image(bytes, path.string());
-      size = {image.width, image.height};
+      const DecodedImage decoded =
+          decode_image_file(bytes, path.string(), {.annotated_width = sample.width, .annotated_height = sample.height});
+      size = {decoded.full_width, decoded.full_height, decoded.as_stored};
     } else {
-      size = read_image_size(path);
+      size = read_image_size(path, {sample.width, sample.height});
     }
+    finding.as_stored = size.as_stored;
     if (size.width != sample.width || size.height != sample.height) {
       finding.problem = ImageProblem::OtherSize;
       finding.why = fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(path.native()),
@@ -104,7 +106,7 @@ std::vector<ImageFinding> scan_images(const Dataset& dataset, bool decode,
       next = findings.size();
     }
   };
-  const size_t cores = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 16);
+  const size_t cores = static_cast<size_t>(std::clamp(usable_cores(), 1, 16));
   std::vector<std::thread> threads = start_threads(std::min(cores, findings.size()), work);
   for (std::thread& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);

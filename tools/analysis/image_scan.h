@@ -11,8 +11,9 @@ namespace fovea {
 struct ImageFinding {
   std::string content;  // hash of the file's bytes; empty: missing
   enum class ImageProblem { None, Missing, Unreadable, OtherSize } problem = ImageProblem::None;
-  std::string why;       // of the fault
-  std::string misnamed;  // what the file is, where its name's ending says otherwise; training takes it all the same
+  std::string why;         // of the fault
+  bool as_stored = false;  // annotated as its pixels are stored, not as Exif turns them: used so
+  std::string misnamed;    // what the file is, where its name's ending says otherwise; training takes it all the same
 };
 
 // One for each of the samples, in their order. `decode`: else only the heads of the files are looked at, and damage

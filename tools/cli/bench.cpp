@@ -13,6 +13,7 @@
 #include "engine/safetensors.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
+#include "kernels/device/threads.h"
 #include "model/levels.h"
 #include "model/trace.h"
 #include "model/weights.h"
@@ -295,6 +296,7 @@ void bench(BenchOptions options) {
   options.classes = config.model.classes;
   Context context(resolve_device(options.device), config.precision, config.convolution);
   context.convolution.set_autotune(config.autotune);
+  const PinnedThreads pinned;
   RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);

@@ -41,6 +41,7 @@ void name_options_in_advice() {
       {advice::kSetFormat, "--format"},
       {advice::kSplitDataset, "fovea data split DIR --val 0.2 OUT"},
       {advice::kSkipBadImages, "--bad-images skip"},
+      {advice::kMergeClasses, "--merge-classes"},
       {advice::kSkipBadBoxes, "--bad-boxes skip"},
       {advice::kClipBoxes, "--clip"},
       {advice::kNameImages, "--images"},
@@ -152,6 +153,15 @@ void add_format(CLI::App& command, std::optional<DatasetFormat>& format) {
           },
           "Dataset format (default: detected)")
       ->check(CLI::IsMember(names));
+}
+
+void add_images(CLI::App& command, std::string& images) {
+  command.add_option("--images", images, "Folder of the images (default: looked for beside the annotations)")
+      ->type_name("DIR");
+}
+
+void add_merge_classes(CLI::App& command, bool& merge) {
+  command.add_flag("--merge-classes", merge, "Take categories of one name for one class");
 }
 
 Config resolve(const ConfigOptions& options, Config config) {

@@ -37,7 +37,7 @@ class Checker {
   }
 
   CheckReport check() {
-    OpenDataset data = open_dataset(options_.data.path, options_.data.format);
+    OpenDataset data = open_dataset(options_.data.path, options_.data.load_options());
     report_.format = entry_of(data.format).name;
     for (const NamedSplit& split : named_splits(*data.reader)) check_split(*data.reader, split);
     auto& warnings = report_.splits[0].warnings;
@@ -118,6 +118,7 @@ class Checker {
     if (finding.problem == ImageProblem::Missing) split.missing.push_back({path, finding.why});
     if (finding.problem == ImageProblem::Unreadable) split.unreadable.push_back({path, finding.why});
     if (finding.problem == ImageProblem::OtherSize) split.other_size.push_back({path, finding.why});
+    split.as_stored += finding.as_stored ? 1 : 0;
     if (!finding.misnamed.empty()) split.misnamed.push_back({path, fmt::format("{}: is a {}", path, finding.misnamed)});
   }
 

@@ -36,7 +36,8 @@ void add_options(CLI::App& command, ConvertOptions& options) {
       ->required()
       ->type_name("DIR");
   std::vector<std::string> names;
-  for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
+  for (const FormatEntry& entry : formats())
+    if (entry.writable) names.emplace_back(entry.name);
   command
       .add_option_function<std::string>(
           "--to",
@@ -120,7 +121,7 @@ void write(const ConvertOptions& options, const WritableSet& set, DatasetFormat 
 
 void convert(const ConvertOptions& options) {
   if (!options.to) throw Error(ErrorKind::Usage, "convert needs --to coco, voc, csv or yolo");
-  OpenDataset data = open_dataset(options.data.path, options.data.format);
+  OpenDataset data = open_dataset(options.data.path, options.data.load_options());
   write(options, gather_readable(options, load(options, data)), *options.to);
 }
 
@@ -144,13 +145,17 @@ std::string class_table(const WritableSet& set) {
 
 void split(const ConvertOptions& options) {
   if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must be between 0 and 1, e.g. 0.2");
-  OpenDataset data = open_dataset(options.data.path, options.data.format);
+  OpenDataset data = open_dataset(options.data.path, options.data.load_options());
+  const auto format = options.to ? options.to : std::optional(data.format);
+  if (!entry_of(*format).writable)
+    throw Error(ErrorKind::Usage, fmt::format("{}: the format {} is read only: add --to coco, voc, csv or yolo",
+                                              printable(options.data.path), entry_of(*format).name));
   WritableSet readable = gather_readable(options, load(options, data));
   Progress progress(images_in(readable), 0, on_stderr("reading image"));
   const WritableSet set =
       split_anew(std::move(readable), options.val, [&](int64_t done) { progress.update(done, {}, 1); });
   progress.clear();
-  write(options, set, options.to.value_or(data.format));
+  write(options, set, *format);
   fmt::print("{}", class_table(set));
 }
 

@@ -18,8 +18,12 @@ namespace fovea {
 namespace fs = std::filesystem;
 
 void add_data_folder(CLI::App& command, DataFolder& folder) {
-  command.add_option("data", folder.path, "Folder of the dataset")->required()->type_name("DIR");
+  command.add_option("data", folder.path, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")
+      ->required()
+      ->type_name("DIR");
   add_format(command, folder.format);
+  add_images(command, folder.images);
+  add_merge_classes(command, folder.merge_classes);
   add_on_bad(command, "--bad-boxes", folder.bad_boxes, "Invalid boxes: skip and list them, or fail on the first");
 }
 
@@ -57,7 +61,7 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
 
 Dataset load_split(const DataFolder& folder, const std::string& split) {
   const StatusLine shown(fmt::format("reading {}", printable(split)));
-  return load_dataset(folder.path, split, folder.load_options());
+  return load_dataset(folder.path, split, folder.load_options(/*whole=*/true));
 }
 
 void print_reports(const std::vector<Dataset>& splits) {

@@ -16,10 +16,15 @@ struct DataFolder {
   std::string path;
   std::optional<DatasetFormat> format;
   OnBad bad_boxes = OnBad::Skip;
+  std::string images;
+  bool merge_classes = false;
 
-  LoadOptions load_options() const { return {.bad_boxes = bad_boxes, .format = format}; }
+  // `whole`: for a command about one split, which takes a set that is not split as it is.
+  LoadOptions load_options(bool whole = false) const {
+    return {.bad_boxes = bad_boxes, .format = format, .images = images, .merge_classes = merge_classes, .whole = whole};
+  }
 };
-// The folder as first argument, --format, --bad-boxes.
+// The folder as first argument, --format, --images, --merge-classes, --bad-boxes.
 void add_data_folder(CLI::App& command, DataFolder& folder);
 
 // The splits of the set under their usual names: train, val, test; others as they are called there.
@@ -30,7 +35,7 @@ std::vector<NamedSplit> named_splits(const DatasetReader& reader);
 // All of them; one that is neither train nor val and cannot be loaded is left out, with a warning.
 std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder);
 
-// One of them, by the name that "train" or "val" means.
+// One of them, by the name that "train" or "val" means; a set that is not split as it is.
 Dataset load_split(const DataFolder& folder, const std::string& split);
 
 // Prints what the reports of the splits say.

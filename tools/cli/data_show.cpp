@@ -164,7 +164,8 @@ void show(const ShowOptions& options) {
     const Sample& sample = dataset.samples[s];
     Image image;
     try {
-      image = read_image(dataset.image_root / sample.file_name);
+      image = read_image(dataset.image_root / sample.file_name,
+                         {.annotated_width = sample.width, .annotated_height = sample.height});
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::Data || !options.image.empty()) throw;
       fmt::print("left out: {}\n", error.what());

@@ -210,7 +210,7 @@ void stats(const StatsOptions& options) {
   require_outside(options.out, options.data.path);
   check_font();
   const Config config = resolve(options.config, preset("paper"));
-  OpenDataset data = open_dataset(options.data.path, options.data.format);
+  OpenDataset data = open_dataset(options.data.path, options.data.load_options());
   const std::vector<Dataset> splits = load_splits(data, options.data);
   print_reports(splits);
   make_writable_folder(options.out);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/printable.h"
+#include "kernels/device/threads.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/detect/detector.h"
@@ -250,11 +251,12 @@ void run_detect(const DetectOptions& options) {
   const std::vector<fs::path> pictures = picture_names(images, options.png ? ".png" : ".jpg", {kResults, kSheet});
   check_files(options, images, pictures);
   ModelFile file = open_model(options.weights, model_options(options.config));
+  const PinnedThreads pinned;
   make_writable_folder(options.out);
   const Unbroken until_written;
   Detector detector(*file.model, file.config.input, options.batch);
   const int workers = file.config.input.workers;
-  WorkerPool pool(workers > 0 ? workers : std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 16));
+  WorkerPool pool(workers > 0 ? workers : std::clamp(usable_cores(), 1, 16));
   ImagesAhead ahead(images, file.config.input, pool);
   Outputs outputs(options, file, images, pictures, pool);
   const auto take = [&](std::vector<Detector::Found> found) {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "engine/printable.h"
+#include "kernels/device/threads.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
@@ -24,7 +25,7 @@ struct EvalOptions {
   std::string weights, data, split = "val", ground_truth, detections, images, json, report, save_detections;
   std::vector<std::string> ious, areas;
   std::vector<int> limits;
-  bool voc = false;
+  bool voc = false, merge_classes = false;
   int batch = 0;
   OnBad bad_images = OnBad::Skip;
   std::optional<DatasetFormat> format;
@@ -32,6 +33,7 @@ struct EvalOptions {
 
 std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
   ModelFile file = open_model(options.weights, model_options(options.config));
+  const PinnedThreads pinned;
   BadFiles bad_files(images_in(dataset), options.bad_images);
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
@@ -57,8 +59,6 @@ void check(const EvalOptions& options) {
     throw usage("eval needs either --data (the folder of a dataset) or --ground-truth (a COCO annotation file)");
   if (!options.weights.empty() && options.data.empty())
     throw usage("--weights needs images: give the dataset's folder with --data");
-  if (!options.images.empty() && options.ground_truth.empty())
-    throw usage("--images is only for --ground-truth; --data finds its images itself");
 }
 
 void check_files(const EvalOptions& options) {
@@ -72,7 +72,7 @@ void check_files(const EvalOptions& options) {
     if (output.empty()) continue;
     files.output(output);
     for (const std::string& folder : {options.data, options.images})
-      if (!folder.empty()) require_outside(output, folder);
+      if (is_folder(folder)) require_outside(output, folder);
   }
   for (const std::string& file : {options.json, options.save_detections})
     if (!file.empty()) require_writable(file);
@@ -85,7 +85,9 @@ struct Evaluated {
 
 Dataset load(const EvalOptions& options) {
   const StatusLine shown("reading " + printable(options.split));
-  return load_dataset(options.data, options.split, {.format = options.format});
+  return load_dataset(
+      options.data, options.split,
+      {.format = options.format, .images = options.images, .merge_classes = options.merge_classes, .whole = true});
 }
 
 Evaluated gather(const EvalOptions& options) {
@@ -153,12 +155,16 @@ void add_eval(CLI::App& app) {
       ->type_name("FILE");
   command->add_option("--detections", options->detections, "COCO results file to evaluate instead of a network")
       ->type_name("FILE");
-  command->add_option("--data", options->data, "Folder of the dataset")->type_name("DIR");
+  command->add_option("--data", options->data, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")
+      ->type_name("DIR");
   add_split(*command, options->split, "Split to evaluate");
   command
       ->add_option("--ground-truth", options->ground_truth, "COCO annotation file to compare with instead of a dataset")
       ->type_name("FILE");
-  command->add_option("--images", options->images, "Folder of the images of --ground-truth, to show in the report")
+  command
+      ->add_option("--images", options->images,
+                   "Folder of the images, where they are not beside the annotations of --data, or to show those of "
+                   "--ground-truth")
       ->type_name("DIR");
   command->add_option("--json", options->json, "Write the metrics to this file")->type_name("FILE");
   command
@@ -180,6 +186,7 @@ void add_eval(CLI::App& app) {
   command->add_flag("--voc", options->voc,
                     "Also compute Pascal VOC's AP at IoU 0.5: over 11 points, and as the area under the curve");
   add_format(*command, options->format);
+  add_merge_classes(*command, options->merge_classes);
   add_on_bad(*command, "--bad-images", options->bad_images,
              "Unreadable images: skip them, fail on the first, or keep the readable part of damaged ones",
              /*may_keep=*/true);

@@ -43,7 +43,14 @@ void add_train(CLI::App& app) {
       "  fovea train my.toml --data DIR --out RUN --resume\n"
       "  mpirun -np 4 fovea train my.toml --data DIR --out RUN");
   command->add_option("config", options->config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
-  command->add_option("--data", options->train.data, "Folder of the dataset")->required()->type_name("DIR");
+  command
+      ->add_option("--data", options->train.data, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--val", options->train.val,
+                   "Folder or file of the dataset for validation, where --data has no split for it")
+      ->type_name("DIR");
   command
       ->add_option("--out", options->train.out, "Folder of the run, for its configuration, log, checkpoints and chart")
       ->required()
@@ -62,6 +69,11 @@ void add_train(CLI::App& app) {
                    "Start from these weights; tensors that do not fit are initialized anew and listed")
       ->type_name("FILE");
   add_format(*command, options->train.format);
+  command
+      ->add_option("--images", options->train.images,
+                   "Folder of the images (default: looked for beside the annotations)")
+      ->type_name("DIR");
+  add_merge_classes(*command, options->train.merge_classes);
   add_on_bad(*command, "--bad-images", options->train.bad_images,
              "Unreadable images: skip and list them (fail above 1 %), fail on the first, or keep the readable part of "
              "damaged ones",

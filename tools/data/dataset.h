@@ -59,11 +59,14 @@ struct Dataset {
   LoadReport report;
 };
 
-enum class DatasetFormat { Coco, Voc, Csv, Yolo };
+enum class DatasetFormat { Coco, Voc, Csv, Yolo, Kitti, OpenImages, LabelMe, Via };
 
 struct LoadOptions {
   OnBad bad_boxes = OnBad::Skip;
   std::optional<DatasetFormat> format;  // none: found out from what is in the folder
+  std::filesystem::path images;         // where the images are; empty: beside the annotations
+  bool merge_classes = false;           // categories of one name that all have boxes are one; else they are refused
+  bool whole = false;                   // a set that is not split is taken whole, whatever split is asked for
 };
 
 // Images of a split: those that loaded and those that could not.

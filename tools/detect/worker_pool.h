@@ -11,13 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/device/threads.h"
+
 namespace fovea {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(int threads) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
-  }
+  explicit WorkerPool(int threads) : threads_(start_threads(static_cast<size_t>(threads), [this] { work(); })) {}
   // Tasks that have begun are finished, the others dropped.
   ~WorkerPool() {
     {

@@ -16,6 +16,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/device/cpu_level.h"
 #include "kernels/device/environment.h"
+#include "kernels/device/threads.h"
 #include "tools/device/build.h"
 #include "tools/device/gpu_trust.h"
 #include "tools/device/machine.h"
@@ -167,7 +168,7 @@ MachineFacts machine_facts(const fs::path& root) {
                      .kernel_level = kernel_level(),
                      .fast_bf16 = kernels::cpu_has_fast_bf16(),
                      .cores = static_cast<int>(std::thread::hardware_concurrency()),
-                     .usable_cores = omp_get_num_procs(),
+                     .usable_cores = usable_cores(),
                      .quota = cpu_quota(root),
                      .threads = omp_get_max_threads()};
   facts.memory = std::min(memory_of(root, "MemTotal:"), memory_limit(root));

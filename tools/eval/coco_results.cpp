@@ -43,7 +43,7 @@ double finite_number(JsonInput& input, Value value) {
 void read_box(JsonInput& input, Value value, Detection& detection) {
   double* const coordinates[] = {&detection.x, &detection.y, &detection.w, &detection.h};
   size_t count = 0;
-  for (Value number : value.get_array()) {
+  for (Value number : input.list(value)) {
     const double coordinate = finite_number(input, number);
     if (count < 4) *coordinates[count] = coordinate;
     ++count;
@@ -169,9 +169,11 @@ std::vector<Detection> read_coco_results(const std::filesystem::path& path, cons
   Ids categories;
   for (const Category& category : truth.categories) categories.insert(category.id);
   Moved moved;
-  auto detections = read_json_list<Detection>(path, "results", [&](JsonInput& input, simdjson::ondemand::object entry) {
-    return read_detection(input, entry, images, categories, moved);
-  });
+  auto detections = read_json_list<Detection>(path, "results",
+                                              [&](JsonInput& input, simdjson::ondemand::object entry) {
+                                                return read_detection(input, entry, images, categories, moved);
+                                              },
+                                              {"annotations", "predictions", "detections", "results"});
   if (warnings != nullptr && moved.count > 0)
     warnings->push_back(
         fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "

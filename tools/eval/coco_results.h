@@ -15,6 +15,7 @@ namespace fovea {
 // A box of a network, whose corners are given, as COCO has it: the corner of least x and y, width and height.
 Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& found);
 
+// Also takes JSON Lines, and an object with the list under "annotations", "predictions", "detections" or "results".
 // Reads in parts, on all cores. An entry with a file_name that is not that of its image_id in the ground truth goes to
 // the image of that name: the same one, or the one of which either name is the end of the other ("b.jpg", "a/b.jpg"); a
 // line for the user says so. Throws ErrorKind::Data, naming the entry, when the file is missing or malformed, an image

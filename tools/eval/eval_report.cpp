@@ -20,12 +20,14 @@ constexpr int picture_side = 960, jpeg_quality = 85;
 bool stays_inside(const fs::path& name) { return name.is_relative() && *name.lexically_normal().begin() != ".."; }
 
 WorstPicture draw(const ImageErrors& errors, const TruthSet& truth) {
-  const std::string& name = errors.boxes->image->file_name;
+  const TruthImage& truth_image = *errors.boxes->image;
+  const std::string& name = truth_image.file_name;
   if (truth.image_root.empty()) return {};
   if (name.empty()) return {{}, "the annotations do not name its file"};
   if (!stays_inside(name)) return {{}, "its file name points outside the image folder"};
   try {
-    const Image image = read_image(truth.image_root / name);
+    const Image image = read_image(truth.image_root / name,
+                                   {.annotated_width = truth_image.width, .annotated_height = truth_image.height});
     return {encode_jpeg(draw_errors(image, errors, truth, picture_side), jpeg_quality), ""};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;

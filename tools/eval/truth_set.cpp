@@ -59,7 +59,8 @@ std::vector<GroundTruth> ground_truth(const Dataset& dataset) {
 
 TruthSet truth_of(const Dataset& dataset) {
   TruthSet truth{.categories = dataset.categories, .objects = ground_truth(dataset), .image_root = dataset.image_root};
-  for (const Sample& sample : dataset.samples) truth.images.push_back({sample.id, sample.file_name});
+  for (const Sample& sample : dataset.samples)
+    truth.images.push_back({sample.id, sample.file_name, sample.width, sample.height});
   return truth;
 }
 
@@ -71,7 +72,8 @@ TruthSet read_coco_truth(const std::filesystem::path& path) {
   warn(raw, without_area, "have no area: width x height is used");
   warn(raw, raw.without_crowd, "have no iscrowd: they count as objects");
   TruthSet truth{.categories = std::move(raw.categories), .warnings = std::move(raw.warnings)};
-  for (RawImage& image : raw.images) truth.images.push_back({image.id, std::move(image.file_name)});
+  for (RawImage& image : raw.images)
+    truth.images.push_back({image.id, std::move(image.file_name), image.width, image.height});
   truth.objects.reserve(raw.objects.size());
   for (const RawObject& object : raw.objects) {
     const auto [x, y, w, h] = object.bbox;

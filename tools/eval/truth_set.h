@@ -11,7 +11,8 @@ namespace fovea {
 
 struct TruthImage {
   int64_t id;
-  std::string file_name;  // relative to TruthSet::image_root; empty where the annotations do not say
+  std::string file_name;      // relative to TruthSet::image_root; empty where the annotations do not say
+  int width = 0, height = 0;  // as annotated; 0: not said
 };
 
 struct TruthSet {

@@ -27,18 +27,29 @@ std::string describe(std::span<const uint8_t> bytes) {
     std::string_view magic;
     size_t at;
     const char* name;
+    bool image;
   };
-  static constexpr std::array<Format, 9> formats{{{"GIF8", 0, "GIF"},
-                                                  {"ftypheic", 4, "HEIC"},
-                                                  {"ftypavif", 4, "AVIF"},
-                                                  {"ftyp", 4, "HEIC, AVIF or a video"},
-                                                  {"\xFF\x0A", 0, "JPEG XL"},
-                                                  {"JXL ", 4, "JPEG XL"},
-                                                  {"jP  ", 4, "JPEG 2000"},
-                                                  {"8BPS", 0, "PSD"},
-                                                  {"%PDF", 0, "PDF"}}};
+  static constexpr std::array<Format, 17> formats{
+      {{"GIF8", 0, "GIF", true},
+       {"ftyphei", 4, "HEIC", true},
+       {"ftyphev", 4, "HEIC", true},
+       {"ftypmif1", 4, "HEIC", true},
+       {"ftypmsf1", 4, "HEIC", true},
+       {"ftypavi", 4, "AVIF", true},
+       {"ftypcrx", 4, "CR3, a camera's raw file", true},
+       {"ftyp", 4, "a video", false},
+       {"\xFF\x0A", 0, "JPEG XL", true},
+       {"JXL ", 4, "JPEG XL", true},
+       {"jP  ", 4, "JPEG 2000", true},
+       {"8BPS", 0, "PSD", true},
+       {"%PDF", 0, "PDF", true},
+       {"DICM", 128, "DICOM", true},
+       {"\x93NUMPY", 0, "an array of NumPy", true},
+       {"<svg", 0, "SVG", true},
+       {"version https://git-lfs", 0, "a pointer of Git LFS: run git lfs pull", false}}};
   for (const Format& format : formats) {
-    if (starts_with(bytes, format.magic, format.at)) return fmt::format("looks like {}", format.name);
+    if (starts_with(bytes, format.magic, format.at))
+      return fmt::format("looks like {}{}", format.name, format.image ? ": convert it to JPEG or PNG" : "");
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 16));
   return fmt::format("begins with \"{}\"", printable(text));
@@ -132,6 +143,10 @@ void report_damage(StoredImage& stored, const char* format, std::string_view why
 
 DecodedImage decode_image_file(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
   StoredImage stored = decode_stored(bytes, name, options);
+  const int width = stored.full_width, height = stored.full_height;
+  stored.as_stored = stored.orientation >= 5 && width != height && width == options.annotated_width &&
+                     height == options.annotated_height;
+  if (stored.as_stored) stored.orientation = 1;
   if (stored.orientation >= 5) std::swap(stored.full_width, stored.full_height);
   if (!options.size_only) stored.image = turn_upright(std::move(stored.image), stored.orientation);
   return stored;

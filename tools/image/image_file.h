@@ -19,7 +19,10 @@ struct ImageOptions {
   uint64_t file_bytes = uint64_t{1} << 30;  // of the compressed file
   bool keep_damaged = false;                // what a damaged or cut file still gives is used; the rest stays gray
   bool size_only = false;                   // the head alone is read, whatever its size: the image stays empty
-  std::vector<uint8_t>* memory = nullptr;   // that the pixels may use; it is taken away
+  // The size that annotations say, if any: where the pixels as stored have it and the upright image has not, whoever
+  // drew the boxes did not turn the image, and it is not turned here.
+  int annotated_width = 0, annotated_height = 0;
+  std::vector<uint8_t>* memory = nullptr;  // that the pixels may use; it is taken away
   // How many times smaller each side of a JPEG of this size (as stored) may be decoded: 1, 2, 4 or 8.
   std::function<int(int width, int height)> jpeg_divisor;
 };
@@ -27,6 +30,7 @@ struct ImageOptions {
 struct DecodedImage {
   Image image;
   int full_width = 0, full_height = 0;  // the image's own size, upright
+  bool as_stored = false;               // not turned upright: see annotated_width
   int divisor = 1;     // a pixel stands for divisor × divisor of the file's; the last ones of a row or column may reach
                        // beyond its edge
   std::string damage;  // what is wrong with a file that was kept all the same

@@ -60,25 +60,27 @@ void bring_orientation_forward(const std::filesystem::path& path, std::vector<ui
   }
 }
 
-ImageSize size_of(std::vector<uint8_t> bytes, const std::filesystem::path& path) {
+ImageSize size_of(std::vector<uint8_t> bytes, const std::filesystem::path& path, ImageSize annotated) {
   if (is_png(bytes)) bring_orientation_forward(path, bytes);
-  const DecodedImage head = decode_image_file(bytes, path.string(), {.size_only = true});
-  return {head.full_width, head.full_height};
+  const DecodedImage head =
+      decode_image_file(bytes, path.string(),
+                        {.size_only = true, .annotated_width = annotated.width, .annotated_height = annotated.height});
+  return {head.full_width, head.full_height, head.as_stored};
 }
 
 }  // namespace
 
-ImageSize read_image_size(const std::filesystem::path& path) {
+ImageSize read_image_size(const std::filesystem::path& path, ImageSize annotated) {
   constexpr size_t kHead = 64 << 10;  // of most files enough
   if (auto head = first_bytes(path, kHead); head.size() == kHead) {
     try {
-      return size_of(std::move(head), path);
+      return size_of(std::move(head), path, annotated);
     } catch (const Error& error) {
       // A long Exif block, or a TIFF whose directory stands at its end: the whole file decides.
       if (error.kind() != ErrorKind::Data) throw;
     }
   }
-  return size_of(read_file(path), path);
+  return size_of(read_file(path), path, annotated);
 }
 
 }  // namespace fovea

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/image/image_codecs.h"
 
@@ -115,6 +116,20 @@ bool has_alpha(TIFF* tiff) {
          (kinds[0] == EXTRASAMPLE_ASSOCALPHA || kinds[0] == EXTRASAMPLE_UNASSALPHA);
 }
 
+// Samples of 32 bits and floats are measurements: no value of theirs is white by itself.
+void refuse_wide_samples(TIFF* tiff, const std::string& name) {
+  uint16_t bits = 1, format = SAMPLEFORMAT_UINT;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &bits);
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &format);
+  const bool floats = format == SAMPLEFORMAT_IEEEFP;
+  if (floats || bits > 16)
+    throw Error(
+        ErrorKind::Data,
+        fmt::format("{}: is a TIFF with {}-bit {} samples, which do not say what is black and white: save it with "
+                    "8 or 16 bits",
+                    printable(name), bits, floats ? "float" : "integer"));
+}
+
 }  // namespace
 
 StoredImage decode_tiff(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
@@ -127,6 +142,7 @@ StoredImage decode_tiff(std::span<const uint8_t> bytes, const std::string& name,
     report_damage(stored, "TIFF", source.error.empty() ? "it has no size" : source.error, name, options);
     return stored;
   }
+  refuse_wide_samples(tiff.get(), name);
   allocate(stored, width, height, name, options);
   uint16_t orientation = 1;
   if (TIFFGetField(tiff.get(), TIFFTAG_ORIENTATION, &orientation) != 0 && orientation >= 1 && orientation <= 8)

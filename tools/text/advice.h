@@ -19,6 +19,7 @@ inline constexpr const char* kStartFromWeights = "start a new run from its weigh
 inline constexpr const char* kSetFormat = "set the format";
 inline constexpr const char* kSplitDataset = "split it into train and val";
 inline constexpr const char* kSkipBadImages = "skip bad images";
+inline constexpr const char* kMergeClasses = "merge them";
 inline constexpr const char* kSkipBadBoxes = "skip bad boxes";
 inline constexpr const char* kClipBoxes = "clip them";
 inline constexpr const char* kNameImages = "name the folder of the images";

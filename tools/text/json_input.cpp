@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "engine/printable.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 namespace {
@@ -75,13 +76,18 @@ JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
   const size_t byte =
       document_.current_location().get(location) ? size_ : location - reinterpret_cast<const char*>(bytes_.data());
   const bool cut = !is_piece_ && (code == simdjson::INCOMPLETE_ARRAY_OR_OBJECT || byte >= size_);
-  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : simdjson::error_message(code);
+  const char* const what =
+      code == simdjson::INCORRECT_TYPE ? "a value of another kind than expected" : simdjson::error_message(code);
+  const std::string why = cut ? "the JSON ends too early: the file may be truncated" : what;
   const auto where = offset_ + static_cast<int64_t>(byte);
   return {ErrorKind::Data, fail(fmt::format("byte {}: {}", where, why)).what()};
 }
 
 std::optional<int64_t> JsonInput::id_if_any(Value value) {
-  if (value.type() != simdjson::ondemand::json_type::number) return std::nullopt;
+  using simdjson::ondemand::json_type;
+  const json_type type = value.type();
+  if (type == json_type::string) return parse_id(std::string_view(value.get_string()));
+  if (type != json_type::number) return std::nullopt;
   const double number = value.get_double();
   if (number != std::floor(number) || std::abs(number) >= id_limit) return std::nullopt;
   return static_cast<int64_t>(number);
@@ -109,6 +115,20 @@ bool JsonInput::flag(Value value) const {
   const double number = type == json_type::number ? double(value.get_double()) : -1;
   if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", token));
   return number == 1;
+}
+
+simdjson::ondemand::object JsonInput::object(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::object)
+    throw fail(fmt::format("expected an object, '{{', found {}", token));
+  return value.get_object();
+}
+
+simdjson::ondemand::array JsonInput::list(Value value) const {
+  const std::string token = shortened(value.raw_json_token());
+  if (value.type() != simdjson::ondemand::json_type::array)
+    throw fail(fmt::format("expected a list, '[', found {}", token));
+  return value.get_array();
 }
 
 std::string JsonInput::text(Value value) const {

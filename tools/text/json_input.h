@@ -79,13 +79,21 @@ class JsonInput {
     key_ = "";
   }
 
-  // An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbors.
+  // An integer of size below 2^53, beyond which programs that hold numbers as doubles confuse neighbors; also one that
+  // stands there as 12.0 or "12".
   int64_t id(Value value);
   std::optional<int64_t> id_if_any(Value value);
   // A number, or NaN for anything else that is well-formed and for the NaN and Infinity that Python writes into JSON.
   double number_or_nan(Value value);
   bool flag(Value value) const;
   std::string text(Value value) const;
+  simdjson::ondemand::object object(Value value) const;
+  simdjson::ondemand::array list(Value value) const;
+
+  // What follows `at`, which points into a token, up to the end of the piece.
+  std::string_view text_from(const char* at) const {
+    return {at, static_cast<size_t>(reinterpret_cast<const char*>(bytes_.data()) + size_ - at)};
+  }
 
   std::string place() const;
   Error fail(std::string_view why) const;

@@ -7,6 +7,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/text/encoding.h"
 
 namespace fovea {
 namespace {
@@ -58,6 +59,26 @@ void JsonParts::fill(size_t bytes) {
   }
 }
 
+int JsonParts::first_token() {
+  size_t at = 0;
+  do {
+    fill(at + kFirstRead);
+    const std::string_view text(buffer_.data(), buffer_.size());
+    if (is_utf16(text)) throw Error(ErrorKind::Data, printable(name_) + ": is UTF-16: save the file as UTF-8");
+    document_ = static_cast<int64_t>(text.size() - without_mark(text).size());
+    at = std::max(at, static_cast<size_t>(document_));
+    while (at < text.size() && is_space(text[at])) ++at;
+  } while (at >= buffer_.size() && !ended_);
+  begin_ = static_cast<size_t>(document_);
+  return at < buffer_.size() ? buffer_[at] : -1;
+}
+
+std::string JsonParts::whole() {
+  while (!ended_) fill(2 * buffer_.size());
+  done_ = true;
+  return {buffer_.begin() + static_cast<ptrdiff_t>(begin_), buffer_.end()};
+}
+
 std::vector<JsonParts::Part> JsonParts::next() {
   std::vector<Part> parts;
   if (done_) return parts;
@@ -71,7 +92,7 @@ std::vector<JsonParts::Part> JsonParts::next() {
       const bool last = end == text.npos;
       end = std::min(end, text.size());
       const auto at = first_byte_ + static_cast<int64_t>(begin_);
-      parts.push_back({text.substr(begin_, end - begin_), at, at == 0, last});
+      parts.push_back({text.substr(begin_, end - begin_), at, at == document_, last});
       begin_ = last ? end : text.find(',', end) + 1;
       if (last) {
         done_ = true;
@@ -86,6 +107,34 @@ void JsonParts::join(const Part& part) {
   begin_ = static_cast<size_t>(part.first_byte - first_byte_);
   part_bytes_ *= 2;
   done_ = false;
+}
+
+std::string list_of_lines(std::string_view text) {
+  std::string list = "[";
+  int depth = 0, objects = 0;
+  bool in_string = false, escaped = false, is_entry = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_string) {
+      in_string = escaped || c != '"';
+      escaped = !escaped && c == '\\';
+    } else {
+      in_string = c == '"';
+      is_entry = is_entry || (in_string && depth == 1 && text.substr(at).starts_with("\"image_id\""));
+      if (c == '{' && depth == 0 && objects++ > 0) list += ',';
+      depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+    }
+    list += c;
+  }
+  // One object is a line where it is an entry itself.
+  return objects > 1 || is_entry ? list + "]" : std::string(text);
+}
+
+JsonInput JsonParts::input(std::string_view document) const {
+  std::vector<uint8_t> bytes;
+  bytes.reserve(document.size() + simdjson::SIMDJSON_PADDING);
+  bytes.insert(bytes.end(), document.begin(), document.end());
+  return {name_, std::move(bytes), document_ - (document.starts_with('[') ? 1 : 0)};
 }
 
 JsonInput JsonParts::input(const Part& part) const {

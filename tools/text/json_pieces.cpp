@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/printable.h"
+#include "tools/text/encoding.h"
 
 namespace fovea {
 JsonPieces::JsonPieces(const std::filesystem::path& path, size_t piece_bytes)
@@ -14,6 +15,10 @@ JsonPieces::JsonPieces(const std::filesystem::path& path, size_t piece_bytes)
       piece_bytes_(piece_bytes),
       read_bytes_(std::min(piece_bytes, kFirstRead)),
       input_(name_) {
+  refill();
+  if (is_utf16(text_)) throw Error(ErrorKind::Data, name_ + ": is UTF-16: save the file as UTF-8");
+  check_utf8();
+  at_ = text_.size() - without_mark(text_).size();
   if (next_token() == kEnd)
     throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected JSON", name_, base_ + text_.size()));
 }
@@ -40,7 +45,7 @@ bool JsonPieces::refill() {
   if (std::ferror(file_.get()) != 0) throw Error(ErrorKind::Data, fmt::format("{}: cannot be read completely", name_));
   at_end_ = got < read_bytes_;
   read_bytes_ = std::min(2 * read_bytes_, piece_bytes_);
-  check_utf8();
+  if (base_ > 0 || before > 0) check_utf8();  // the constructor looks at the beginning
   return got > 0;
 }
 
@@ -77,8 +82,14 @@ int JsonPieces::next_token() {
 }
 
 void JsonPieces::expect(char byte, const char* what) {
-  if (next_token() != byte) throw fail("", what);
+  if (next_token() != byte) throw fail("", std::string(what) + found_text());
   ++at_;
+}
+
+// ", found a list" and the like; nothing where a reader sees it at once.
+std::string JsonPieces::found_text() {
+  const int byte = next_token();
+  return byte == '[' ? ", found a list" : byte == '{' ? ", found an object" : "";
 }
 
 std::string JsonPieces::read_key() {
@@ -148,7 +159,7 @@ bool JsonPieces::skip_value() {
 }
 
 void JsonPieces::read_list(const std::string& key, const Entry& entry) {
-  if (next_token() != '[') throw fail(key, "expected a list");
+  if (next_token() != '[') throw fail(key, "expected a list" + found_text());
   ++at_;
   if (next_token() == ']') {
     ++at_;

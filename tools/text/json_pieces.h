@@ -32,6 +32,7 @@ class JsonPieces {
   int peek();        // the byte at at_, or kEnd
   int next_token();  // past white space; stays on the byte
   void expect(char byte, const char* what);
+  std::string found_text();
   std::string read_key();
   void read_list(const std::string& key, const Entry& entry);
   size_t length_of_value(size_t ahead);

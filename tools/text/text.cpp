@@ -51,6 +51,12 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
 std::optional<double> parse_number(std::string_view text) { return parse<double>(text); }
 
 std::optional<int64_t> parse_integer(std::string_view text) { return parse<int64_t>(text); }

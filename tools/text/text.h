@@ -14,6 +14,9 @@ std::vector<std::string_view> lines_of(std::string_view text);
 // Words between white space.
 std::vector<std::string_view> words_of(std::string_view line);
 
+// Letters A to Z as a to z; others stay.
+std::string lower_case(std::string_view text);
+
 // The whole of `text`, but for white space around it, with a decimal point whatever the locale says; also nan and inf.
 std::optional<double> parse_number(std::string_view text);
 std::optional<int64_t> parse_integer(std::string_view text);

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "kernels/device/cuda_device.h"
+#include "kernels/device/threads.h"
 #include "tools/checkpoint/data_identity.h"
 #include "tools/eval/boxes.h"
 
@@ -85,7 +86,7 @@ void share_machine(const Communicator& ranks, DeviceKind device) {
     use_gpu(ranks.local_rank() % static_cast<int>(gpus.devices.size()));
   }
   if (ranks.local_size() > 1 && std::getenv("OMP_NUM_THREADS") == nullptr)
-    omp_set_num_threads(std::max(1, omp_get_num_procs() / ranks.local_size()));
+    omp_set_num_threads(std::max(1, usable_cores() / ranks.local_size()));
 }
 
 void require_own_gpus(Communicator& ranks, DeviceKind device) {

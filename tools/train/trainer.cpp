@@ -8,6 +8,7 @@
 
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
+#include "kernels/device/threads.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/loader.h"
@@ -31,8 +32,7 @@
 namespace fovea {
 namespace {
 
-constexpr const char* kAnswerToStop =
-    "fovea: stopping: the run is saved as of its last whole step; again to stop at once\n";
+constexpr const char* kAnswer = "fovea: stopping: the run is saved as of its last whole step; again to stop at once\n";
 constexpr int64_t kRetrySaveAfter = 50;  // steps, when a checkpoint could not be written
 
 class Trainer {
@@ -88,8 +88,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
       config_(std::move(config)),
       options_(options),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
-      train_(load_dataset(options.data, "train", {.bad_boxes = options.bad_boxes, .format = options.format})),
-      val_(load_dataset(options.data, "val", {.bad_boxes = options.bad_boxes, .format = options.format})),
+      train_(load_dataset(options.data, "train", options.load_options())),
+      val_(load_dataset(options.val.empty() ? options.data : options.val, "val", options.load_options())),
       context_(options.device, config_.precision, config_.convolution),
       bad_files_(images_in(train_) + images_in(val_), options.bad_images) {
   require_same_data(ranks, train_, val_);
@@ -140,10 +140,9 @@ bool Trainer::validation_is_due() const {
 void Trainer::run() {
   try {
     take_steps();
-  } catch (const AgreedError&) {
-    throw;
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::Interrupted || !stop_requested) throw;
+    const bool agreed = dynamic_cast<const AgreedError*>(&error) != nullptr;  // stop() has saved the run
+    if (agreed || error.kind() != ErrorKind::Interrupted || !stop_requested) throw;
     stop_within_step();
   }
   if (!ranks_.is_first()) return;
@@ -221,7 +220,6 @@ std::string Trainer::stopped_text() const {
   return fmt::format("{}stopped after step {} and saved the run; {}", why, state_.step, advise(advice::kResume));
 }
 
-// All ranks are here.
 void Trainer::stop() {
   const Interruptible here(false);
   read_results(0);
@@ -374,9 +372,10 @@ std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Com
 void train(Config config, const TrainOptions& options) {
   const auto ranks = connect_ranks({.timeout = options.rank_timeout});
   // A stop, or a closed stdout, ends the run where it can be saved. Launchers signal all ranks: one answer is enough.
-  const Unbroken until_saved(ranks->is_first() ? kAnswerToStop : nullptr);
+  const Unbroken until_saved(ranks->is_first() ? kAnswer : nullptr);
   try {
     share_machine(*ranks, options.device);
+    const PinnedThreads pinned(ranks->local_rank(), ranks->local_size());
     require_same_config(
         *ranks, config,
         fmt::format("fovea {} on {}{}", kVersion, options.device == DeviceKind::Cuda ? "a GPU" : "the CPU",

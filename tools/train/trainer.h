@@ -12,6 +12,9 @@ namespace fovea {
 
 struct TrainOptions {
   std::filesystem::path data, out;
+  std::filesystem::path val;  // a set of its own for validation, and `data` for training alone; empty: splits of data
+  std::filesystem::path images;  // of both sets; empty: beside the annotations
+  bool merge_classes = false;
   bool resume = false;
   std::filesystem::path init_from;           // weights only; empty: from the initial ones
   bool allow_config_change = false;          // resume although the configuration differs from the checkpoint's
@@ -21,6 +24,14 @@ struct TrainOptions {
   std::optional<DatasetFormat> format;  // of the dataset; none: found out
   DeviceKind device = DeviceKind::Cpu;
   double rank_timeout = 300;  // seconds
+
+  LoadOptions load_options() const {
+    return {.bad_boxes = bad_boxes,
+            .format = format,
+            .images = images,
+            .merge_classes = merge_classes,
+            .whole = !val.empty()};
+  }
 };
 
 // Trains as the configuration says; model.classes follows from the data. Where a launcher started this process as one

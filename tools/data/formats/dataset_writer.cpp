@@ -6,7 +6,9 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/formats/raw_dataset.h"
+#include "tools/image/image_file.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -14,8 +16,6 @@
 namespace fovea {
 
 namespace fs = std::filesystem;
-
-std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
 
 bool is_not_utf8(const std::string& name) { return find_invalid_utf8(name) != std::string::npos; }
 
@@ -31,6 +31,8 @@ std::vector<std::string> DatasetWriter::write() {
   }
   write_classes();
   if (renamed_ > 0) note("{} images were renamed because their names clash; the first: {}", renamed_, first_renamed_);
+  if (as_stored_ > 0)
+    note("{} images are written as PNG: their boxes are of the pixels as stored, not as Exif turns them", as_stored_);
   if (crowds_ > 0) note("{} crowd or ignore regions are left out: this format has none", crowds_);
   if (areas_ > 0) note("{} objects lose the area of their mask: this format has boxes only", areas_);
   if (beyond_ > 0)
@@ -60,21 +62,24 @@ void DatasetWriter::refuse_doubled_classes() const {
 
 std::string DatasetWriter::place(const WritableImage& image, const std::string& folder, bool by_stem) {
   auto& taken = taken_[folder];
-  std::string name = image.sample.file_name;
+  const fs::path given(image.as_stored ? without_ending(image.sample.file_name) + ".png" : image.sample.file_name);
+  std::string name = given.string();
   for (int i = 2;; ++i) {
     const std::string key = by_stem ? without_ending(name) : name;
     const auto [found, added] = taken.emplace(key, Placed{image.source.native(), split_});
     if (added) break;
     // One image in two splits is one file; the same file twice in a split is two images, each with its own boxes.
     if (found->second.source == image.source.native() && found->second.split != split_) return name;
-    const fs::path given(image.sample.file_name);
     name =
         (given.parent_path() / (given.stem().string() + fmt::format("_{}", i) + given.extension().string())).string();
   }
-  if (name != image.sample.file_name && renamed_++ == 0) first_renamed_ = printable(image.sample.file_name);
+  if (name != given && renamed_++ == 0) first_renamed_ = printable(image.sample.file_name);
   const fs::path target = out_ / folder / name;
   make_folder(target.parent_path());
-  put(image.source, target);
+  if (image.as_stored)
+    write_as_stored(image, target);
+  else
+    put(image.source, target);
   if (options_.progress) options_.progress();
   return name;
 }
@@ -102,6 +107,13 @@ bool DatasetWriter::takes(const Object& object, bool takes_crowds) {
   }
   areas_ += std::abs(object.area - object.bbox[2] * object.bbox[3]) > 1e-6 * object.area ? 1 : 0;
   return true;
+}
+
+// Other programs, and formats without sizes, would turn the file and not the boxes.
+void DatasetWriter::write_as_stored(const WritableImage& image, const fs::path& target) {
+  ++as_stored_;
+  write_png(target,
+            read_image(image.source, {.annotated_width = image.sample.width, .annotated_height = image.sample.height}));
 }
 
 void DatasetWriter::put(const fs::path& source, const fs::path& target) const {

@@ -57,6 +57,7 @@ class DatasetWriter {
     notes_.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
   void put(const std::filesystem::path& source, const std::filesystem::path& target) const;
+  void write_as_stored(const WritableImage& image, const std::filesystem::path& target);
 
   std::vector<std::string> notes_;
   struct Placed {
@@ -64,7 +65,7 @@ class DatasetWriter {
   };
   std::map<std::string, std::map<std::string, Placed>> taken_;  // by folder, then by name
   std::string split_;
-  int64_t renamed_ = 0, crowds_ = 0, areas_ = 0, beyond_ = 0;
+  int64_t renamed_ = 0, crowds_ = 0, areas_ = 0, beyond_ = 0, as_stored_ = 0;
   std::string first_renamed_;
 };
 
@@ -72,7 +73,6 @@ using MakeWriter = std::unique_ptr<DatasetWriter>(const WritableSet&, const std:
                                                   const WriteOptions&);
 MakeWriter coco_writer, voc_writer, csv_writer, yolo_writer;
 
-std::string without_ending(const std::string& name);
 bool is_not_utf8(const std::string& name);
 bool breaks_lines(const std::string& name);  // or loses white space at its ends on a line of a list
 

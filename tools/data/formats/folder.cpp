@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <type_traits>
 
 #include "engine/files.h"
 #include "engine/printable.h"
@@ -16,35 +18,84 @@ namespace fs = std::filesystem;
 
 namespace {
 
-template <class Iterator>
-std::vector<std::string> collect(const fs::path& folder) {
-  std::vector<std::string> names;
+// Calls `take(entry)` for what is in the folder and not hidden, until it returns false.
+template <class Iterator, class Take>
+void walk(const fs::path& folder, HiddenFiles* hidden, Take&& take) {
   std::error_code failure;
-  if (!fs::is_directory(folder, failure)) return names;
+  if (!fs::is_directory(folder, failure)) return;
   auto entry = Iterator(folder, fs::directory_options::follow_directory_symlink, failure);
-  for (; !failure && entry != Iterator(); entry.increment(failure))
-    if (entry->is_regular_file(failure)) names.push_back(entry->path().lexically_relative(folder).string());
+  for (; !failure && entry != Iterator(); entry.increment(failure)) {
+    if (is_hidden(entry->path().filename().native())) {
+      if constexpr (std::is_same_v<Iterator, fs::recursive_directory_iterator>) entry.disable_recursion_pending();
+      if (hidden != nullptr) hidden->add(entry->path());
+    } else if (!take(entry)) {
+      return;
+    }
+  }
   if (failure) throw cannot_read(folder, failure.value());
+}
+
+template <class Iterator>
+std::vector<std::string> collect(const fs::path& folder, HiddenFiles* hidden) {
+  std::vector<std::string> names;
+  walk<Iterator>(folder, hidden, [&](auto& entry) {
+    std::error_code failure;
+    if (entry->is_regular_file(failure)) names.push_back(entry->path().lexically_relative(folder).string());
+    return true;
+  });
   std::sort(names.begin(), names.end());
   return names;
 }
 
 }  // namespace
 
-std::vector<std::string> files_in(const fs::path& folder) { return collect<fs::directory_iterator>(folder); }
+bool is_hidden(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }
 
-std::vector<std::string> files_below(const fs::path& folder) {
-  return collect<fs::recursive_directory_iterator>(folder);
+void HiddenFiles::add(const fs::path& path) {
+  constexpr std::array<std::string_view, 5> everywhere{".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep"};
+  const std::string name = path.filename().string();
+  const bool usual = std::find(everywhere.begin(), everywhere.end(), name) != everywhere.end();
+  if (!usual && !said_.contains(path.string())) paths_.insert(path.string());
+}
+
+std::string HiddenFiles::news() {
+  if (paths_.empty()) return "";
+  std::string line = fmt::format("{} hidden files and folders are passed over; the first: {}", paths_.size(),
+                                 printable(*paths_.begin()));
+  said_.merge(paths_);
+  return line;
+}
+
+std::vector<std::string> files_in(const fs::path& folder, HiddenFiles* hidden) {
+  return collect<fs::directory_iterator>(folder, hidden);
+}
+
+std::vector<std::string> files_below(const fs::path& folder, HiddenFiles* hidden) {
+  return collect<fs::recursive_directory_iterator>(folder, hidden);
+}
+
+std::vector<std::string> folders_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  walk<fs::directory_iterator>(folder, nullptr, [&](auto& entry) {
+    std::error_code failure;
+    if (entry->is_directory(failure)) names.push_back(entry->path().filename().string());
+    return true;
+  });
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 bool any_file_below(const fs::path& folder, std::string_view ending, bool deep) {
-  std::error_code failure;
-  auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink, failure);
-  for (; !failure && entry != fs::recursive_directory_iterator(); entry.increment(failure)) {
-    if (has_ending(entry->path().filename().native(), ending)) return true;
-    if (!deep) entry.disable_recursion_pending();
-  }
-  return false;
+  bool found = false;
+  const auto look = [&](auto& entry) {
+    found = has_ending(entry->path().filename().native(), ending);
+    return !found;
+  };
+  if (deep)
+    walk<fs::recursive_directory_iterator>(folder, nullptr, look);
+  else
+    walk<fs::directory_iterator>(folder, nullptr, look);
+  return found;
 }
 
 bool has_ending(std::string_view name, std::string_view ending) {
@@ -52,6 +103,8 @@ bool has_ending(std::string_view name, std::string_view ending) {
          std::equal(ending.begin(), ending.end(), name.end() - static_cast<std::ptrdiff_t>(ending.size()),
                     [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
 }
+
+std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
 
 void move_to_root(RawDataset& raw, const std::vector<std::string>& folders) {
   for (const std::string& folder : folders) {

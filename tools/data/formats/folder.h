@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -11,15 +12,34 @@
 
 namespace fovea {
 
-// Names of the files in `folder` (not below it), sorted by their bytes; none where there is no such folder.
-std::vector<std::string> files_in(const std::filesystem::path& folder);
+// Names that begin with '.' (macOS's ._a.jpg, Jupyter's .ipynb_checkpoints, editors' copies), and macOS's __MACOSX.
+bool is_hidden(std::string_view name);
+
+// What walks through folders pass over because it is hidden.
+class HiddenFiles {
+ public:
+  void add(const std::filesystem::path& path);
+  // A line about what was added since it was asked last; empty where there is nothing, or only what desktops and git
+  // leave everywhere.
+  std::string news();
+
+ private:
+  std::set<std::string> paths_, said_;
+};
+
+// Names of the files in `folder` (not below it), sorted by their bytes; none where there is no such folder. Hidden ones
+// are passed over, as by all functions here, and added to `hidden`.
+std::vector<std::string> files_in(const std::filesystem::path& folder, HiddenFiles* hidden = nullptr);
 // Paths below `folder` of all files under it, however deep, sorted.
-std::vector<std::string> files_below(const std::filesystem::path& folder);
+std::vector<std::string> files_below(const std::filesystem::path& folder, HiddenFiles* hidden = nullptr);
+// Names of the folders in `folder`, sorted.
+std::vector<std::string> folders_in(const std::filesystem::path& folder);
 
 // Whether a file with that ending lies in the folder, or below it.
 bool any_file_below(const std::filesystem::path& folder, std::string_view lower_case_ending, bool deep);
 
 bool has_ending(std::string_view name, std::string_view lower_case_ending);
+std::string without_ending(const std::string& name);
 
 // Where the names of all images begin with the same one of `folders` ("train/", "images/", …), that goes to the root:
 // converted to another format and back, names are what they were.

@@ -4,31 +4,52 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/coco.h"
+#include "tools/data/formats/contents.h"
 #include "tools/data/formats/csv.h"
+#include "tools/data/formats/kitti.h"
+#include "tools/data/formats/labelme.h"
+#include "tools/data/formats/open_images.h"
+#include "tools/data/formats/via.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 
 const std::vector<FormatEntry>& formats() {
   static const std::vector<FormatEntry> all{
       {DatasetFormat::Coco, "coco",
-       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json), images in "
-       "{train,val}/ or images/",
-       open_coco},
-      {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… side by side",
-       open_yolo},
+       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json, one JSON "
+       "alone), "
+       "images in {train,val}/, images/ or data/",
+       open_coco, true},
+      {DatasetFormat::Yolo, "yolo",
+       "data.yaml with train, val and names; obj.data; or classes.txt alone; images/… and labels/… side by side, or "
+       "labels beside the images",
+       open_yolo, true},
       {DatasetFormat::Voc, "voc",
        "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml next to the images",
-       open_voc},
+       open_voc, true},
+      {DatasetFormat::OpenImages, "openimages",
+       "{train,validation}-annotations-bbox.csv, class-descriptions-boxable.csv, images in {train,validation}/",
+       open_open_images},
+      {DatasetFormat::Kitti, "kitti",
+       "training/image_2 and training/label_2, or images/ and labels/ with lines of 15 words", open_kitti},
+      {DatasetFormat::LabelMe, "labelme", "*.json with shapes, an image each, beside the images or in annotations/",
+       open_labelme},
+      {DatasetFormat::Via, "via", "via_region_data.json, via_export_csv.csv or a project beside the images", open_via},
       {DatasetFormat::Csv, "csv",
-       "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id", open_csv}};
+       "{train,val}.csv with lines path,x1,y1,x2,y2,class or a header that names the columns, and classes.csv with "
+       "lines "
+       "name,id; or {train,val}/_annotations.csv",
+       open_csv, true}};
   return all;
 }
 
@@ -43,17 +64,21 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
   std::string text = fmt::format("{}: ", printable(folder.native()));
   if (!is_there(folder)) return {ErrorKind::Data, text + "does not exist"};
   if (format) {
-    text += fmt::format("is not a dataset in {} format; looked for ", entry_of(*format).name);
-    return {ErrorKind::Data, text + entry_of(*format).looked_for};
+    text += fmt::format("is not a dataset in {} format; looked for {}", entry_of(*format).name,
+                        entry_of(*format).looked_for);
+    return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
-  text += "no dataset found; looked for";
+  text += "no dataset found; ";
+  for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
+    if (!there.empty()) return {ErrorKind::Data, text + there};
+  text += fmt::format("{}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }
 
-bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder) {
+bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder, const LoadOptions& options) {
   try {
-    return entry.open(folder) != nullptr;
+    return entry.open(folder, options) != nullptr;
   } catch (const Error&) {
     return true;  // a broken one
   }
@@ -61,19 +86,26 @@ bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder) {
 
 }  // namespace
 
-OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<DatasetFormat> format) {
+RawDataset DatasetReader::read(const std::string& split) {
+  RawDataset raw = read_split(split);
+  if (const std::string hidden = hidden_.news(); !hidden.empty())
+    raw.warnings.push_back(fmt::format("{}: {}", raw.name, hidden));
+  return raw;
+}
+
+OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions& options) {
   OpenDataset data{};
   std::string others;
   for (const FormatEntry& entry : formats()) {
-    if (format && entry.format != *format) continue;
+    if (options.format && entry.format != *options.format) continue;
     if (data.reader) {
-      others += looks_like(entry, folder) ? fmt::format(" {}", entry.name) : "";
-    } else if (auto reader = entry.open(folder)) {
+      others += looks_like(entry, folder, options) ? fmt::format(" {}", entry.name) : "";
+    } else if (auto reader = entry.open(folder, options)) {
       data.format = entry.format;
       data.reader = std::move(reader);
     }
   }
-  if (!data.reader) throw nothing_found(folder, format);
+  if (!data.reader) throw nothing_found(folder, options.format);
   if (!others.empty())
     data.warnings.push_back(fmt::format("{}: is read as {} but also looks like{}; {} if that is wrong",
                                         printable(folder.native()), entry_of(data.format).name, others,
@@ -81,21 +113,47 @@ OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<Data
   return data;
 }
 
-std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted) {
-  const std::string* found = nullptr;
+namespace {
+
+constexpr std::array<std::array<std::string_view, 3>, 3> kSplitWords{
+    {{"train", "training", "train"}, {"val", "valid", "validation"}, {"test", "testing", "test"}}};
+
+// The only split for which `fits(its name in lower case)`; none where there are none or two.
+template <class Fits>
+std::optional<std::string> only_split(const std::vector<std::string>& splits, Fits&& fits) {
+  std::optional<std::string> found;
   for (const std::string& split : splits) {
-    if (split == wanted) return split;
-    const bool longer = split.starts_with(wanted) && split != "trainval";
-    if (longer && found != nullptr) return std::nullopt;  // train2014, train2017: which?
-    if (longer) found = &split;
+    if (!fits(lower_case(split))) continue;
+    if (found) return std::nullopt;  // train2014, train2017: which?
+    found = split;
   }
-  return found == nullptr ? std::nullopt : std::optional(*found);
+  return found;
+}
+
+// "val" for Validation; the name itself where it is none of the usual words.
+std::string usual_name(const std::string& name) {
+  for (const auto& words : kSplitWords)
+    if (std::find(words.begin(), words.end(), name) != words.end()) return std::string(words[0]);
+  return name;
+}
+
+}  // namespace
+
+std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted) {
+  if (std::find(splits.begin(), splits.end(), wanted) != splits.end()) return wanted;
+  const std::string name = lower_case(wanted);
+  const std::string usual = usual_name(name);
+  if (auto found = only_split(splits, [&](const std::string& split) { return split == name; })) return found;
+  if (auto found = only_split(splits, [&](const std::string& split) { return usual_name(split) == usual; }))
+    return found;
+  return only_split(splits, [&](const std::string& split) { return split.starts_with(usual) && split != "trainval"; });
 }
 
 Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, const std::string& split,
                      const LoadOptions& options) {
   const auto splits = data.reader->splits();
-  const auto found = find_split(splits, split);
+  const bool whole = options.whole && splits.size() == 1 && splits[0] == kWholeSet;
+  const auto found = find_split(splits, whole ? kWholeSet : split);
   if (!found) {
     std::string text = fmt::format("{}: has no split '{}' (read as {}; ", printable(folder.native()), split,
                                    entry_of(data.format).name);
@@ -106,14 +164,14 @@ Dataset load_dataset(OpenDataset& data, const std::filesystem::path& folder, con
     if (split == "train" || split == "val") text += "; " + advise(advice::kSplitDataset);
     throw Error(ErrorKind::Data, text);
   }
-  Dataset dataset = make_dataset(data.reader->read(*found), split, options);
+  Dataset dataset = make_dataset(data.reader->read(*found), whole ? kWholeSet : split, options);
   auto& warnings = dataset.report.warnings;
   warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
   return dataset;
 }
 
 Dataset load_dataset(const std::filesystem::path& folder, const std::string& split, const LoadOptions& options) {
-  OpenDataset data = open_dataset(folder, options.format);
+  OpenDataset data = open_dataset(folder, options);
   return load_dataset(data, folder, split, options);
 }
 

@@ -1,4 +1,4 @@
-// The four formats of datasets, and what a folder holds.
+// The formats of datasets, and what a folder holds.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/data/dataset.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/formats/raw_dataset.h"
 
 namespace fovea {
@@ -23,7 +24,12 @@ class DatasetReader {
   // "train", "val", … as they are called there; a set that is not split has one, kWholeSet.
   virtual std::vector<std::string> splits() const = 0;
   // `split` is one of splits(). Throws ErrorKind::Data with the file and the line, byte or key.
-  virtual RawDataset read(const std::string& split) = 0;
+  RawDataset read(const std::string& split);
+
+ protected:
+  virtual RawDataset read_split(const std::string& split) = 0;
+
+  HiddenFiles hidden_;  // that the reader's walks have passed over
 };
 
 inline constexpr const char* kWholeSet = "all";
@@ -38,9 +44,11 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& splits) {
 
 struct FormatEntry {
   DatasetFormat format;
-  const char* name;                                                             // on the command line
-  const char* looked_for;                                                       // what a folder in this format holds
-  std::unique_ptr<DatasetReader> (*open)(const std::filesystem::path& folder);  // nullptr: it does not look like it
+  const char* name;        // on the command line
+  const char* looked_for;  // what a folder in this format holds
+  // nullptr: it does not look like it.
+  std::unique_ptr<DatasetReader> (*open)(const std::filesystem::path& path, const LoadOptions& options);
+  bool writable = false;  // write_dataset writes it
 };
 const std::vector<FormatEntry>& formats();
 const FormatEntry& entry_of(DatasetFormat format);
@@ -51,10 +59,11 @@ struct OpenDataset {
   std::vector<std::string> warnings;
 };
 // Finds the format out, or takes the one given. Throws ErrorKind::Data, saying what was looked for, when nothing fits.
-OpenDataset open_dataset(const std::filesystem::path& folder, std::optional<DatasetFormat> format);
+OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions& options = {});
 
-// The split that "train" or "val" means among `splits`: of that name, or of one that begins with it (train2017, valid);
-// none where there is no such one.
+// The split that "train" or "val" means among `splits`: of that name; else without regard to case; else of another word
+// for it (training, valid, validation, testing); else of the only one that begins with it (train2017). None where there
+// is no such one, or where two could be meant.
 std::optional<std::string> find_split(const std::vector<std::string>& splits, const std::string& wanted);
 
 // One split of the dataset in `folder`, checked. Throws ErrorKind::Data, besides what reading throws, when there is no

@@ -1,6 +1,7 @@
 #include "tools/data/formats/raw_dataset.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +10,10 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/box_look.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/data/formats/folder.h"
+#include "tools/image/image_size.h"
 #include "tools/text/advice.h"
 
 namespace fovea {
@@ -33,6 +37,7 @@ class DatasetMaker {
     renumber_annotations_if_needed();
     for (size_t i = 0; i < raw_.objects.size(); ++i) take_object(i);
     check_and_count();
+    look_at_some_images();
     return std::move(dataset_);
   }
 
@@ -78,6 +83,8 @@ class DatasetMaker {
 
   void take_categories() {
     index_ids(raw_.categories, "categories");
+    for (std::string& line : unite_categories(raw_, options_.merge_classes))
+      dataset_.report.warnings.push_back(std::move(line));
     dataset_.categories = std::move(raw_.categories);
     std::sort(dataset_.categories.begin(), dataset_.categories.end(), [](auto& a, auto& b) { return a.id < b.id; });
     for (size_t label = 0; label < dataset_.categories.size(); ++label)
@@ -99,6 +106,27 @@ class DatasetMaker {
     if (repeats.count > 0)
       warn("images: {} share their file with another image and count as separate images; the first: {}", repeats.count,
            printable(repeats.first));
+  }
+
+  // Boxes that were drawn on images as stored, where Exif turns these: said before a long training, of a few heads.
+  void look_at_some_images() {
+    constexpr size_t asked = 50;
+    const size_t step = std::max<size_t>(1, dataset_.samples.size() / asked);
+    int64_t seen = 0, as_stored = 0;
+    for (size_t i = 0; i < dataset_.samples.size(); i += step) {
+      const Sample& sample = dataset_.samples[i];
+      try {
+        as_stored += read_image_size(dataset_.image_root / sample.file_name, {sample.width, sample.height}).as_stored;
+        ++seen;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::Data) throw;  // whoever reads the images says what is wrong with them
+      }
+    }
+    if (as_stored > 0)
+      warn(
+          "{} of {} images looked at would be turned by their Exif orientation, but only as stored they have the "
+          "annotated size: such images are used as stored",
+          as_stored, seen);
   }
 
   void check_file_name(const RawImage& image) const {
@@ -165,18 +193,26 @@ class DatasetMaker {
                         raw.area.value_or(w * h),
                         *raw.id,
                         raw.bbox};
+    if (std::all_of(raw.bbox.begin(), raw.bbox.end(), [](double number) { return std::isfinite(number); }))
+      look_.add(raw.bbox, sample.width, sample.height);
     const std::string fault = fault_of(raw, object);
     if (!fault.empty()) return add_bad_box(sample, raw, fault);
     if (x < 0 || y < 0 || x + w > sample.width || y + h > sample.height) ++dataset_.report.clipped_boxes;
     sample.objects.push_back(object);
   }
 
-  static std::string fault_of(const RawObject& raw, const Object& clipped) {
-    if (raw.bbox_numbers != 4) return fmt::format("has {} numbers, expected 4 (x, y, width, height)", raw.bbox_numbers);
+  std::string fault_of(const RawObject& raw, const Object& clipped) const {
+    if (raw.bbox_numbers != 4)
+      return fmt::format("has {} numbers, expected 4 (x, y, width, height){}", raw.bbox_numbers,
+                         raw.bbox_numbers == 5 ? ": rotated boxes are not read" : "");
     for (double number : raw.bbox) {
       if (!std::isfinite(number)) return "has a value that is not a finite number";
     }
-    if (raw.bbox[2] <= 0 || raw.bbox[3] <= 0) return "has no positive width and height";
+    if (raw.bbox[2] <= 0 || raw.bbox[3] <= 0) {
+      const bool negative = raw.bbox[2] < 0 || raw.bbox[3] < 0;
+      const char* likely = raw_.own_ids ? ": is it x1, y1, x2, y2?" : ": are its corners exchanged?";
+      return std::string("has no positive width and height") + (negative ? likely : "");
+    }
     if (clipped.x1 >= clipped.x2 || clipped.y1 >= clipped.y2) return "lies outside the image";
     return "";
   }
@@ -205,16 +241,45 @@ class DatasetMaker {
                  report.unknown_references, report.annotations, 100 * largest_bad_share,
                  fmt::join(report.unknown_examples, "\n  "));
     }
+    check_look();
     if (report.objects == report.crowds) {
-      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd regions", report.annotations,
-                 report.bad_boxes.size(), report.crowds);
+      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd or ignore regions{}", report.annotations,
+                 report.bad_boxes.size(), report.crowds, first_three(report.bad_boxes));
     }
+  }
+
+  static std::string first_three(const std::vector<std::string>& lines) {
+    std::string text;
+    for (size_t i = 0; i < std::min<size_t>(3, lines.size()); ++i) text += "\n  " + lines[i];
+    return text;
+  }
+
+  // Boxes that may each be right, and together look wrong.
+  void check_look() {
+    if (look_.like_shares()) {
+      std::vector<std::string> examples;
+      for (const Sample& sample : dataset_.samples)
+        for (const Object& object : sample.objects)
+          if (examples.size() < 3)
+            examples.push_back(fmt::format("{}, {}x{}: [{}]", printable(sample.file_name), sample.width, sample.height,
+                                           fmt::join(object.bbox, ", ")));
+      throw fail(
+          "every box is under one pixel: the boxes look like parts of the image's size; expected pixels (multiply by "
+          "the image's width and height){}",
+          first_three(examples));
+    }
+    if (raw_.own_ids && look_.like_corners())
+      warn(
+          "{} of {} boxes reach beyond their image, and as x1, y1, x2, y2 none would: the boxes look like x1, y1, x2, "
+          "y2; expected x, y, width, height",
+          look_.beyond(), look_.boxes());
   }
 
   LoadOptions options_;
   RawDataset raw_;
   Dataset dataset_;
   IndexById sample_, label_;
+  BoxLook look_;
 };
 
 }  // namespace

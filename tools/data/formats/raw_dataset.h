@@ -39,8 +39,9 @@ struct RawDataset {
   std::map<int64_t, std::string> unknown_names;  // of category ids that stand for names that are not in the list
   std::vector<BadImage> bad_images;
   std::vector<std::string> warnings;
-  bool own_ids = false;       // ids were in the file, not counted by the reader
-  int64_t without_crowd = 0;  // objects of which the file does not say whether they are a crowd
+  bool own_ids = false;        // ids were in the file, not counted by the reader
+  int64_t boxes_of_masks = 0;  // objects without a box, which got that of their mask
+  int64_t without_crowd = 0;   // objects of which the file does not say whether they are a crowd
 };
 
 // Throws ErrorKind::Data, naming file and place, when ids of images or categories are doubled, when a file name leaves

@@ -8,8 +8,10 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
+#include "tools/data/formats/image_index.h"
+#include "tools/data/formats/voc_layout.h"
 #include "tools/data/formats/voc_xml.h"
-#include "tools/image/image_file.h"
+#include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -19,27 +21,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A folder with annotations, and the one with their images; as strings below the dataset's folder, "" is itself.
-struct Part {
-  std::string annotations, images, lists;
-};
-
 struct Entry {
   size_t part;
   std::string stem;  // below the part's folders, without ending
 };
 
-// Images of a folder by their path without ending.
-using ImageIndex = std::map<std::string, std::string>;
-
-std::string without_ending(const std::string& name) { return fs::path(name).replace_extension().string(); }
-
 class VocReader : public DatasetReader {
  public:
-  explicit VocReader(const fs::path& folder) : folder_(folder) {
-    find_part("");
-    if (parts_.empty()) find_years("");
-    if (parts_.empty()) find_flat();
+  VocReader(const fs::path& folder, const fs::path& images)
+      : folder_(folder), image_root_(images.empty() ? folder : images), parts_(find_voc_parts(folder)) {
+    if (!images.empty())
+      for (VocPart& part : parts_) part.images.clear();
     find_splits();
   }
 
@@ -51,13 +43,15 @@ class VocReader : public DatasetReader {
     return names;
   }
 
-  RawDataset read(const std::string& split) override {
+ protected:
+  RawDataset read_split(const std::string& split) override {
     if (const auto broken = broken_.find(split); broken != broken_.end()) throw Error(ErrorKind::Data, broken->second);
-    images_read_ = objects_read_ = other_stems_ = 0;
+    images_read_ = objects_read_ = 0;
     RawDataset raw;
     raw.name = printable(folder_.native());
-    raw.image_root = folder_;
-    raw.categories = categories();
+    raw.image_root = image_root_;
+    raw.warnings = text_warnings_;
+    raw.categories = categories(raw.warnings);
     for (const Category& category : raw.categories) label_[category.name] = category.id;
     Repeats repeats;
     for (const Entry& entry : splits_.at(split))
@@ -65,95 +59,61 @@ class VocReader : public DatasetReader {
     if (repeats.count > 0)
       raw.warnings.push_back(fmt::format("{}: {}: {} images are listed more than once and kept once; the first: {}",
                                          raw.name, split, repeats.count, printable(repeats.first)));
-    if (other_stems_ > 0)
-      raw.warnings.push_back(
-          fmt::format("{}: {} annotation files name another image than the one next to them, "
-                      "which is used; the first: {}",
-                      raw.name, other_stems_, first_other_));
-    move_to_root(raw, {"JPEGImages/", "images/", "Images/", split + "/images/"});
-    move_to_root(raw, {split + "/"});
+    other_images_.warn(raw, "annotation files name another image than the one next to them, which is used");
+    without_image_.warn(raw, "annotations have no image, neither by their own name nor by <filename>");
+    odd_text_.warn(raw, "annotation files are not UTF-8 and do not say their encoding: they are taken as Windows-1252");
+    other_shapes_.warn(raw, "objects are polygons or rotated boxes; their bounding boxes are taken");
+    warn_of_lone_images(raw, split);
+    move_images_to_root(raw, split);
     return raw;
   }
 
  private:
-  static std::vector<std::string> folders_in(const fs::path& folder) {
-    std::vector<std::string> names;
-    std::error_code failure;
-    for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
-         entry.increment(failure))
-      if (entry->is_directory(failure)) names.push_back(entry->path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  // Things of one kind, of which the first is shown.
+  struct Counted {
+    size_t count = 0;
+    std::string first;
 
-  bool find_part(const std::string& prefix) {
-    for (const char* annotations : {"Annotations", "annotations"}) {
-      if (!fs::is_directory(folder_ / prefix / annotations) ||
-          !any_file_below(folder_ / prefix / annotations, ".xml", true))
-        continue;
-      std::string images = prefix + annotations;
-      for (const char* name : {"images", "Images", "JPEGImages"})
-        if (fs::is_directory(folder_ / prefix / name)) images = prefix + name;
-      parts_.push_back({prefix + annotations, images, prefix + "ImageSets/Main"});
-      return true;
+    void add(const fs::path& path) {
+      if (count++ == 0) first = printable(path.native());
     }
-    return false;
-  }
-
-  // VOC2007/, VOC2012/ …, or VOCdevkit/ with these in it.
-  void find_years(const std::string& prefix) {
-    for (const std::string& inner : folders_in(folder_ / prefix)) {
-      if (!inner.starts_with("VOC") || find_part(prefix + inner + "/")) continue;
-      if (prefix.empty()) find_years(inner + "/");
+    void warn(RawDataset& raw, const char* what) {
+      if (count > 0) raw.warnings.push_back(fmt::format("{}: {} {}; the first: {}", raw.name, count, what, first));
+      *this = {};
     }
-  }
+  };
 
-  // Annotations beside the images, in a folder a split or one for all.
-  void find_flat() {
-    for (const std::string& inner : folders_in(folder_)) {
-      if (!find_part(inner + "/")) {
-        if (!holds_xml(inner)) continue;
-        parts_.push_back({inner, inner, ""});
-      }
-      flat_.push_back(inner);
-    }
-    if (flat_.empty() && holds_xml("")) parts_.push_back({"", "", ""});
+  void move_images_to_root(RawDataset& raw, const std::string& split) const {
+    std::vector<std::string> folders{split + "/images/"};
+    for (const VocPart& part : parts_)
+      if (!part.images.empty() && part.images.find('/') == std::string::npos && part.split != split)
+        folders.push_back(part.images + "/");
+    move_to_root(raw, folders);
+    move_to_root(raw, {split + "/"});
   }
-
-  bool holds_xml(const std::string& inner) const { return any_file_below(folder_ / inner, ".xml", false); }
 
   void find_splits() {
     for (size_t p = 0; p < parts_.size(); ++p) {
-      if (!flat_.empty()) {
-        add_all(p, splits_[flat_[p]]);
-      } else if (!parts_[p].lists.empty()) {
-        for (const std::string& list : files_in(folder_ / parts_[p].lists))
-          if (has_ending(list, ".txt") && !is_of_a_class(list)) read_list(p, list);
-      }
+      if (parts_[p].split.empty())
+        for (const auto& [split, list] : split_lists(folder_, parts_[p])) read_list(p, split, list);
+      else
+        add_all(p, splits_[parts_[p].split]);
     }
     if (!splits_.empty()) return;
     for (size_t p = 0; p < parts_.size(); ++p) add_all(p, splits_[kWholeSet]);
   }
 
-  // VOC's lists of a class, like dog_train.txt, hold all images with 1, -1 or 0 beside each.
-  static bool is_of_a_class(const std::string& list) {
-    const std::string name = without_ending(list);
-    return std::any_of(std::begin(kSplits), std::end(kSplits),
-                       [&](auto split) { return name.ends_with(std::string("_") + split); });
-  }
-
   void add_all(size_t part, std::vector<Entry>& entries) {
-    for (const std::string& name : files_below(folder_ / parts_[part].annotations))
+    for (const std::string& name : files_below(folder_ / parts_[part].annotations, &hidden_))
       if (has_ending(name, ".xml")) entries.push_back({part, without_ending(name)});
   }
 
-  void read_list(size_t part, const std::string& name) {
-    const fs::path list = folder_ / parts_[part].lists / name;
-    const std::string split = without_ending(name);
+  void read_list(size_t part, const std::string& split, const fs::path& list) {
     std::vector<Entry>& entries = splits_[split];
-    const auto bytes = read_file(list);
+    const TextFile file = read_text_file(list);
+    if (!file.warning.empty()) text_warnings_.push_back(file.warning);
     int number = 0;
-    for (const std::string_view line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
+    for (const std::string_view line : lines_of(file.text)) {
       ++number;
       if (trimmed(line).empty()) continue;
       if (const auto stem = stem_in(part, line))
@@ -164,11 +124,14 @@ class VocReader : public DatasetReader {
     }
   }
 
-  // The name that a line of a list says; some programs write endings, or a flag behind the name.
+  // The name that a line of a list says; some programs write endings, folders, a flag or the annotation behind the
+  // name.
   std::optional<std::string> stem_in(size_t part, std::string_view line) const {
-    const auto words = words_of(line);
-    const std::string whole(trimmed(line));
-    for (const std::string& stem : {whole, without_ending(whole), std::string(words[0])})
+    std::string whole(trimmed(line));
+    std::replace(whole.begin(), whole.end(), '\\', '/');
+    const std::string first(words_of(whole)[0]);
+    for (const std::string& stem : {whole, without_ending(whole), first, without_ending(first),
+                                    fs::path(whole).stem().string(), fs::path(first).stem().string()})
       if (path_below(folder_, stem) && is_there(xml_path({part, stem}))) return stem;
     return std::nullopt;
   }
@@ -183,53 +146,65 @@ class VocReader : public DatasetReader {
     return found != files_.end() ? found->second : files_.emplace(path.native(), read_voc_xml(path)).first->second;
   }
 
-  std::vector<Category> categories() {
-    std::vector<Category> list;
-    std::set<std::string> names;
-    if (const fs::path path = folder_ / "classes.txt"; is_there(path)) {
-      const auto bytes = read_file(path);
-      for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
-        if (trimmed(line).empty()) continue;
-        list.push_back({static_cast<int64_t>(list.size()) + 1, std::string(line)});
-        if (!names.insert(list.back().name).second)
-          throw Error(ErrorKind::Data,
-                      fmt::format("{}: the class '{}' is listed twice", printable(path.native()), printable(line)));
-      }
-      return list;
+  std::vector<Category> categories(std::vector<std::string>& warnings) {
+    std::vector<std::string> names = listed_classes(folder_, warnings);
+    if (names.empty()) {
+      std::set<std::string> found;
+      for (const auto& [split, entries] : splits_)
+        for (const Entry& entry : entries)
+          for (const VocObject& object : file_of(entry).objects) found.insert(object.name);
+      names.assign(found.begin(), found.end());
     }
-    for (const auto& [split, entries] : splits_)
-      for (const Entry& entry : entries)
-        for (const VocObject& object : file_of(entry).objects) names.insert(object.name);
+    std::vector<Category> list;
     for (const std::string& name : names) list.push_back({static_cast<int64_t>(list.size()) + 1, name});
     return list;
   }
 
-  // Stems of the images in each part's folder.
   const ImageIndex& images_of(size_t part) {
-    const auto [found, added] = images_.try_emplace(part);
-    if (added)
-      for (const std::string& name : files_below(folder_ / parts_[part].images))
-        if (has_image_ending(name)) found->second.emplace(without_ending(name), name);
-    return found->second;
+    const auto found = images_.find(part);
+    return found != images_.end()
+               ? found->second
+               : images_.emplace(part, ImageIndex(image_root_ / parts_[part].images, &hidden_)).first->second;
   }
 
   // The file of the name that the annotation says, where that is its own name too; else the one that has its own name,
   // whatever the ending: tools that rename or convert images often leave <filename> as it was.
   std::string image_name(const Entry& entry, const std::string& said) {
-    const std::string& folder = parts_[entry.part].images;
-    const fs::path beside = fs::path(entry.stem).parent_path();
-    const std::string name = (fs::path(folder) / beside / said).string();
-    const bool exists = !said.empty() && path_below(folder_, name) && is_there(folder_ / name);
+    const fs::path folder(parts_[entry.part].images);
+    const std::string name = (folder / fs::path(entry.stem).parent_path() / said).lexically_normal().string();
+    const bool exists = !said.empty() && path_below(image_root_, name) && is_there(image_root_ / name);
     const bool same_stem = fs::path(said).stem() == fs::path(entry.stem).filename();
     if (exists && same_stem) return name;
     const auto own = images_of(entry.part).find(entry.stem);
-    if (own == images_of(entry.part).end()) return exists || !said.empty() ? name : entry.stem + ".jpg";
-    if (exists && other_stems_++ == 0) first_other_ = printable(xml_path(entry).native());
-    return (fs::path(folder) / own->second).string();
+    if (own) {
+      if (exists) other_images_.add(xml_path(entry));
+      return (folder / *own).string();
+    }
+    if (exists) return name;
+    if (const auto by_said = images_of(entry.part).find(without_ending(said)); by_said && !said.empty())
+      return (folder / *by_said).string();
+    without_image_.add(xml_path(entry));
+    return !said.empty() ? name : (folder / (entry.stem + ".jpg")).string();
+  }
+
+  // Images that no annotation belongs to are no part of the set.
+  void warn_of_lone_images(RawDataset& raw, const std::string& split) {
+    Counted lone;
+    for (size_t part = 0; part < parts_.size(); ++part) {
+      if (!parts_[part].split.empty() && parts_[part].split != split) continue;
+      const ImageIndex& index = images_of(part);
+      std::set<std::string> annotated;
+      for (const std::string& name : files_below(folder_ / parts_[part].annotations))
+        if (has_ending(name, ".xml")) annotated.insert(ImageIndex::key_of(without_ending(name)));
+      for (const auto& [stem, name] : index.images())
+        if (!annotated.contains(ImageIndex::key_of(stem))) lone.add(image_root_ / parts_[part].images / name);
+    }
+    lone.warn(raw, "images have no annotation and are left out");
   }
 
   void add_image(RawDataset& raw, const Entry& entry) {
     const VocFile& file = file_of(entry);
+    if (file.odd_text) odd_text_.add(xml_path(entry));
     raw.files.push_back(printable(xml_path(entry).native()));
     const auto origin = static_cast<int32_t>(raw.files.size()) - 1;
     RawImage image{.id = ++images_read_,
@@ -238,9 +213,10 @@ class VocReader : public DatasetReader {
                    .height = file.height,
                    .origin = {origin, 0}};
     const bool sized = image.width > 0 && image.height > 0;
-    if (!sized && path_below(folder_, image.file_name) && !take_size_from_file(raw, image)) return;
+    if (!sized && path_below(image_root_, image.file_name) && !take_size_from_file(raw, image)) return;
     for (const VocObject& object : file.objects) {
       const auto& [x1, y1, x2, y2] = object.corners;
+      if (object.other_shape) other_shapes_.add(xml_path(entry));
       RawObject read{.id = ++objects_read_,
                      .image_id = image.id,
                      .category_id = -1,
@@ -261,25 +237,23 @@ class VocReader : public DatasetReader {
     return id;
   }
 
-  static constexpr const char* kSplits[] = {"train", "val", "trainval", "test"};
-
-  fs::path folder_;
-  std::vector<Part> parts_;
-  std::vector<std::string> flat_;  // of each part, its split; empty: not flat
+  fs::path folder_, image_root_;
+  std::vector<VocPart> parts_;
   std::map<std::string, std::vector<Entry>> splits_;
   std::map<std::string, std::string> broken_;  // why a split cannot be read
+  std::vector<std::string> text_warnings_;     // of the lists
   std::map<std::string, VocFile> files_;
   std::map<size_t, ImageIndex> images_;
   std::map<std::string, int64_t> label_;
-  int64_t images_read_ = 0, objects_read_ = 0, other_stems_ = 0;
-  std::string first_other_;
+  int64_t images_read_ = 0, objects_read_ = 0;
+  Counted other_images_, without_image_, odd_text_, other_shapes_;
 };
 
 }  // namespace
 
-std::unique_ptr<DatasetReader> open_voc(const fs::path& folder) {
-  if (!fs::is_directory(folder)) return nullptr;
-  auto reader = std::make_unique<VocReader>(folder);
+std::unique_ptr<DatasetReader> open_voc(const fs::path& folder, const LoadOptions& options) {
+  if (!is_folder(folder)) return nullptr;
+  auto reader = std::make_unique<VocReader>(folder, options.images);
   return reader->found() ? std::move(reader) : nullptr;
 }
 

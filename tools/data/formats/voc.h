@@ -9,6 +9,6 @@
 namespace fovea {
 
 // nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_voc(const std::filesystem::path& folder);
+std::unique_ptr<DatasetReader> open_voc(const std::filesystem::path& folder, const LoadOptions& options);
 
 }  // namespace fovea

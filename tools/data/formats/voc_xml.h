@@ -11,12 +11,14 @@ struct VocObject {
   std::string name;
   std::array<double, 4> corners;  // xmin, ymin, xmax, ymax; NaN where it says so
   bool difficult;
+  bool other_shape = false;  // the corners are of the box around a polygon or a rotated box
   int line;
 };
 
 struct VocFile {
   std::string filename;       // empty: not said
   int width = 0, height = 0;  // 0: not said
+  bool odd_text = false;      // not UTF-8, and no other encoding is declared: taken as Windows-1252
   std::vector<VocObject> objects;
 };
 

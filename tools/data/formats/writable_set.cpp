@@ -28,9 +28,12 @@ std::vector<Category> union_of_categories(const std::vector<Dataset>& splits) {
   return all;
 }
 
-bool is_usable(const fs::path& path, const Sample& sample, BadFiles& bad_files) {
+bool is_usable(WritableImage& image, BadFiles& bad_files) {
+  const fs::path& path = image.source;
+  const Sample& sample = image.sample;
   try {
-    const ImageSize size = read_image_size(path);
+    const ImageSize size = read_image_size(path, {sample.width, sample.height});
+    image.as_stored = size.as_stored;
     if (size.width == sample.width && size.height == sample.height) return true;
     bad_files.add(sample.file_name,
                   fmt::format("{}: the image is {}x{}, the annotations say {}x{}", printable(sample.file_name),
@@ -53,9 +56,10 @@ WritableSet gather(std::vector<Dataset> splits, BadFiles& bad_files, const std::
     add_bad_images(bad_files, split);
     WritableSplit out{.name = split.split, .images = {}};
     for (Sample& sample : split.samples) {
-      WritableImage image{.source = split.image_root / sample.file_name, .sample = std::move(sample)};
+      WritableImage image{
+          .source = split.image_root / sample.file_name, .as_stored = false, .sample = std::move(sample)};
       if (progress) progress(++done);
-      if (!is_usable(image.source, image.sample, bad_files)) continue;
+      if (!is_usable(image, bad_files)) continue;
       image.sample.file_name = fs::path(image.sample.file_name).lexically_normal().string();
       for (Object& object : image.sample.objects)
         object.label = label_of.at(split.categories[static_cast<size_t>(object.label)].id);

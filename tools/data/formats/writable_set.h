@@ -12,6 +12,7 @@ namespace fovea {
 
 struct WritableImage {
   std::filesystem::path source;  // the file
+  bool as_stored = false;        // its annotations are of the pixels as stored, not as Exif turns them
   Sample sample;                 // labels index WritableSet::categories; file_name is below the split's folder
 };
 

@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/data/formats/folder.h"
 #include "tools/text/file.h"
 
 namespace fovea {

@@ -3,6 +3,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/dataset_writer.h"
+#include "tools/data/formats/folder.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
 

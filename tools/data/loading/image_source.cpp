@@ -87,6 +87,8 @@ ImageSource::Decoded ImageSource::decode(size_t index) {
     std::vector<uint8_t> memory = pool_->take(bytes(index));
     ImageOptions options = options_;
     options.memory = &memory;
+    options.annotated_width = sample.width;
+    options.annotated_height = sample.height;
     DecodedImage decoded = read_image_file(dataset_.image_root / sample.file_name, options);
     if (decoded.full_width != sample.width || decoded.full_height != sample.height)
       throw Error(ErrorKind::Data,

@@ -78,7 +78,7 @@ Loader::Loader(const Dataset& dataset, const InputConfig& input, const LoaderOpt
   next_to_load_ = consumed_ = options.first_batch * options.batch;
   end_ = options.training ? (options.batches < 0 ? INT64_MAX : options.batches * options.batch)
                           : samples_of_rank(static_cast<int64_t>(dataset.samples.size()), options);
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int cores = usable_cores();
   const int workers = input.workers > 0 ? input.workers : std::clamp(cores, 1, 8);
   threads_ = start_threads(static_cast<size_t>(workers), [this] { work(); });
 }

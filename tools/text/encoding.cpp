@@ -1,0 +1,148 @@
+#include "tools/text/encoding.h"
+
+#include <fmt/format.h>
+#include <iconv.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/text/file.h"
+#include "tools/text/text.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::string_view kMark = "\xEF\xBB\xBF";
+
+std::string_view view(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Error fail(const std::string& name, std::string_view text, size_t at, const std::string& why) {
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+  return {ErrorKind::Data, fmt::format("{}:{}: {}", name, line, why)};
+}
+
+std::string from_utf16(std::string_view bytes, const std::string& name) {
+  const bool little = bytes[0] == '\xFF';
+  const auto unit = [&](size_t at) {
+    const auto low = static_cast<uint8_t>(bytes[at + (little ? 0 : 1)]);
+    const auto high = static_cast<uint8_t>(bytes[at + (little ? 1 : 0)]);
+    return static_cast<char32_t>(high << 8 | low);
+  };
+  const auto damaged = [&](size_t at) {
+    return Error(ErrorKind::Data, fmt::format("{}: byte {}: is not UTF-16: save the file as UTF-8", name, at));
+  };
+  std::u32string characters;
+  for (size_t at = 2; at < bytes.size(); at += 2) {
+    if (at + 1 >= bytes.size()) throw damaged(at);
+    char32_t character = unit(at);
+    if (character >= 0xD800 && character < 0xE000) {  // half of a pair
+      const bool pair = character < 0xDC00 && at + 3 < bytes.size() && unit(at + 2) >= 0xDC00 && unit(at + 2) < 0xE000;
+      if (!pair) throw damaged(at);
+      character = 0x10000 + ((character - 0xD800) << 10) + (unit(at + 2) - 0xDC00);
+      at += 2;
+    }
+    characters += character;
+  }
+  return encoded(characters);
+}
+
+// What Windows-1252 has at 80…9F, where ISO 8859-1 has control characters; 0: nothing.
+constexpr std::array<char16_t, 32> kWindows{0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                            0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0,      0x017D, 0,
+                                            0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                            0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
+
+std::string from_windows_1252(std::string_view bytes, const std::string& name) {
+  std::u32string characters;
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    const auto byte = static_cast<uint8_t>(bytes[at]);
+    const bool windows = byte >= 0x80 && byte < 0xA0;
+    characters += windows ? kWindows[byte - 0x80] : byte;
+    if (characters.back() == 0)
+      throw fail(name, bytes, at,
+                 fmt::format("the byte {:02X} is in neither UTF-8 nor Windows-1252: save the file as UTF-8", byte));
+  }
+  return encoded(characters);
+}
+
+}  // namespace
+
+bool is_utf16(std::string_view bytes) { return bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF"); }
+
+std::string_view without_mark(std::string_view text) {
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
+}
+
+TextFile text_of(std::span<const uint8_t> raw, const std::string& name) {
+  std::string_view bytes = view(raw);
+  if (is_utf16(bytes)) return {from_utf16(bytes, name), ""};
+  bytes = without_mark(bytes);
+  const size_t zero = bytes.find('\0');
+  if (zero != bytes.npos) throw fail(name, bytes, zero, "holds a byte 00, which no text has: save the file as UTF-8");
+  const size_t odd = find_invalid_utf8(bytes);
+  if (odd == bytes.npos) return {std::string(bytes), ""};
+  std::string text = from_windows_1252(bytes, name);
+  const auto number = std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(odd), '\n');
+  const std::string line(lines_of(text)[static_cast<size_t>(number)]);
+  return {std::move(text), fmt::format("{}:{}: is not UTF-8; taken as Windows-1252: \"{}\"; save the file as UTF-8 if "
+                                       "that is wrong",
+                                       name, number + 1, excerpt(trimmed(line)))};
+}
+
+TextFile read_text_file(const std::filesystem::path& path) {
+  return text_of(read_file(path), printable(path.native()));
+}
+
+std::string beginning_of(const std::filesystem::path& path, size_t count) {
+  const FileHandle file = open_file(path);
+  std::string start(count, '\0');
+  start.resize(std::fread(start.data(), 1, start.size(), file.get()));
+  if (is_utf16(start)) {  // neither a unit nor a pair is cut in two
+    start.resize(start.size() / 2 * 2);
+    const auto high = static_cast<uint8_t>(start[start.size() - (start[0] == '\xFF' ? 1 : 2)]);
+    if (start.size() > 2 && high >= 0xD8 && high < 0xDC) start.resize(start.size() - 2);
+  }
+  try {
+    return text_of({reinterpret_cast<const uint8_t*>(start.data()), start.size()}, "").text;
+  } catch (const Error&) {
+    return std::string(without_mark(start));  // whoever reads it whole says what is wrong
+  }
+}
+
+std::string converted(std::string_view bytes, const std::string& encoding, const std::string& name) {
+  const std::string asked = lower_case(encoding);
+  // ISO 8859-1 is what pages and tools call Windows-1252; its own control characters are in no text.
+  for (const char* known : {"windows-1252", "cp1252", "iso-8859-1", "iso8859-1", "latin1", "latin-1"})
+    if (asked == known) return from_windows_1252(bytes, name);
+  // Programs say gb2312 and write what later standards have added to it.
+  const bool chinese = asked == "gb2312" || asked == "gbk";
+  const iconv_t opened = iconv_open("UTF-8", chinese ? "GB18030" : encoding.c_str());
+  if (opened == reinterpret_cast<iconv_t>(-1))
+    throw Error(ErrorKind::Data, fmt::format("{}: its encoding, {}, is not known here: save the file as UTF-8", name,
+                                             printable(encoding)));
+  const std::unique_ptr<void, int (*)(void*)> close(opened, iconv_close);
+  std::string text;
+  std::string input(bytes);
+  char* from = input.data();
+  size_t left = input.size();
+  while (left > 0) {
+    std::array<char, 4096> buffer;
+    char* to = buffer.data();
+    size_t room = buffer.size();
+    const bool done = iconv(opened, &from, &left, &to, &room) != static_cast<size_t>(-1);
+    text.append(buffer.data(), buffer.size() - room);
+    if (!done && errno != E2BIG)
+      throw fail(name, bytes, bytes.size() - left,
+                 fmt::format("is not in {}, which the file says it is: save the file as UTF-8", printable(encoding)));
+  }
+  return std::string(without_mark(text));
+}
+
+}  // namespace fovea
