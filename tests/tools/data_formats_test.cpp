@@ -103,6 +103,11 @@ TEST_CASE("VOC: an image whose ending or name differs from <filename> is found b
   CHECK_THAT(data.report.text(), Contains("1 annotation files name another image"));
 }
 
+TEST_CASE("fault: VOC: a class name in no encoding that is known is refused with its line", "[data][fault]") {
+  CHECK_THAT(refusal(voc(voc_annotation("a.png", size_64, voc_object("do\x81", "1 2 11 22")))),
+             Contains("Annotations/a.xml:5: the name \"do\\x81\" is in neither UTF-8 nor Windows-1252"));
+}
+
 TEST_CASE("VOC: sizes that are not said are taken from the image", "[data]") {
   for (const char* size : {"", "<size></size>", "<size><width>0</width><height>0</height></size>"}) {
     const Dataset data = load(voc(voc_annotation("a.png", size, voc_object("dog", "1 2 11 22"))));

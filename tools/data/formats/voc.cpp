@@ -50,7 +50,6 @@ class VocReader : public DatasetReader {
     RawDataset raw;
     raw.name = printable(folder_.native());
     raw.image_root = image_root_;
-    raw.warnings = text_warnings_;
     raw.categories = categories(raw.warnings);
     for (const Category& category : raw.categories) label_[category.name] = category.id;
     Repeats repeats;
@@ -61,7 +60,7 @@ class VocReader : public DatasetReader {
                                          raw.name, split, repeats.count, printable(repeats.first)));
     other_images_.warn(raw, "annotation files name another image than the one next to them, which is used");
     without_image_.warn(raw, "annotations have no image, neither by their own name nor by <filename>");
-    odd_text_.warn(raw, "annotation files are not UTF-8 and do not say their encoding: they are taken as Windows-1252");
+    odd_text_.warn(raw, "annotation files have names that are not UTF-8: they are taken as Windows-1252");
     other_shapes_.warn(raw, "objects are polygons or rotated boxes; their bounding boxes are taken");
     warn_of_lone_images(raw, split);
     move_images_to_root(raw, split);
@@ -110,10 +109,12 @@ class VocReader : public DatasetReader {
 
   void read_list(size_t part, const std::string& split, const fs::path& list) {
     std::vector<Entry>& entries = splits_[split];
-    const TextFile file = read_text_file(list);
-    if (!file.warning.empty()) text_warnings_.push_back(file.warning);
+    const auto bytes = read_file(list);
+    // Names of files are any bytes, which are not taken for another encoding.
+    const std::string_view raw(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string text = is_utf16(raw) ? text_of(bytes, printable(list.native())).text : std::string(raw);
     int number = 0;
-    for (const std::string_view line : lines_of(file.text)) {
+    for (const std::string_view line : lines_of(text)) {
       ++number;
       if (trimmed(line).empty()) continue;
       if (const auto stem = stem_in(part, line))
@@ -171,7 +172,7 @@ class VocReader : public DatasetReader {
   // whatever the ending: tools that rename or convert images often leave <filename> as it was.
   std::string image_name(const Entry& entry, const std::string& said) {
     const fs::path folder(parts_[entry.part].images);
-    const std::string name = (folder / fs::path(entry.stem).parent_path() / said).lexically_normal().string();
+    const std::string name = (folder / fs::path(entry.stem).parent_path() / said).string();
     const bool exists = !said.empty() && path_below(image_root_, name) && is_there(image_root_ / name);
     const bool same_stem = fs::path(said).stem() == fs::path(entry.stem).filename();
     if (exists && same_stem) return name;
@@ -241,7 +242,6 @@ class VocReader : public DatasetReader {
   std::vector<VocPart> parts_;
   std::map<std::string, std::vector<Entry>> splits_;
   std::map<std::string, std::string> broken_;  // why a split cannot be read
-  std::vector<std::string> text_warnings_;     // of the lists
   std::map<std::string, VocFile> files_;
   std::map<size_t, ImageIndex> images_;
   std::map<std::string, int64_t> label_;

@@ -35,9 +35,10 @@ class VocParser {
     const std::string encoding = lower_case(declared_encoding(without_mark(raw)));
     // Programs on Windows declare UTF-16 and then write UTF-8; a real one has its mark.
     const bool own = encoding.empty() || encoding.starts_with("utf") || encoding == "us-ascii" || is_utf16(raw);
-    TextFile file = own ? text_of(bytes, name_) : TextFile{converted(without_mark(raw), encoding, name_), ""};
-    odd_text_ = !file.warning.empty();
-    text_ = std::move(file.text);
+    if (is_utf16(raw))
+      text_ = text_of(bytes, name_).text;
+    else
+      text_ = own ? std::string(without_mark(raw)) : converted(without_mark(raw), encoding, name_);
   }
 
   VocFile parse() {
@@ -46,13 +47,13 @@ class VocParser {
     const pugi::xml_node root = document_.child("annotation");
     if (!root) throw fail(0, "has no <annotation>: expected an annotation in Pascal VOC's format" + found_instead());
     VocFile file;
-    file.odd_text = odd_text_;
     file.filename = trimmed(root.child_value("filename"));
     if (const auto size = root.child("size")) {
       file.width = side(size, "width");
       file.height = side(size, "height");
     }
     for (const auto node : root.children("object")) file.objects.push_back(object(node));
+    file.odd_text = odd_text_;
     return file;
   }
 
@@ -93,8 +94,22 @@ class VocParser {
     return *value;
   }
 
-  VocObject object(pugi::xml_node node) const {
-    VocObject object{.name = std::string(trimmed(node.child_value("name"))),
+  // Of a class: as UTF-8. Names of files are left as they are, since they may be any bytes.
+  std::string class_name(pugi::xml_node node) {
+    const std::string_view name = trimmed(node.child_value());
+    if (find_invalid_utf8(name) == name.npos) return std::string(name);
+    odd_text_ = true;
+    try {
+      return text_of({reinterpret_cast<const uint8_t*>(name.data()), name.size()}, name_).text;
+    } catch (const Error&) {
+      throw fail(
+          node.offset_debug(),
+          fmt::format("the name \"{}\" is in neither UTF-8 nor Windows-1252: save the file as UTF-8", excerpt(name)));
+    }
+  }
+
+  VocObject object(pugi::xml_node node) {
+    VocObject object{.name = class_name(node.child("name")),
                      .corners = {},
                      .difficult = is_difficult(node.child("difficult")),
                      .line = line_at(node.offset_debug())};

@@ -18,7 +18,7 @@ struct VocObject {
 struct VocFile {
   std::string filename;       // empty: not said
   int width = 0, height = 0;  // 0: not said
-  bool odd_text = false;      // not UTF-8, and no other encoding is declared: taken as Windows-1252
+  bool odd_text = false;      // names of classes are not UTF-8: taken as Windows-1252
   std::vector<VocObject> objects;
 };
 
