@@ -104,8 +104,10 @@ TEST_CASE("fault: a path out of the dataset is answered with what to do instead"
     folder.check_refused({fmt::format("data.yaml: \"{}\" lies outside", beside), "set `path:`"});
   }
   Files gone = made_files(DatasetFormat::Yolo, kTrain, kVal);
-  replace(gone["data.yaml"], "images/train", "/gone/images/train");
-  FaultySet(gone).check_refused({"data.yaml: train: /gone/images/train does not exist", "expected a folder of images"});
+  replace(gone["data.yaml"], "images/train", "/gone/pictures");
+  FaultySet(gone).check_refused({"data.yaml: train: /gone/pictures does not exist", "expected a folder of images"});
+  replace(gone["data.yaml"], "/gone/pictures", "/gone/images/train");  // of another computer
+  FaultySet(gone).check_taken({"names are paths that are not here; the files of their last parts are taken"});
 }
 
 TEST_CASE("fault: an absolute path into the dataset is taken, by the folder's own name and by a link's",

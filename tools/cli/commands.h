@@ -44,7 +44,7 @@ void add_config_options(CLI::App& command, ConfigOptions& options);
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --split, and what else its help says.
 void add_split(CLI::App& command, std::string& split, const char* description);
-// The option --format coco|voc|csv|yolo.
+// The option --format coco|voc|csv|yolo|….
 void add_format(CLI::App& command, std::optional<DatasetFormat>& format);
 void add_images(CLI::App& command, std::string& images);
 void add_merge_classes(CLI::App& command, bool& merge);

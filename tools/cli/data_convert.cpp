@@ -31,7 +31,8 @@ void add_options(CLI::App& command, ConvertOptions& options) {
       ->required()
       ->type_name("DIR");
   std::vector<std::string> names;
-  for (const FormatEntry& entry : formats()) names.emplace_back(entry.name);
+  for (const FormatEntry& entry : formats())
+    if (entry.writable) names.emplace_back(entry.name);
   command
       .add_option_function<std::string>(
           "--to",
@@ -98,8 +99,12 @@ std::string class_table(const WritableSet& set) {
 void split(const ConvertOptions& options) {
   if (!(options.val > 0 && options.val < 1)) throw Error(ErrorKind::Usage, "--val must be between 0 and 1, e.g. 0.2");
   OpenDataset data = open_dataset(options.data.path, options.data.load_options());
+  const auto format = options.to ? options.to : std::optional(data.format);
+  if (!entry_of(*format).writable)
+    throw Error(ErrorKind::Usage, fmt::format("{}: the format {} is read only: add --to coco, voc, csv or yolo",
+                                              printable(options.data.path), entry_of(*format).name));
   const WritableSet set = split_anew(gather_readable(options, load(options, data)), options.val);
-  write(options, set, options.to.value_or(data.format));
+  write(options, set, *format);
   fmt::print("{}", class_table(set));
 }
 

@@ -59,7 +59,7 @@ struct Dataset {
   LoadReport report;
 };
 
-enum class DatasetFormat { Coco, Voc, Csv, Yolo };
+enum class DatasetFormat { Coco, Voc, Csv, Yolo, Kitti, OpenImages, LabelMe, Via };
 
 struct LoadOptions {
   OnBad bad_boxes = OnBad::Skip;

@@ -1,16 +1,19 @@
 #include "tools/data/formats/csv.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <set>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/csv_files.h"
+#include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/folder.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -20,241 +23,229 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class CsvParser {
- public:
-  explicit CsvParser(const fs::path& path) : name_(printable(path.native())), bytes_(read_file(path)) {
-    text_ = {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
-    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
-  }
-
-  std::vector<CsvRecord> parse() {
-    std::vector<CsvRecord> records;
-    while (at_ < text_.size()) {
-      CsvRecord record{.fields = {}, .line = line_};
-      do record.fields.push_back(field());
-      while (ends_with(','));
-      if (at_ < text_.size() && !ends_with('\n')) throw fail("a quote inside a field: enclose the field in quotes");
-      ++line_;
-      if (record.fields.size() > 1 || !trimmed(record.fields[0]).empty()) records.push_back(std::move(record));
-    }
-    return records;
-  }
-
- private:
-  Error fail(const char* why) const { return {ErrorKind::Data, fmt::format("{}:{}: {}", name_, line_, why)}; }
-
-  // Passes over the byte, or over CR LF.
-  bool ends_with(char byte) {
-    if (byte == '\n' && text_.substr(at_, 2) == "\r\n") ++at_;
-    if (at_ >= text_.size() || text_[at_] != byte) return false;
-    ++at_;
-    return true;
-  }
-
-  std::string field() {
-    if (at_ < text_.size() && text_[at_] == '"') return quoted();
-    const size_t end = std::min(text_.find_first_of(",\n\"", at_), text_.size());
-    std::string_view bare = text_.substr(at_, end - at_);
-    at_ = end;
-    if (bare.ends_with('\r')) bare.remove_suffix(1);
-    return std::string(bare);
-  }
-
-  std::string quoted() {
-    std::string value;
-    for (++at_;; ++at_) {
-      if (at_ >= text_.size()) throw fail("a quote is not closed");
-      if (text_[at_] == '\n') ++line_;
-      if (text_[at_] != '"') {
-        value += text_[at_];
-        continue;
-      }
-      if (text_.substr(at_ + 1, 1) != "\"") break;
-      value += '"';
-      ++at_;
-    }
-    ++at_;
-    return value;
-  }
-
-  std::string name_;
-  std::vector<uint8_t> bytes_;
-  std::string_view text_;
-  size_t at_ = 0;
-  int line_ = 1;
-};
-
-constexpr size_t kFields = 6;
-
-bool is_class_map(const std::string& name) {
-  return name == "classes.csv" || name == "class_map.csv" || name == "class_mapping.csv";
-}
-
-// "train_annotations.csv" and "annotations_train.csv" are of the split train; "annotations.csv" of the whole set.
-std::string split_named_by(const std::string& file) {
-  constexpr std::string_view word = "annotations";
-  std::string name = fs::path(file).stem().string();
-  if (name == word) return kWholeSet;
-  if (name.ends_with("_annotations")) name.resize(name.size() - word.size() - 1);
-  if (name.starts_with("annotations_")) name.erase(0, word.size() + 1);
-  return name;
-}
-
 class CsvReader : public DatasetReader {
  public:
-  explicit CsvReader(const fs::path& folder) : folder_(folder) {
-    for (const std::string& file : files_in(folder)) {
-      if (is_class_map(file)) class_map_ = folder / file;
-      if (has_ending(file, ".csv") && !is_class_map(file) && looks_like_annotations(folder / file))
-        splits_[split_named_by(file)] = folder / file;
-    }
-  }
+  CsvReader(const fs::path& folder, CsvFiles files)
+      : folder_(folder), files_(std::move(files)), finder_(folder, true) {}
 
-  bool found() const { return !splits_.empty(); }
+  std::vector<std::string> splits() const override { return names_of(files_.splits); }
 
-  std::vector<std::string> splits() const override { return names_of(splits_); }
-
+ private:
   RawDataset read_split(const std::string& split) override {
-    const fs::path& path = splits_.at(split);
+    const fs::path& path = files_.splits.at(split);
     images_.clear();
+    said_.clear();
+    label_.clear();
+    finder_ = FileFinder(folder_, true);
     RawDataset raw;
     raw.name = printable(path.native());
     raw.files = {raw.name};
     raw.image_root = folder_;
-    const auto records = records_of(path, raw.warnings);
     raw.categories = categories();
     for (const Category& category : raw.categories) label_[category.name] = category.id;
-    for (const CsvRecord& record : records) add_record(raw, record);
-    move_to_root(raw, {split + "/", "images/" + split + "/", "images/"});
+    name_places(split, path);
+    CsvTable table(path);
+    const auto form = read_heading(table, &raw.warnings);
+    std::string warning;
+    for (CsvRecord record; form && table.next(record);) add_record(raw, table, form->columns, record, warning);
+    if (!warning.empty()) raw.warnings.push_back(warning);
+    for (const std::string& line : finder_.warnings(raw.name)) raw.warnings.push_back(line);
+    std::vector<std::string> folders = places_;
+    std::erase(folders, "");
+    move_to_root(raw, folders);
     return raw;
-  }
-
- private:
-  // The first line has six fields; enough to tell it from tables of other kinds.
-  static bool looks_like_annotations(const fs::path& path) {
-    const FileHandle file = open_file(path);
-    std::string start(4096, '\0');
-    start.resize(std::fread(start.data(), 1, start.size(), file.get()));
-    const auto lines = lines_of(start);
-    return !lines.empty() && std::count(lines[0].begin(), lines[0].end(), ',') >= static_cast<int>(kFields) - 1;
   }
 
   static Error fail(const RawDataset& raw, int line, const std::string& why) {
     return {ErrorKind::Data, fmt::format("{}:{}: {}", raw.name, line, why)};
   }
 
-  // Without the heading that some programs write.
-  static std::vector<CsvRecord> records_of(const fs::path& path, std::vector<std::string>& warnings) {
-    auto records = read_csv(path);
-    if (records.empty()) return records;
-    const auto& first = records[0].fields;
-    const bool is_heading = first.size() == kFields &&
-                            std::none_of(first.begin() + 1, first.begin() + 5,
-                                         [](auto& field) { return trimmed(field).empty() || parse_number(field); });
-    if (!is_heading) return records;
-    warnings.push_back(fmt::format("{}:{}: skipped, as it is a header", printable(path.native()), records[0].line));
-    records.erase(records.begin());
-    return records;
+  // Folders of images, the likeliest first: that of the file itself, and those of the split.
+  void name_places(const std::string& split, const fs::path& file) {
+    const auto own = path_below(fs::absolute(folder_), fs::absolute(file).parent_path());
+    places_ = {own && *own != "." ? *own + "/" : ""};
+    for (const std::string& place :
+         {std::string(), split + "/", "images/" + split + "/", split + "/images/", std::string("images/")})
+      places_.push_back(place);
   }
 
-  std::vector<Category> categories() const { return class_map_.empty() ? names_found() : names_mapped(); }
+  // Leaves the table at its first record of data. None: there is no record at all.
+  static std::optional<CsvForm> read_heading(CsvTable& table, std::vector<std::string>* warnings) {
+    CsvRecord first;
+    if (!table.next(first)) return std::nullopt;
+    auto form = csv_form(first.fields);
+    if (!form) form = CsvForm{{}, false, false};
+    if (!form->heading) {
+      table.rewind();
+      return form;
+    }
+    if (warnings == nullptr) return form;
+    if (!form->known || form->columns.expected == CsvColumns{}.expected)
+      warnings->push_back(table.place(first.line) + ": skipped, as it is a header");
+    if (!form->columns.unused.empty())
+      warnings->push_back(fmt::format("{}: columns that are not used: {}", table.place(first.line),
+                                      printable(fmt::format("{}", fmt::join(form->columns.unused, ", ")))));
+    return form;
+  }
 
+  std::vector<Category> categories() const { return files_.class_map.empty() ? names_found() : names_mapped(); }
+
+  // Lines name,id, or id,name where one alone can be meant; the first may be a heading.
   std::vector<Category> names_mapped() const {
     std::vector<Category> list;
     std::set<std::string> names;
-    const std::string file = printable(class_map_.native());
-    for (const CsvRecord& record : read_csv(class_map_)) {
-      const auto id = record.fields.size() == 2 ? parse_id(record.fields[1]) : std::nullopt;
+    const std::string file = printable(files_.class_map.native());
+    CsvTable table(files_.class_map);
+    std::string warning;
+    for (CsvRecord record; table.next(record);) {
+      auto& fields = record.fields;
+      const bool heading = list.empty() && fields.size() == 2 && is_map_heading(fields);
+      if (heading) continue;
+      if (fields.size() == 2 && parse_id(fields[0]) && !parse_id(fields[1])) std::swap(fields[0], fields[1]);
+      const auto id = fields.size() == 2 ? parse_id(fields[1]) : std::nullopt;
       if (!id)
         throw Error(ErrorKind::Data,
                     fmt::format("{}:{}: expected name,id with a whole number below 2^53 as id", file, record.line));
-      if (!names.insert(record.fields[0]).second)
-        throw Error(ErrorKind::Data, fmt::format("{}:{}: the class '{}' is listed twice", file, record.line,
-                                                 printable(record.fields[0])));
-      list.push_back({*id, record.fields[0]});
+      const std::string name = table.name_in(fields[0], record.line, warning);
+      if (!names.insert(name).second)
+        throw Error(ErrorKind::Data,
+                    fmt::format("{}:{}: the class '{}' is listed twice", file, record.line, printable(name)));
+      list.push_back({*id, name});
     }
     return list;
   }
 
+  static bool is_map_heading(const std::vector<std::string>& fields) {
+    const std::set<std::string> names{"name", "class", "class_name", "classname", "label", "label_name", "category"};
+    const std::set<std::string> ids{"id", "class_id", "classid", "index", "label_id", "category_id"};
+    const std::string a = column_name(fields[0]), b = column_name(fields[1]);
+    return (names.contains(a) && ids.contains(b)) || (ids.contains(a) && names.contains(b));
+  }
+
   std::vector<Category> names_found() const {
     std::set<std::string> names;
-    std::vector<std::string> ignored;
-    for (const auto& [split, path] : splits_)
-      for (const CsvRecord& record : records_of(path, ignored))
-        if (record.fields.size() == kFields && !record.fields[5].empty()) names.insert(record.fields[5]);
+    std::string warning;
+    for (const auto& [split, path] : files_.splits) {
+      CsvTable table(path);
+      const auto form = read_heading(table, nullptr);
+      for (CsvRecord record; form && table.next(record);)
+        if (record.fields.size() == static_cast<size_t>(form->columns.fields)) {
+          const std::string& field = record.fields[static_cast<size_t>(form->columns.name)];
+          if (!trimmed(field).empty()) names.insert(table.name_in(field, record.line, warning));
+        }
+    }
     std::vector<Category> list;
     for (const std::string& name : names) list.push_back({static_cast<int64_t>(list.size()), name});
     return list;
   }
 
+  // The image's path below the folder: in the first place where there is such a file.
+  std::string locate(const RawDataset& raw, const std::string& said, int line) {
+    const auto below = path_below(folder_, said);
+    if (!below && is_there(folder_ / said)) throw outside(raw, said, line);
+    const std::string bare(trimmed(said));
+    for (const std::string& place : places_)
+      if (const auto found = below ? path_below(folder_, place + *below) : std::nullopt;
+          found && is_there(folder_ / *found))
+        return *found;
+    for (const std::string& place : places_)
+      if (const auto found = finder_.find(place + bare)) return *found;
+    for (const std::string& place : places_)
+      for (const char* ending : {".jpg", ".jpeg", ".png"})  // image_id without it
+        if (const std::string whole = place + bare + ending; !has_image_ending(bare) && is_there(folder_ / whole))
+          return whole;
+    if (!below) throw outside(raw, said, line);
+    return *below;
+  }
+
+  Error outside(const RawDataset& raw, const std::string& said, int line) const {
+    return fail(raw, line,
+                fmt::format("the path \"{}\" lies outside {}: put the CSV files into the folder that holds all images",
+                            printable(said), printable(folder_.native())));
+  }
+
   // The image of a path, read before or new; none where it cannot be read.
-  std::optional<int64_t> image_of(RawDataset& raw, const std::string& path, int line) {
-    const auto below = path_below(folder_, path);
-    if (!below)
-      throw fail(raw, line,
-                 fmt::format("the path \"{}\" lies outside {}: put the CSV files into the folder "
-                             "that holds all images",
-                             printable(path), printable(folder_.native())));
-    const auto [found, added] = images_.try_emplace(*below);
-    if (!added) return found->second;
-    RawImage image{
-        .id = static_cast<int64_t>(images_.size()), .file_name = *below, .width = 0, .height = 0, .origin = {0, line}};
-    if (!take_size_from_file(raw, image)) return std::nullopt;
-    found->second = image.id;
-    raw.images.push_back(std::move(image));
+  std::optional<int64_t> image_of(RawDataset& raw, const std::string& said, int line) {
+    if (const auto known = said_.find(said); known != said_.end()) return known->second;
+    const std::string below = locate(raw, said, line);
+    const auto [found, added] = images_.try_emplace(below);
+    if (added) {
+      RawImage image{
+          .id = static_cast<int64_t>(images_.size()), .file_name = below, .width = 0, .height = 0, .origin = {0, line}};
+      if (take_size_from_file(raw, image)) {
+        found->second = image.id;
+        raw.images.push_back(std::move(image));
+      }
+    }
+    said_[said] = found->second;
     return found->second;
   }
 
-  void add_record(RawDataset& raw, const CsvRecord& record) {
+  void add_record(RawDataset& raw, const CsvTable& table, const CsvColumns& columns, const CsvRecord& record,
+                  std::string& warning) {
     const auto& fields = record.fields;
-    if (fields.size() != kFields)
-      throw fail(raw, record.line, fmt::format("has {} fields, expected 6: path,x1,y1,x2,y2,class", fields.size()));
-    if (fields[0].empty()) throw fail(raw, record.line, "the path is empty");
-    const bool no_object =
-        std::all_of(fields.begin() + 1, fields.end(), [](auto& field) { return trimmed(field).empty(); });
-    std::array<double, 4> corners{};
-    for (size_t i = 0; i < 4 && !no_object; ++i) {
-      const auto number = parse_number(fields[i + 1]);
-      if (!number)
-        throw fail(raw, record.line,
-                   fmt::format("{}: expected a number, found \"{}\"", std::array{"x1", "y1", "x2", "y2"}[i],
-                               excerpt(fields[i + 1])));
-      corners[i] = *number;
-    }
-    if (!no_object && fields[5].empty()) throw fail(raw, record.line, "the class is empty");
-    const auto image = image_of(raw, fields[0], record.line);
+    if (fields.size() != static_cast<size_t>(columns.fields))
+      throw fail(raw, record.line,
+                 fmt::format("has {} fields, expected {}: {}", fields.size(), columns.fields, columns.expected));
+    const std::string& path = fields[static_cast<size_t>(columns.path)];
+    const std::string name = table.name_in(fields[static_cast<size_t>(columns.name)], record.line, warning);
+    if (trimmed(path).empty()) throw fail(raw, record.line, "the path is empty");
+    const bool no_box = std::all_of(columns.box.begin(), columns.box.end(),
+                                    [&](int i) { return trimmed(fields[static_cast<size_t>(i)]).empty(); });
+    const bool no_object = no_box && name.empty();
+    std::array<double, 4> box{};
+    for (size_t i = 0; i < 4 && !no_object; ++i) box[i] = number_of(raw, table, columns, record, i);
+    if (!no_object && name.empty()) throw fail(raw, record.line, "the class is empty");
+    const auto image = image_of(raw, path, record.line);
     if (!image || no_object) return;
     RawObject object{.id = static_cast<int64_t>(raw.objects.size()) + 1,
                      .image_id = *image,
                      .category_id = -1,
-                     .bbox = box_of_corners(corners[0], corners[1], corners[2], corners[3]),
+                     .bbox = columns.sides ? box : box_of_corners(box[0], box[1], box[2], box[3]),
                      .area = std::nullopt,
                      .crowd = false,
                      .origin = {0, record.line}};
-    const auto label = label_.find(fields[5]);
+    const auto label = label_.find(name);
     if (label != label_.end()) {
       object.category_id = label->second;
     } else {  // any id that is no category's
       object.category_id = std::numeric_limits<int64_t>::min() + static_cast<int64_t>(raw.unknown_names.size());
-      raw.unknown_names.emplace(object.category_id, fields[5]);
+      raw.unknown_names.emplace(object.category_id, name);
     }
     raw.objects.push_back(object);
   }
 
-  fs::path folder_, class_map_;
-  std::map<std::string, fs::path> splits_;
-  std::map<std::string, std::optional<int64_t>> images_;
+  static double number_of(const RawDataset& raw, const CsvTable& table, const CsvColumns& columns,
+                          const CsvRecord& record, size_t i) {
+    const std::string& field = record.fields[static_cast<size_t>(columns.box[i])];
+    if (const auto number = table.number(field)) return *number;
+    const auto what = columns.sides ? std::array{"x", "y", "width", "height"} : std::array{"x1", "y1", "x2", "y2"};
+    throw fail(raw, record.line, fmt::format("{}: expected a number, found \"{}\"", what[i], excerpt(field)));
+  }
+
+  fs::path folder_;
+  CsvFiles files_;
+  FileFinder finder_;
+  std::vector<std::string> places_;
+  std::map<std::string, std::optional<int64_t>> images_, said_;  // by the path below the folder, and as files say it
   std::map<std::string, int64_t> label_;
 };
 
 }  // namespace
 
-std::vector<CsvRecord> read_csv(const fs::path& path) { return CsvParser(path).parse(); }
+std::unique_ptr<DatasetReader> open_csv(const fs::path& path, const LoadOptions& options) {
+  const bool file = fs::is_regular_file(path);
+  if (!fs::is_directory(path) && !(file && has_ending(path.filename().native(), ".csv"))) return nullptr;
+  CsvFiles files = file ? csv_file_alone(path) : find_csv_files(path);
+  if (files.splits.empty() && options.format == DatasetFormat::Csv && !files.fault.empty())
+    throw Error(ErrorKind::Data, files.fault);
+  if (files.splits.empty()) return nullptr;
+  const fs::path folder = file ? fs::absolute(path).parent_path() : path;
+  return std::make_unique<CsvReader>(options.images.empty() ? folder : options.images, std::move(files));
+}
 
-std::unique_ptr<DatasetReader> open_csv(const fs::path& folder, const LoadOptions& /*options*/) {
-  if (!fs::is_directory(folder)) return nullptr;
-  auto reader = std::make_unique<CsvReader>(folder);
-  return reader->found() ? std::move(reader) : nullptr;
+std::string csv_without_boxes(const fs::path& folder) {
+  return is_folder(folder) ? find_csv_files(folder).fault : std::string();
 }
 
 }  // namespace fovea

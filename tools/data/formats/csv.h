@@ -1,20 +1,19 @@
-// Datasets in keras-retinanet's CSV format: a file a split with lines path,x1,y1,x2,y2,class (all but the path empty:
-// an image without objects; paths from the file's folder), and the class map classes.csv with lines name,id. Without a
-// class map classes are numbered in the order of the alphabet. Fields may be quoted (RFC 4180).
+// Datasets in CSV files: one a split, with lines path,x1,y1,x2,y2,class as keras-retinanet reads them (all but the path
+// empty: an image without objects), or with a heading that names the columns (csv_columns.h); and the class map
+// classes.csv with lines name,id. The files lie in the folder itself, in one folder a split beside the images
+// (Roboflow's _annotations.csv), or in annotations/ or data/. Without a class map classes are numbered in the order of
+// the alphabet.
 #pragma once
+#include "tools/data/formats/csv_table.h"
 #include "tools/data/formats/format.h"
 
 namespace fovea {
 
-// nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_csv(const std::filesystem::path& folder, const LoadOptions& options);
+// `path`: the folder, or one of the files. nullptr: it does not look like one.
+std::unique_ptr<DatasetReader> open_csv(const std::filesystem::path& path, const LoadOptions& options);
 
-struct CsvRecord {
-  std::vector<std::string> fields;
-  int line;  // on which it begins
-};
-// The records of a CSV file; empty lines are left out. Throws ErrorKind::Data with file and line where a quote is not
-// closed, or stands where none may.
-std::vector<CsvRecord> read_csv(const std::filesystem::path& path);
+// A line on a file in the folder that is called like a split's, but does not hold its columns; empty where there is
+// none.
+std::string csv_without_boxes(const std::filesystem::path& folder);
 
 }  // namespace fovea

@@ -11,6 +11,10 @@
 #include "tools/data/formats/coco.h"
 #include "tools/data/formats/contents.h"
 #include "tools/data/formats/csv.h"
+#include "tools/data/formats/kitti.h"
+#include "tools/data/formats/labelme.h"
+#include "tools/data/formats/open_images.h"
+#include "tools/data/formats/via.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
 #include "tools/text/advice.h"
@@ -23,16 +27,27 @@ const std::vector<FormatEntry>& formats() {
   static const std::vector<FormatEntry> all{
       {DatasetFormat::Coco, "coco",
        "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json, or one JSON "
-       "for "
-       "all), images in {train,val}/, images/ or data/",
-       open_coco},
-      {DatasetFormat::Yolo, "yolo", "data.yaml with train, val and names; images/… and labels/… side by side",
-       open_yolo},
+       "for all), images in {train,val}/, images/ or data/",
+       open_coco, true},
+      {DatasetFormat::Yolo, "yolo",
+       "data.yaml with train, val and names; obj.data; or classes.txt alone; images/… and labels/… side by side, or "
+       "labels beside the images",
+       open_yolo, true},
       {DatasetFormat::Voc, "voc",
        "Annotations/*.xml, JPEGImages/, ImageSets/Main/{train,val}.txt; or {train,val}/ with *.xml next to the images",
-       open_voc},
+       open_voc, true},
+      {DatasetFormat::OpenImages, "openimages",
+       "{train,validation}-annotations-bbox.csv, class-descriptions-boxable.csv, images in {train,validation}/",
+       open_open_images},
+      {DatasetFormat::Kitti, "kitti",
+       "training/image_2 and training/label_2, or images/ and labels/ with lines of 15 words", open_kitti},
+      {DatasetFormat::LabelMe, "labelme", "*.json with shapes, an image each, beside the images or in annotations/",
+       open_labelme},
+      {DatasetFormat::Via, "via", "via_region_data.json, via_export_csv.csv or a project beside the images", open_via},
       {DatasetFormat::Csv, "csv",
-       "{train,val}.csv with lines path,x1,y1,x2,y2,class, and classes.csv with lines name,id", open_csv}};
+       "{train,val}.csv with lines path,x1,y1,x2,y2,class or a header that names the columns, and classes.csv with "
+       "lines name,id; or {train,val}/_annotations.csv",
+       open_csv, true}};
   return all;
 }
 
@@ -51,6 +66,8 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
                         entry_of(*format).looked_for);
     return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
+  for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
+    if (!there.empty()) return {ErrorKind::Data, text + "no dataset found; " + there};
   text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};

@@ -1,4 +1,4 @@
-// The four formats of datasets, and what a folder holds.
+// The formats of datasets, and what a folder holds.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -48,6 +48,7 @@ struct FormatEntry {
   const char* looked_for;  // what a folder in this format holds
   // nullptr: it does not look like it.
   std::unique_ptr<DatasetReader> (*open)(const std::filesystem::path& path, const LoadOptions& options);
+  bool writable = false;  // write_dataset writes it
 };
 const std::vector<FormatEntry>& formats();
 const FormatEntry& entry_of(DatasetFormat format);

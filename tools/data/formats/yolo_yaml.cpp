@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
-#include "tools/text/file.h"
+#include "tools/text/encoding.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -20,9 +22,10 @@ namespace {
 class YamlReader {
  public:
   explicit YamlReader(const fs::path& file) : name_(printable(file.native())) {
-    const auto bytes = read_file(file);
+    const TextFile read = read_text_file(file);
+    if (!read.warning.empty()) warnings_.push_back(read.warning);
     try {
-      root_ = YAML::Load(std::string(bytes.begin(), bytes.end()));
+      root_ = YAML::Load(read.text);
     } catch (const YAML::Exception& error) {
       throw fail(error.mark, error.msg);
     }
@@ -33,11 +36,14 @@ class YamlReader {
       YoloYaml yaml;
       if (!root_.IsMap()) throw fail(root_.Mark(), "expected keys: train, val, names");
       if (const auto path = root_["path"]; path && !is_empty(path)) yaml.path = text(path, "path");
-      for (const char* split : {"train", "val", "test"})
-        if (const auto node = root_[split]; node && !is_empty(node)) yaml.splits[split] = texts(node, split);
+      for (const auto& entry : root_)
+        if (entry.first.IsScalar() && is_split(entry.first.Scalar()) && !is_empty(entry.second))
+          yaml.splits[entry.first.Scalar()] = texts(entry.second, entry.first.Scalar());
       if (yaml.splits.empty())
         throw fail(root_.Mark(), "has neither train nor val: expected a folder of images or a list");
       yaml.categories = names();
+      yaml.task = task();
+      yaml.warnings = warnings_;
       return yaml;
     } catch (const YAML::Exception& error) {
       throw fail(error.mark, error.msg);
@@ -46,6 +52,11 @@ class YamlReader {
 
  private:
   static bool is_empty(const YAML::Node& node) { return node.IsNull() || (node.IsScalar() && node.Scalar().empty()); }
+
+  static bool is_split(const std::string& key) {
+    constexpr std::array<std::string_view, 6> keys{"train", "val", "valid", "validation", "test", "minival"};
+    return std::find(keys.begin(), keys.end(), lower_case(key)) != keys.end();
+  }
 
   Error fail(const YAML::Mark& mark, const std::string& why) const {
     return {ErrorKind::Data,
@@ -64,13 +75,27 @@ class YamlReader {
     return all;
   }
 
+  YoloTask task() const {
+    YoloTask task;
+    if (const auto node = root_["task"]; node && node.IsScalar()) task.task = lower_case(node.Scalar());
+    const auto shape = root_["kpt_shape"];
+    if (!shape || shape.IsNull()) return task;
+    std::vector<int64_t> numbers;
+    for (const std::string& word : texts(shape, "kpt_shape")) numbers.push_back(parse_integer(word).value_or(0));
+    if (numbers.size() != 2 || numbers[0] < 1 || numbers[0] > 10000 || numbers[1] < 2 || numbers[1] > 3)
+      throw fail(shape.Mark(), "kpt_shape: expected [key points, 2 or 3]");
+    task.kpt_shape = {static_cast<int>(numbers[0]), static_cast<int>(numbers[1])};
+    return task;
+  }
+
   std::vector<Category> names() const {
     const auto node = root_["names"];
     if (!node || node.IsNull()) throw fail(root_.Mark(), "has no names: expected a list of class names");
     std::vector<Category> list;
     std::set<std::string> seen;
     const auto add = [&](int64_t id, const YAML::Node& name) {
-      list.push_back({id, text(name, "names")});
+      list.push_back({id, std::string(trimmed(text(name, "names")))});
+      if (list.back().name.empty()) throw fail(name.Mark(), "names: expected a string");
       if (!seen.insert(list.back().name).second)
         throw fail(name.Mark(), fmt::format("names: '{}' is listed twice", printable(list.back().name)));
     };
@@ -95,11 +120,12 @@ class YamlReader {
 
   std::string name_;
   YAML::Node root_;
+  std::vector<std::string> warnings_;
 };
 
 bool has_names(const fs::path& file) {
-  const auto bytes = read_file(file);
-  for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}))
+  const std::string text = beginning_of(file, size_t{1} << 20);
+  for (const auto line : lines_of(text))
     if (line.starts_with("names:") || line.starts_with("\"names\":")) return true;
   return false;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/data/dataset.h"
+#include "tools/data/formats/yolo_labels.h"
 
 namespace fovea {
 
@@ -14,6 +14,8 @@ struct YoloYaml {
   std::string path;                                        // the folder that the others start from; may be empty
   std::map<std::string, std::vector<std::string>> splits;  // of train, val, test: folders and lists of images
   std::vector<Category> categories;
+  YoloTask task;
+  std::vector<std::string> warnings;
 };
 
 // Throws ErrorKind::Data with file and line where it is no YAML, or lacks names or has them doubled.

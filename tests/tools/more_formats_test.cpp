@@ -1,0 +1,147 @@
+// What the fixtures (format_fixtures_test.cpp) do not show of YOLO's, CSV and the formats that are read only: from one
+// split to the next, on the command line, and with a folder of images of its own.
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/format_files.h"
+#include "tests/support/process.h"
+#include "tests/support/test_data.h"
+
+using namespace fovea;
+using namespace fovea::test;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Files = std::map<std::string, std::string>;
+
+std::string refusal(OpenDataset& data, const std::string& split, ErrorKind kind = ErrorKind::Data) {
+  try {
+    data.reader->read(split);
+  } catch (const Error& error) {
+    CHECK(error.kind() == kind);
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string refusal(const fs::path& folder, const LoadOptions& options, ErrorKind kind) {
+  try {
+    load_dataset(folder, "train", options);
+  } catch (const Error& error) {
+    CHECK(error.kind() == kind);
+    return error.what();
+  }
+  return "no error";
+}
+
+Files yolo(const std::string& train, const std::string& val) {
+  return {{"data.yaml", "train: images/train\nval: images/val\nnames: [cat, dog]\n"},
+          {"images/train/a.png", "image 100x100"},
+          {"images/val/b.png", "image 100x100"},
+          {"labels/train/a.txt", train},
+          {"labels/val/b.txt", val}};
+}
+
+const std::string kKitti = "cat 0 0 0 3 4 33 34 0 0 0 0 0 0 0\n";
+
+Files kitti() {
+  return {{"labels/a.txt", kKitti + "DontCare -1 -1 -10 1 1 9 9 -1 -1 -1 -1 -1 -1 -1\n"},
+          {"labels/b.txt", kKitti},
+          {"images/a.png", "image 64x48"},
+          {"images/b.png", "image 64x48"}};
+}
+
+}  // namespace
+
+TEST_CASE("fault: YOLO: what is wrong with one split is not counted in the next", "[formats][fault]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), yolo("0 30 40 20 20\n1 50 50 20 20\n", "0 30 40 20 20\n"));
+  OpenDataset data = open_dataset(folder.path());
+  CHECK_THAT(refusal(data, "train"), Contains("the numbers of 2 of 2 labels look like pixels"));
+  CHECK_THAT(refusal(data, "val"), Contains("the numbers of 1 of 1 labels look like pixels") && Contains("b.txt:1"));
+}
+
+TEST_CASE("YOLO: what the labels of one split turn out to be holds for the others", "[formats]") {
+  // Seven numbers near the middle: a box with a key point, or a triangle.
+  const std::string unclear = "0 0.4 0.4 0.42 0.44 0.45 0.4\n", triangle = "0 0.1 0.1 0.3 0.1 0.2 0.3\n";
+  const TemporaryFolder folder;
+  write_files(folder.path(), yolo(triangle, unclear));
+  OpenDataset data = open_dataset(folder.path());
+  CHECK_THAT(refusal(data, "val"), Contains("\"kpt_shape: [1, 2]\" or the line \"task: segment\""));
+  CHECK(data.reader->read("train").objects.at(0).bbox == std::array<double, 4>{10, 10, 20, 20});
+  CHECK(data.reader->read("val").objects.at(0).bbox == std::array<double, 4>{40, 40, 5, 4});
+  write_files(folder.path(), {{"data.yaml", "train: images/train\nnames: [cat]\ntask: pose\n"}});
+  CHECK(load_dataset(folder.path(), "train").samples.at(0).objects.at(0).bbox[2] == 30);  // the box's own width
+}
+
+TEST_CASE("fault: YOLO: a line that is none of the known kinds is refused with its place", "[formats][fault]") {
+  const TemporaryFolder folder;
+  const auto train = [&](const std::string& labels) {
+    write_files(folder.path(), yolo(labels, "0 0.5 0.5 0.5 0.5\n"));
+    return refusal(folder.path(), {}, ErrorKind::Data);
+  };
+  CHECK_THAT(train("0 0.5 0.5 0.2 0.2 0.9 7\n"), Contains("a.txt:1: has 7 numbers") && Contains("a track id"));
+  CHECK_THAT(train("0 0.5 0.5 0.2 0.2\n0 0.1 0.1 0.2 0.1 0.2 0.3 0.9\n"), Contains("a.txt:2: has 8 numbers"));
+  CHECK_THAT(train("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2 0.5 0.5 2\n"),
+             Contains("a.txt:2: has 8 numbers") && Contains("kpt_shape"));
+  CHECK_THAT(train("0 0.1 0.1 0.2 0.1 7 0.3\n1 0.1 0.1 0.2 0.1 0.2 0.3 0.1 0.3\n"),
+             Contains("a.txt:1: has 7 numbers") && Contains("far outside the image"));
+}
+
+TEST_CASE("fault: a file that is called like a split's says what it holds instead of boxes", "[formats][fault]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"train.csv", "a.png;1;2;11;22\n"}, {"a.png", "image 64x48"}});
+  for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.format = DatasetFormat::Csv}})
+    CHECK_THAT(refusal(folder.path(), options, ErrorKind::Data),
+               Contains("train.csv:1: has 5 fields separated by semicolons; expected path,x1,y1,x2,y2,class"));
+}
+
+TEST_CASE("the folder of the images can be named for CSV, LabelMe and VIA, and not where images have their place",
+          "[formats]") {
+  const TemporaryFolder folder;
+  const fs::path set = folder.path() / "set", images = folder.path() / "pictures";
+  write_files(images, {{"a.png", "image 64x48"}});
+  const Files sets{{"csv/train.csv", "a.png,3,4,33,34,cat\n"},
+                   {"labelme/train/a.json",
+                    R"({"imagePath": "a.png", "imageWidth": 64, "imageHeight": 48, "shapes": [{"label": "cat",
+                        "shape_type": "rectangle", "points": [[3, 4], [33, 34]]}]})"},
+                   {"via/train/via_region_data.json",
+                    R"({"a.png1": {"filename": "a.png", "regions": [{"region_attributes": {"class": "cat"},
+                        "shape_attributes": {"name": "rect", "x": 3, "y": 4, "width": 30, "height": 30}}]}})"}};
+  write_files(set, sets);
+  for (const char* format : {"csv", "labelme", "via"}) {
+    CAPTURE(format);
+    const Dataset data = load_dataset(set / format, "train", {.images = images});
+    REQUIRE(data.samples.size() == 1);
+    CHECK(data.samples[0].file_name == "a.png");
+    CHECK(data.image_root == images);
+    CHECK(data.samples[0].objects.at(0).bbox == std::array<double, 4>{3, 4, 30, 30});
+  }
+  write_files(set / "yolo", yolo("0 0.5 0.5 0.5 0.5\n", ""));
+  write_files(set / "kitti", kitti());
+  for (const char* format : {"yolo", "kitti"})
+    CHECK_THAT(refusal(set / format, {.images = images}, ErrorKind::Usage), Contains("no other folder of them"));
+}
+
+TEST_CASE("a dataset in a format that is only read converts to one that is written, box for box", "[formats]") {
+  const TemporaryFolder folder;
+  const std::string set = (folder.path() / "set").string(), out = (folder.path() / "out").string();
+  write_files(set, kitti());
+  const auto converted = run_fovea({"data", "convert", set, "--to", "coco", out});
+  CAPTURE(converted.out, converted.err);
+  REQUIRE(converted.exit_code == 0);
+  const Dataset data = load_dataset(out, "all");
+  REQUIRE(data.samples.size() == 2);
+  CHECK(data.report.crowds == 1);
+  CHECK(data.samples[1].objects.at(0).bbox == std::array<double, 4>{3, 4, 30, 30});
+  const auto to_kitti = run_fovea({"data", "convert", set, "--to", "kitti", out + "2"});
+  CHECK(to_kitti.exit_code == 2);
+  CHECK_THAT(to_kitti.err, Contains("kitti"));
+  const auto split = run_fovea({"data", "split", set, "--val", "0.5", out + "3"});
+  CHECK(split.exit_code == 2);
+  CHECK_THAT(split.err, Contains("the format kitti is read only: add --to coco, voc, csv or yolo"));
+  CHECK(run_fovea({"data", "split", set, "--val", "0.5", "--to", "yolo", out + "4"}).exit_code == 0);
+}

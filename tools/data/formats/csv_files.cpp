@@ -1,0 +1,171 @@
+#include "tools/data/formats/csv_files.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engine/printable.h"
+#include "kernels/error.h"
+#include "tools/data/formats/folder.h"
+#include "tools/data/formats/format.h"
+#include "tools/data/formats/split_names.h"
+#include "tools/text/encoding.h"
+#include "tools/text/text.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+template <size_t kCount>
+bool is_one_of(const std::array<std::string_view, kCount>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool is_class_map(const std::string& file) {
+  constexpr std::array<std::string_view, 5> names{"classes.csv", "class_map.csv", "class_mapping.csv", "_classes.csv",
+                                                  "class_names.csv"};
+  return is_one_of(names, lower_case(file));
+}
+
+// "train_annotations.csv", "annotations_train.csv" and "train_labels.csv" are of the split train; "annotations.csv" of
+// the whole set.
+std::string split_named_by(const std::string& file) {
+  std::string name = fs::path(file).stem().string();
+  while (name.starts_with('_')) name.erase(0, 1);
+  for (const std::string_view word : {"annotations", "labels"}) {
+    const std::string lower = lower_case(name);
+    if (lower == word) return kWholeSet;
+    if (lower.size() <= word.size() + 1) continue;
+    const size_t rest = name.size() - word.size() - 1;
+    const auto joins = [](char c) { return c == '_' || c == '-'; };
+    if (lower.ends_with(word) && joins(lower[rest])) return name.substr(0, rest);
+    if (lower.starts_with(word) && joins(lower[word.size()]) && is_split_name(name.substr(word.size() + 1)))
+      return name.substr(word.size() + 1);
+  }
+  return name;
+}
+
+std::optional<CsvRecord> first_record(const fs::path& file, char& separator) {
+  CsvTable table(beginning_of(file, 4096), printable(file.native()));
+  separator = table.separator();
+  try {
+    CsvRecord record;
+    if (table.next(record)) return record;
+  } catch (const Error&) {  // whoever reads the whole file says what is wrong
+  }
+  return std::nullopt;
+}
+
+const char* word_for(char separator) { return separator == ',' ? "commas" : separator == ';' ? "semicolons" : "tabs"; }
+
+class CsvFinder {
+ public:
+  explicit CsvFinder(const fs::path& root) : root_(root) {}
+
+  CsvFiles find() {
+    look_in("");
+    if (!files_.splits.empty()) return only_one_is_whole();
+    for (const std::string& folder : folders_in(root_))
+      if (is_split_name(folder)) look_beside_images(folder);
+    if (!files_.splits.empty()) return files_;
+    constexpr std::array<std::string_view, 4> usual{"annotations", "data", "labels", "csv"};
+    for (const std::string& folder : folders_in(root_))
+      if (is_one_of(usual, lower_case(folder))) look_in(folder);
+    return only_one_is_whole();
+  }
+
+  CsvFiles alone(const std::string& file) {
+    take(file, kWholeSet);
+    for (const std::string& other : files_in(root_))
+      if (is_class_map(other)) files_.class_map = root_ / other;
+    return files_;
+  }
+
+ private:
+  void look_in(const fs::path& folder) {
+    for (const std::string& file : files_in(root_ / folder)) {
+      if (!has_ending(file, ".csv") && !has_ending(file, ".tsv")) continue;
+      if (is_class_map(file)) {
+        if (files_.class_map.empty()) files_.class_map = root_ / folder / file;
+      } else {
+        take(folder / file, split_named_by(file));
+      }
+    }
+  }
+
+  // In the folder of a split, by names: it may hold many images.
+  void look_beside_images(const std::string& split) {
+    const fs::path folder = root_ / split;
+    for (const char* name : {"_classes.csv", "classes.csv"})
+      if (files_.class_map.empty() && fs::is_regular_file(folder / name)) files_.class_map = folder / name;
+    for (const std::string& name :
+         {std::string("_annotations.csv"), std::string("annotations.csv"), std::string("labels.csv"),
+          "_" + split + ".csv", split + ".csv", split + "_labels.csv", split + "_annotations.csv"})
+      if (fs::is_regular_file(folder / name) && take(fs::path(split) / name, split)) return;
+  }
+
+  bool take(const fs::path& file, const std::string& split) {
+    char separator = ',';
+    const auto record = first_record(root_ / file, separator);
+    if (record && csv_form(record->fields)) {
+      files_.splits.emplace(split, root_ / file);
+      return true;
+    }
+    if (record && files_.fault.empty() && (is_split_name(split) || split == kWholeSet) &&
+        !is_open_images_heading(record->fields))
+      files_.fault = fmt::format(
+          "{}:{}: has {} fields separated by {}; expected path,x1,y1,x2,y2,class, or a heading "
+          "that names these columns",
+          printable((root_ / file).native()), record->line, record->fields.size(), word_for(separator));
+    return false;
+  }
+
+  // The only table of boxes is that of the whole set, whatever it is called.
+  CsvFiles only_one_is_whole() {
+    if (files_.splits.size() != 1 || is_split_name(files_.splits.begin()->first)) return files_;
+    const fs::path file = files_.splits.begin()->second;
+    files_.splits = {{kWholeSet, file}};
+    return files_;
+  }
+
+  fs::path root_;
+  CsvFiles files_;
+};
+
+}  // namespace
+
+bool is_open_images_heading(const std::vector<std::string>& fields) {
+  int known = 0;
+  for (const std::string& field : fields) {
+    const std::string name = column_name(field);
+    known += name == "imageid" || name == "labelname" || name == "xmin" || name == "ymax";
+  }
+  return known == 4;
+}
+
+std::optional<CsvForm> csv_form(const std::vector<std::string>& first) {
+  constexpr size_t kUsual = 6;
+  if (is_open_images_heading(first)) return std::nullopt;
+  if (auto columns = columns_of_heading(first)) return CsvForm{std::move(*columns), true, true};
+  if (first.size() == kUsual) {
+    // Words that are not known head the usual columns.
+    const bool heading = std::none_of(first.begin() + 1, first.begin() + 5,
+                                      [](auto& field) { return trimmed(field).empty() || parse_number(field); });
+    return CsvForm{{}, heading, false};
+  }
+  if (auto columns = columns_of_record(first)) return CsvForm{std::move(*columns), false, true};
+  if (first.size() < kUsual || is_heading(first)) return std::nullopt;
+  return CsvForm{{}, false, false};  // each line is refused, with the columns that are expected
+}
+
+CsvFiles find_csv_files(const fs::path& folder) { return CsvFinder(folder).find(); }
+
+CsvFiles csv_file_alone(const fs::path& file) {
+  return CsvFinder(fs::absolute(file).parent_path()).alone(file.filename().string());
+}
+
+}  // namespace fovea
