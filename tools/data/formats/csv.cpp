@@ -25,8 +25,8 @@ namespace {
 
 class CsvReader : public DatasetReader {
  public:
-  CsvReader(const fs::path& folder, CsvFiles files)
-      : folder_(folder), files_(std::move(files)), finder_(folder, true) {}
+  CsvReader(const fs::path& folder, CsvFiles files, bool doubled)
+      : folder_(folder), files_(std::move(files)), doubled_(doubled), finder_(folder, true) {}
 
   std::vector<std::string> splits() const override { return names_of(files_.splits); }
 
@@ -107,7 +107,7 @@ class CsvReader : public DatasetReader {
         throw Error(ErrorKind::Data,
                     fmt::format("{}:{}: expected name,id with a whole number below 2^53 as id", file, record.line));
       const std::string name = table.name_in(fields[0], record.line, warning);
-      if (!names.insert(name).second)
+      if (!names.insert(name).second && !doubled_)
         throw Error(ErrorKind::Data,
                     fmt::format("{}:{}: the class '{}' is listed twice", file, record.line, printable(name)));
       list.push_back({*id, name});
@@ -225,6 +225,7 @@ class CsvReader : public DatasetReader {
 
   fs::path folder_;
   CsvFiles files_;
+  bool doubled_;  // names of the class map may come twice
   FileFinder finder_;
   std::vector<std::string> places_;
   std::map<std::string, std::optional<int64_t>> images_, said_;  // by the path below the folder, and as files say it
@@ -241,7 +242,8 @@ std::unique_ptr<DatasetReader> open_csv(const fs::path& path, const LoadOptions&
     throw Error(ErrorKind::Data, files.fault);
   if (files.splits.empty()) return nullptr;
   const fs::path folder = file ? fs::absolute(path).parent_path() : path;
-  return std::make_unique<CsvReader>(options.images.empty() ? folder : options.images, std::move(files));
+  return std::make_unique<CsvReader>(options.images.empty() ? folder : options.images, std::move(files),
+                                     options.merge_classes);
 }
 
 std::string csv_without_boxes(const fs::path& folder) {

@@ -226,22 +226,22 @@ bool is_yaml(const fs::path& path) {
   return has_ending(path.filename().native(), ".yaml") || has_ending(path.filename().native(), ".yml");
 }
 
-std::optional<YoloSet> set_at(const fs::path& path) {
+std::optional<YoloSet> set_at(const fs::path& path, bool doubled) {
   if (fs::is_regular_file(path)) {
-    if (is_yaml(path)) return set_of_yaml(path);
+    if (is_yaml(path)) return set_of_yaml(path, doubled);
     if (!has_ending(path.filename().native(), ".data")) return std::nullopt;
-    return set_of_darknet(path, fs::absolute(path).parent_path());
+    return set_of_darknet(path, fs::absolute(path).parent_path(), doubled);
   }
   if (!fs::is_directory(path)) return std::nullopt;
-  if (const auto file = find_yolo_yaml(path)) return set_of_yaml(*file);
-  if (const auto file = find_darknet(path)) return set_of_darknet(*file, path);
-  return set_of_names(path);
+  if (const auto file = find_yolo_yaml(path)) return set_of_yaml(*file, doubled);
+  if (const auto file = find_darknet(path)) return set_of_darknet(*file, path, doubled);
+  return set_of_names(path, doubled);
 }
 
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_yolo(const fs::path& path, const LoadOptions& options) {
-  auto set = set_at(path);
+  auto set = set_at(path, options.merge_classes);
   if (!set) return nullptr;
   if (!options.images.empty())
     throw Error(ErrorKind::Usage, set->name +

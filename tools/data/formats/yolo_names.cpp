@@ -38,7 +38,7 @@ std::vector<Category> names_of_notes(const fs::path& file) {
   return names;
 }
 
-std::vector<Category> names_of_lines(const fs::path& file, std::vector<std::string>& warnings) {
+std::vector<Category> names_of_lines(const fs::path& file, bool doubled, std::vector<std::string>& warnings) {
   const TextFile read = read_text_file(file);
   if (!read.warning.empty()) warnings.push_back(read.warning);
   auto lines = lines_of(read.text);
@@ -51,7 +51,8 @@ std::vector<Category> names_of_lines(const fs::path& file, std::vector<std::stri
       return Error(ErrorKind::Data, fmt::format("{}:{}: {}", printable(file.native()), names.size() + 1, why));
     };
     if (name.empty()) throw fail("is empty: expected a class name");
-    if (!seen.insert(name).second) throw fail(fmt::format("the class '{}' is listed twice", printable(name)));
+    if (!seen.insert(name).second && !doubled)
+      throw fail(fmt::format("the class '{}' is listed twice", printable(name)));
     names.push_back({static_cast<int64_t>(names.size()), name});
   }
   return names;
@@ -91,9 +92,9 @@ std::vector<fs::path> find_yolo_names(const fs::path& root) {
   return found;
 }
 
-std::vector<Category> read_yolo_names(const fs::path& file, std::vector<std::string>& warnings) {
+std::vector<Category> read_yolo_names(const fs::path& file, bool doubled, std::vector<std::string>& warnings) {
   const bool notes = lower_case(file.filename().string()) == kNotes;
-  auto names = notes ? names_of_notes(file) : names_of_lines(file, warnings);
+  auto names = notes ? names_of_notes(file) : names_of_lines(file, doubled, warnings);
   if (names.empty())
     throw Error(ErrorKind::Data, fmt::format("{}: has no class names: expected one a line", printable(file.native())));
   return names;

@@ -14,7 +14,8 @@ bool is_yolo_names_file(const std::string& file_name);
 std::vector<std::filesystem::path> find_yolo_names(const std::filesystem::path& root);
 
 // A name a line, numbered from 0; of notes.json the names and ids of its categories. Throws ErrorKind::Data with file
-// and line where a name is empty or comes twice. Appends to `warnings`.
-std::vector<Category> read_yolo_names(const std::filesystem::path& file, std::vector<std::string>& warnings);
+// and line where a name is empty or, unless `doubled` names are wanted, comes twice. Appends to `warnings`.
+std::vector<Category> read_yolo_names(const std::filesystem::path& file, bool doubled,
+                                      std::vector<std::string>& warnings);
 
 }  // namespace fovea

@@ -79,8 +79,8 @@ void find_splits(YoloSet& set) {
 
 }  // namespace
 
-YoloSet set_of_yaml(const fs::path& file) {
-  YoloYaml yaml = read_yolo_yaml(file);
+YoloSet set_of_yaml(const fs::path& file, bool doubled) {
+  YoloYaml yaml = read_yolo_yaml(file, doubled);
   YoloSet set{.name = printable(file.native()),
               .folder = folder_of_file(file),
               .root = {},
@@ -112,7 +112,7 @@ std::optional<fs::path> find_darknet(const fs::path& folder) {
   return found;
 }
 
-YoloSet set_of_darknet(const fs::path& file, const fs::path& root) {
+YoloSet set_of_darknet(const fs::path& file, const fs::path& root, bool doubled) {
   YoloSet set;
   set.name = printable(file.native());
   set.folder = folder_of_file(file);
@@ -132,7 +132,7 @@ YoloSet set_of_darknet(const fs::path& file, const fs::path& root) {
       if (!in_root && !in_folder)
         throw fail(line, fmt::format("names: {} does not exist: expected a file with a class name a line",
                                      printable(line.value)));
-      set.categories = read_yolo_names(in_root ? set.root / *in_root : set.folder / *in_folder, set.warnings);
+      set.categories = read_yolo_names(in_root ? set.root / *in_root : set.folder / *in_folder, doubled, set.warnings);
     } else if (has_ending(line.value, ".txt") && line.key != "labels" && line.key != "results") {
       set.splits[line.key] = {line.value};
     }
@@ -154,16 +154,16 @@ std::string first_yolo_labels(const fs::path& folder) {
   return "";
 }
 
-std::optional<YoloSet> set_of_names(const fs::path& root) {
+std::optional<YoloSet> set_of_names(const fs::path& root, bool doubled) {
   const auto files = find_yolo_names(root);
   if (files.empty() || first_yolo_labels(root).empty()) return std::nullopt;
   YoloSet set;
   set.name = printable(files[0].native());
   set.folder = set.root = fs::absolute(root).lexically_normal();
-  set.categories = read_yolo_names(files[0], set.warnings);
+  set.categories = read_yolo_names(files[0], doubled, set.warnings);
   std::vector<std::string> said_before;
   for (size_t i = 1; i < files.size(); ++i) {
-    const auto others = read_yolo_names(files[i], said_before);
+    const auto others = read_yolo_names(files[i], doubled, said_before);
     const bool same = std::equal(others.begin(), others.end(), set.categories.begin(), set.categories.end(),
                                  [](auto& a, auto& b) { return a.id == b.id && a.name == b.name; });
     if (!same)

@@ -21,7 +21,7 @@ namespace {
 
 class YamlReader {
  public:
-  explicit YamlReader(const fs::path& file) : name_(printable(file.native())) {
+  YamlReader(const fs::path& file, bool doubled) : name_(printable(file.native())), doubled_(doubled) {
     const TextFile read = read_text_file(file);
     if (!read.warning.empty()) warnings_.push_back(read.warning);
     try {
@@ -96,7 +96,7 @@ class YamlReader {
     const auto add = [&](int64_t id, const YAML::Node& name) {
       list.push_back({id, std::string(trimmed(text(name, "names")))});
       if (list.back().name.empty()) throw fail(name.Mark(), "names: expected a string");
-      if (!seen.insert(list.back().name).second)
+      if (!seen.insert(list.back().name).second && !doubled_)
         throw fail(name.Mark(), fmt::format("names: '{}' is listed twice", printable(list.back().name)));
     };
     if (node.IsSequence()) {
@@ -119,6 +119,7 @@ class YamlReader {
   }
 
   std::string name_;
+  bool doubled_;
   YAML::Node root_;
   std::vector<std::string> warnings_;
 };
@@ -132,7 +133,7 @@ bool has_names(const fs::path& file) {
 
 }  // namespace
 
-YoloYaml read_yolo_yaml(const fs::path& file) { return YamlReader(file).read(); }
+YoloYaml read_yolo_yaml(const fs::path& file, bool doubled) { return YamlReader(file, doubled).read(); }
 
 std::optional<fs::path> find_yolo_yaml(const fs::path& folder) {
   for (const char* usual : {"data.yaml", "data.yml", "dataset.yaml"})

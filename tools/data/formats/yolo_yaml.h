@@ -18,8 +18,9 @@ struct YoloYaml {
   std::vector<std::string> warnings;
 };
 
-// Throws ErrorKind::Data with file and line where it is no YAML, or lacks names or has them doubled.
-YoloYaml read_yolo_yaml(const std::filesystem::path& file);
+// Throws ErrorKind::Data with file and line where it is no YAML, or lacks names or, unless `doubled` ones are wanted,
+// has them doubled.
+YoloYaml read_yolo_yaml(const std::filesystem::path& file, bool doubled = false);
 
 // The YAML file of a folder: data.yaml, else the one file that has `names:`; none where there is none.
 std::optional<std::filesystem::path> find_yolo_yaml(const std::filesystem::path& folder);
