@@ -6,6 +6,8 @@
 
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
+#include "tools/data/formats/labelme_json.h"
+#include "tools/data/formats/via_json.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -65,7 +67,7 @@ Parts parts_of(const fs::path& folder, const std::vector<std::string>& files) {
 
 std::vector<std::string> json_in(const fs::path& folder, HiddenFiles* hidden) {
   auto files = files_in(folder, hidden);
-  std::erase_if(files, [](auto& file) { return !has_ending(file, ".json"); });
+  std::erase_if(files, [&](auto& file) { return !has_ending(file, ".json") || looks_like_labelme(folder / file); });
   return files;
 }
 
@@ -95,7 +97,7 @@ Parts find_in_annotations(const fs::path& annotations, HiddenFiles* hidden) {
 std::optional<fs::path> whole_file(const fs::path& folder, HiddenFiles* hidden) {
   for (const char* name : {"_annotations.coco.json", "annotations.json", "labels.json", "result.json", "coco.json",
                            "instances_default.json"})
-    if (is_there(folder / name)) return folder / name;
+    if (is_there(folder / name) && !looks_like_via(folder / name)) return folder / name;
   const auto files = kept(json_in(folder, hidden), [&](auto& file) { return looks_like_coco(folder / file); });
   return files.size() == 1 ? std::optional(folder / files[0]) : std::nullopt;
 }
@@ -133,7 +135,8 @@ bool looks_like_coco(const fs::path& file) {
   const std::string_view start = trimmed(text);
   if (!start.starts_with('{')) return false;
   const auto has = [&](std::string_view key) { return start.find(key) != start.npos; };
-  return (has("\"images\"") || has("\"annotations\"") || has("\"categories\"")) && !has("\"shapes\"");
+  const bool more = text.size() >= enough;  // classes alone, as in Label Studio's notes.json, are no dataset
+  return (has("\"images\"") || has("\"annotations\"") || (has("\"categories\"") && more)) && !has("\"shapes\"");
 }
 
 fs::path coco_folder(const fs::path& path) {
