@@ -67,7 +67,7 @@ Parts parts_of(const fs::path& folder, const std::vector<std::string>& files) {
 
 std::vector<std::string> json_in(const fs::path& folder, HiddenFiles* hidden) {
   auto files = files_in(folder, hidden);
-  std::erase_if(files, [&](auto& file) { return !has_ending(file, ".json") || looks_like_labelme(folder / file); });
+  std::erase_if(files, [](auto& file) { return !has_ending(file, ".json"); });
   return files;
 }
 
@@ -84,7 +84,9 @@ Parts find_in_annotations(const fs::path& annotations, HiddenFiles* hidden) {
     return [head](const std::string& file) { return file.starts_with(head); };
   };
   auto chosen = kept(files, begins(kInstances));
-  if (chosen.empty()) chosen = kept(files, [](auto& file) { return !is_of_another_task(file); });
+  if (chosen.empty())
+    chosen =
+        kept(files, [&](auto& file) { return !is_of_another_task(file) && !looks_like_labelme(annotations / file); });
   if (chosen.size() > 1) {
     const auto named = kept(chosen, [](auto& file) { return is_split_word(subset_of(file)); });
     if (!named.empty()) chosen = named;
@@ -98,6 +100,8 @@ std::optional<fs::path> whole_file(const fs::path& folder, HiddenFiles* hidden) 
   for (const char* name : {"_annotations.coco.json", "annotations.json", "labels.json", "result.json", "coco.json",
                            "instances_default.json"})
     if (is_there(folder / name) && !looks_like_via(folder / name)) return folder / name;
+  constexpr size_t many = 50;  // a file an image is another format
+  if (json_in(folder, hidden).size() > many) return std::nullopt;
   const auto files = kept(json_in(folder, hidden), [&](auto& file) { return looks_like_coco(folder / file); });
   return files.size() == 1 ? std::optional(folder / files[0]) : std::nullopt;
 }
@@ -135,8 +139,9 @@ bool looks_like_coco(const fs::path& file) {
   const std::string_view start = trimmed(text);
   if (!start.starts_with('{')) return false;
   const auto has = [&](std::string_view key) { return start.find(key) != start.npos; };
-  const bool more = text.size() >= enough;  // classes alone, as in Label Studio's notes.json, are no dataset
-  return (has("\"images\"") || has("\"annotations\"") || (has("\"categories\"") && more)) && !has("\"shapes\"");
+  // Categories alone are a list of names (Label Studio's notes.json), unless the other lists come after many of them.
+  const bool lists = has("\"images\"") || has("\"annotations\"") || (has("\"categories\"") && text.size() == enough);
+  return lists && !has("\"shapes\"");
 }
 
 fs::path coco_folder(const fs::path& path) {
