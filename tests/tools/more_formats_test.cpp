@@ -91,6 +91,19 @@ TEST_CASE("fault: YOLO: a line that is none of the known kinds is refused with i
              Contains("a.txt:1: has 7 numbers") && Contains("far outside the image"));
 }
 
+TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in a folder below is pointed at", "[formats]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"upper/classes.txt", "cat\n"},
+                              {"upper/a.png", "image 100x100"},
+                              {"upper/a.TXT", "0 0.5 0.5 0.5 0.5\n"},
+                              {"above/set/labels/a.txt", "0 0.5 0.5 0.5 0.5\n"},
+                              {"above/set/images/a.png", "image 100x100"},
+                              {"above/set/data.yaml", "train: images\nnames: [cat]\n"}});
+  CHECK(load_dataset(folder.path() / "upper", "all").report.objects == 1);
+  CHECK_THAT(refusal(folder.path() / "above", {}, ErrorKind::Data),
+             Contains("above/set/data.yaml describes a dataset: name its folder"));
+}
+
 TEST_CASE("fault: a file that is called like a split's says what it holds instead of boxes", "[formats][fault]") {
   const TemporaryFolder folder;
   write_files(folder.path(), {{"train.csv", "a.png;1;2;11;22\n"}, {"a.png", "image 64x48"}});

@@ -7,6 +7,7 @@
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/formats/labelme_json.h"
+#include "tools/data/formats/via_json.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -98,7 +99,7 @@ Parts find_in_annotations(const fs::path& annotations, HiddenFiles* hidden) {
 std::optional<fs::path> whole_file(const fs::path& folder, HiddenFiles* hidden) {
   for (const char* name : {"_annotations.coco.json", "annotations.json", "labels.json", "result.json", "coco.json",
                            "instances_default.json"})
-    if (is_there(folder / name)) return folder / name;
+    if (is_there(folder / name) && !looks_like_via(folder / name)) return folder / name;
   constexpr size_t many = 50;  // a file an image is another format
   if (json_in(folder, hidden).size() > many) return std::nullopt;
   const auto files = kept(json_in(folder, hidden), [&](auto& file) { return looks_like_coco(folder / file); });

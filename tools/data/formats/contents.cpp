@@ -42,7 +42,7 @@ struct Writer {
 };
 
 constexpr Writer kWriters[] = {
-    {"\"_via_", "a project of VIA: export the annotations as COCO"},
+    {"\"_via_", "VIA's annotations: expected one such file, or one in the folder of each split"},
     {"\"asset\":", "a project of VoTT: export it as Pascal VOC"},
     {"\"file_upload\"", "Label Studio's own JSON: export as COCO"},
     {"\"rectanglelabels\"", "Label Studio's own JSON: export as COCO"},

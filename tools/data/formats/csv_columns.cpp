@@ -78,7 +78,7 @@ std::optional<CsvColumns> columns_of_heading(const std::vector<std::string>& fie
     const bool used = i == columns.path || i == columns.name ||
                       std::find(columns.box.begin(), columns.box.end(), i) != columns.box.end();
     const auto& name = heading[static_cast<size_t>(i)];
-    if (!used && std::find(kImageSize.begin(), kImageSize.end(), name) == kImageSize.end())
+    if (!used && !name.empty() && std::find(kImageSize.begin(), kImageSize.end(), name) == kImageSize.end())
       columns.unused.push_back(name);
   }
   return columns;

@@ -60,7 +60,9 @@ std::optional<CsvRecord> first_record(const fs::path& file, char& separator) {
   return std::nullopt;
 }
 
-const char* word_for(char separator) { return separator == ',' ? "commas" : separator == ';' ? "semicolons" : "tabs"; }
+const char* word_for(char separator) {
+  return separator == ',' ? "commas" : separator == ';' ? "semicolons" : separator == '|' ? "bars" : "tabs";
+}
 
 class CsvFinder {
  public:

@@ -35,7 +35,7 @@ std::ptrdiff_t count_in(std::string_view line, char wanted) {
 
 char separator_of(std::string_view line) {
   char best = ',';
-  for (const char separator : {';', '\t'})
+  for (const char separator : {';', '\t', '|'})
     if (count_in(line, separator) > count_in(line, best)) best = separator;
   return best;
 }

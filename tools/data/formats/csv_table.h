@@ -1,5 +1,5 @@
-// Files of fields, a record a line: separated by commas, semicolons or tabs, whichever the first line has most of;
-// fields may be quoted (RFC 4180).
+// Files of fields, a record a line: separated by commas, semicolons, tabs or bars, whichever the first line has most
+// of; fields may be quoted (RFC 4180).
 #pragma once
 #include <filesystem>
 #include <optional>

@@ -26,9 +26,8 @@ namespace fovea {
 const std::vector<FormatEntry>& formats() {
   static const std::vector<FormatEntry> all{
       {DatasetFormat::Coco, "coco",
-       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json, one JSON "
-       "alone), "
-       "images in {train,val}/, images/ or data/",
+       "annotations/instances_{train,val}.json (or {train,val}/_annotations.coco.json, {train,val}.json, or one JSON "
+       "for all), images in {train,val}/, images/ or data/",
        open_coco, true},
       {DatasetFormat::Yolo, "yolo",
        "data.yaml with train, val and names; obj.data; or classes.txt alone; images/… and labels/… side by side, or "
@@ -47,8 +46,7 @@ const std::vector<FormatEntry>& formats() {
       {DatasetFormat::Via, "via", "via_region_data.json, via_export_csv.csv or a project beside the images", open_via},
       {DatasetFormat::Csv, "csv",
        "{train,val}.csv with lines path,x1,y1,x2,y2,class or a header that names the columns, and classes.csv with "
-       "lines "
-       "name,id; or {train,val}/_annotations.csv",
+       "lines name,id; or {train,val}/_annotations.csv",
        open_csv, true}};
   return all;
 }
@@ -68,10 +66,9 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
                         entry_of(*format).looked_for);
     return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
-  text += "no dataset found; ";
   for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
-    if (!there.empty()) return {ErrorKind::Data, text + there};
-  text += fmt::format("{}\nlooked for", contents_of(folder));
+    if (!there.empty()) return {ErrorKind::Data, text + "no dataset found; " + there};
+  text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};
 }

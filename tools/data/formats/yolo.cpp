@@ -254,6 +254,9 @@ std::string yolo_labels_without_names(const fs::path& folder) {
   if (!is_folder(folder) || !find_yolo_names(folder).empty()) return "";
   const std::string labels = first_yolo_labels(folder);
   if (labels.empty()) return "";
+  for (const std::string& inside : folders_in(folder))
+    if (const auto yaml = find_yolo_yaml(folder / inside))
+      return printable(yaml->native()) + " describes a dataset: name its folder, or that file";
   return fmt::format(
       "there are labels in YOLO's format ({}), but nothing names their classes: write classes.txt with a "
       "name a line, or data.yaml with the lines \"train: IMAGES\", \"val: IMAGES\" and \"names: [a, b]\"",

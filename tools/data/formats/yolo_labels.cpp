@@ -114,9 +114,12 @@ void YoloLabels::add(RawDataset& raw, const RawImage& image, const std::filesyst
 
 RawObject YoloLabels::object(RawDataset& raw, const RawImage& image, const std::vector<std::string_view>& words,
                              Origin origin) {
-  if (words.size() < kBox)
+  if (words.size() < kBox) {
+    const bool commas = words[0].find(',') != words[0].npos;
     throw fail_at(raw, origin,
-                  fmt::format("has {} numbers, expected 5: class, center x, center y, width, height", words.size()));
+                  fmt::format("has {} numbers, expected 5: class, center x, center y, width, height{}", words.size(),
+                              commas ? ", separated by spaces" : ""));
+  }
   const auto label = class_number(words[0]);
   if (!label) throw fail_at(raw, origin, fmt::format("expected a class number, found \"{}\"", excerpt(words[0])));
   std::vector<double> numbers;

@@ -84,11 +84,13 @@ bool YoloPlaces::holds(const std::string& folder, const std::string& name) {
 
 YoloPlaces::Labels YoloPlaces::find(const std::string& image) {
   const std::string folder = folder_of(image);
-  const std::string name = fs::path(image).filename().replace_extension(".txt").string();
   Labels labels;
-  for (const std::string& place : label_folders(folder))
-    if (labels.apart.empty() && holds(place, name)) labels.apart = (fs::path(place) / name).string();
-  if (holds(folder, name)) labels.beside = (fs::path(folder) / name).string();
+  for (const char* ending : {".txt", ".TXT"}) {
+    const std::string name = fs::path(image).filename().replace_extension(ending).string();
+    for (const std::string& place : label_folders(folder))
+      if (labels.apart.empty() && holds(place, name)) labels.apart = (fs::path(place) / name).string();
+    if (labels.beside.empty() && holds(folder, name)) labels.beside = (fs::path(folder) / name).string();
+  }
   return labels;
 }
 
