@@ -79,7 +79,7 @@ PinnedThreads::PinnedThreads(int part, int parts) {
     if (is_set(variable)) return;
   const auto& numbers = cores().numbers;
   const int threads = omp_get_max_threads();
-  if (threads < 2 || threads != static_cast<int>(numbers.size()) / parts) return;
+  if (threads != static_cast<int>(numbers.size()) / parts) return;
   pinned_ = true;
 #pragma omp parallel num_threads(threads)
   {

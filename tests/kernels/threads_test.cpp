@@ -4,31 +4,15 @@
 #include <omp.h>
 #include <sched.h>
 
-#include <cstdlib>
-#include <optional>
 #include <set>
-#include <string>
 
 #include "tests/support/catch.h"
+#include "tests/support/variable.h"
 
 using namespace fovea;
+using fovea::test::Variable;
 
 namespace {
-
-// The tests run with OMP_PROC_BIND=false, which PinnedThreads heeds.
-class WithoutBinding {
- public:
-  WithoutBinding() {
-    if (const char* value = std::getenv("OMP_PROC_BIND")) before_ = value;
-    unsetenv("OMP_PROC_BIND");
-  }
-  ~WithoutBinding() {
-    if (before_) setenv("OMP_PROC_BIND", before_->c_str(), 1);
-  }
-
- private:
-  std::optional<std::string> before_;
-};
 
 std::set<int> allowed_here() {
   cpu_set_t mask;
@@ -40,57 +24,68 @@ std::set<int> allowed_here() {
   return cores;
 }
 
-std::vector<std::set<int>> allowed_of_threads(int threads) {
-  std::vector<std::set<int>> allowed(static_cast<size_t>(threads));
-#pragma omp parallel num_threads(threads)
+std::vector<std::set<int>> allowed_of_threads() {
+  std::vector<std::set<int>> allowed(static_cast<size_t>(omp_get_max_threads()));
+#pragma omp parallel
   allowed[static_cast<size_t>(omp_get_thread_num())] = allowed_here();
   return allowed;
 }
+
+// As many threads as said, and none of the variables that say where they run (empty counts as not set).
+class Threads {
+ public:
+  explicit Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
+  ~Threads() { omp_set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+  Variable bind_{"OMP_PROC_BIND", ""}, places_{"OMP_PLACES", ""};
+};
 
 }  // namespace
 
 TEST_CASE("threads: each of a computation's stays on a core of its own, others run anywhere", "[threads]") {
   const std::set<int> all = allowed_here();
-  const int threads = static_cast<int>(all.size());
-  if (threads < 2) SKIP_TEST("one core");
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(threads);
-  const WithoutBinding no_variable;
+  const Threads threads(static_cast<int>(all.size()));
   {
     const PinnedThreads pinned;
     std::set<int> used;
-    for (const auto& cores : allowed_of_threads(threads)) {
+    for (const auto& cores : allowed_of_threads()) {
       CHECK(cores.size() == 1);
       used.insert(cores.begin(), cores.end());
     }
     CHECK(used == all);
-    CHECK(usable_cores() == threads);
+    CHECK(usable_cores() == static_cast<int>(all.size()));
     std::set<int> of_another;
     for (std::thread& thread : start_threads(1, [&] { of_another = allowed_here(); })) thread.join();
     CHECK(of_another == all);
   }
-  for (const auto& cores : allowed_of_threads(threads)) CHECK(cores == all);
-  omp_set_num_threads(before);
+  for (const auto& cores : allowed_of_threads()) CHECK(cores == all);
 }
 
-TEST_CASE("threads: ranks of one machine take parts of its cores, and what the user says counts", "[threads]") {
-  const std::set<int> all = allowed_here();
-  const int threads = static_cast<int>(all.size()) / 2;
-  const int before = omp_get_max_threads();
-  const auto check_unpinned = [&](int count) {
-    const PinnedThreads pinned;
-    for (const auto& cores : allowed_of_threads(count)) CHECK(cores == all);
-  };
-  check_unpinned(static_cast<int>(all.size()));  // by OMP_PROC_BIND=false
-  if (threads < 2) SKIP_TEST("fewer than four cores");
-  const WithoutBinding no_variable;
-  omp_set_num_threads(threads);
-  check_unpinned(threads);  // not all cores: another process may want the others
+TEST_CASE("threads: ranks of one machine take parts of its cores", "[threads]") {
+  const int parts = static_cast<int>(allowed_here().size());
+  const Threads threads(1);
   std::set<int> used;
-  for (const int part : {0, 1}) {
-    const PinnedThreads pinned(part, 2);
-    for (const auto& cores : allowed_of_threads(threads)) used.insert(cores.begin(), cores.end());
+  for (int part = 0; part < parts; ++part) {
+    const PinnedThreads pinned(part, parts);
+    for (const auto& cores : allowed_of_threads()) used.insert(cores.begin(), cores.end());
+    CHECK(static_cast<int>(used.size()) == part + 1);
   }
-  CHECK(used.size() == static_cast<size_t>(2 * threads));
-  omp_set_num_threads(before);
+}
+
+TEST_CASE("threads: nothing is pinned where threads are not as many as cores, or the user says where they run",
+          "[threads]") {
+  const std::set<int> all = allowed_here();
+  const Threads threads(static_cast<int>(all.size()) + 1);
+  {
+    const PinnedThreads pinned;
+    for (const auto& cores : allowed_of_threads()) CHECK(cores == all);
+  }
+  const Threads as_many(static_cast<int>(all.size()));
+  const Variable said("OMP_PROC_BIND", "false");
+  const PinnedThreads pinned;
+  for (const auto& cores : allowed_of_threads()) CHECK(cores == all);
 }

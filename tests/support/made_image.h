@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "tools/image/image_codecs.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 
 namespace fovea::test {
@@ -32,18 +32,19 @@ inline void make_image(const std::filesystem::path& path, int width, int height,
   Image image{width, height, std::vector<uint8_t>(static_cast<size_t>(width) * height * 3)};
   for (size_t i = 0; i < image.rgb.size(); ++i)  // no two names have the same pixels
     image.rgb[i] = static_cast<uint8_t>(std::hash<std::string>()(path.string()) >> (i % 7));
-  const auto encoded = encode_png(image);
-  std::string bytes(encoded.begin(), encoded.end());
-  if (orientation != 1) {
-    using namespace std::string_view_literals;
-    // The chunk eXIf: a TIFF directory with the one entry 0x0112, a short.
-    const std::string chunk = std::string("eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"sv) +
-                              static_cast<char>(orientation) + std::string("\0\0\0\0\0\0"sv);
-    constexpr size_t behind_head = 33;
-    bytes.insert(behind_head,
-                 big_endian(static_cast<uint32_t>(chunk.size() - 4)) + chunk + big_endian(png_checksum(chunk)));
-  }
   std::filesystem::create_directories(path.parent_path());
+  write_png(path, image);
+  if (orientation == 1) return;
+  const auto written = read_file(path);
+  std::string bytes(written.begin(), written.end());
+  using namespace std::string_view_literals;
+  // The chunk eXIf: a TIFF directory with the one entry 0x0112, a short.
+  std::string chunk("eXIfMM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"sv);
+  chunk.push_back(static_cast<char>(orientation));
+  chunk.append("\0\0\0\0\0\0"sv);
+  constexpr size_t behind_head = 33;
+  bytes.insert(behind_head,
+               big_endian(static_cast<uint32_t>(chunk.size() - 4)) + chunk + big_endian(png_checksum(chunk)));
   write_file(path, bytes);
 }
 

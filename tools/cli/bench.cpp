@@ -86,7 +86,13 @@ Timing time(const BenchOptions& options, const Work& work) {
   return timing;
 }
 
-std::vector<float> read_images(const BenchOptions& options) {
+std::vector<float> images_for(const BenchOptions& options) {
+  if (options.input.empty()) {
+    Random random(0, stream::kBenchmark);
+    std::vector<float> images(static_cast<size_t>(options.batch) * options.size * options.size * 3);
+    for (float& value : images) value = static_cast<float>(random.normal());
+    return images;
+  }
   const SafetensorsFile file(options.input);
   const std::vector<int64_t> shape{options.batch, options.size, options.size, 3};
   if (const auto& found = file.at("images").shape; found != shape)
@@ -300,15 +306,7 @@ void bench(BenchOptions options) {
   RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
-  std::vector<float> images;
-  if (options.input.empty()) {
-    Random random(0, stream::kBenchmark);
-    images.resize(static_cast<size_t>(options.batch) * options.size * options.size * 3);
-    for (float& value : images) value = static_cast<float>(random.normal());
-  } else {
-    images = read_images(options);
-  }
-  const DeviceBatch batch = random_batch(context, options, images);
+  const DeviceBatch batch = random_batch(context, options, images_for(options));
   fmt::print("{}: ResNet-{}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
              config.model.backbone.depth, options.size, options.size, options.batch, options.classes,
              name_of(context.activation_dtype), omp_get_max_threads());

@@ -53,7 +53,8 @@ class Trainer {
   void read_results(size_t running);
   void check_finite(const TrainingSteps::Finished& step);
   void save_or_retry();
-  bool may_end_within_step() const;
+  // Rank 0 has what is to be saved; the others learn that it stops. On a GPU nothing ends in the middle.
+  bool may_end_within_step() const { return ranks_.is_first() && (ranks_.alone() || !context_.queue.on_cuda()); }
   void log_step(double rate);
   void validate();
   void save();
@@ -192,9 +193,6 @@ void Trainer::take_steps() {
   if (ranks_.any(stop_requested)) stop();
   share_bad_files(ranks_, bad_files_);
 }
-
-// Rank 0 has what is to be saved; the others learn that it stops. On a GPU nothing ends in the middle.
-bool Trainer::may_end_within_step() const { return ranks_.is_first() && (ranks_.alone() || !context_.queue.on_cuda()); }
 
 void Trainer::take_step(std::vector<LoadedImage> batch, const BatchShape& shape) {
   const Tensor& statistics = model_->parameters().fixed_values();
