@@ -69,8 +69,9 @@ TEST_CASE("fault: results in no shape that is known are refused with what is the
                       "object with \"boxes\", \"scores\""));
   CHECK_THAT(shapes.refusal("{}"), Contains("found an object with no keys"));
   CHECK_THAT(shapes.refusal(R"({"annotations": {"7": []}})"), Contains("annotations: expected a list, '[', found {"));
-  CHECK_THAT(shapes.refusal(first + "\n" + R"({"image_id": 8})"),
-             Contains("results[1].image_id: the ground truth has no image 8"));
+  CHECK_THAT(shapes.refusal(first + "\n" + R"({"image_id": 8, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 1})"),
+             Contains("results[1]") && Contains("the ground truth has no image 8"));
+  CHECK_THAT(shapes.refusal(first + "\n" + R"({"image_id": 7})"), Contains("results[1]: has no \"category_id\""));
   CHECK_THAT(shapes.refusal("[5]"), Contains("results[0]: expected an object, '{', found 5"));
   CHECK_THAT(shapes.refusal("[[1, 2]]"), Contains("results[0]: expected an object, '{', found ["));
   CHECK_THAT(shapes.refusal(R"([{"bbox": "1 2 3 4"}])"),

@@ -25,7 +25,7 @@ TEST_CASE("the demo shows its commands as a shell takes them, and goes on with a
   const test::TemporaryFolder folder;
   const std::string out = (folder.path() / "it's here").string();
   const test::ProcessResult result = test::run_fovea({"demo", "--resume", "--out", out});
-  CHECK(result.exit_code == 3);
+  CHECK(result.exit_code == 2);
   CHECK_THAT(result.out, Contains(" --out '" + folder.path().string() + R"(/it'\''s here' --resume --device auto)"));
-  CHECK_THAT(result.err, Contains("no usable checkpoint to resume from"));
+  CHECK_THAT(result.err, Contains("holds no run to resume"));
 }

@@ -48,7 +48,7 @@ std::set<std::string> images_in_results(const fs::path& file) {
 
 }  // namespace
 
-TEST_CASE("detect: pictures are JPEG in the images' own sub-folders; hidden files are passed over", "[detect]") {
+TEST_CASE("detect: pictures are JPEG in the images' own sub-folders, and hidden files are passed over", "[detect]") {
   const Detecting detection({{"b.png", "image 60x40"},
                              {"sub/b.png", "image 60x40"},
                              {"sub/deep/c.PNG", "image 40x60"},
@@ -171,7 +171,7 @@ TEST_CASE("fault: on a full disk detect ends with code 1, and its results are a 
   for (const auto& file : contents(detection.out)) CHECK_THAT(file.first, !Contains(".partial"));
 }
 
-TEST_CASE("Ctrl-C ends detect with code 130; what was done is whole", "[detect][stop]") {
+TEST_CASE("Ctrl-C ends detect with code 130, and what was done is whole", "[detect][stop]") {
   std::map<std::string, std::string> files;
   for (int i = 0; i < 400; ++i) files[fmt::format("{:03}.png", i)] = "image 60x40";
   const Detecting detection(files);

@@ -271,7 +271,7 @@ TEST_CASE("a written PNG reads back the same", "[images]") {
   CHECK_THROWS_AS(write_jpeg("/dev/full", image, 90), Error);
 }
 
-TEST_CASE("a written JPEG looks the same; a file that cannot be written whole is not there", "[images][fault]") {
+TEST_CASE("a written JPEG looks the same, and a file that cannot be written whole is not there", "[images][fault]") {
   const test::TemporaryFolder folder;
   const Image image = hard_case("baseline_rgb.jpg");
   const std::filesystem::path copy = folder.path() / "copy.jpg";

@@ -55,6 +55,27 @@ TEST_CASE("ranks: resume is bit-identical after Ctrl-C on one of them, which sav
   check_same_tensors(trainings.run("whole") / kLast, trainings.run("stopped") / kLast);
 }
 
+TEST_CASE("ranks: a stop that mpirun hands on saves the run within the step, however long it takes", "[rank][resume]") {
+  if (!has_mpi()) SKIP_TEST("the build has no MPI");
+  const RankTrainings trainings;
+  const Arguments longer{"train.steps=12",       "train.checkpoint_every=100", "input.short_side=[1600]",
+                         "input.long_side=2400", "input.cache_mb=0",           "input.prefetch=2"};
+  // Each of six images is opened twice when the dataset is read. When rank 0 then reads its fourth batch of three,
+  // during the third step, mpirun gets the signal. It leaves its ranks two seconds.
+  const std::string call = fmt::format(
+      "[ $OMPI_COMM_WORLD_RANK != 0 ] || export LD_PRELOAD={} SIGNAL_PATH=/data/train/ SIGNAL_COUNT=22 "
+      "SIGNAL_NUMBER={} SIGNAL_PARENT=1; {}",
+      FOVEA_SIGNALLER, SIGTERM, kCall);
+  const auto stopped = run_fovea(trainings.arguments("mpi", longer), mpirun(2, trainings.run("pid"), call));
+  CAPTURE(stopped.out, stopped.err);
+  CHECK(stopped.exit_code != 0);
+  CHECK_THAT(stopped.err, Contains("fovea: stopping: ") && Contains("saved the run"));
+  const SafetensorsFile saved(trainings.run("mpi") / kLast);
+  const auto steps = curve(trainings.run("mpi"));
+  CHECK((!steps.empty() && steps.size() < 12));
+  CHECK_THAT(saved.metadata().at("fovea.state"), Contains(fmt::format("\"step\":{},", steps.size())));
+}
+
 TEST_CASE("ranks: resume with another number of them goes on with the same images", "[rank][resume]") {
   const RankTrainings trainings;
   REQUIRE(run_fovea(trainings.arguments("one"), kAlone).exit_code == 0);

@@ -80,7 +80,7 @@ TEST_CASE("run folder: a log without a checkpoint is no run", "[run_folder]") {
   CHECK_THAT(read_text(runs.run("run") / "log.jsonl"), !Contains("\"loss\":7}"));
 }
 
-TEST_CASE("run folder: a second training in it ends at once and names the first; the first is not disturbed",
+TEST_CASE("run folder: a second training in it ends at once and names the first, which is not disturbed",
           "[run_folder]") {
   const Runs runs;
   Process first(runs.arguments("run", {"--set", "train.steps=100000"}));

@@ -13,14 +13,16 @@ using Catch::Contains;
 
 namespace {
 
+constexpr int kTrainImages = 6, kValImages = 2;
 constexpr const char* kLast = "last.safetensors";
 
 struct Trainings : TrainingFolder {
-  Trainings() { make_data(data, 6, 2); }
+  Trainings() { make_data(data, kTrainImages, kValImages); }
   Arguments arguments(const std::string& name, const Arguments& more = {}) const {
     return TrainingFolder::arguments(
         name, joined({"--set", "train.steps=8", "--set", "train.checkpoint_every=4", "--set", "train.eval_every=8",
-                      "--set", "train.log_every=1", "--set", "input.cache_mb=0", "--set", "input.workers=1"},
+                      "--set", "train.log_every=1", "--set", "input.cache_mb=0", "--set", "input.workers=1", "--set",
+                      "input.prefetch=2"},
                      more));
   }
 };
@@ -46,16 +48,19 @@ struct Phase {
   enum class Leaves : uint8_t { Nothing, Checkpoint } leaves;
 };
 
-// Each training image is opened by a decoding thread, while the steps before it run.
+// Each image is opened twice when the dataset is read; then by a decoding thread, while the step before its own runs
+// (input.prefetch).
+constexpr int kLookedAt = 2 * kTrainImages;
 constexpr Phase kPhases[] = {
     {"start", "instances_train.json", 1, Phase::Leaves::Nothing},
     {"start, second split", "instances_val.json", 1, Phase::Leaves::Nothing},
-    {"loading the first batch", "/data/train/", 1, Phase::Leaves::Nothing},
-    {"a step", "/data/train/", 12, Phase::Leaves::Checkpoint},
+    {"looking at the images", "/data/train/", 1, Phase::Leaves::Nothing},
+    {"loading the first batch", "/data/train/", kLookedAt + 1, Phase::Leaves::Nothing},
+    {"a step", "/data/train/", kLookedAt + 12, Phase::Leaves::Checkpoint},
     {"saving", "last.safetensors.partial", 1, Phase::Leaves::Checkpoint},
     {"saving again", "last.safetensors.partial", 2, Phase::Leaves::Checkpoint},
-    {"the last step", "/data/train/", 16, Phase::Leaves::Checkpoint},
-    {"validation", "/data/val/", 1, Phase::Leaves::Checkpoint},
+    {"the last step", "/data/train/", kLookedAt + 16, Phase::Leaves::Checkpoint},
+    {"validation", "/data/val/", 2 * kValImages + 1, Phase::Leaves::Checkpoint},
     {"saving the best", "best.safetensors.partial", 1, Phase::Leaves::Checkpoint},
 };
 
@@ -92,7 +97,8 @@ TEST_CASE("stop: a norm's statistics are those after the last whole step", "[sto
   const Trainings trainings;
   const Arguments norm{"--set", "model.backbone.norm=\"batch\"", "--set", "model.backbone.frozen_stages=0"};
   REQUIRE(run_fovea(trainings.arguments("whole", norm)).exit_code == 0);
-  const auto stopped = run_fovea(trainings.arguments("stopped", norm), signalled("/data/train/", 12, SIGINT));
+  const auto stopped =
+      run_fovea(trainings.arguments("stopped", norm), signalled("/data/train/", kLookedAt + 12, SIGINT));
   CAPTURE(stopped.err);
   REQUIRE(stopped.exit_code == 130);
   REQUIRE(run_fovea(trainings.arguments("stopped", joined(norm, {"--resume"}))).exit_code == 0);

@@ -35,6 +35,9 @@ inline constexpr ReferenceEntry kEnvironment[] = {
      "$HOME/.cache/fovea."},
     {"OMP_NUM_THREADS",
      "CPU threads of a process (default: one for each core, shared between the ranks on a machine)."},
+    {"OMP_PROC_BIND, OMP_PLACES, GOMP_CPU_AFFINITY",
+     "Where threads run. Without them each stays on a core of its own if they are as many as cores."},
+    {"GOMP_SPINCOUNT", "How often a thread that waits looks again before it sleeps (default: for 150 microseconds)."},
     {"OMP_WAIT_POLICY", "\"active\" lets threads without work keep their cores busy, \"passive\" lets them sleep."},
     {"ONEDNN_MAX_CPU_ISA", "The newest instruction set that convolutions may use, e.g. AVX2."},
     {"CUDA_VISIBLE_DEVICES", "The GPUs that may be used, e.g. \"0,1\"; empty: none."},
@@ -44,7 +47,8 @@ inline constexpr ReferenceEntry kEnvironment[] = {
     {"RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT",
      "Start a process as one of several ranks of a training, as torchrun sets them. Without them those of Open MPI "
      "(OMPI_COMM_WORLD_SIZE), SLURM (SLURM_PROCID, SLURM_NTASKS, SLURM_STEP_ID, SLURM_JOB_ID, SLURM_STEP_NODELIST, "
-     "SLURM_JOB_NODELIST) and PMI (PMI_SIZE) count; TORCHELASTIC_USE_AGENT_STORE says who listens at MASTER_PORT."},
+     "SLURM_JOB_NODELIST) and PMI (PMI_RANK, PMI_SIZE) count; TORCHELASTIC_USE_AGENT_STORE says who listens at "
+     "MASTER_PORT."},
     {"NCCL_GRAPH_REGISTER", "1 lets NCCL register the buffers of recorded sums (default: 0)."},
     {"TERM", "With \"dumb\" progress is printed in lines, as to a file."},
     {"OMPI_COMM_WORLD_RANK", "Set by Open MPI for each rank: progress is printed in lines, as to a file."},
