@@ -32,8 +32,8 @@ class Terminal:
     """An interactive shell that has read the script."""
 
     def __init__(self, command, before, folder):
-        process, self.terminal = pty.fork()
-        if process == 0:
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
             os.chdir(folder)
             os.execvpe(command[0], command, {"PATH": os.environ["PATH"], "HOME": folder, "TERM": "dumb"})
         self.send(f"PS1='$ '; {SHOW}; {before}; echo REA''DY\n", "READY")
@@ -53,6 +53,7 @@ class Terminal:
 
     def close(self):
         os.close(self.terminal)
+        os.waitpid(self.process, 0)  # which may still write its history into the folder
 
 
 class Completion(unittest.TestCase):

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
@@ -35,7 +36,9 @@ class DatasetMaker {
     take_categories();
     take_images();
     renumber_annotations_if_needed();
-    for (size_t i = 0; i < raw_.objects.size(); ++i) take_object(i);
+    reserve_objects();
+    dataset_.report.annotations = static_cast<int64_t>(raw_.objects.size());
+    for (size_t i = 0; !raw_.objects.empty(); ++i, raw_.objects.pop_front()) take_object(i, raw_.objects.front());
     check_and_count();
     look_at_some_images();
     return std::move(dataset_);
@@ -142,6 +145,10 @@ class DatasetMaker {
   // Annotation ids name nothing else, so bad ones (some programs take 0 for "none") can be replaced; images keep
   // theirs.
   void renumber_annotations_if_needed() {
+    const auto rises = [last = int64_t{0}](const RawObject& object) mutable {
+      return object.id && std::exchange(last, *object.id) < *object.id;
+    };
+    if (std::all_of(raw_.objects.begin(), raw_.objects.end(), rises)) return;  // as nearly everywhere
     std::unordered_set<int64_t> seen;
     size_t bad = 0, first_bad = 0;
     for (size_t i = 0; i < raw_.objects.size(); ++i) {
@@ -158,20 +165,27 @@ class DatasetMaker {
         bad, first_bad, raw_.objects.size());
   }
 
-  void take_object(size_t i) {
-    const RawObject& object = raw_.objects[i];
+  // Millions of short lists take half the memory where none grows.
+  void reserve_objects() {
+    std::vector<size_t> counts(dataset_.samples.size());
+    for (const RawObject& object : raw_.objects)
+      if (const auto sample = sample_.find(object.image_id); sample != sample_.end())
+        ++counts[static_cast<size_t>(sample->second)];
+    for (size_t i = 0; i < counts.size(); ++i) dataset_.samples[i].objects.reserve(counts[i]);
+  }
+
+  void take_object(size_t i, const RawObject& object) {
     const auto sample = sample_.find(object.image_id);
     const auto label = label_.find(object.category_id);
     if (sample == sample_.end() || label == label_.end()) {
       if (dataset_.report.unknown_references++ < 10)
-        dataset_.report.unknown_examples.push_back(unknown_text(i, sample == sample_.end()));
+        dataset_.report.unknown_examples.push_back(unknown_text(i, object, sample == sample_.end()));
       return;
     }
     add_object(dataset_.samples[static_cast<size_t>(sample->second)], object, label->second);
   }
 
-  std::string unknown_text(size_t i, bool unknown_image) const {
-    const RawObject& object = raw_.objects[i];
+  std::string unknown_text(size_t i, const RawObject& object, bool unknown_image) const {
     const std::string where =
         object.origin.file < 0 ? fmt::format("annotations[{}] (id {})", i, *object.id) : place(object.origin);
     if (unknown_image) return fmt::format("{}: unknown image {}", where, object.image_id);
@@ -229,7 +243,6 @@ class DatasetMaker {
 
   void check_and_count() {
     LoadReport& report = dataset_.report;
-    report.annotations = static_cast<int64_t>(raw_.objects.size());
     for (const Sample& sample : dataset_.samples) {
       report.objects += static_cast<int64_t>(sample.objects.size());
       report.crowds +=

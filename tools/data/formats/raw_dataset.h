@@ -1,6 +1,7 @@
 // One split of a dataset as its files say it, before anything is checked against anything else: what every reader
 // fills, and the one place that makes a Dataset of it.
 #pragma once
+#include <deque>
 #include <map>
 
 #include "tools/data/dataset.h"
@@ -35,7 +36,7 @@ struct RawDataset {
   std::vector<std::string> files;  // that origins point into, fit to print
   std::vector<RawImage> images;
   std::vector<Category> categories;
-  std::vector<RawObject> objects;
+  std::deque<RawObject> objects;                 // whose memory goes as they are taken
   std::map<int64_t, std::string> unknown_names;  // of category ids that stand for names that are not in the list
   std::vector<BadImage> bad_images;
   std::vector<std::string> warnings;
