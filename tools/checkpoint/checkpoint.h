@@ -16,9 +16,9 @@
 namespace fovea {
 
 struct TrainingState {
-  int64_t step = 0;                    // steps done
-  double best_ap = -1;                 // of the validations so far; -1: none yet
-  std::optional<DataIdentity> data{};  // none: an older checkpoint does not say
+  int64_t step = 0;                  // steps done
+  double best_ap = -1;               // of the validations so far; -1: none yet
+  std::optional<DataIdentity> data;  // none: an older checkpoint does not say
 };
 
 // What a file says about itself; a file of weights alone (from torchvision, say) says nothing.

@@ -4,7 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstdlib>
 #include <type_traits>
 
 #include "engine/printable.h"
@@ -41,9 +41,10 @@ std::optional<SplitIdentity> split_of_json(simdjson::dom::element json) {
   if (json["images"].get_int64().get(split.images) || json["boxes"].get_int64().get(split.boxes) ||
       json["hash"].get_string().get(hash))
     return std::nullopt;
-  const auto end = hash.data() + hash.size();
-  if (std::from_chars(hash.data(), end, split.hash, 16).ptr != end) return std::nullopt;
-  return split;
+  const std::string digits(hash);
+  char* end = nullptr;
+  split.hash = std::strtoull(digits.c_str(), &end, 16);
+  return *end == '\0' && !digits.empty() ? std::optional(split) : std::nullopt;
 }
 
 std::string name_at(const std::vector<Category>& categories, size_t label) {

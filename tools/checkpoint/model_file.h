@@ -15,7 +15,7 @@ namespace fovea {
 
 struct ModelOptions {
   DeviceKind device = DeviceKind::Cpu;
-  std::function<void(Config&)> adjust{};     // changes the file's configuration before the network is made from it
+  std::function<void(Config&)> adjust;       // changes the file's configuration before the network is made from it
   NonFinite non_finite = NonFinite::Refuse;  // of weights
 };
 

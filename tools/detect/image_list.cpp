@@ -60,7 +60,7 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
 }
 
 std::vector<fs::path> picture_names(const std::vector<ListedImage>& images, const std::string& ending,
-                                    std::set<std::string> reserved) {
+                                    const std::set<std::string>& reserved) {
   std::vector<fs::path> names;
   std::unordered_set<std::string> taken(reserved.begin(), reserved.end());
   for (const ListedImage& image : images)

@@ -20,6 +20,6 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
 // For each image the name of its picture: its own, with `ending`; numbered where that is taken by another one, by a
 // folder, or `reserved`. "a/photo.png" to "a/photo.jpg", then "a/photo_2.jpg".
 std::vector<std::filesystem::path> picture_names(const std::vector<ListedImage>& images, const std::string& ending,
-                                                 std::set<std::string> reserved);
+                                                 const std::set<std::string>& reserved);
 
 }  // namespace fovea

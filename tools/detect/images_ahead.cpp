@@ -46,7 +46,7 @@ std::optional<ImagesAhead::Loaded> ImagesAhead::next() {
 }
 
 void ImagesAhead::start() {
-  const auto most = static_cast<size_t>(2 * pool_.threads());
+  const auto most = 2 * static_cast<size_t>(pool_.threads());
   for (; next_ < images_.size() && tasks_.size() < most; ++next_) {
     const std::filesystem::path& file = images_[next_].file;
     if (!next_bytes_) next_bytes_ = bytes_of(file);

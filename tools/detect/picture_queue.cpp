@@ -62,7 +62,7 @@ std::vector<PictureQueue::Drawn> PictureQueue::finish() {
   return drawn;
 }
 
-void PictureQueue::take(std::deque<Task>::iterator task, std::vector<Drawn>& drawn) {
+void PictureQueue::take(const std::deque<Task>::iterator& task, std::vector<Drawn>& drawn) {
   drawn.push_back(task->result.get());
   bytes_ -= task->bytes;
   tasks_.erase(task);

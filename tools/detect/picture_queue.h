@@ -44,7 +44,7 @@ class PictureQueue {
     size_t bytes;
     std::future<Drawn> result;
   };
-  void take(std::deque<Task>::iterator task, std::vector<Drawn>& drawn);
+  void take(const std::deque<Task>::iterator& task, std::vector<Drawn>& drawn);
 
   WorkerPool& pool_;
   int64_t max_pixels_;

@@ -63,7 +63,7 @@ std::string from_windows_1252(std::string_view bytes, const std::string& name) {
   for (size_t at = 0; at < bytes.size(); ++at) {
     const auto byte = static_cast<uint8_t>(bytes[at]);
     const bool windows = byte >= 0x80 && byte < 0xA0;
-    characters += windows ? kWindows[byte - 0x80] : byte;
+    characters += windows ? static_cast<char32_t>(kWindows[byte - 0x80]) : char32_t{byte};
     if (characters.back() == 0)
       throw fail(name, bytes, at,
                  fmt::format("the byte {:02X} is in neither UTF-8 nor Windows-1252: save the file as UTF-8", byte));

@@ -17,7 +17,7 @@ struct TextFile {
 // naming file and line, where they are not that either, and what open_file throws.
 TextFile read_text_file(const std::filesystem::path& path);
 // The same of the bytes of a file; `name` is fit to print.
-TextFile text_of(std::span<const uint8_t> bytes, const std::string& name);
+TextFile text_of(std::span<const uint8_t> raw, const std::string& name);
 
 // The first bytes of `path`, at most `count`, as text for a guess at what the file holds: never refused.
 std::string beginning_of(const std::filesystem::path& path, size_t count);

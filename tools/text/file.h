@@ -53,7 +53,7 @@ class NewFile {
 };
 
 // ErrorKind::Runtime, with errno's reason.
-Error cannot_write(const std::filesystem::path& file);
+Error cannot_write(const std::filesystem::path& path);
 
 // Throws ErrorKind::Runtime when the bytes cannot all be written.
 void write_file(const std::filesystem::path& path, std::span<const uint8_t> bytes);

@@ -11,7 +11,7 @@ class FileLock {
  public:
   // Throws ErrorKind::Usage where another process holds it ("`folder`: another `who` (process 17 on host) …"), or the
   // file cannot be made. Where the file system has no locks, that is said on stderr and nothing is locked.
-  FileLock(const std::filesystem::path& file, const std::string& who);
+  FileLock(const std::filesystem::path& path, const std::string& who);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

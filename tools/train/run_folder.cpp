@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cstdio>
+#include <ranges>
 
 #include "engine/files.h"
 #include "engine/printable.h"
@@ -27,7 +28,7 @@ std::vector<fs::path> missing_folders(fs::path folder) {
 // Those that hold nothing; a folder that somebody else has put something into stays.
 void remove_empty(const std::vector<fs::path>& folders) {
   std::error_code not_empty;
-  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) fs::remove(*folder, not_empty);
+  for (const fs::path& folder : std::ranges::reverse_view(folders)) fs::remove(folder, not_empty);
 }
 
 }  // namespace

@@ -10,6 +10,6 @@ Dataset load_coco_file(const std::filesystem::path& json, const std::filesystem:
                        const std::string& split, const LoadOptions& options = {});
 
 // nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_coco(const std::filesystem::path& folder, const LoadOptions& options);
+std::unique_ptr<DatasetReader> open_coco(const std::filesystem::path& path, const LoadOptions& options);
 
 }  // namespace fovea

@@ -54,10 +54,10 @@ std::optional<CsvRecord> first_record(const fs::path& file, char& separator) {
   separator = table.separator();
   try {
     CsvRecord record;
-    if (table.next(record)) return record;
+    return table.next(record) ? std::optional(record) : std::nullopt;
   } catch (const Error&) {  // whoever reads the whole file says what is wrong
+    return std::nullopt;
   }
-  return std::nullopt;
 }
 
 const char* word_for(char separator) {

@@ -19,11 +19,11 @@ namespace {
 void take_apart(char32_t c, std::u32string& out) {
   hb_codepoint_t base = 0, mark = 0;
   if (hb_unicode_decompose(hb_unicode_funcs_get_default(), c, &base, &mark) == 0) {
-    out += c;
+    out += static_cast<char32_t>(c);
     return;
   }
   take_apart(base, out);
-  if (mark != 0) out += mark;
+  if (mark != 0) out += static_cast<char32_t>(mark);
 }
 
 bool has_backslash(const std::string& text) { return text.find('\\') != std::string::npos; }

@@ -67,7 +67,7 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
     return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
   for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
-    if (!there.empty()) return {ErrorKind::Data, text + "no dataset found; " + there};
+    if (!there.empty()) return {ErrorKind::Data, fmt::format("{}no dataset found; {}", text, there)};
   text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
   return {ErrorKind::Data, text};

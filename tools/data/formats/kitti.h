@@ -8,7 +8,7 @@
 namespace fovea {
 
 // nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_kitti(const std::filesystem::path& folder, const LoadOptions& options);
+std::unique_ptr<DatasetReader> open_kitti(const std::filesystem::path& root, const LoadOptions& options);
 
 // Whether the text begins with a line of KITTI's.
 bool looks_like_kitti_labels(std::string_view text);

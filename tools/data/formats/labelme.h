@@ -7,6 +7,6 @@
 namespace fovea {
 
 // nullptr: the folder does not look like one.
-std::unique_ptr<DatasetReader> open_labelme(const std::filesystem::path& folder, const LoadOptions& options);
+std::unique_ptr<DatasetReader> open_labelme(const std::filesystem::path& root, const LoadOptions& options);
 
 }  // namespace fovea

@@ -47,10 +47,10 @@ std::optional<CsvRecord> heading_of(const fs::path& file) {
   try {
     CsvTable table(beginning_of(file, 4096), "");
     CsvRecord record;
-    if (table.next(record)) return record;
+    return table.next(record) ? std::optional(record) : std::nullopt;
   } catch (const Error&) {  // whoever reads the whole file says what is wrong
+    return std::nullopt;
   }
-  return std::nullopt;
 }
 
 // Where tables usually lie; other folders hold images, and may be large.
