@@ -65,6 +65,8 @@ add_library(fovea_flags INTERFACE)
 target_compile_features(fovea_flags INTERFACE cxx_std_20)
 target_compile_options(fovea_flags INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:${march};${FOVEA_HOST_FLAGS};${FOVEA_WARNINGS}>"
+  # What clang 19 says to -march=native on CPUs with AVX10, which is its own choice; older ones do not know the warning.
+  "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-unknown-warning-option;-Wno-invalid-feature-combination>"
   "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>"  # ccache: files with a precompiled header
   "$<$<COMPILE_LANGUAGE:CUDA>:${FOVEA_CUDA_FLAGS}>")
 target_include_directories(fovea_flags INTERFACE ${PROJECT_SOURCE_DIR})

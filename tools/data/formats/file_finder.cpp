@@ -19,7 +19,7 @@ namespace {
 void take_apart(char32_t c, std::u32string& out) {
   hb_codepoint_t base = 0, mark = 0;
   if (hb_unicode_decompose(hb_unicode_funcs_get_default(), c, &base, &mark) == 0) {
-    out += static_cast<char32_t>(c);
+    out += c;
     return;
   }
   take_apart(base, out);
