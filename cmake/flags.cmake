@@ -31,6 +31,8 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # A loop that it did not vectorize; and std::stable_sort of gcc 12's library, which uses what the standard deprecates.
   list(APPEND FOVEA_WARNINGS -Wno-pass-failed -Wno-deprecated-declarations)
+  # What clang 19 says to its own -march=native on CPUs with AVX10; older ones do not know the warning.
+  list(APPEND FOVEA_WARNINGS -Wno-unknown-warning-option -Wno-invalid-feature-combination)
 endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
@@ -65,8 +67,6 @@ add_library(fovea_flags INTERFACE)
 target_compile_features(fovea_flags INTERFACE cxx_std_20)
 target_compile_options(fovea_flags INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:${march};${FOVEA_HOST_FLAGS};${FOVEA_WARNINGS}>"
-  # What clang 19 says to -march=native on CPUs with AVX10, which is its own choice; older ones do not know the warning.
-  "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-unknown-warning-option;-Wno-invalid-feature-combination>"
   "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>"  # ccache: files with a precompiled header
   "$<$<COMPILE_LANGUAGE:CUDA>:${FOVEA_CUDA_FLAGS}>")
 target_include_directories(fovea_flags INTERFACE ${PROJECT_SOURCE_DIR})

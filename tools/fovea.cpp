@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
-#include <string>
 #include <system_error>
 
 #include "kernels/device/cpu_level.h"

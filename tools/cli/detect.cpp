@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
-#include <thread>
 
 #include "engine/printable.h"
 #include "kernels/device/threads.h"

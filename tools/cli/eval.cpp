@@ -14,6 +14,7 @@
 #include "tools/eval/metrics_text.h"
 #include "tools/report/canvas.h"
 #include "tools/report/progress.h"
+#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 
 namespace fovea {

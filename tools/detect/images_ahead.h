@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/detect/detector.h"
+#include "tools/detect/detector.h"  // IWYU pragma: export
 #include "tools/detect/image_list.h"
 #include "tools/detect/worker_pool.h"
 #include "tools/image/pixel_pool.h"

@@ -1,6 +1,5 @@
 #include "tools/detect/picture_queue.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>

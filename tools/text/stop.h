@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "kernels/interrupt.h"
+#include "kernels/interrupt.h"  // IWYU pragma: export
 
 namespace fovea {
 

@@ -4,7 +4,7 @@
 // (Roboflow's _annotations.csv), or in annotations/ or data/. Without a class map classes are numbered in the order of
 // the alphabet.
 #pragma once
-#include "tools/data/formats/csv_table.h"
+#include "tools/data/formats/csv_table.h"  // IWYU pragma: export
 #include "tools/data/formats/format.h"
 
 namespace fovea {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "tools/data/formats/csv_columns.h"
-#include "tools/data/formats/csv_table.h"
+#include "tools/data/formats/csv_table.h"  // IWYU pragma: export
 
 namespace fovea {
 

@@ -11,7 +11,6 @@
 #include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/labelme_json.h"
 #include "tools/data/formats/split_names.h"
-#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 

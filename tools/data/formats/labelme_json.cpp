@@ -9,7 +9,6 @@
 #include <set>
 
 #include "engine/printable.h"
-#include "kernels/error.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/json_input.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
-#include <set>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
@@ -13,7 +12,6 @@
 #include "tools/data/formats/csv_table.h"
 #include "tools/data/formats/folder.h"
 #include "tools/text/encoding.h"
-#include "tools/text/file.h"
 #include "tools/text/json_input.h"
 #include "tools/text/text.h"
 

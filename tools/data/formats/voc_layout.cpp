@@ -10,7 +10,6 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/format.h"
-#include "tools/data/formats/image_index.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/data/formats/folder.h"
+#include "tools/data/formats/folder.h"  // IWYU pragma: export
 
 namespace fovea {
 
