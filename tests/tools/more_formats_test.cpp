@@ -7,6 +7,7 @@
 #include "tests/support/format_files.h"
 #include "tests/support/process.h"
 #include "tests/support/test_data.h"
+#include "tools/data/formats/via_json.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -157,4 +158,10 @@ TEST_CASE("a dataset in a format that is only read converts to one that is writt
   CHECK(split.exit_code == 2);
   CHECK_THAT(split.err, Contains("the format kitti is read only: add --to coco, voc, csv or yolo"));
   CHECK(run_fovea({"data", "split", set, "--val", "0.5", "--to", "yolo", out + "4"}).exit_code == 0);
+}
+
+TEST_CASE("fault: a table of VIA without a column that is needed is refused by it", "[formats][fault]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"via.csv", "region_shape_attributes,region_count\n{},1\n"}});
+  CHECK_THROWS_WITH(read_via(folder.path() / "via.csv"), Contains("via.csv:1: expected columns filename"));
 }

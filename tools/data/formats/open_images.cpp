@@ -173,7 +173,7 @@ class OpenImagesReader : public DatasetReader {
         CsvTable table(root_ / file);
         CsvRecord record;
         if (!table.next(record)) continue;
-        const Columns columns = columns_of(record);
+        const Columns columns = columns_of(table, record);
         while (table.next(record))
           if (record.fields.size() == columns.fields &&
               file_of_.contains(std::string(trimmed(record.fields[static_cast<size_t>(columns.image)]))))
@@ -182,7 +182,7 @@ class OpenImagesReader : public DatasetReader {
     return codes_;
   }
 
-  static Columns columns_of(const CsvRecord& heading) {
+  static Columns columns_of(const CsvTable& table, const CsvRecord& heading) {
     Columns columns;
     columns.fields = heading.fields.size();
     constexpr std::array<std::string_view, 4> box{"xmin", "ymin", "xmax", "ymax"};
@@ -194,6 +194,9 @@ class OpenImagesReader : public DatasetReader {
       for (size_t b = 0; b < 4; ++b)
         if (name == box[b]) columns.box[b] = i;
     }
+    if (std::min({columns.image, columns.label, *std::min_element(columns.box.begin(), columns.box.end())}) < 0)
+      throw Error(ErrorKind::Data,
+                  table.place(heading.line) + ": expected columns ImageID, LabelName, XMin, XMax, YMin, YMax");
     return columns;
   }
 
@@ -203,9 +206,7 @@ class OpenImagesReader : public DatasetReader {
     CsvTable table(file);
     CsvRecord record;
     if (!table.next(record)) return;
-    const Columns columns = columns_of(record);
-    if (*std::min_element(columns.box.begin(), columns.box.end()) < 0)
-      throw Error(ErrorKind::Data, table.place(record.line) + ": expected columns XMin, XMax, YMin, YMax");
+    const Columns columns = columns_of(table, record);
     while (table.next(record)) add_box(raw, table, columns, record, index);
   }
 

@@ -185,6 +185,9 @@ ViaFile read_csv_file(const std::filesystem::path& path) {
   if (!table.next(record)) return file;
   const size_t fields = record.fields.size();
   const CsvPlaces places = places_of(record.fields);
+  if (std::min({places.file, places.shape, places.attributes}) < 0)
+    throw Error(ErrorKind::Data,
+                table.place(record.line) + ": expected columns filename, region_shape_attributes, region_attributes");
   std::map<std::string, size_t> index;
   while (table.next(record)) {
     if (record.fields.size() != fields)
