@@ -76,10 +76,9 @@ Launch by_slurm() {
   return launch;
 }
 
-Launch by_mpi(const char* rank, const char* size) {
+Launch by_mpi(const char* size) {
   Launch launch{Launch::Kind::Mpi};
   launch.start.size = number(size, 1, kMostRanks);
-  if (variable(rank)) launch.start.rank = number(rank, 0, launch.start.size - 1);
   if (launch.start.size == 1) launch.kind = Launch::Kind::Alone;
   return launch;
 }
@@ -89,10 +88,10 @@ Launch by_mpi(const char* rank, const char* size) {
 // What was set by hand counts first; SLURM before PMI, which srun sets besides.
 Launch launch_of_environment() {
   if (variable("RANK") && variable("WORLD_SIZE")) return by_torchrun();
-  if (variable("OMPI_COMM_WORLD_SIZE")) return by_mpi("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE");
+  if (variable("OMPI_COMM_WORLD_SIZE")) return by_mpi("OMPI_COMM_WORLD_SIZE");
   // A batch script sees the job's tasks too, but is none of them: only srun sets SLURM_LOCALID and SLURM_STEP_ID.
   if (variable("SLURM_PROCID") && variable("SLURM_NTASKS") && variable("SLURM_STEP_ID")) return by_slurm();
-  if (variable("PMI_SIZE")) return by_mpi("PMI_RANK", "PMI_SIZE");
+  if (variable("PMI_SIZE")) return by_mpi("PMI_SIZE");
   return {};
 }
 

@@ -47,8 +47,7 @@ inline constexpr ReferenceEntry kEnvironment[] = {
     {"RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT",
      "Start a process as one of several ranks of a training, as torchrun sets them. Without them those of Open MPI "
      "(OMPI_COMM_WORLD_SIZE), SLURM (SLURM_PROCID, SLURM_NTASKS, SLURM_STEP_ID, SLURM_JOB_ID, SLURM_STEP_NODELIST, "
-     "SLURM_JOB_NODELIST) and PMI (PMI_RANK, PMI_SIZE) count; TORCHELASTIC_USE_AGENT_STORE says who listens at "
-     "MASTER_PORT."},
+     "SLURM_JOB_NODELIST) and PMI (PMI_SIZE) count; TORCHELASTIC_USE_AGENT_STORE says who listens at MASTER_PORT."},
     {"NCCL_GRAPH_REGISTER", "1 lets NCCL register the buffers of recorded sums (default: 0)."},
     {"TERM", "With \"dumb\" progress is printed in lines, as to a file."},
     {"OMPI_COMM_WORLD_RANK", "Set by Open MPI for each rank: progress is printed in lines, as to a file."},
