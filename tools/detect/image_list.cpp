@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <unordered_set>
 
 #include "kernels/error.h"
@@ -14,11 +13,6 @@ namespace fovea {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool passed_over(const fs::path& below) {
-  return std::any_of(below.begin(), below.end(),
-                     [](const fs::path& part) { return part.native().starts_with('.') || part == "__MACOSX"; });
-}
 
 fs::path true_path(const fs::path& path) {
   std::error_code failure;
@@ -48,7 +42,7 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     const auto own = folder == output ? std::nullopt : path_below(folder, output);
     for (const std::string& name : files_below(argument)) {
       const bool written = own && name.starts_with(*own + "/");
-      if (has_image_ending(name) && !written && !passed_over(name)) images.push_back({argument / name, name});
+      if (has_image_ending(name) && !written) images.push_back({argument / name, name});
     }
   }
   if (images.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");

@@ -12,9 +12,10 @@ struct ListedImage {
   std::string name;  // below the folder that was given; of a file that was given, its own
 };
 
-// Files as they are; of folders the image files in and below them, sorted. Hidden ones (whose name, or a folder's on
-// the way, begins with '.' or is __MACOSX) and those in the folder `left_out` are passed over. Where two would have one
-// name, all have the paths as given. Throws ErrorKind::Data where a folder cannot be read, or there is no image.
+// Files as they are; of folders the image files in and below them, sorted. Hidden ones
+// (is_hidden() of their name, or of a folder's on the way) and those in the folder `left_out` are passed over. Where
+// two would have one name, all have the paths as given. Throws ErrorKind::Data where a folder cannot be read, or there
+// is no image.
 std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const std::filesystem::path& left_out);
 
 // For each image the name of its picture: its own, with `ending`; numbered where that is taken by another one, by a
