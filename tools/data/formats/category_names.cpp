@@ -49,4 +49,14 @@ std::vector<std::string> unite_categories(RawDataset& raw, bool merge) {
   return warnings;
 }
 
+std::map<std::string, int64_t> number_categories(RawDataset& raw, const std::set<std::string>& names) {
+  std::map<std::string, int64_t> ids;
+  for (const std::string& name : names) {
+    const auto id = static_cast<int64_t>(raw.categories.size());
+    raw.categories.push_back({id, name});
+    ids.emplace(name, id);
+  }
+  return ids;
+}
+
 }  // namespace fovea

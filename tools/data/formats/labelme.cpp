@@ -8,6 +8,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/labelme_json.h"
 #include "tools/data/formats/split_names.h"
@@ -74,10 +75,7 @@ class LabelMeReader : public DatasetReader {
           if (has_ending(name, ".json") && looks_like_labelme(root_ / folder / name))
             for (const LabelMeObject& object : read_labelme_json(root_ / folder / name).objects)
               names_.insert(object.name);
-    for (const std::string& name : names_) {
-      label_[name] = static_cast<int64_t>(raw.categories.size());
-      raw.categories.push_back({label_[name], name});
-    }
+    label_ = number_categories(raw, names_);
   }
 
   void add_file(RawDataset& raw, const std::string& split, const fs::path& folder, const std::string& name,

@@ -6,6 +6,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/split_names.h"
 #include "tools/data/formats/via_json.h"
@@ -56,10 +57,7 @@ class ViaReader : public DatasetReader {
       for (const auto& [split, path] : files_)
         for (const ViaImage& image : read_via(root_ / path).images)
           for (const ViaObject& object : image.objects) names_.insert(object.name);
-    for (const std::string& name : names_) {
-      label_[name] = static_cast<int64_t>(raw.categories.size());
-      raw.categories.push_back({label_[name], name});
-    }
+    label_ = number_categories(raw, names_);
   }
 
   void add_image(RawDataset& raw, const std::string& split, const fs::path& folder, const ViaImage& said) {
