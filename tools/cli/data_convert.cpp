@@ -94,15 +94,16 @@ void remove_unfinished(const fs::path& out, bool was_there) {
 std::vector<std::string> write_whole(const ConvertOptions& options, const WritableSet& set, DatasetFormat format) {
   const bool was_there = is_there(options.out), usable = !was_there || is_empty_folder(options.out);
   const Unbroken until_removed;
+  const Interruptible may_end;
   Progress progress(images_in(set), 0, on_stderr("writing image"));
   WriteOptions write = options.write;
   write.progress = [&, done = int64_t{0}]() mutable {
-    end_if_stopped();
+    end_if_requested();
     progress.update(++done, {}, 1);
   };
   try {
     std::vector<std::string> notes = write_dataset(set, format, options.out, write);
-    end_if_stopped();
+    end_if_requested();
     progress.clear();
     return notes;
   } catch (...) {

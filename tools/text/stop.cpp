@@ -77,10 +77,6 @@ void catch_stop_signals() {
   catch_signal(SIGCONT, [](int) { ++continued; });
 }
 
-void end_if_stopped() {
-  if (stop_requested) throw Error(ErrorKind::Interrupted, "interrupted");
-}
-
 Unbroken::Unbroken(const char* answer) : outer_answer_(answer_to_stop) {
   if (answer != nullptr) answer_to_stop = answer;
   ++unbroken;

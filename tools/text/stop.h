@@ -14,9 +14,6 @@ extern std::atomic<bool> line_is_open;
 // once, when the program starts.
 void catch_stop_signals();
 
-// Throws Error(Interrupted) where a stop was requested.
-void end_if_stopped();
-
 // While one lives, a signal sets stop_requested (kernels/interrupt.h) and writes `answer` at once, if there is one:
 // files are written to their end, and what asks for stop_requested decides where to end. Where nothing did, the program
 // ends with the last of them. What comes within a second after the first is taken for the same one, as launchers and
