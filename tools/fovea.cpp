@@ -2,11 +2,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include "kernels/device/cpu_level.h"
@@ -25,6 +28,12 @@ void open_standard_streams() {
     if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
 }
 
+// Only for these it matters how threads wait: the others need not start twice for it.
+bool runs_networks(int argc, char** argv) {
+  constexpr std::string_view commands[] = {"train", "eval", "detect", "bench", "demo"};
+  return argc > 1 && std::find(std::begin(commands), std::end(commands), argv[1]) != std::end(commands);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -33,7 +42,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of writing, which is said
   try {
     fovea::use_asked_cpu_level(argv);
-    fovea::set_spin_time(argv);
+    if (runs_networks(argc, argv)) fovea::set_spin_time(argv);
     fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);
     fovea::flush_output();

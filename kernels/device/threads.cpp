@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "kernels/advice.h"
+#include "kernels/device/environment.h"
 #include "kernels/error.h"
 
 namespace fovea {
@@ -38,11 +39,6 @@ struct Cores {
 const Cores& cores() {
   static const Cores all;
   return all;
-}
-
-bool is_set(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
 }
 
 void run_on_any_core() {
@@ -76,7 +72,7 @@ int usable_cores() { return cores().numbers.empty() ? omp_get_num_procs() : stat
 
 PinnedThreads::PinnedThreads(int part, int parts) {
   for (const char* variable : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"})
-    if (is_set(variable)) return;
+    if (environment(variable) != nullptr) return;
   const auto& numbers = cores().numbers;
   const int threads = omp_get_max_threads();
   if (threads != static_cast<int>(numbers.size()) / parts) return;
@@ -97,7 +93,7 @@ PinnedThreads::~PinnedThreads() {
 }
 
 void set_spin_time(char** argv) {
-  if (is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY")) return;
+  if (environment("GOMP_SPINCOUNT") != nullptr || environment("OMP_WAIT_POLICY") != nullptr) return;
   constexpr double kSpin = 150e-6;
   setenv("GOMP_SPINCOUNT", std::to_string(spins_in(kSpin)).c_str(), 1);
   execv("/proc/self/exe", argv);  // where that is not possible the program goes on as it is

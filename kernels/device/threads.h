@@ -20,8 +20,8 @@ int usable_cores();
 
 // As long as this lives each of OpenMP's threads, this one included, stays on a core of its own. A busy neighbor would
 // otherwise have two of them share a core for good, where one spins at a barrier while the other one is not run
-// (scripts/bench_neighbor). Nothing is done where OMP_PROC_BIND, OMP_PLACES or
-// GOMP_CPU_AFFINITY say where threads run, or where threads are not as many as cores.
+// (scripts/bench_neighbor). Nothing is done where OMP_PROC_BIND, OMP_PLACES or GOMP_CPU_AFFINITY say where threads run,
+// or where threads are not as many as cores.
 class PinnedThreads {
  public:
   // `part` of `parts`: of the cores, for ranks that share a machine.
