@@ -12,21 +12,20 @@ constexpr const char* kSaveAsSafetensors =
     "save its state_dict with safetensors.torch.save_file(state_dict, \"weights.safetensors\") in Python";
 
 struct Kind {
-  std::string_view begin;  // in lower case where it is text
-  const char* what;
+  std::string_view begin;
+  const char *what, *instead;
 };
-constexpr std::string_view operator""_bytes(const char* text, size_t size) { return {text, size}; }
 constexpr Kind kKinds[] = {
-    {"PK\x03\x04"_bytes, "a PyTorch file (zip)"},
-    {"\x80\x02"_bytes, "a PyTorch file (pickle)"},
-    {"\x80\x03"_bytes, "a PyTorch file (pickle)"},
-    {"\x80\x04"_bytes, "a PyTorch file (pickle)"},
-    {"\x89HDF\r\n\x1a\n"_bytes, "an HDF5 file (Keras): its weights have to be converted to safetensors"},
-    {"\x08\x03\x12"_bytes, "an ONNX file: export the weights it was made from as safetensors"},
-    {"\x1f\x8b"_bytes, "a gzip archive: unpack it"},
-    {"7z\xbc\xaf"_bytes, "a 7z archive: unpack it"},
-    {"GGUF"_bytes, "a GGUF file, which holds no detector of this kind"},
-    {"version https://git-lfs"_bytes, "a Git LFS pointer: the file itself was not downloaded (git lfs pull)"},
+    {"PK\x03\x04", "a PyTorch file (zip)", kSaveAsSafetensors},
+    {"\x80\x02", "a PyTorch file (pickle)", kSaveAsSafetensors},
+    {"\x80\x03", "a PyTorch file (pickle)", kSaveAsSafetensors},
+    {"\x80\x04", "a PyTorch file (pickle)", kSaveAsSafetensors},
+    {"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras)", "its weights have to be converted to safetensors"},
+    {"\x08\x03\x12", "an ONNX file", "export the weights it was made from as safetensors"},
+    {"\x1f\x8b", "a gzip archive", "unpack it"},
+    {"7z\xbc\xaf", "a 7z archive", "unpack it"},
+    {"GGUF", "a GGUF file", "it holds no detector of this kind"},
+    {"version https://git-lfs", "a Git LFS pointer", "the file itself was not downloaded (git lfs pull)"},
 };
 
 bool begins_like_html(std::string_view begin) {
@@ -39,11 +38,8 @@ bool begins_like_html(std::string_view begin) {
 }  // namespace
 
 std::string kind_of_other_file(std::string_view begin) {
-  for (const Kind& kind : kKinds) {
-    if (!begin.starts_with(kind.begin)) continue;
-    const std::string what = kind.what;
-    return what.find("PyTorch") != what.npos ? what + ": " + kSaveAsSafetensors : what;
-  }
+  for (const Kind& kind : kKinds)
+    if (begin.starts_with(kind.begin)) return std::string(kind.what) + ": " + kind.instead;
   if (begins_like_html(begin)) {
     const size_t end = std::min(begin.find_first_of("\r\n"), size_t{40});
     return "a web page (it begins with \"" + printable(begin.substr(0, end)) + "\"): download the file itself";

@@ -236,7 +236,7 @@ template std::vector<uint8_t> SafetensorsFile::read(const std::string&) const;
 namespace {
 
 // What the reader would refuse is not written: the file would be lost to everybody.
-void require_readable(const std::filesystem::path& path, const std::string& header) {
+void require_valid_header(const std::filesystem::path& path, const std::string& header) {
   const std::string name = printable(path.native());
   if (!simdjson::validate_utf8(header))
     throw Error(ErrorKind::Data, fmt::format("{}: not written: a name in its header is not UTF-8", name));
@@ -263,7 +263,7 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
   for (const auto& [key, value] : metadata)
     header += fmt::format("{}{}:{}", header.back() == '{' ? "" : ",", json_quoted(key), json_quoted(value));
   header += "}" + body + "}";
-  require_readable(path, header);
+  require_valid_header(path, header);
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t length = header.size();
   std::vector<std::span<const std::byte>> parts{std::as_bytes(std::span(&length, 1)), std::as_bytes(std::span(header))};
