@@ -1,6 +1,6 @@
 // A dataset of LabelMe's: the input is its one JSON file, whose image may be missing.
 #include "tools/data/formats/labelme.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/dataset.h"
 #include "tools/data/formats/labelme_json.h"
 
 FOVEA_FUZZ(bytes) {
@@ -10,6 +10,6 @@ FOVEA_FUZZ(bytes) {
       fovea::read_labelme_json(file);
       return;
     }
-    for (const std::string& split : reader->splits()) fovea::make_dataset(reader->read(split), split, {});
+    fovea::fuzz::read_all(reader.get());
   });
 }

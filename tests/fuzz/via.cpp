@@ -1,6 +1,6 @@
 // Annotations of the VGG Image Annotator: an input that begins with { is JSON, any other one CSV.
 #include "tools/data/formats/via.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/dataset.h"
 #include "tools/data/formats/via_json.h"
 
 FOVEA_FUZZ(bytes) {
@@ -9,6 +9,6 @@ FOVEA_FUZZ(bytes) {
     const auto reader = fovea::open_via(file, {});
     if (reader == nullptr) return;
     fovea::read_via(file);
-    for (const std::string& split : reader->splits()) fovea::make_dataset(reader->read(split), split, {});
+    fovea::fuzz::read_all(reader.get());
   });
 }
