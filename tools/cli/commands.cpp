@@ -198,7 +198,7 @@ DeviceKind resolve_device(const std::string& device) {
 ModelOptions model_options(const ConfigOptions& options) {
   return {.device = resolve_device(options.device),
           .adjust = [options](Config& config) { config = resolve(options, config); },
-          .non_finite = options.allow_non_finite ? NonFinite::Take : NonFinite::Refuse};
+          .non_finite = options.non_finite()};
 }
 
 }  // namespace fovea

@@ -38,6 +38,7 @@ struct ConfigOptions {
   std::vector<std::string> settings;
   std::string precision, convolution, device = "auto";
   bool autotune = false, allow_non_finite = false;
+  NonFinite non_finite() const { return allow_non_finite ? NonFinite::Take : NonFinite::Refuse; }
 };
 void add_config_options(CLI::App& command, ConfigOptions& options);
 // The option --allow-non-finite, of commands that read weights.

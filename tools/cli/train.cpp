@@ -104,7 +104,7 @@ void add_train(CLI::App& app) {
     if (!options->non_finite_limit.empty())
       apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
-    train_options.non_finite = options->config.allow_non_finite ? NonFinite::Take : NonFinite::Refuse;
+    train_options.non_finite = options->config.non_finite();
     train_options.device = resolve_device(options->config.device);
     train(config, train_options);
   });

@@ -39,6 +39,7 @@ class RunFolder {
 
   // The training begins: from here on the folder stays. Of the log, the lines of steps after `step` are removed.
   void keep(int64_t step);
+  bool kept() const { return kept_; }
   void write_config(const Config& config) const;
   // One JSON object a line, on the disk when this returns. What a resumed run repeats was cut by keep().
   void log(const std::string& json);

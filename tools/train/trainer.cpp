@@ -76,7 +76,7 @@ class Trainer {
   std::unique_ptr<TrainingSteps> steps_;
   int64_t first_step_ = 0, retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
   int64_t saved_step_ = 0;  // of the newest checkpoint
-  bool folder_kept_ = false, read_back_ = false;
+  bool read_back_ = false;
   std::vector<uint8_t> statistics_;  // of norms, before the step under way
   Averages averages_;
   StepTimes times_;
@@ -121,7 +121,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
 
 // Once a step was done: what fails before leaves nothing in the folder.
 void Trainer::keep_folder() {
-  if (!ranks_.is_first() || std::exchange(folder_kept_, true)) return;
+  if (!ranks_.is_first() || folder_->kept()) return;
   folder_->keep(first_step_);
   folder_->write_config(config_);
   for (const Dataset* split : {&train_, &val_})
