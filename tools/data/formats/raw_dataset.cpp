@@ -36,7 +36,7 @@ class DatasetMaker {
     take_categories();
     take_images();
     renumber_annotations_if_needed();
-    reserve_objects();
+    count_objects();
     dataset_.report.annotations = static_cast<int64_t>(raw_.objects.size());
     for (size_t i = 0; !raw_.objects.empty(); ++i, raw_.objects.pop_front()) take_object(i, raw_.objects.front());
     check_and_count();
@@ -106,6 +106,7 @@ class DatasetMaker {
       repeats.again(image.file_name);
       dataset_.samples.push_back({image.id, std::move(image.file_name), image.width, image.height, {}});
     }
+    raw_.images = {};
     if (repeats.count > 0)
       warn("images: {} share their file with another image and count as separate images; the first: {}", repeats.count,
            printable(repeats.first));
@@ -165,13 +166,11 @@ class DatasetMaker {
         bad, first_bad, raw_.objects.size());
   }
 
-  // Millions of short lists take half the memory where none grows.
-  void reserve_objects() {
-    std::vector<size_t> counts(dataset_.samples.size());
+  void count_objects() {
+    objects_of_.resize(dataset_.samples.size());
     for (const RawObject& object : raw_.objects)
       if (const auto sample = sample_.find(object.image_id); sample != sample_.end())
-        ++counts[static_cast<size_t>(sample->second)];
-    for (size_t i = 0; i < counts.size(); ++i) dataset_.samples[i].objects.reserve(counts[i]);
+        ++objects_of_[static_cast<size_t>(sample->second)];
   }
 
   void take_object(size_t i, const RawObject& object) {
@@ -182,7 +181,10 @@ class DatasetMaker {
         dataset_.report.unknown_examples.push_back(unknown_text(i, object, sample == sample_.end()));
       return;
     }
-    add_object(dataset_.samples[static_cast<size_t>(sample->second)], object, label->second);
+    const auto at = static_cast<size_t>(sample->second);
+    // Millions of short lists take half the memory where none grows; made one by one, they take what raw objects had.
+    dataset_.samples[at].objects.reserve(objects_of_[at]);
+    add_object(dataset_.samples[at], object, label->second);
   }
 
   std::string unknown_text(size_t i, const RawObject& object, bool unknown_image) const {
@@ -292,6 +294,7 @@ class DatasetMaker {
   RawDataset raw_;
   Dataset dataset_;
   IndexById sample_, label_;
+  std::vector<uint32_t> objects_of_;  // by sample: how many raw ones
   BoxLook look_;
 };
 
