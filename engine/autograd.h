@@ -83,7 +83,8 @@ class Tape {
   void offer_mask(const ReluMask& mask);
   ReluMask take_mask(const Tensor& x);
   // Between two parts of a network: when backward gets here, the gradients of what was recorded after it are final, and
-  // the callback of on_mark, if there is one, is called. `part`: what the names of those parameters begin with.
+  // the callback of on_mark, if there is one, is called. `part`: what the names of the first
+  // of those parameters begin with.
   void mark(const char* part);
   // body(0) … body(branches − 1) as Queue::fork() runs them, and their backward likewise. No two branches write the
   // gradient of one tensor; there is no mark in them.

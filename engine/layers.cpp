@@ -3,7 +3,7 @@
 namespace fovea {
 
 ConvLayer::ConvLayer(ParameterStore& store, const ConvLayerConfig& c) : config_(c), store_(&store) {
-  weight_ = &store.add(c.name + ".weight", {c.out_channels, c.kernel, c.kernel, c.in_channels / c.groups},
+  weight_ = &store.add(c.name + ".weight", {c.out_channels, c.kernel.h, c.kernel.w, c.in_channels / c.groups},
                        ParameterRole::ConvWeight, c.trainable, c.weight_initializer);
   if (c.bias)
     bias_ = &store.add(c.name + ".bias", {c.out_channels}, ParameterRole::Bias, c.trainable,
@@ -77,7 +77,7 @@ ops::ConvArgs ConvLayer::prepare(Tape& tape, bool fold) {
     args.bias = working.bias();
     args.fold = working.fold();
   }
-  if (bias_ != nullptr) args.bias = bias_->value;
+  if (bias_ != nullptr && !fold) args.bias = bias_->value;
   args.rounded_bias = working.rounded_bias();
   args.bias_parameter = bias_;
   return args;

@@ -12,7 +12,10 @@ struct ConvLayerConfig {
   std::string name;       // of the convolution: name.weight, name.bias
   std::string norm_name;  // of its norm: norm_name.weight …
   int in_channels = 0, out_channels = 0;
-  int kernel = 3, stride = 1, pad = 1, groups = 1;
+  kernels::Extent kernel = 3;
+  int stride = 1;
+  kernels::Extent pad = 1;
+  int groups = 1;
   bool bias = false;
   Norm norm = Norm::None;
   int norm_groups = 32;

@@ -1,9 +1,9 @@
 #include "engine/ops.h"
 
-#include "engine/distributed/communicator.h"
 #include "kernels/activation.h"
+#include "kernels/average_pool.h"
 #include "kernels/batch_norm.h"
-#include "kernels/group_norm.h"
+#include "kernels/channel_slice.h"
 #include "kernels/pool.h"
 #include "kernels/reduce.h"
 #include "kernels/traffic.h"
@@ -84,6 +84,13 @@ Tensor bits_for(Context& context, const kernels::ConvShape& shape, DType dtype, 
   return bytes == 0 ? Tensor() : context.empty({static_cast<int64_t>(bytes)}, DType::U8);
 }
 
+// db = db'·s where the convolution ran with a folded bias b' = shift + (b − mean)·s. `sum`: db'.
+void folded_bias_gradient(Gradients& g, const ConvArgs& args, const Tensor& sum) {
+  const GradientSlot slot = g.into(args.bias_parameter->value);
+  kernels::batch_norm_fold_bias_backward(g.context().queue, *args.fold, sum.data<float>(), slot.gradient.data<float>(),
+                                         slot.accumulate);
+}
+
 // dy = 0 where y is, in place; sums the bias gradient on the way.
 void mask_gradient(Gradients& g, const Tensor& y, const Tensor& dy, const ConvArgs& args) {
   Context& context = g.context();
@@ -95,7 +102,11 @@ void mask_gradient(Gradients& g, const Tensor& y, const Tensor& dy, const ConvAr
         context.empty({static_cast<int64_t>(kernels::bias_sums_bytes(y.rows(), y.channels()))}, DType::U8);
     kernels::relu_bias_backward(context.queue, y.rows(), y.channels(), y.data<T>(), dy.data<T>(),
                                 reinterpret_cast<double*>(sums.data<uint8_t>()));
-    g.add_bias_sums(args.bias_parameter->value, sums, y.rows());
+    if (!args.fold) return g.add_bias_sums(args.bias_parameter->value, sums, y.rows());
+    const Tensor sum = context.empty({y.channels()}, DType::F32);
+    kernels::fold_bias_sums(context.queue, {{reinterpret_cast<const double*>(sums.data<uint8_t>()), y.rows()}},
+                            y.channels(), sum.data<float>(), false);
+    folded_bias_gradient(g, args, sum);
   });
 }
 
@@ -109,9 +120,11 @@ void conv2d_backward(Gradients& g, const kernels::ConvShape& shape, const Tensor
   if (masks) mask_gradient(g, y, dy, args);
   GradientSlot bias;
   const bool wants_bias = has_bias_gradient(args) && !masks;
-  if (wants_bias) bias = g.into(args.bias_parameter->value);
+  if (wants_bias && args.fold) bias.gradient = context.empty({shape.out_c}, DType::F32);
+  if (wants_bias && !args.fold) bias = g.into(args.bias_parameter->value);
   float* dbias = wants_bias ? bias.gradient.data<float>() : nullptr;
   if (args.weight_parameter->trainable) weight_gradient(g, shape, x, dy, args, dbias, bias.accumulate);
+  if (wants_bias && args.fold) folded_bias_gradient(g, args, bias.gradient);
   if (x.requires_gradient()) {
     const GradientSlot slot = g.into(x);
     context.convolution.backward_data(context.queue, shape_of_output(shape, args), x.dtype(),
@@ -206,8 +219,13 @@ Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b) {
   return y;
 }
 
-Tensor max_pool(Tape& tape, const Tensor& x) {
-  const kernels::PoolShape shape{.batch = x.batch(), .in_h = x.height(), .in_w = x.width(), .channels = x.channels()};
+Tensor max_pool(Tape& tape, const Tensor& x, PoolWindow window) {
+  const kernels::PoolShape shape{.batch = x.batch(),
+                                 .in_h = x.height(),
+                                 .in_w = x.width(),
+                                 .channels = x.channels(),
+                                 .kernel = window.kernel,
+                                 .pad = window.pad};
   const Tensor y = tape.context().empty({shape.batch, shape.out_h(), shape.out_w(), shape.channels}, x.dtype());
   const bool differentiates = tape.differentiates({&x});
   const Tensor argmax = differentiates ? tape.context().empty(y.shape(), DType::U8) : Tensor();
@@ -223,6 +241,66 @@ Tensor max_pool(Tape& tape, const Tensor& x) {
         declare(g.context().queue, traffic::max_pool_backward<T>(shape, dx.accumulate));
         kernels::max_pool_backward(g.context().queue, shape, argmax.data<uint8_t>(), dy.data<T>(),
                                    dx.gradient.data<T>(), dx.accumulate);
+      });
+    });
+  return y;
+}
+
+Tensor average_pool(Tape& tape, const Tensor& x) {
+  const kernels::AveragePoolShape shape{
+      .batch = x.batch(), .height = x.height(), .width = x.width(), .channels = x.channels()};
+  const Tensor y = empty_like(tape, x);
+  dispatch(x.dtype(), [&]<class T> {
+    declare(tape.queue(), traffic::elementwise<T>(static_cast<double>(x.count()), 1, 1));
+    kernels::average_pool<T>(tape.queue(), shape, x.data<T>(), y.data<T>(), false);
+  });
+  if (tape.differentiates({&x}))
+    tape.record("average_pool", y, [shape, x, y](Gradients& g) {
+      const Tensor dy = g.of(y);
+      const GradientSlot dx = g.into(x);
+      dispatch(y.dtype(), [&]<class T> {
+        declare(g.context().queue, traffic::elementwise<T>(static_cast<double>(y.count()), dx.accumulate ? 2 : 1, 1));
+        kernels::average_pool<T>(g.context().queue, shape, dy.data<T>(), dx.gradient.data<T>(), dx.accumulate);
+      });
+    });
+  return y;
+}
+
+Tensor concat(Tape& tape, const std::vector<Tensor>& parts) {
+  const Tensor& first = parts.at(0);
+  int channels = 0;
+  bool differentiates = false;
+  for (const Tensor& part : parts) {
+    require(part.batch() == first.batch() && part.height() == first.height() && part.width() == first.width(),
+            "images to be concatenated differ in size");
+    channels += part.channels();
+    differentiates = differentiates || tape.differentiates({&part});
+  }
+  const Tensor y = tape.context().empty({first.batch(), first.height(), first.width(), channels}, first.dtype());
+  dispatch(y.dtype(), [&]<class T> {
+    T* slice = y.data<T>();
+    for (const Tensor& part : parts) {
+      declare(tape.queue(), traffic::elementwise<T>(static_cast<double>(part.count()), 1, 1));
+      kernels::copy_channels<T>(tape.queue(), y.rows(), part.channels(), {part.data<T>(), part.channels()},
+                                {slice, channels}, false);
+      slice += part.channels();
+    }
+  });
+  if (differentiates)
+    tape.record("concat", y, [parts, y](Gradients& g) {
+      const Tensor dy = g.of(y);
+      dispatch(y.dtype(), [&]<class T> {
+        const T* slice = dy.data<T>();
+        for (const Tensor& part : parts) {
+          if (part.requires_gradient()) {
+            const GradientSlot dx = g.into(part);
+            declare(g.context().queue,
+                    traffic::elementwise<T>(static_cast<double>(part.count()), dx.accumulate ? 2 : 1, 1));
+            kernels::copy_channels<T>(g.context().queue, y.rows(), part.channels(), {slice, dy.channels()},
+                                      {dx.gradient.data<T>(), part.channels()}, dx.accumulate);
+          }
+          slice += part.channels();
+        }
       });
     });
   return y;
@@ -251,147 +329,6 @@ Tensor upsample_add(Tape& tape, const Tensor& lateral, const Tensor& coarse) {
         });
       }
       if (lateral.requires_gradient()) g.give(lateral, dy);
-    });
-  return y;
-}
-
-namespace {
-
-// Where a norm's parameter gradients go: scale and shift are always written together.
-struct NormGradients {
-  float *dscale = nullptr, *dshift = nullptr;
-  bool accumulate = false;
-  Tensor discarded;
-  NormGradients(Gradients& g, const Parameter& scale, const Parameter& shift) {
-    if (scale.trainable) {
-      const GradientSlot a = g.into(scale.value), b = g.into(shift.value);
-      dscale = a.gradient.data<float>();
-      dshift = b.gradient.data<float>();
-      accumulate = a.accumulate;
-    } else {
-      discarded = g.context().empty({2, scale.shape[0]}, DType::F32);
-      dscale = discarded.data<float>();
-      dshift = dscale + scale.shape[0];
-    }
-  }
-};
-
-// Where ranks share statistics: sum(sums) puts this rank's sums, [2, channels], there, and apply(sums, rows) takes
-// those over the rows of all ranks, of which each has as many as x. False where they do not.
-template <class Sum, class Apply>
-bool over_ranks(Context& context, const Tensor& x, const Sum& sum, const Apply& apply) {
-  if (context.norm_ranks == nullptr || context.norm_ranks->alone()) return false;
-  const int64_t count = int64_t{2} * x.channels();
-  const Tensor memory = context.empty({count * static_cast<int64_t>(sizeof(double))}, DType::U8);
-  double* sums = static_cast<double*>(memory.raw());
-  sum(sums);
-  context.norm_ranks->all_reduce_sum(context.queue, sums, count);
-  apply(sums, x.rows() * context.norm_ranks->size());
-  return true;
-}
-
-}  // namespace
-
-Tensor batch_norm(Tape& tape, const Tensor& x, const BatchNormArgs& args) {
-  const Tensor y = empty_like(tape, x);
-  const Tensor mean = tape.context().empty({x.channels()}, DType::F32),
-               invstd = tape.context().empty({x.channels()}, DType::F32);
-  dispatch(x.dtype(), [&, &queue = tape.queue()]<class T> {
-    kernels::BatchNormForward<T> forward;
-    forward.rows = x.rows();
-    forward.channels = x.channels();
-    forward.x = x.data<T>();
-    forward.add = data_or_null<T>(args.add);
-    forward.gamma = args.scale->value.data<float>();
-    forward.beta = args.shift->value.data<float>();
-    forward.running_mean = args.running_mean->value.data<float>();
-    forward.running_var = args.running_var->value.data<float>();
-    forward.momentum = args.momentum;
-    forward.eps = args.epsilon;
-    forward.saved_mean = mean.data<float>();
-    forward.saved_invstd = invstd.data<float>();
-    forward.relu = args.relu;
-    forward.y = y.data<T>();
-    declare(queue, traffic::norm_forward<T>(static_cast<double>(x.count())));
-    const auto sum = [&](double* sums) { kernels::batch_norm_sums(queue, forward, sums); };
-    const auto apply = [&](const double* sums, int64_t n) { kernels::batch_norm_apply(queue, forward, sums, n); };
-    if (!over_ranks(tape.context(), x, sum, apply)) kernels::batch_norm_train_forward(queue, forward);
-  });
-  if (tape.differentiates({&x, &args.add, &args.scale->value}))
-    tape.record("batch_norm", y, [x, y, mean, invstd, args](Gradients& g) {
-      const Tensor dy = g.of(y);
-      const NormGradients parameters(g, *args.scale, *args.shift);
-      const bool wants_x = x.requires_gradient(), wants_add = args.add.requires_gradient();
-      const GradientSlot dx = wants_x ? g.into(x) : GradientSlot{g.context().empty(x.shape(), x.dtype())};
-      GradientSlot dadd;
-      if (wants_add) dadd = g.into(args.add);
-      dispatch(x.dtype(), [&]<class T> {
-        kernels::BatchNormBackward<T> backward;
-        backward.rows = x.rows();
-        backward.channels = x.channels();
-        backward.x = x.data<T>();
-        backward.y = args.relu ? y.data<T>() : nullptr;
-        backward.dy = dy.data<T>();
-        backward.gamma = args.scale->value.data<float>();
-        backward.saved_mean = mean.data<float>();
-        backward.saved_invstd = invstd.data<float>();
-        backward.dx = dx.gradient.data<T>();
-        backward.accumulate_dx = dx.accumulate;
-        backward.dadd = wants_add ? dadd.gradient.data<T>() : nullptr;
-        backward.accumulate_dadd = dadd.accumulate;
-        backward.dgamma = parameters.dscale;
-        backward.dbeta = parameters.dshift;
-        backward.accumulate_parameters = parameters.accumulate;
-        declare(g.context().queue, traffic::norm_backward<T>(static_cast<double>(x.count()), args.relu, dx.accumulate));
-        Queue& queue = g.context().queue;
-        const auto sum = [&](double* sums) { kernels::batch_norm_backward_sums(queue, backward, sums); };
-        const auto apply = [&](const double* sums, int64_t rows) {
-          kernels::batch_norm_backward_apply(queue, backward, sums, rows);
-        };
-        if (!over_ranks(g.context(), x, sum, apply)) kernels::batch_norm_train_backward(queue, backward);
-      });
-    });
-  return y;
-}
-
-Tensor group_norm(Tape& tape, const Tensor& x, const GroupNormArgs& args) {
-  const kernels::GroupNormShape shape{
-      .images = x.batch(), .pixels = int64_t{x.height()} * x.width(), .channels = x.channels(), .groups = args.groups};
-  const Tensor y = empty_like(tape, x);
-  const Tensor mean = tape.context().empty({x.batch(), args.groups}, DType::F32),
-               invstd = tape.context().empty({x.batch(), args.groups}, DType::F32);
-  dispatch(x.dtype(), [&]<class T> {
-    declare(tape.queue(), traffic::norm_forward<T>(static_cast<double>(x.count())));
-    kernels::group_norm_forward<T>(tape.queue(), {.shape = shape,
-                                                  .x = x.data<T>(),
-                                                  .gamma = args.scale->value.data<float>(),
-                                                  .beta = args.shift->value.data<float>(),
-                                                  .eps = args.epsilon,
-                                                  .relu = args.relu,
-                                                  .y = y.data<T>(),
-                                                  .saved_mean = mean.data<float>(),
-                                                  .saved_invstd = invstd.data<float>()});
-  });
-  if (tape.differentiates({&x, &args.scale->value}))
-    tape.record("group_norm", y, [shape, x, y, mean, invstd, args](Gradients& g) {
-      const Tensor dy = g.of(y);
-      const NormGradients parameters(g, *args.scale, *args.shift);
-      const GradientSlot dx = x.requires_gradient() ? g.into(x) : GradientSlot{g.context().empty(x.shape(), x.dtype())};
-      dispatch(x.dtype(), [&]<class T> {
-        declare(g.context().queue, traffic::norm_backward<T>(static_cast<double>(x.count()), args.relu, dx.accumulate));
-        kernels::group_norm_backward<T>(g.context().queue, {.shape = shape,
-                                                            .x = x.data<T>(),
-                                                            .y = args.relu ? y.data<T>() : nullptr,
-                                                            .dy = dy.data<T>(),
-                                                            .gamma = args.scale->value.data<float>(),
-                                                            .saved_mean = mean.data<float>(),
-                                                            .saved_invstd = invstd.data<float>(),
-                                                            .dx = dx.gradient.data<T>(),
-                                                            .accumulate_dx = dx.accumulate,
-                                                            .dgamma = parameters.dscale,
-                                                            .dbeta = parameters.dshift,
-                                                            .accumulate_parameters = parameters.accumulate});
-      });
     });
   return y;
 }

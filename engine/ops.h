@@ -12,7 +12,9 @@ namespace fovea::ops {
 // What a convolution computes with. `value` is what the parameter becomes before use: itself, cast, or folded with a
 // frozen norm.
 struct ConvArgs {
-  int stride = 1, pad = 0, groups = 1;
+  int stride = 1;
+  kernels::Extent pad;
+  int groups = 1;
   Tensor weight;                               // OHWI in the activations' dtype
   int weight_rows = 0;                         // that lie there with zeros behind them, see kernels::ConvWeights
   const uint64_t* version = nullptr;           // of `weight`, likewise
@@ -31,7 +33,14 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args);
 
 Tensor relu(Tape& tape, const Tensor& x);
 Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b);
-Tensor max_pool(Tape& tape, const Tensor& x);                                  // 3×3, stride 2, padding 1
+// Maxima of windows with stride 2.
+struct PoolWindow {
+  int kernel, pad;
+};
+inline constexpr PoolWindow kPaddedPool{3, 1}, kUnpaddedPool{3, 0}, kHalving{2, 0};  // ResNet's, Inception's, VGG's
+Tensor max_pool(Tape& tape, const Tensor& x, PoolWindow window);
+Tensor average_pool(Tape& tape, const Tensor& x);             // 3×3, stride 1, padded by 1 with zeros that count
+Tensor concat(Tape& tape, const std::vector<Tensor>& parts);  // side by side along the channels
 Tensor upsample_add(Tape& tape, const Tensor& lateral, const Tensor& coarse);  // lateral + nearest(coarse to its size)
 
 struct BatchNormArgs {

@@ -132,6 +132,7 @@ void Optimizer::step(std::initializer_list<Tensor> losses) {
     kernels::ema(queue, average_.count(), static_cast<float>(config_.ema_decay), step.params, step.skip,
                  average_.data<float>());
   }
+  store_.fold_biases(context_);
   queue.submit("weights_changed", [&store = store_] { store.new_versions(); });
   store_.stepped();
 }

@@ -127,6 +127,10 @@ void ParameterStore::new_versions() {
     if (p.trainable && p.working != nullptr) p.working->new_version();
 }
 
+void ParameterStore::fold_biases(Context& context) {
+  for (WorkingWeight& working : working_) working.fold_bias(context);
+}
+
 void ParameterStore::bind_gradients(Tape& tape, bool accumulate) {
   for (Parameter& p : parameters_)
     if (p.trainable) tape.gradients().bind(p.value, p.gradient, accumulate);

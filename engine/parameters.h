@@ -76,7 +76,8 @@ class ParameterStore {
   // The optimizer's step has changed the trained values and the working forms for training; others are made anew. To be
   // said again where the step is replayed.
   void stepped();
-  void new_versions();  // of what a step changes; in the queue
+  void new_versions();                 // of what a step changes; in the queue
+  void fold_biases(Context& context);  // after a step, of convolutions that have a bias and a frozen norm
 
   // Binds every trainable parameter's gradient for one backward pass.
   void bind_gradients(Tape& tape, bool accumulate);

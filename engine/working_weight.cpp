@@ -31,7 +31,8 @@ void WorkingWeight::allocate(Context& context) {
            .beta = norm_->shift->value.data<float>(),
            .mean = norm_->mean->value.data<float>(),
            .var = norm_->variance->value.data<float>(),
-           .eps = norm_->epsilon};
+           .eps = norm_->epsilon,
+           .bias = own_bias_ != nullptr ? own_bias_->value.data<float>() : nullptr};
 }
 
 void WorkingWeight::prepare(Context& context, uint64_t revision, bool folded) {
@@ -71,7 +72,15 @@ void WorkingWeight::write_with(Context& context, kernels::ParamSegment& segment)
 void WorkingWeight::write_bias_with(Context& context, kernels::ParamSegment& segment) {
   if (is_master(context, folds_in_training_)) return;
   allocate(context);
-  if (rounded_bias_) segment.working = rounded_bias_.raw();
+  if (rounded_bias_ && !folds_in_training_) segment.working = rounded_bias_.raw();
+}
+
+void WorkingWeight::fold_bias(Context& context) {
+  if (!folds_in_training_ || own_bias_ == nullptr || !own_bias_->trainable) return;
+  kernels::batch_norm_fold_bias(context.queue, fold_, bias_.data<float>());
+  if (!rounded_bias_) return;
+  dispatch(rounded_bias_.dtype(),
+           [&]<class T> { kernels::cast(context.queue, bias_.count(), bias_.data<float>(), rounded_bias_.data<T>()); });
 }
 
 void WorkingWeight::stepped(uint64_t from, uint64_t to) {

@@ -13,7 +13,7 @@ namespace fovea {
 
 struct Parameter;
 
-// The batch norm behind a convolution: w' = w·s, b' = shift − mean·s, s = scale / sqrt(variance + epsilon).
+// The batch norm behind a convolution: w' = w·s, b' = shift + (b − mean)·s, s = scale / sqrt(variance + epsilon).
 struct FoldableNorm {
   const Parameter *scale, *shift, *mean, *variance;
   float epsilon;
@@ -46,6 +46,8 @@ class WorkingWeight {
   // The step has changed the parameters, and this form where it is the one for training.
   void stepped(uint64_t from, uint64_t to);
   void new_version() { ++version_; }  // in the queue
+  // After the step that changed it: b' of the convolution's own bias, where the norm is folded in training.
+  void fold_bias(Context& context);
 
  private:
   void allocate(Context& context);

@@ -14,6 +14,7 @@ struct BatchNormFold {
   int64_t weights_per_channel = 0;  // kernel_h · kernel_w · in_c / groups
   const float *gamma = nullptr, *beta = nullptr, *mean = nullptr, *var = nullptr;  // [out_channels]
   float eps = 1e-5f;
+  const float* bias = nullptr;  // the convolution's own [out_channels], or nullptr
 };
 
 // weight: the fp32 master weights, OHWI. (A layer without a norm: cast<float, T>.) s too is given where there is room.
@@ -21,9 +22,15 @@ template <class T>
 void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weight, T* folded_weight, float* folded_bias,
                      float* s = nullptr);
 
+// The bias alone, where it has changed and nothing else has.
+void batch_norm_fold_bias(Queue& queue, const BatchNormFold& fold, float* folded_bias);
+
 // dweight (+)= folded_dweight·s. dweight may be folded_dweight itself (without accumulate).
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
                               bool accumulate);
+// dbias (+)= folded_dbias·s, likewise.
+void batch_norm_fold_bias_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dbias, float* dbias,
+                                   bool accumulate);
 
 // y = relu(gamma·(x − mean)·invstd + beta + add) with the statistics of x itself: the biased variance normalizes, the
 // unbiased one enters running_var: running = (1 − momentum)·running + momentum·new, as in PyTorch.

@@ -1,5 +1,6 @@
 // The frozen batch norm as part of the convolution before it (kernels/batch_norm.h): s = gamma / sqrt(var + eps),
-//   folded_weight = weight·s,  folded_bias = beta − mean·s;  backward: dweight = d(folded_weight)·s
+//   folded_weight = weight·s,  folded_bias = beta + (bias − mean)·s
+// backward: dweight = d(folded_weight)·s,  dbias = d(folded_bias)·s
 #include <cmath>
 
 #include "kernels/batch_norm.h"
@@ -42,7 +43,7 @@ struct FoldBias {
   float *folded_bias, *s;
   FOVEA_HD void operator()(int64_t o) const {
     const float scale = fold_scale(fold, o);
-    folded_bias[o] = fold.beta[o] - fold.mean[o] * scale;
+    folded_bias[o] = fold.beta[o] + ((fold.bias != nullptr ? fold.bias[o] : 0.f) - fold.mean[o]) * scale;
     if (s != nullptr) s[o] = scale;
   }
 };
@@ -83,10 +84,21 @@ void batch_norm_fold(Queue& queue, const BatchNormFold& fold, const float* weigh
   for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias, s});
 }
 
+void batch_norm_fold_bias(Queue& queue, const BatchNormFold& fold, float* folded_bias) {
+  for_each(queue, "batch_norm_fold_bias", fold.out_channels, FoldBias{fold, folded_bias, nullptr});
+}
+
 void batch_norm_fold_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dweight, float* dweight,
                               bool accumulate) {
   for_row_packs<4>(queue, "batch_norm_fold_backward", fold.out_channels, fold.weights_per_channel,
                    FoldBackward{fold, folded_dweight, dweight, accumulate}, all_aligned(16, folded_dweight, dweight));
+}
+
+void batch_norm_fold_bias_backward(Queue& queue, const BatchNormFold& fold, const float* folded_dbias, float* dbias,
+                                   bool accumulate) {
+  BatchNormFold of_bias = fold;
+  of_bias.weights_per_channel = 1;
+  batch_norm_fold_backward(queue, of_bias, folded_dbias, dbias, accumulate);
 }
 
 #define INSTANTIATE(T) template void batch_norm_fold<T>(Queue&, const BatchNormFold&, const float*, T*, float*, float*);

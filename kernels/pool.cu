@@ -48,7 +48,7 @@ struct MaxPoolForward {
   FOVEA_HD AtRow row(int64_t row) const {
     const int i = static_cast<int>(row), q = i % shape.out_w(), p = i / shape.out_w() % shape.out_h();
     const int64_t image = i / shape.out_w() / shape.out_h();
-    const int top = p * kStride - shape.pad(), left = q * kStride - shape.pad();
+    const int top = p * kStride - shape.pad, left = q * kStride - shape.pad;
     AtRow at{};
     at.y = y + row * shape.channels;
     at.argmax = ARGMAX ? argmax + row * shape.channels : nullptr;
@@ -101,8 +101,8 @@ struct MaxPoolBackward {
     at.dx = dx + row * shape.channels;
     for (int i = 0; i < kSide; ++i)
       for (int j = 0; j < kSide; ++j) {
-        const int p = (h + shape.pad()) / kStride - i, q = (w + shape.pad()) / kStride - j;
-        const int r = h + shape.pad() - p * kStride, s = w + shape.pad() - q * kStride;
+        const int p = (h + shape.pad) / kStride - i, q = (w + shape.pad) / kStride - j;
+        const int r = h + shape.pad - p * kStride, s = w + shape.pad - q * kStride;
         const bool inside = p >= 0 && p < shape.out_h() && q >= 0 && q < shape.out_w() && r < K && s < K;
         const int64_t window = inside ? (image * shape.out_h() + p) * shape.out_w() + q : 0;
         const int t = i * kSide + j;
@@ -139,7 +139,8 @@ void backward(Queue& queue, const PoolShape& shape, const uint8_t* argmax, const
 }
 
 void check(const PoolShape& shape) {
-  require(shape.kernel == 2 || shape.kernel == 3, "max pooling needs a kernel size of 2 or 3");
+  require(shape.kernel == 2 ? shape.pad == 0 : shape.kernel == 3 && (shape.pad == 0 || shape.pad == 1),
+          "max pooling needs a kernel of 3x3, padded by 1 or not, or of 2x2, not padded");
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 namespace fovea {
 
+enum class BackboneKind : uint8_t { ResNet, ResNeXt, Vgg, Inception };
+
 enum class BoxLoss : uint8_t { L1, SmoothL1, GIoU, DIoU, CIoU };
 
 // What losses are divided by: each image's by its own count of positives, or all by that of the batch.

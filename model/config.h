@@ -9,13 +9,16 @@
 namespace fovea {
 
 struct BackboneConfig {
-  int depth = 50;           // 18, 34, 50, 101, 152
-  std::vector<int> layers;  // blocks of the four stages; empty: those of the depth
-  int width_divisor = 1;    // of the four stages' widths (64, 128, 256, 512)
-  int stem_width = 64;
+  BackboneKind kind = BackboneKind::ResNet;
+  int depth = 50;           // one of depths_of(kind)
+  std::vector<int> layers;  // of a ResNet's four stages: blocks; of VGG's five: convolutions; empty: as the depth says
+  int groups = 0;           // of a ResNeXt's 3×3 convolutions; 0: 32
+  int group_width = 0;    // channels of a group in the first stage; 0: ResNet's 64 (128: Wide ResNet), ResNeXt's 4 or 8
+  int width_divisor = 1;  // of all stages' widths
+  int stem_width = 64;    // ResNet, ResNeXt
   Norm norm = Norm::FrozenBatch;
   int norm_groups = 32;   // Norm::Group
-  int frozen_stages = 2;  // from the input: 1 = the stem, 2 = the stem and layer1 … 5 = all
+  int frozen_stages = 2;  // of five, from the input: a ResNet's are the stem and layer1 … layer4
 };
 
 struct FpnConfig {

@@ -12,7 +12,7 @@ GradientReducer::GradientReducer(Tape& tape, const ParameterStore& parameters)
   tape.on_mark([this](const char* part) {
     const auto [begin, end] = parameters_.trained_range(part);
     if (begin == end) return;  // frozen
-    require(end == end_, "backward passed a part of the network out of the reverse order of its parameters");
+    require(end <= end_, "backward passed a part of the network out of the reverse order of its parameters");
     reduce_from(begin);
   });
 }

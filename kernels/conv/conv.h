@@ -1,7 +1,7 @@
 // Convolution: one contract, implementations behind it (CPU: oneDNN, our Winograd transforms; GPU: cuDNN, cuBLASLt).
 //
 // Cross-correlation over NHWC images, weights OHWI [out_c, kernel_h, kernel_w, in_c / groups]:
-//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad + r, q·stride − pad + s, c] · w[o, r, s, c]
+//   y[n, p, q, o] = relu(Σ_{r,s,c} x[n, p·stride − pad.h + r, q·stride − pad.w + s, c] · w[o, r, s, c]
 //                        + bias[o] + add[n, p, q, o])
 //
 // Roundings where tensors are bf16: everything is summed in fp32. On the CPU the result is rounded once; on the GPU the
@@ -18,15 +18,26 @@
 
 namespace fovea::kernels {
 
+// Along the height and the width. One number stands for both.
+struct Extent {
+  int h = 0, w = 0;
+  constexpr Extent() = default;
+  constexpr Extent(int both) : h(both), w(both) {}
+  constexpr Extent(int h, int w) : h(h), w(w) {}
+  auto operator<=>(const Extent&) const = default;
+};
+
 struct ConvShape {
   int batch = 1;
   int in_h = 0, in_w = 0, in_c = 0;
   int out_c = 0;
   int kernel_h = 1, kernel_w = 1;
-  int stride = 1, pad = 0, groups = 1;
+  int stride = 1;
+  Extent pad;
+  int groups = 1;
 
-  int out_h() const { return windows(in_h, kernel_h); }
-  int out_w() const { return windows(in_w, kernel_w); }
+  int out_h() const { return windows(in_h, kernel_h, pad.h); }
+  int out_w() const { return windows(in_w, kernel_w, pad.w); }
   int64_t weight_count() const { return int64_t{out_c} * kernel_h * kernel_w * (in_c / groups); }
   int64_t input_count() const { return int64_t{batch} * in_h * in_w * in_c; }
   int64_t output_count() const { return int64_t{batch} * out_h() * out_w() * out_c; }
@@ -34,8 +45,8 @@ struct ConvShape {
   auto operator<=>(const ConvShape&) const = default;
 
  private:
-  int windows(int size, int kernel) const {
-    return size + 2 * pad < kernel ? 0 : (size + 2 * pad - kernel) / stride + 1;
+  int windows(int size, int kernel, int padding) const {
+    return size + 2 * padding < kernel ? 0 : (size + 2 * padding - kernel) / stride + 1;
   }
 };
 

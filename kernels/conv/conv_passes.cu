@@ -140,8 +140,8 @@ struct SpaceToDepth {
             shape.in_h,
             shape.in_w,
             shape.in_c,
-            2 * i - shape.pad,
-            2 * j - shape.pad};
+            2 * i - shape.pad.h,
+            2 * j - shape.pad.w};
   }
 };
 
@@ -339,7 +339,7 @@ void depth_to_space_weight_gradient(Queue& queue, const ConvShape& shape, const 
 }
 
 bool gathers(const ConvShape& s) {
-  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride > 1 && s.pad == 0 && s.groups == 1;
+  return s.kernel_h == 1 && s.kernel_w == 1 && s.stride > 1 && s.pad == Extent(0) && s.groups == 1;
 }
 
 ConvShape gathered(const ConvShape& s) { return {s.batch, s.out_h(), s.out_w(), s.in_c, s.out_c, 1, 1, 1, 0, 1}; }

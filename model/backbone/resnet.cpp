@@ -29,7 +29,7 @@ const Depth& find_depth(int depth) {
 }
 
 ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& name, const std::string& norm_name,
-                            int in_channels, int out_channels, int kernel, int stride, bool trainable) {
+                            int in_channels, int out_channels, int kernel, int stride, bool trainable, int groups = 1) {
   return {.name = name,
           .norm_name = norm_name,
           .in_channels = in_channels,
@@ -37,6 +37,7 @@ ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& n
           .kernel = kernel,
           .stride = stride,
           .pad = kernel / 2,
+          .groups = groups,
           .norm = backbone.norm,
           .norm_groups = backbone.norm_groups,
           .trainable = trainable};
@@ -44,25 +45,33 @@ ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& n
 
 }  // namespace
 
+Groups groups_of(const BackboneConfig& config) {
+  const bool next = config.kind == BackboneKind::ResNeXt;
+  const int usual_width = !next ? 64 : config.depth == 50 ? 4 : 8;
+  return {config.groups > 0 ? config.groups : next ? 32 : 1, config.group_width > 0 ? config.group_width : usual_width};
+}
+
 ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name,
-                             bool bottleneck, int in_channels, int width, int stride, bool trainable) {
-  const int out_channels = bottleneck ? 4 * width : width;
+                             const Shape& shape, bool trainable) {
   struct Step {
-    int kernel, out_channels, stride;
+    int kernel, out_channels, stride, groups;
   };
-  const std::vector<Step> steps = bottleneck
-                                      ? std::vector<Step>{{1, width, 1}, {3, width, stride}, {1, out_channels, 1}}
-                                      : std::vector<Step>{{3, width, stride}, {3, width, 1}};
-  int channels = in_channels;
+  const std::vector<Step> steps =
+      shape.bottleneck ? std::vector<Step>{{1, shape.inner, 1, 1},
+                                           {3, shape.inner, shape.stride, groups_of(config).count},
+                                           {1, shape.out_channels, 1, 1}}
+                       : std::vector<Step>{{3, shape.inner, shape.stride, 1}, {3, shape.out_channels, 1, 1}};
+  int channels = shape.in_channels;
   for (size_t i = 0; i < steps.size(); ++i) {
     branch_.emplace_back(
         store, conv_config(config, fmt::format("{}.conv{}", name, i + 1), fmt::format("{}.bn{}", name, i + 1), channels,
-                           steps[i].out_channels, steps[i].kernel, steps[i].stride, trainable));
+                           steps[i].out_channels, steps[i].kernel, steps[i].stride, trainable, steps[i].groups));
     channels = steps[i].out_channels;
   }
-  if (stride != 1 || in_channels != out_channels)
-    shortcut_ = std::make_unique<ConvLayer>(store, conv_config(config, name + ".downsample.0", name + ".downsample.1",
-                                                               in_channels, out_channels, 1, stride, trainable));
+  if (shape.stride != 1 || shape.in_channels != shape.out_channels)
+    shortcut_ = std::make_unique<ConvLayer>(
+        store, conv_config(config, name + ".downsample.0", name + ".downsample.1", shape.in_channels,
+                           shape.out_channels, 1, shape.stride, trainable));
 }
 
 Tensor ResidualBlock::forward(Tape& tape, const Tensor& x) {
@@ -82,22 +91,26 @@ ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
   const std::string body = names::kBackbone;
   stem_ = std::make_unique<ConvLayer>(
       store, conv_config(config, body + "conv1", body + "bn1", 3, config.stem_width, 7, 2, config.frozen_stages < 1));
+  const Groups groups = groups_of(config);
   int channels = config.stem_width;
   for (int stage = 0; stage < 4; ++stage) {
     const int width = (64 << stage) / config.width_divisor;
+    const int inner = depth.bottleneck ? width * groups.width / 64 * groups.count : width;
+    const int out_channels = depth.bottleneck ? 4 * width : width;
     auto& blocks = stages_.emplace_back();
     for (int i = 0; i < layers[stage]; ++i) {
       const int stride = stage > 0 && i == 0 ? 2 : 1;
-      blocks.emplace_back(store, config, fmt::format("{}{}", kStageNames[stage], i), depth.bottleneck, channels, width,
-                          stride, config.frozen_stages < stage + 2);
-      channels = depth.bottleneck ? 4 * width : width;
+      blocks.emplace_back(store, config, fmt::format("{}{}", kStageNames[stage], i),
+                          ResidualBlock::Shape{depth.bottleneck, channels, inner, out_channels, stride},
+                          config.frozen_stages < stage + 2);
+      channels = out_channels;
     }
     if (stage > 0) channels_[stage - 1] = channels;
   }
 }
 
 Features ResNet::forward(Tape& tape, const Tensor& images) {
-  Tensor x = ops::max_pool(tape, stem_->forward(tape, images, /*relu=*/true));
+  Tensor x = ops::max_pool(tape, stem_->forward(tape, images, /*relu=*/true), ops::kPaddedPool);
   std::array<Tensor, 4> c;
   for (size_t stage = 0; stage < 4; ++stage) {
     tape.mark(kStageNames[stage]);

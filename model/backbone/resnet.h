@@ -1,4 +1,5 @@
-// ResNet (He et al. 2016), the form of torchvision: in a bottleneck the 3×3 convolution has the stride.
+// ResNet (He et al. 2016), the form of torchvision: in a bottleneck the 3×3 convolution has the stride. And ResNeXt
+// (Xie et al. 2017), whose 3×3 convolutions are in groups.
 #pragma once
 #include <memory>
 #include <string>
@@ -13,14 +14,25 @@ namespace fovea {
 // convolution.
 class ResidualBlock {
  public:
-  ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name, bool bottleneck,
-                int in_channels, int width, int stride, bool trainable);
+  struct Shape {
+    bool bottleneck;
+    int in_channels, inner, out_channels;  // inner: of the 3×3 convolution
+    int stride;
+  };
+  ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name, const Shape& shape,
+                bool trainable);
   Tensor forward(Tape& tape, const Tensor& x);
 
  private:
   std::vector<ConvLayer> branch_;
   std::unique_ptr<ConvLayer> shortcut_;
 };
+
+// Of a bottleneck's 3×3 convolution: groups, and channels of a group in a stage of 64.
+struct Groups {
+  int count, width;
+};
+Groups groups_of(const BackboneConfig& config);
 
 class ResNet : public Backbone {
  public:

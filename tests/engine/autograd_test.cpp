@@ -113,7 +113,7 @@ TEST_CASE("a gradient is masked once all have added to it, whoever of the next l
   // Something else than a layer uses it first, and so is the last to write, or to give.
   agree(
       [](Tape& t, ConvLayer& a, ConvLayer&, const Tensor& y) {
-        const Tensor pooled = ops::max_pool(t, y);
+        const Tensor pooled = ops::max_pool(t, y, ops::kPaddedPool);
         return ops::upsample_add(t, a.forward(t, y, false), pooled);
       },
       1);

@@ -131,7 +131,7 @@ TEMPLATE_TEST_CASE("a strided convolution of few channels as space to depth is t
                             ConvShape{1, 11, 9, 3, 5, 7, 7, 2, 3, 1},   // odd images
                             ConvShape{1, 8, 8, 4, 3, 3, 3, 2, 1, 1}, ConvShape{1, 6, 7, 1, 2, 2, 4, 2, 0, 1},
                             ConvShape{1, 1, 1, 2, 2, 3, 3, 2, 1, 1}}) {
-    CAPTURE(s.in_h, s.in_w, s.in_c, s.kernel_h, s.kernel_w, s.pad);
+    CAPTURE(s.in_h, s.in_w, s.in_c, s.kernel_h, s.kernel_w, s.pad.h);
     REQUIRE(kernels::uses_space_to_depth(s));
     const ConvShape deep = kernels::space_to_depth_shape(s);
     REQUIRE(deep.in_c % 8 == 0);

@@ -11,8 +11,9 @@ using namespace fovea::test;
 
 namespace {
 
-const auto kShapes = std::vector<kernels::PoolShape>{{1, 1, 1, 8, 3},   {2, 2, 3, 5, 3},  {1, 5, 4, 16, 3},
-                                                     {1, 9, 12, 72, 3}, {2, 8, 7, 64, 3}, {1, 6, 5, 24, 2}};
+const auto kShapes = std::vector<kernels::PoolShape>{{1, 1, 1, 8, 3},     {2, 2, 3, 5, 3},     {1, 5, 4, 16, 3},
+                                                     {1, 9, 12, 72, 3},   {2, 8, 7, 64, 3},    {1, 6, 5, 24, 2, 0},
+                                                     {2, 9, 8, 24, 3, 0}, {1, 3, 3, 16, 3, 0}, {1, 7, 9, 5, 2, 0}};
 
 // Few different values, so that windows hold equal ones; a NaN and both infinities.
 template <class T>

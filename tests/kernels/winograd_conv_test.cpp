@@ -58,7 +58,7 @@ TEMPLATE_TEST_CASE("winograd forward agrees with the definition", "[conv]", floa
     const auto bias = seeded_uniform<float>(s.out_c, 4);
     const auto mag = oracle::winograd_mag_forward(s, tile, to_double(x), to_double(w));
     for (const Fusion fusion : {Fusion{}, {.bias = true, .relu = true}, {.bias = true, .add = true, .relu = true}}) {
-      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad, fusion.bias, fusion.add, fusion.relu);
+      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad.h, fusion.bias, fusion.add, fusion.relu);
       Guarded<TestType> y(s.output_count());
       convolution.forward(queue, s, dtype_of<TestType>(),
                           {x.data(),
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("winograd data gradient agrees with the definition", "[conv]"
     const auto mag = oracle::winograd_mag_backward_data(s, tile_of<TestType>(s), to_double(dy), to_double(w));
     for (const bool mask : {false, true})
       for (const bool accumulate : {false, true}) {
-        CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad, mask, accumulate);
+        CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad.h, mask, accumulate);
         Guarded<TestType> dx(before);
         convolution.backward_data(queue, s, dtype_of<TestType>(),
                                   {dy.data(), {w.data()}, mask ? masks.data() : nullptr, accumulate, dx.data()});
@@ -110,7 +110,7 @@ TEMPLATE_TEST_CASE("winograd weight gradient agrees with the definition", "[conv
     const double roundings = oracle::winograd_roundings(oracle::winograd_weight_terms(s, tile_of<TestType>(s)));
     const double positions = double(s.batch) * s.out_h() * s.out_w();
     for (const bool accumulate : {false, true}) {
-      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad, accumulate);
+      CAPTURE(s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.stride, s.pad.h, accumulate);
       Guarded<float> dweight(before), dbias(dbias_before);
       convolution.backward_weight(queue, s, dtype_of<TestType>(),
                                   {x.data(), dy.data(), accumulate, dweight.data(), dbias.data()});

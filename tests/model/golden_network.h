@@ -1,4 +1,4 @@
-// The three narrow RetinaNets of torchvision, and the config that makes ours the same.
+// The narrow RetinaNets of torchvision, and the config that makes ours the same.
 #pragma once
 #include <fmt/format.h>
 
@@ -14,14 +14,15 @@
 namespace fovea::test {
 
 inline const std::vector<std::string>& golden_networks() {
-  static const std::vector<std::string> names{"narrow_basic", "narrow_bottleneck", "narrow_gn_giou"};
+  static const std::vector<std::string> names{"narrow_basic", "narrow_bottleneck", "narrow_gn_giou",  "narrow_resnext",
+                                              "narrow_vgg",   "narrow_vgg_bn",     "narrow_inception"};
   return names;
 }
 
-// The first whole number in a text.
-inline int first_number(const std::string& text) {
+// The first whole number in a text, behind `after`.
+inline int first_number(const std::string& text, const std::string& after = "") {
   int value = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = after.empty() ? 0 : text.find(after) + after.size(); i < text.size(); ++i) {
     if (text[i] < '0' || text[i] > '9') continue;
     for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) value = 10 * value + (text[i] - '0');
     break;
@@ -29,17 +30,42 @@ inline int first_number(const std::string& text) {
   return value;
 }
 
+// From what the notes of NAME.weights say: "VGG-16 without norm", "ResNeXt: bottlenecks of 4 groups, …".
+inline BackboneConfig golden_backbone(const std::map<std::string, std::string>& metadata, int frozen_stages) {
+  const auto note = metadata.find("note");
+  const std::string text = note == metadata.end() ? "" : note->second;
+  const auto says = [&](const char* word) { return text.find(word) != std::string::npos; };
+  BackboneConfig config;
+  config.frozen_stages = metadata.at("frozen") == "[]" ? 0 : frozen_stages;
+  config.width_divisor = first_number(metadata.at("width_divisor"));
+  std::string layers;
+  if (says("VGG")) {
+    config.kind = BackboneKind::Vgg;
+    config.depth = first_number(text);
+    if (says("without norm")) config.norm = Norm::None;
+  } else if (says("Inception")) {
+    config.kind = BackboneKind::Inception;
+    config.depth = 48;
+  } else if (says("ResNeXt")) {
+    config.kind = BackboneKind::ResNeXt;
+    config.groups = first_number(text);
+    config.group_width = first_number(text, "width_per_group");
+    layers = text.substr(text.find("blocks"), text.find(", widths") - text.find("blocks"));
+  } else {
+    config.depth = metadata.at("block").find("Bottleneck") != std::string::npos ? 50 : 18;
+    layers = metadata.at("layers");
+  }
+  for (const char c : layers)
+    if (c >= '0' && c <= '9') config.layers.push_back(c - '0');
+  return config;
+}
+
 // From the metadata of NAME.weights.
 inline ModelConfig golden_config(const SafetensorsFile& weights, int frozen_stages = BackboneConfig{}.frozen_stages) {
   const auto text = [&](const char* key) { return weights.metadata().at(key); };
   ModelConfig config;
   config.classes = first_number(text("classes"));
-  config.backbone.depth = text("block").find("Bottleneck") != std::string::npos ? 50 : 18;
-  config.backbone.frozen_stages = frozen_stages;
-  config.backbone.layers.clear();
-  for (const char c : text("layers"))
-    if (c >= '0' && c <= '9') config.backbone.layers.push_back(c - '0');
-  config.backbone.width_divisor = first_number(text("width_divisor"));
+  config.backbone = golden_backbone(weights.metadata(), frozen_stages);
   config.fpn.channels = first_number(text("fpn"));
   config.fpn.p6_from_c5 = text("p6_from").find("C5") != std::string::npos;
   if (text("head").find("group") != std::string::npos) {

@@ -40,6 +40,13 @@ inline const ConvCase kConvCases[] = {
     {"the stem, odd height, two images", {2, 25, 31, 3, 16, 7, 7, 2, 3, 1}, true},
     {"7x7 stride 2, 8 channels", {1, 24, 22, 8, 16, 7, 7, 2, 3, 1}},
     {"1x3 kernel", {1, 6, 9, 8, 8, 1, 3, 1, 0, 1}},
+    {"1x7, padded along the width", {2, 9, 11, 16, 24, 1, 7, 1, {0, 3}, 1}, true},
+    {"7x1, padded along the height", {1, 11, 6, 24, 16, 7, 1, 1, {3, 0}, 1}, true},
+    {"1x3, padded along the width", {1, 7, 6, 48, 48, 1, 3, 1, {0, 1}, 1}},
+    {"3x1, padded along the height", {1, 5, 8, 48, 48, 3, 1, 1, {1, 0}, 1}},
+    {"7x1 on fewer rows", {1, 3, 5, 16, 16, 7, 1, 1, {3, 0}, 1}},
+    {"5x5", {1, 9, 10, 12, 16, 5, 5, 1, 2, 1}, true},
+    {"3x3 stride 2 no pad", {2, 13, 14, 24, 32, 3, 3, 2, 0, 1}, true},
     {"wide pad", {1, 4, 4, 8, 8, 3, 3, 1, 2, 1}},
 };
 

@@ -17,7 +17,7 @@ void for_each_product(const ConvShape& s, const F& f) {
         for (int o = 0; o < s.out_c; ++o)
           for (int r = 0; r < s.kernel_h; ++r)
             for (int t = 0; t < s.kernel_w; ++t) {
-              const int h = p * s.stride - s.pad + r, w = q * s.stride - s.pad + t;
+              const int h = p * s.stride - s.pad.h + r, w = q * s.stride - s.pad.w + t;
               if (h < 0 || h >= s.in_h || w < 0 || w >= s.in_w) continue;
               const size_t pixel = (size_t(n) * s.in_h + h) * s.in_w + w;
               const size_t position = (size_t(n) * s.out_h() + p) * s.out_w() + q;

@@ -7,7 +7,7 @@ namespace fovea::test {
 
 PoolOracle oracle_max_pool(const kernels::PoolShape& s, const std::vector<double>& x) {
   PoolOracle out;
-  const int pad = s.kernel == 3 ? 1 : 0;
+  const int pad = s.pad;
   for (int n = 0; n < s.batch; ++n)
     for (int p = 0; p < s.out_h(); ++p)
       for (int q = 0; q < s.out_w(); ++q)

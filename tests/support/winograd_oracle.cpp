@@ -157,7 +157,7 @@ Values winograd_mag_forward(const ConvShape& s, int tile, const Values& x, const
   std::vector<Matrix> u;
   for (int o = 0; o < s.out_c; ++o)
     for (int c = 0; c < s.in_c; ++c) u.push_back(both_ways(m.g, taps(w, size_t(o) * 9 * s.in_c + c, s.in_c)));
-  return product_mag(s.batch, {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -s.pad},
+  return product_mag(s.batch, {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -s.pad.h},
                      {{s.out_h(), s.out_w(), s.out_c}, m.tile(), 0}, m.a, m.b, u, x);
 }
 
@@ -170,8 +170,8 @@ Values winograd_mag_backward_data(const ConvShape& s, int tile, const Values& dy
       std::reverse(turned.values.begin(), turned.values.end());
       u.push_back(both_ways(m.g, turned));
     }
-  return product_mag(s.batch, {{s.out_h(), s.out_w(), s.out_c}, m.tile(), s.pad / s.stride - 2 / s.stride},
-                     {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -(s.pad % s.stride)}, m.data_a, m.data_b, u, dy);
+  return product_mag(s.batch, {{s.out_h(), s.out_w(), s.out_c}, m.tile(), s.pad.h / s.stride - 2 / s.stride},
+                     {{s.in_h, s.in_w, s.in_c}, s.stride * m.tile(), -(s.pad.h % s.stride)}, m.data_a, m.data_b, u, dy);
 }
 
 double winograd_weight_terms(const ConvShape& s, int tile) {
@@ -188,7 +188,7 @@ Values winograd_mag_backward_weight(const ConvShape& s, int tile, const Values& 
       for (int q = 0; q < out.width; q += t.tile()) {
         std::vector<Matrix> v;
         for (int c = 0; c < s.in_c; ++c)
-          v.push_back(both_ways(t.b, in.patch(x, t.b.columns, n, h * s.stride - s.pad, q * s.stride - s.pad, c)));
+          v.push_back(both_ways(t.b, in.patch(x, t.b.columns, n, h * s.stride - s.pad.h, q * s.stride - s.pad.w, c)));
         for (int o = 0; o < s.out_c; ++o) {
           const Matrix gradient = both_ways(t.a, out.patch(dy, t.tile(), n, h, q, o));
           for (int c = 0; c < s.in_c; ++c) add_product(sums[size_t(o) * s.in_c + c], gradient, v[c]);

@@ -307,8 +307,8 @@ void bench(BenchOptions options) {
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
   if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
   const DeviceBatch batch = random_batch(context, options, images_for(options));
-  fmt::print("{}: ResNet-{}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
-             config.model.backbone.depth, options.size, options.size, options.batch, options.classes,
+  fmt::print("{}: {}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
+             backbone_name(config.model.backbone), options.size, options.size, options.batch, options.classes,
              name_of(context.activation_dtype), omp_get_max_threads());
   if (!options.outputs.empty()) {
     Tape tape(context, /*training=*/false);

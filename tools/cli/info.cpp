@@ -170,7 +170,7 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
   if (options.roofline)
     fmt::print("{}\n", roofline_table(layer_costs(p.training_layers, model), h200_roofline(), options.batch));
   const auto mib = [](size_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
-  fmt::print("network: ResNet-{}, {} classes, {} anchors per location, {}\n", config.model.backbone.depth,
+  fmt::print("network: {}, {} classes, {} anchors per location, {}\n", backbone_name(config.model.backbone),
              config.model.classes, config.model.anchors.per_location(), name_of(context.activation_dtype));
   fmt::print("parameters: {:.2f} M, of which {:.2f} M trained\n", model.parameters().total_count() / 1e6,
              model.parameters().trainable_count() / 1e6);

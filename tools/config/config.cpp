@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "kernels/error.h"
+#include "model/backbone/backbone.h"
 #include "tools/config/fields.h"
 #include "tools/text/nearest.h"
 
@@ -34,9 +35,7 @@ std::string text_of(const T& value) {
   if constexpr (std::is_same_v<T, bool>)
     return value ? "true" : "false";
   else if constexpr (std::is_enum_v<T>) {
-    for (const auto& entry : EnumTable<T>::names)
-      if (entry.value == value) return fmt::format("\"{}\"", entry.name);
-    return "\"?\"";
+    return fmt::format("\"{}\"", word_of(value));
   } else if constexpr (IsSequence<T>::value) {
     std::vector<std::string> parts;
     for (const auto& part : value) parts.push_back(text_of(part));
@@ -151,6 +150,12 @@ void apply(Config& config, const std::string& text, const Source& source, OldKey
   std::map<std::string, const toml::node*> keys;
   collect_keys(table, "", keys);
   take_renamed(keys, source, old_keys);
+  constexpr const char* kKind = "model.backbone.kind";  // first, since the others go by it
+  if (const auto found = keys.find(kKind); found != keys.end()) {
+    BackboneKind kind{};
+    read_value(*found->second, kind, {source, kKind});
+    change_kind(config.model.backbone, kind);
+  }
   std::vector<std::string> known;
   visit_fields(config, [&](const char* key, auto& field) {
     known.emplace_back(key);

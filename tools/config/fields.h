@@ -23,6 +23,13 @@ struct EnumTable<Norm> {
       {Norm::None, "none"}, {Norm::FrozenBatch, "frozen_batch"}, {Norm::Batch, "batch"}, {Norm::Group, "group"}};
 };
 template <>
+struct EnumTable<BackboneKind> {
+  static constexpr EnumName<BackboneKind> names[] = {{BackboneKind::ResNet, "resnet"},
+                                                     {BackboneKind::ResNeXt, "resnext"},
+                                                     {BackboneKind::Vgg, "vgg"},
+                                                     {BackboneKind::Inception, "inception"}};
+};
+template <>
 struct EnumTable<BoxLoss> {
   static constexpr EnumName<BoxLoss> names[] = {{BoxLoss::L1, "l1"},
                                                 {BoxLoss::SmoothL1, "smooth_l1"},
@@ -57,6 +64,13 @@ struct EnumTable<kernels::ConvAlgorithm> {
                                                                {kernels::ConvAlgorithm::Winograd, "winograd"}};
 };
 
+template <class E>
+const char* word_of(E value) {
+  for (const auto& entry : EnumTable<E>::names)
+    if (entry.value == value) return entry.name;
+  return "?";
+}
+
 // C is Config or const Config.
 template <class C, class Visitor>
 void visit_fields(C& c, Visitor&& v) {
@@ -66,8 +80,11 @@ void visit_fields(C& c, Visitor&& v) {
   v("autotune", c.autotune);
 
   v("model.classes", c.model.classes);
+  v("model.backbone.kind", c.model.backbone.kind);
   v("model.backbone.depth", c.model.backbone.depth);
   v("model.backbone.layers", c.model.backbone.layers);
+  v("model.backbone.groups", c.model.backbone.groups);
+  v("model.backbone.group_width", c.model.backbone.group_width);
   v("model.backbone.width_divisor", c.model.backbone.width_divisor);
   v("model.backbone.stem_width", c.model.backbone.stem_width);
   v("model.backbone.norm", c.model.backbone.norm);

@@ -1,8 +1,15 @@
 // Which configurations are refused.
 #include <algorithm>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "kernels/error.h"
+#include "model/backbone/backbone.h"
+#include "model/backbone/inception.h"
+#include "model/backbone/resnet.h"
 #include "tools/config/config.h"
+#include "tools/config/fields.h"
 
 namespace fovea {
 
@@ -13,24 +20,57 @@ bool all_positive(const List& list) {
   return std::all_of(list.begin(), list.end(), [](double value) { return value > 0; });
 }
 bool is_share(double value) { return value >= 0 && value <= 1; }
+int smallest_input(const InputConfig& input) {
+  return std::min(input.long_side, *std::min_element(input.short_side.begin(), input.short_side.end()));
+}
+
+void need(bool holds, const std::string& what) {
+  if (!holds) throw Error(ErrorKind::Usage, "configuration: " + what);
+}
+
+// What each kind of backbone has, and what it has not.
+void validate_backbone(const BackboneConfig& b) {
+  const BackboneConfig usual;
+  const std::string kind = word_of(b.kind);
+  const bool residual = is_residual(b.kind);
+  const auto depths = depths_of(b.kind);
+  need(std::find(depths.begin(), depths.end(), b.depth) != depths.end(),
+       fmt::format("model.backbone.depth = {}: of kind {} it is {}", b.depth, kind, fmt::join(depths, ", ")));
+  const size_t stages = stages_of(b.kind);
+  need(b.layers.empty() || (b.layers.size() == stages && all_positive(b.layers)),
+       stages == 0 ? fmt::format("model.backbone.layers: kind {} has no choice of them", kind)
+                   : fmt::format("model.backbone.layers must be empty or {} positive numbers, the {} of each stage",
+                                 stages, residual ? "blocks" : "convolutions"));
+  need(b.groups == 0 || (b.kind == BackboneKind::ResNeXt && b.groups > 0),
+       fmt::format("model.backbone.groups = {}: only kind resnext has groups, and at least 1", b.groups));
+  const bool bottleneck = residual && b.depth >= 50;
+  need(b.group_width == 0 || (bottleneck && b.group_width > 0),
+       fmt::format("model.backbone.group_width = {}: only resnet and resnext from depth 50 on have one, at least 1",
+                   b.group_width));
+  // The greatest common divisor of the kind's widths.
+  const int divisible = b.kind == BackboneKind::Inception ? 16 : 64;
+  need(b.width_divisor >= 1 && divisible % b.width_divisor == 0,
+       fmt::format("model.backbone.width_divisor must divide {}", divisible));
+  need(!bottleneck || divisible / b.width_divisor * groups_of(b).width / 64 >= 1,
+       "model.backbone.width_divisor leaves the groups of the first stage without a channel");
+  need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
+  need(residual || b.stem_width == usual.stem_width,
+       fmt::format("model.backbone.stem_width: kind {} has no choice of it", kind));
+  need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
+       "model.backbone.frozen_stages must be 0 (none) to 5 (of a ResNet the stem and all four stages)");
+  need(b.norm_groups >= 1, "model.backbone.norm_groups must be at least 1");
+  const bool stem_divides = !residual || b.stem_width % b.norm_groups == 0;
+  need(b.norm != Norm::Group || (stem_divides && divisible / b.width_divisor % b.norm_groups == 0),
+       fmt::format("model.backbone.norm_groups must divide {}{}", residual ? "the stem's width and " : "",
+                   divisible / b.width_divisor));
+}
+
 }  // namespace
 
 void validate(const Config& c) {
-  const auto need = [](bool holds, const char* what) {
-    if (!holds) throw Error(ErrorKind::Usage, std::string("configuration: ") + what);
-  };
-  const auto& b = c.model.backbone;
+  validate_backbone(c.model.backbone);
   need(c.model.classes >= 1, "model.classes must be at least 1");
-  need(b.width_divisor >= 1 && 64 % b.width_divisor == 0, "model.backbone.width_divisor must divide 64");
-  need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
-  need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
-       "model.backbone.frozen_stages must be 0 (none) to 5 (stem and all four stages)");
-  need(b.layers.empty() || (b.layers.size() == 4 && all_positive(b.layers)),
-       "model.backbone.layers must be empty or four positive numbers of blocks");
-  need(b.norm_groups >= 1 && c.model.head.norm_groups >= 1,
-       "model.backbone.norm_groups and model.head.norm_groups must be at least 1");
-  need(b.norm != Norm::Group || (b.stem_width % b.norm_groups == 0 && 64 / b.width_divisor % b.norm_groups == 0),
-       "model.backbone.norm_groups must divide the stem's and the first stage's width");
+  need(c.model.head.norm_groups >= 1, "model.head.norm_groups must be at least 1");
   need(c.model.fpn.channels >= 1, "model.fpn.channels must be at least 1");
   need(c.model.head.norm == Norm::None || c.model.head.norm == Norm::Group, "model.head.norm must be none or group");
   need(c.model.head.norm == Norm::None || c.model.fpn.channels % c.model.head.norm_groups == 0,
@@ -55,6 +95,8 @@ void validate(const Config& c) {
        "input.short_side needs at least one positive size");
   need(c.input.long_side >= 1 && c.input.pad_to >= 1, "input.long_side and pad_to must be positive");
   need(c.input.mean.size() == 3 && c.input.std.size() == 3, "input.mean and std need three values");
+  need(c.model.backbone.kind != BackboneKind::Inception || smallest_input(c.input) >= Inception::kSmallestImage,
+       fmt::format("input.short_side and long_side must be at least {} for Inception", Inception::kSmallestImage));
   need(all_positive(c.input.std), "input.std must be positive");
   need(c.input.flip >= 0 && c.input.flip <= 1, "input.flip must lie between 0 and 1");
   need(c.input.workers >= 0 && c.input.prefetch >= 1 && c.input.prefetch_mb >= 0 && c.input.cache_mb >= 0,

@@ -38,8 +38,8 @@ memory::desc y_desc(const ConvShape& s, memory::data_type type, memory::format_t
 
 // The padding below and to the right that the output size implies (negative: pixels that no window reaches).
 memory::dims far_padding(const ConvShape& s) {
-  return {(s.out_h() - 1) * s.stride + s.kernel_h - s.in_h - s.pad,
-          (s.out_w() - 1) * s.stride + s.kernel_w - s.in_w - s.pad};
+  return {(s.out_h() - 1) * s.stride + s.kernel_h - s.in_h - s.pad.h,
+          (s.out_w() - 1) * s.stride + s.kernel_w - s.in_w - s.pad.w};
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ struct DirectConvolution::Descs {
         weights(weights_desc(s, type, true)),
         y(y_desc(s, type, layout)),
         strides{s.stride, s.stride},
-        pad{s.pad, s.pad},
+        pad{s.pad.h, s.pad.w},
         far(far_padding(s)) {}
   auto forward(const dnnl::primitive_attr& attributes, dnnl::prop_kind kind, const memory::desc& bias) const {
     return onednn::describe_forward<dnnl::convolution_forward>(attributes, kind, kAlgorithm, x, weights, bias, y,

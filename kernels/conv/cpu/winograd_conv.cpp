@@ -243,7 +243,7 @@ struct WeightGradient {
   static constexpr int64_t point = kRows * kStrip + kSpread;
 
   void run(float* transformed, float* transformed_gradient, float* products) const {
-    const Image<const T> from{x, s.in_h, s.in_w, s.in_c, Method::stride * Method::tile, -s.pad};
+    const Image<const T> from{x, s.in_h, s.in_w, s.in_c, Method::stride * Method::tile, -s.pad.h};
     const Image<const T> gradient{dy, s.out_h(), s.out_w(), s.out_c, Method::tile, 0};
     const int64_t row_blocks = ceil_div(s.out_c, kRows), strips = ceil_div(s.in_c, kStrip);
 #pragma omp parallel
@@ -273,7 +273,8 @@ struct WeightGradient {
 }  // namespace
 
 bool WinogradConvolution::applies(const ConvShape& s) {
-  return s.kernel_h == 3 && s.kernel_w == 3 && (s.stride == 1 || s.stride == 2) && s.pad <= 2 && s.groups == 1;
+  return s.kernel_h == 3 && s.kernel_w == 3 && (s.stride == 1 || s.stride == 2) && s.pad.h == s.pad.w && s.pad.h <= 2 &&
+         s.groups == 1;
 }
 
 std::string WinogradConvolution::describe(const ConvShape& shape, DType dtype) {
@@ -296,7 +297,7 @@ bool WinogradConvolution::pays(const ConvShape& s, DType dtype, ConvPass pass) {
 
 void WinogradConvolution::forward(Queue& queue, const ConvShape& s, DType dtype, const ConvForward& args) {
   dispatch_method(dtype, s.stride, [&]<class T, class Method> {
-    const Image<const T> x{static_cast<const T*>(args.x), s.in_h, s.in_w, s.in_c, s.stride * Method::tile, -s.pad};
+    const Image<const T> x{static_cast<const T*>(args.x), s.in_h, s.in_w, s.in_c, s.stride * Method::tile, -s.pad.h};
     const Image<T> y{static_cast<T*>(args.y), s.out_h(), s.out_w(), s.out_c, Method::tile, 0};
     const Product<T, Method, typename Method::Input, typename Method::Output> product{
         x,
@@ -312,10 +313,10 @@ void WinogradConvolution::forward(Queue& queue, const ConvShape& s, DType dtype,
 void WinogradConvolution::backward_data(Queue& queue, const ConvShape& s, DType dtype, const ConvBackwardData& args) {
   dispatch_method(dtype, s.stride, [&]<class T, class Method> {
     constexpr int stride = Method::stride, size = stride * Method::tile;
-    const int before = s.pad % stride;  // the first tile's rows and columns in front of dx
+    const int before = s.pad.h % stride;  // the first tile's rows and columns in front of dx
     T* dx = static_cast<T*>(args.dx);
     const Image<const T> from{static_cast<const T*>(args.dy), s.out_h(), s.out_w(), s.out_c, Method::tile,
-                              s.pad / stride - 2 / stride};
+                              s.pad.h / stride - 2 / stride};
     const Image<T> to{dx, s.in_h, s.in_w, s.in_c, size, -before};
     const Product<T, Method, typename Method::DataInput, typename Method::DataOutput> product{
         from,

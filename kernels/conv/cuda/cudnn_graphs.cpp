@@ -55,7 +55,7 @@ struct Builder {
   template <class Attributes>
   Attributes window() const {
     return Attributes()
-        .set_padding({s.pad, s.pad})
+        .set_padding({s.pad.h, s.pad.w})
         .set_stride({s.stride, s.stride})
         .set_dilation({1, 1})
         .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -160,7 +160,8 @@ std::string json_string(const std::string& json, const std::string& field) {
 std::string text_of(const GraphKey& k) {
   const ConvShape& s = k.shape;
   std::string text = std::string(name_of_pass(k.pass)) + " " + fovea::name_of(k.dtype);
-  for (const int value : {s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad, s.groups})
+  for (const int value :
+       {s.batch, s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h, s.kernel_w, s.stride, s.pad.h, s.pad.w, s.groups})
     text.append(" ").append(std::to_string(value));
   return text + (k.add ? " add" : "") + (k.bias ? " bias" : "") + (k.relu ? " relu" : "") + (k.tf32 ? " tf32" : "");
 }

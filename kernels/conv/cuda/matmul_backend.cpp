@@ -30,7 +30,7 @@ std::optional<PaddedShape> product_form(const ConvShape& s, DType dtype) {
   const int multiple = kRowBytes / static_cast<int>(size_of(dtype));
   if (s.in_c % multiple != 0 || s.out_c % multiple != 0) return std::nullopt;
   if (gathers(s)) return gathered_shape(s);
-  if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride != 1 || s.pad != 0 || s.groups != 1) return std::nullopt;
+  if (s.kernel_h != 1 || s.kernel_w != 1 || s.stride != 1 || s.pad != Extent(0) || s.groups != 1) return std::nullopt;
   return PaddedShape{s, s};
 }
 
