@@ -282,27 +282,34 @@ TEST_CASE("batch norm refuses to train on one value a channel", "[batch_norm][fa
 TEMPLATE_TEST_CASE("a folded norm and its gradient agree with their definitions", "[batch_norm]", float, bfloat16) {
   using T = TestType;
   const size_t channels = GENERATE(1, 5, 64), per_channel = GENERATE(1, 27, 72);
-  CAPTURE(channels, per_channel);
+  const bool own_bias = GENERATE(false, true);
+  CAPTURE(channels, per_channel, own_bias);
   const size_t n = channels * per_channel;
   const auto w = seeded_uniform<float>(n, 1), dw = seeded_uniform<float>(n, 2), before = seeded_uniform<float>(n, 3);
+  const auto b = seeded_uniform<float>(channels, 4), db = seeded_uniform<float>(channels, 5);
   const Input<float> in({2, channels, false, false});
   const auto scale = [&](size_t o) { return in.gamma[o] / std::sqrt(in.var[o] + double{1e-5f}); };
   for_each_way_to_run([&](Queue& queue) {
     Guarded<float> weight(w), gamma(in.gamma), beta(in.beta), mean(in.mean), var(in.var), bias(channels), given(dw),
         sum(before);
+    Guarded<float> own(b), bias_alone(channels), given_bias(db), bias_sum(b);
     Guarded<T> folded(n);
     const kernels::BatchNormFold fold{.out_channels = static_cast<int>(channels),
                                       .weights_per_channel = static_cast<int64_t>(per_channel),
                                       .gamma = gamma.data(),
                                       .beta = beta.data(),
                                       .mean = mean.data(),
-                                      .var = var.data()};
+                                      .var = var.data(),
+                                      .bias = own_bias ? own.data() : nullptr};
     kernels::batch_norm_fold(queue, fold, weight.data(), folded.data(), bias.data());
     // var + eps, square root, quotient, product.
     CHECK_CLOSE(folded.values(), reference_of(n, [&](size_t i) { return w[i] * scale(i / per_channel); }), 4);
     Reference expected_bias = reference_of(channels, [&](size_t o) { return in.beta[o]; });
     for (size_t o = 0; o < channels; ++o) expected_bias.add(o, -in.mean[o] * scale(o));
-    CHECK_CLOSE(bias.values(), expected_bias, 5);
+    for (size_t o = 0; o < channels; ++o) expected_bias.add(o, own_bias ? b[o] * scale(o) : 0);
+    CHECK_CLOSE(bias.values(), expected_bias, 6);
+    kernels::batch_norm_fold_bias(queue, fold, bias_alone.data());
+    CHECK(bias_alone.values() == bias.values());
 
     kernels::batch_norm_fold_backward(queue, fold, given.data(), sum.data(), true);
     Reference expected = reference_of(n, [&](size_t i) { return before[i]; });
@@ -310,6 +317,11 @@ TEMPLATE_TEST_CASE("a folded norm and its gradient agree with their definitions"
     CHECK_CLOSE(sum.values(), expected, 5);
     kernels::batch_norm_fold_backward(queue, fold, given.data(), given.data(), false);
     CHECK_CLOSE(given.values(), reference_of(n, [&](size_t i) { return dw[i] * scale(i / per_channel); }), 4);
+
+    kernels::batch_norm_fold_bias_backward(queue, fold, given_bias.data(), bias_sum.data(), true);
+    Reference expected_sum = reference_of(channels, [&](size_t o) { return b[o]; });
+    for (size_t o = 0; o < channels; ++o) expected_sum.add(o, db[o] * scale(o));
+    CHECK_CLOSE(bias_sum.values(), expected_sum, 5);
   });
 }
 
