@@ -12,6 +12,7 @@
 #include "tools/analysis/image_scan.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/report/progress.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
@@ -172,6 +173,8 @@ class Checker {
     if (categories.size() == 2) {
       const auto conflict = category_conflict("train", categories[0], "val", categories[1]);
       if (!conflict.empty()) report_.refused.push_back(conflict);
+      const auto alike = names_alike("train", categories[0], "val", categories[1]);
+      if (!alike.empty()) report_.split_classes.push_back(alike);
     }
     const bool too_many = static_cast<double>(bad) > largest_bad_share * static_cast<double>(images);
     if (too_many || (bad > 0 && options_.bad_images == OnBad::Error))

@@ -11,6 +11,7 @@
 #include "tools/data/formats/coco.h"
 #include "tools/data/formats/contents.h"
 #include "tools/data/formats/csv.h"
+#include "tools/data/formats/foreign_sets.h"
 #include "tools/data/formats/kitti.h"
 #include "tools/data/formats/labelme.h"
 #include "tools/data/formats/open_images.h"
@@ -66,7 +67,7 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
                         entry_of(*format).looked_for);
     return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
-  for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
+  for (const std::string& there : {foreign_set(folder), yolo_labels_without_names(folder), csv_without_boxes(folder)})
     if (!there.empty()) return {ErrorKind::Data, fmt::format("{}no dataset found; {}", text, there)};
   text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
