@@ -54,14 +54,16 @@ struct Mapping {
 };
 
 Mapping map_file(const std::filesystem::path& path) {
+  struct stat status{};
+  // Before it is opened: the open of a pipe waits for its other end.
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) refuse(path, "it is not a regular file");
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw cannot_read(path, errno);
-  struct stat status{};
-  const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  if (fstat(file, &status) != 0) status.st_size = 0;
   const auto bytes = static_cast<size_t>(status.st_size);
-  if (!regular || bytes < 10) {
+  if (bytes < 10) {
     close(file);
-    refuse(path, regular ? fmt::format("{} bytes are too few for a header", bytes) : "it is not a regular file");
+    refuse(path, fmt::format("{} bytes are too few for a header", bytes));
   }
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
