@@ -124,7 +124,7 @@ TEST_CASE("fault: detect overwrites no image and no file of the user's, and its 
           "holds the input");
   for (const char* name : {"photo.jpg", "detections.json", "contact_sheet.png"}) {
     write_text(detection.out / name, "the user's own");
-    refused(detection.arguments(), "was not written by fovea detect");
+    refused(detection.arguments(), "was not written by Fovea");
     fs::remove_all(detection.out);
   }
   fs::create_directories(detection.out);

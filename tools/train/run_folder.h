@@ -14,11 +14,15 @@
 
 namespace fovea {
 
+// What a run writes there besides its checkpoints.
+inline constexpr const char* kRunFiles[] = {"config.toml",    "log.jsonl",     "chart.png",        "chart.svg",
+                                            "bad_images.txt", "bad_boxes.txt", "bad_boxes_val.txt"};
+
 class RunFolder {
  public:
   // Makes the folder, proves that it can be written to, and locks it: one training at a time writes there. Without
-  // `resume` it must not hold a run, which is one with a checkpoint; with it, it must. Error(Usage) otherwise, and
-  // nothing is made.
+  // `resume` it must not hold a run, which is one with a checkpoint, nor a file of another's under the name of one of
+  // the run's; with it, it must hold a run, to which the files belong. Error(Usage) otherwise, and nothing is made.
   RunFolder(std::filesystem::path folder, bool resume);
   // Unless keep() was called, what it has made is removed: a start that failed leaves nothing behind.
   ~RunFolder();
