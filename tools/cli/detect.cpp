@@ -305,7 +305,7 @@ void add_detect(CLI::App& app) {
       ->check(at_least(1));
   command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")
       ->capture_default_str()
-      ->check(at_least(0));
+      ->check(at_least(0, /*most=*/1000));
   auto* png = command->add_flag("--png", options->png, "Write annotated images as PNG (default: JPEG, quality 90)");
   command->add_flag("--no-draw", options->no_draw, "Write detections.json alone: no annotated images, no contact sheet")
       ->excludes(png);

@@ -187,6 +187,8 @@ void apply_setting(Config& config, const std::string& setting, const std::string
   if (equals == std::string::npos || equals == 0)
     refuse(fmt::format("{} {}: write it as key=value, e.g. train.steps=1000", source, setting));
   const std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
+  if (value.find_first_not_of(" \t") == std::string::npos)
+    refuse(fmt::format("{} {}: has no value behind the =", source, setting));
   const bool bare_word = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 && value != "true" &&
                          value != "false" && value != "inf" && value != "nan";
   apply(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), {source + " " + setting, false},
