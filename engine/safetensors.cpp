@@ -101,8 +101,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   mapping_ = mapping.data;
   uint64_t length;
   std::memcpy(&length, mapping_.get(), 8);
-  const std::string_view begin(reinterpret_cast<const char*>(mapping_.get()), std::min<size_t>(mapping.bytes, 4096));
-  if (const std::string kind = kind_of_other_file(begin); !kind.empty())
+  const std::string_view whole(reinterpret_cast<const char*>(mapping_.get()), mapping.bytes);
+  if (const std::string kind = kind_of_other_file(whole); !kind.empty())
     throw Error(ErrorKind::Data, fmt::format("{}: is {}", printable(path.native()), kind));
   if (length > kMaxHeader)
     refuse(path, fmt::format("the header claims {} bytes, more than the limit of {}", length, kMaxHeader));
