@@ -47,17 +47,21 @@ bool holds_already(const fs::path& file, const Config& config) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
-  const bool can_resume = is_there(last()) || is_there(previous());
-  if (!resume && (can_resume || is_there(best())))
+void require_run(const fs::path& folder, bool resume) {
+  const bool can_resume = is_there(folder / "last.safetensors") || is_there(folder / "previous.safetensors");
+  if (!resume && (can_resume || is_there(folder / "best.safetensors")))
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
-                                              printable(folder_.native()), advise(advice::kResume)));
+                                              printable(folder.native()), advise(advice::kResume)));
   if (resume && !can_resume)
     throw Error(ErrorKind::Usage, fmt::format("{}: holds no run to resume: there is neither last.safetensors nor "
                                               "previous.safetensors; {}",
-                                              printable(folder_.native()), advise(advice::kStartNew)));
+                                              printable(folder.native()), advise(advice::kStartNew)));
   for (const char* name : kRunFiles)
-    if (!resume) require_replaceable(file(name), {kMark, "{\"step\":"});
+    if (!resume) require_replaceable(folder / name, {kMark, "{\"step\":"});
+}
+
+RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
+  require_run(folder_, resume);
   made_ = missing_folders(folder_);
   try {
     make_folder(folder_);
