@@ -54,7 +54,7 @@ constexpr Range kRanges[] = {
     {"train.optimizer.clip_norm", 0, 1e9},
     {"train.optimizer.backbone_lr_scale", 0, 1e3},
     {"train.optimizer.ema_decay", 0, 1},
-    {"train.schedule.base", 0, 1e3},
+    {"train.schedule.base", 0, 1e30},
     {"train.schedule.warmup_steps", 0, 1e9},
     {"train.schedule.warmup_factor", 0, 1},
     {"train.schedule.milestones", 0, 1e9},
