@@ -227,7 +227,7 @@ TEST_CASE("fault: bad boxes are dropped and listed, or an error, and partial one
   const TemporaryFolder folder;
   write_bad_boxes(folder.path() / "bad_boxes.txt", data.report);
   const auto bytes = read_file(folder.path() / "bad_boxes.txt");
-  CHECK(std::string(bytes.begin(), bytes.end()) == data.report.bad_boxes[0] + "\n");
+  CHECK(std::string(bytes.begin(), bytes.end()) == "# made by Fovea\n" + data.report.bad_boxes[0] + "\n");
 }
 
 TEST_CASE("boxes reaching beyond the image are clipped, counted, and keep their annotated numbers", "[coco]") {
@@ -288,7 +288,8 @@ TEST_CASE("fault: bad files are listed once each, and too many are an error", "[
   CHECK(files.count() == 2);
   files.write(folder.path() / "bad_images.txt");
   const auto bytes = read_file(folder.path() / "bad_images.txt");
-  CHECK(std::string(bytes.begin(), bytes.end()) == "a\\x0a.jpg\ta\\x0a.jpg: damaged\nb.jpg\tb.jpg: is empty\n");
+  CHECK(std::string(bytes.begin(), bytes.end()) ==
+        "# made by Fovea\na\\x0a.jpg\ta\\x0a.jpg: damaged\nb.jpg\tb.jpg: is empty\n");
   CHECK_THROWS_WITH(files.add("c.jpg", "c.jpg: is empty"),
                     Contains("3 of 200 images cannot be read, more than 1 %; the last: c.jpg"));
   BadFiles strict(200, OnBad::Error);

@@ -100,3 +100,14 @@ TEST_CASE("limits: threads that cannot be started are said with what to do", "[l
   CHECK_THAT(result.err, Contains("cannot start the 2000 threads") && Contains("OMP_NUM_THREADS"));
   CHECK(lines_of_fovea(result.err) == 1);
 }
+
+TEST_CASE("limits: a batch that no machine holds is refused before an image is loaded", "[limits][fault]") {
+  const Training training;
+  const auto result = run_fovea(training.arguments("run", {"--device", "cpu", "--set", "train.batch=99999999"}));
+  CAPTURE(result.out, result.err);
+  CHECK(result.exit_code == 5);
+  CHECK(lines_of_fovea(result.err) == 1);
+  CHECK_THAT(result.err,
+             Contains("a step of 99999999 images needs more than ") && Contains("a smaller train.batch, at most"));
+  CHECK_FALSE(fs::exists(training.run("run")));
+}

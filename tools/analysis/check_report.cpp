@@ -7,6 +7,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "tools/report/table.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -150,9 +151,10 @@ std::string json_of(const CheckReport& report) {
   std::string splits;
   for (const SplitCheck& split : report.splits) splits.append(splits.empty() ? "\n" : ",\n").append(json_of(split));
   return fmt::format(
-      "{{\"folder\": {}, \"format\": {},\n \"refused\": {},\n \"same_content\": {},\n \"classes_that_differ\": {},\n "
+      "{{\"about\": \"{}\", \"folder\": {}, \"format\": {},\n \"refused\": {},\n \"same_content\": {},\n "
+      "\"classes_that_differ\": {},\n "
       "\"splits\": [{}]}}\n",
-      json_quoted(report.folder), json_quoted(report.format), list(report.refused), list(report.same_content),
+      kMark, json_quoted(report.folder), json_quoted(report.format), list(report.refused), list(report.same_content),
       list(report.split_classes), splits);
 }
 

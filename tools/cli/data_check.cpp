@@ -206,8 +206,8 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
   }
   require_outside(out, options.data.path);
   make_folder(out);
-  if (!images.empty()) write_file(out / "bad_images.txt", images);
-  if (!boxes.empty()) write_file(out / "bad_boxes.txt", boxes);
+  if (!images.empty()) write_list(out / "bad_images.txt", images);
+  if (!boxes.empty()) write_list(out / "bad_boxes.txt", boxes);
   fmt::print("\nlisted in {}{}{} in {}\n", images.empty() ? "" : "bad_images.txt",
              images.empty() || boxes.empty() ? "" : " and ", boxes.empty() ? "" : "bad_boxes.txt",
              printable(out.native()));
@@ -216,13 +216,16 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
 void check(const CheckOptions& options) {
   const fs::path lists = options.out.empty() ? fs::path(".") : fs::path(options.out);
   FilesInUse files;
-  files.output(lists / "bad_images.txt");
-  files.output(lists / "bad_boxes.txt");
+  for (const char* name : {"bad_images.txt", "bad_boxes.txt"}) {
+    files.output(lists / name);
+    require_replaceable(lists / name);
+  }
   if (!options.out.empty()) require_outside(options.out, options.data.path);
   if (!options.json.empty()) {
     require_outside(options.json, options.data.path);
     files.output(options.json);
     require_writable(options.json);
+    require_replaceable(options.json);
   }
   const CheckReport report = Checker(options).check();
   fmt::print("{}", text_of(report));

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/printable.h"
-#include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -45,7 +45,7 @@ std::string category_conflict(const std::string& split_a, const std::vector<Cate
 void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report) {
   std::string text;
   for (const std::string& line : report.bad_boxes) text += line + "\n";
-  write_file(path, text);
+  write_list(path, text);
 }
 
 }  // namespace fovea

@@ -276,11 +276,8 @@ void ResultsFile::add(std::span<const Detection> detections, const OfImage& imag
   throw error;
 }
 
-bool ResultsFile::may_replace(const std::filesystem::path& path) {
-  if (!is_there(path)) return true;
-  std::string head(32, '\0');
-  if (!is_folder(path)) head.resize(std::fread(head.data(), 1, head.size(), open_file(path).get()));
-  return head.starts_with(fmt::format("[\n{}", kFirstKey)) || head == fmt::format("[{}", kEnd);
+void require_own_results(const std::filesystem::path& path) {
+  require_replaceable(path, {"[\n{\"file_name\": ", "[\n{\"image_id\": ", "[\n]\n"});
 }
 
 }  // namespace fovea

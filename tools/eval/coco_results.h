@@ -41,14 +41,14 @@ class ResultsFile {
   // Each entry says the image's file name and size, besides what COCO's entries have.
   void add(std::span<const Detection> detections, const OfImage& image);
 
-  // Whether the file is none, or was written in this way.
-  static bool may_replace(const std::filesystem::path& path);
-
  private:
   std::filesystem::path path_;
   int file_;
   int64_t end_ = 1;  // where the next entry goes: behind the bracket, or the last entry
 };
+
+// Throws ErrorKind::Usage where there is a file that neither ResultsFile nor write_coco_results() has written.
+void require_own_results(const std::filesystem::path& path);
 
 // One entry a line; numbers with the digits that read back the same. Throws ErrorKind::Runtime when it cannot be
 // written.
