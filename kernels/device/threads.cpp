@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -130,6 +131,15 @@ void require_openmp_threads() {
                        ", or set OMP_NUM_THREADS to fewer");
   }
   end();
+}
+
+void require_stack() {
+  constexpr rlim_t kLeast = rlim_t{256} << 10;  // FreeType alone takes more than 64 kB; the environment lies there, too
+  rlimit limit{};
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < kLeast)
+    throw Error(ErrorKind::OutOfMemory, "out of memory: the stack is limited to " +
+                                            std::to_string(limit.rlim_cur >> 10) + " kB, and at least " +
+                                            std::to_string(kLeast >> 10) + " kB are needed: raise it (ulimit -s 8192)");
 }
 
 void require_memory(size_t bytes, const char* what) {

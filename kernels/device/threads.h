@@ -39,6 +39,10 @@ class PinnedThreads {
 // program again with that, unless GOMP_SPINCOUNT or OMP_WAIT_POLICY are set. Call it first thing in main().
 void set_spin_time(char** argv);
 
+// Throws Error(OutOfMemory), with what to do, where the stack is limited to less than libraries need, which would
+// crash.
+void require_stack();
+
 // Throws Error(OutOfMemory) where the system does not give `bytes` more: asked before libraries that crash without
 // them.
 void require_memory(size_t bytes, const char* what);

@@ -1,5 +1,5 @@
-// Limits that a system sets: of address space, open files, file sizes and threads. Each ends with success or with one
-// line and a code of ours, never in a crash of a library, and is never taken for bad data.
+// Limits that a system sets: of address space, stack, open files, file sizes and threads. Each ends with success or
+// with one line and a code of ours, never in a crash of a library, and is never taken for bad data.
 #include <sstream>
 
 #include "tests/support/catch.h"
@@ -89,6 +89,22 @@ TEST_CASE("limits: a file that may not grow is said like a full disk, and no sig
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, Contains("File too large"));
   CHECK(lines_of_fovea(result.err) == 2);  // of the best, which may wait, and the last
+}
+
+TEST_CASE("limits: a stack that libraries would overrun is out of memory, and a small one is enough",
+          "[limits][fault]") {
+  if (kReservesAddresses) SKIP_TEST("a sanitizer's frames are larger");
+  const Training training;
+  for (const auto& arguments : {training.arguments("run"), Arguments{"data", "check", training.data.string()}}) {
+    const auto refused = run_fovea(arguments, limited("-s 64"));
+    CAPTURE(refused.out, refused.err);
+    CHECK(refused.exit_code == 5);
+    CHECK_THAT(refused.err, Contains("the stack is limited to 64 kB") && Contains("ulimit -s"));
+    CHECK(lines_of_fovea(refused.err) == 1);
+  }
+  const auto small = run_fovea(training.arguments("run"), limited("-s 256"));
+  CAPTURE(small.out, small.err);
+  CHECK(small.exit_code == 0);
 }
 
 TEST_CASE("limits: threads that cannot be started are said with what to do", "[limits][fault]") {

@@ -92,7 +92,7 @@ TEST_CASE("fault: YOLO: a line that is none of the known kinds is refused with i
              Contains("a.txt:1: has 7 numbers") && Contains("far outside the image"));
 }
 
-TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in a folder below is pointed at", "[formats]") {
+TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in one folder below is read", "[formats]") {
   const TemporaryFolder folder;
   write_files(folder.path(), {{"upper/classes.txt", "cat\n"},
                               {"upper/a.png", "image 100x100"},
@@ -101,6 +101,12 @@ TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in a folder bel
                               {"above/set/images/a.png", "image 100x100"},
                               {"above/set/data.yaml", "train: images\nnames: [cat]\n"}});
   CHECK(load_dataset(folder.path() / "upper", "all").report.objects == 1);
+  const Dataset below = load_dataset(folder.path() / "above", "train");
+  CHECK(below.report.objects == 1);
+  CHECK_THAT(below.report.text(), Contains("is no dataset, but holds one, which is read: ") && Contains("above/set"));
+  write_files(folder.path(), {{"above/__MACOSX/set/data.yaml", "x"}, {"above/docs/readme.txt", "x"}});
+  CHECK(load_dataset(folder.path() / "above", "train").report.objects == 1);
+  write_files(folder.path(), {{"above/photos/b.png", "image 64x48"}});
   CHECK_THAT(refusal(folder.path() / "above", {}, ErrorKind::Data),
              Contains("above/set/data.yaml describes a dataset: name its folder"));
 }

@@ -6,6 +6,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/data/formats/format.h"
 #include "tools/report/table.h"
 #include "tools/text/outputs.h"
 
@@ -125,6 +126,8 @@ std::string json_of(const SplitCheck& split) {
 }
 
 }  // namespace
+
+bool CheckReport::is_split() const { return splits.size() != 1 || splits[0].name != kWholeSet; }
 
 std::string text_of(const CheckReport& report) {
   std::string text = fmt::format("{}: dataset in {} format\n\n", report.folder, report.format);

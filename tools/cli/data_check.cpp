@@ -152,11 +152,14 @@ class Checker {
     }
   }
 
-  // Training reads the splits train and val, and bears with one bad image in a hundred of both together.
+  // Training reads the splits train and val, and bears with one bad image in a hundred of both together. What is not
+  // split yet is checked as a whole.
   void find_refusals() {
     int64_t images = 0, bad = 0;
     std::vector<std::vector<Category>> categories;
-    for (const char* name : {"train", "val"}) {
+    const auto read =
+        report_.is_split() ? std::vector<std::string>{"train", "val"} : std::vector<std::string>{kWholeSet};
+    for (const std::string& name : read) {
       const auto split =
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
@@ -179,7 +182,7 @@ class Checker {
     const bool too_many = static_cast<double>(bad) > largest_bad_share * static_cast<double>(images);
     if (too_many || (bad > 0 && options_.bad_images == OnBad::Error))
       report_.refused.push_back(
-          fmt::format("{} of {} images of train and val cannot be used{}", bad, images,
+          fmt::format("{} of {} images{} cannot be used{}", bad, images, report_.is_split() ? " of train and val" : "",
                       too_many ? fmt::format(", more than {:g} %", 100 * largest_bad_share) : ""));
   }
 
@@ -234,8 +237,11 @@ void check(const CheckOptions& options) {
   if (!report.refused.empty())
     throw Error(ErrorKind::Data,
                 fmt::format("training would reject this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
-  fmt::print("\n{}\n", options.headers_only ? "training accepts this dataset, as far as file headers show"
-                                            : "training accepts this dataset");
+  if (!report.is_split())
+    fmt::print("\nthe dataset is not split yet; training needs train and val: fovea data split {} --val 0.2 OUT\n",
+               report.folder);
+  fmt::print("\n{} this dataset{}\n", report.is_split() ? "training accepts" : "once it is split, training accepts",
+             options.headers_only ? ", as far as file headers show" : "");
 }
 
 }  // namespace

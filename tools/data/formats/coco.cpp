@@ -48,7 +48,7 @@ void warn_of_masks(RawDataset& raw) {
 class CocoReader : public DatasetReader {
  public:
   CocoReader(const fs::path& path, const LoadOptions& options)
-      : folder_(coco_folder(path)), images_(options.images), parts_(find_coco_files(path, &hidden_)) {}
+      : folder_(coco_folder(path)), images_(options.images), parts_(find_coco_files(path, &passed_)) {}
 
   bool found() const { return !parts_.empty(); }
 

@@ -33,6 +33,9 @@ class DatasetMaker {
   }
 
   Dataset make() {
+    if (raw_.images.empty() && !dataset_.report.bad_images.empty())
+      throw fail("none of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
+                 dataset_.report.bad_images.front().why);
     take_categories();
     take_images();
     renumber_annotations_if_needed();
@@ -95,9 +98,6 @@ class DatasetMaker {
   }
 
   void take_images() {
-    if (raw_.images.empty() && !dataset_.report.bad_images.empty())
-      throw fail("none of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
-                 dataset_.report.bad_images.front().why);
     sample_ = index_ids(raw_.images, "images");
     dataset_.samples.reserve(raw_.images.size());
     Repeats repeats;
@@ -262,8 +262,12 @@ class DatasetMaker {
     }
     check_look();
     if (report.objects == report.crowds) {
-      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd or ignore regions{}", report.annotations,
-                 report.bad_boxes.size(), report.crowds, first_three(report.bad_boxes));
+      std::vector<std::string> bad = report.bad_boxes;
+      for (const BadImage& image : report.bad_images) bad.push_back(image.why);
+      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd or ignore regions{}{}", report.annotations,
+                 report.bad_boxes.size(), report.crowds,
+                 report.bad_images.empty() ? "" : fmt::format(", {} bad images", report.bad_images.size()),
+                 first_three(bad));
     }
   }
 
