@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   try {
     fovea::require_stack();
     fovea::use_asked_cpu_level(argv);
+    fovea::require_thread_count();
     if (runs_networks(argc, argv)) fovea::set_spin_time(argv);
     fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);

@@ -11,6 +11,9 @@ namespace fovea {
 // be started.
 std::vector<std::thread> start_threads(size_t count, const std::function<void()>& work);
 
+// Throws Error(Usage) where OMP_NUM_THREADS is no number of threads: OpenMP would take as many as it likes.
+void require_thread_count();
+
 // Throws Error(Runtime), with what to do, where the threads that OpenMP is about to start cannot all be had: its
 // library would end the program in its own way.
 void require_openmp_threads();

@@ -43,6 +43,15 @@ TEST_CASE("folder: hidden files and folders are passed over and counted once", "
   CHECK_FALSE(any_file_below(folder.path(), ".txt", true));
 }
 
+TEST_CASE("folder: a link to a file that is gone is listed, so that it counts as a file that cannot be read",
+          "[data]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"a.png", ""}, {"in/b.png", ""}});
+  fs::create_symlink(folder.path() / "gone.png", folder.path() / "c.png");
+  CHECK(files_in(folder.path()) == Names{"a.png", "c.png"});
+  CHECK(files_below(folder.path()) == Names{"a.png", "c.png", "in/b.png"});
+}
+
 TEST_CASE("folder: links to folders are followed, and no folder is walked through twice", "[data]") {
   const TemporaryFolder folder;
   const fs::path set = folder.path() / "set";
@@ -56,7 +65,7 @@ TEST_CASE("folder: links to folders are followed, and no folder is walked throug
   fs::create_directory_symlink("../set", folder.path() / "elsewhere/back");
   fs::create_directory_symlink("nowhere", set / "broken");
   PassedOver passed;
-  CHECK(files_below(set, &passed) == Names{"a/1.txt", "b/c/2.txt", "out/d/3.txt"});
+  CHECK(files_below(set, &passed) == Names{"a/1.txt", "b/c/2.txt", "broken", "out/d/3.txt"});
   CHECK_THAT(text(passed), Contains("6 links to folders that are read anyway, or that hold the link, are passed over; "
                                     "the first: ") &&
                                Contains("set/Another"));

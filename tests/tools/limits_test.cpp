@@ -64,6 +64,7 @@ TEST_CASE("limits: too little address space is out of memory, whatever asks for 
 }
 
 TEST_CASE("limits: too many open files are no bad image", "[limits][fault]") {
+  if (kReservesAddresses) SKIP_TEST("a sanitizer opens files of its own");
   const Training training;
   bool failed = false, succeeded = false;
   for (const int files : {4, 5, 6, 7, 8, 10, 12, 16, 32}) {
@@ -105,6 +106,17 @@ TEST_CASE("limits: a stack that libraries would overrun is out of memory, and a 
   const auto small = run_fovea(training.arguments("run"), limited("-s 256"));
   CAPTURE(small.out, small.err);
   CHECK(small.exit_code == 0);
+}
+
+TEST_CASE("limits: a number of threads that is none is refused", "[limits][fault]") {
+  for (const std::string count : {"0", "-2", "many", "2,", "2x"}) {
+    const auto refused = run_fovea({"--version"}, "OMP_NUM_THREADS=" + count + R"( exec "$0" "$@")");
+    CAPTURE(count, refused.err);
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Contains("OMP_NUM_THREADS=" + count + ": expected a number of threads, at least 1"));
+  }
+  for (const std::string counts : {"1", "02", "2,1", "' 2'", "''"})
+    CHECK(run_fovea({"--version"}, "OMP_NUM_THREADS=" + counts + R"( exec "$0" "$@")").exit_code == 0);
 }
 
 TEST_CASE("limits: threads that cannot be started are said with what to do", "[limits][fault]") {
