@@ -20,7 +20,9 @@ bool all_positive(const List& list) {
 }
 bool is_share(double value) { return value >= 0 && value <= 1; }
 
-[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorKind::Usage, "configuration: " + what); }
+[[noreturn]] void refuse_configuration(const std::string& what) {
+  throw Error(ErrorKind::Usage, "configuration: " + what);
+}
 
 // Beyond these no training or detection makes sense, and the arithmetic overflows.
 struct Range {
@@ -75,7 +77,7 @@ void visit_numbers(const Config& config, Visit&& visit) {
 
 void require_finite(const Config& config) {
   visit_numbers(config, [](std::string_view key, double value) {
-    if (!std::isfinite(value)) refuse(fmt::format("{} must be finite", key));
+    if (!std::isfinite(value)) refuse_configuration(fmt::format("{} must be finite", key));
   });
 }
 
@@ -83,14 +85,14 @@ void require_in_range(const Config& config) {
   visit_numbers(config, [](std::string_view key, double value) {
     for (const Range& range : kRanges)
       if (key == range.key && (value < range.low || value > range.high))
-        refuse(fmt::format("{} must lie between {:g} and {:g}", key, range.low, range.high));
+        refuse_configuration(fmt::format("{} must lie between {:g} and {:g}", key, range.low, range.high));
   });
 }
 }  // namespace
 
 void validate(const Config& c) {
   const auto need = [](bool holds, const char* what) {
-    if (!holds) refuse(what);
+    if (!holds) refuse_configuration(what);
   };
   require_finite(c);
   const auto& b = c.model.backbone;

@@ -25,7 +25,7 @@ namespace {
 constexpr size_t kFields = 11;  // with the set
 
 // The split that the word for a set means; none where it is no such word.
-std::optional<std::string> split_of(const std::string& field) {
+std::optional<std::string> split_of_field(const std::string& field) {
   const std::string word = lower_case(trimmed(field));
   if (word == "train" || word == "training") return "train";
   if (word == "validation" || word == "validate") return "val";
@@ -46,7 +46,8 @@ bool is_automl(const std::vector<std::string>& fields) {
   if (fields.size() != kFields && fields.size() != kFields - 1) return false;
   const bool set = fields.size() == kFields;
   const std::string path(trimmed(fields[set ? 1 : 0]));
-  return (!set || split_of(fields[0])) && (path.starts_with("gs://") || has_image_ending(path)) && are_corners(fields);
+  return (!set || split_of_field(fields[0])) && (path.starts_with("gs://") || has_image_ending(path)) &&
+         are_corners(fields);
 }
 
 bool begins_as_automl(const fs::path& file) {
@@ -144,7 +145,7 @@ class AutoMlReader : public DatasetReader {
     for (CsvRecord record; table.next(record);) {
       auto& fields = record.fields;
       if (fields.size() == kFields - 1) fields.insert(fields.begin(), "");
-      const auto split = split_of(fields[0]);
+      const auto split = split_of_field(fields[0]);
       if (fields.size() != kFields || !split || !are_corners(fields))
         throw fail(table, record, "expected SET,gs://…/image,label and four corners x,y in parts of the image's size");
       Row row{.split = *split,

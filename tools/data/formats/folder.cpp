@@ -53,7 +53,7 @@ class Walk {
     while (more && (!folders.empty() || !links.empty())) {
       const bool linked = folders.empty();
       const auto next = linked ? std::min_element(links.begin(), links.end()) : folders.end() - 1;
-      const fs::path folder = *next;
+      fs::path folder = std::move(*next);
       (linked ? links : folders).erase(next);
       if (const auto known = identity(folder); known && known_.insert(*known).second)
         more = look_into(folder, folders, links);

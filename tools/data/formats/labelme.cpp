@@ -161,7 +161,7 @@ class LabelMeReader : public DatasetReader {
 };
 
 // The split that a folder is of: the part of its path that has the name of one.
-std::string split_of(const fs::path& folder) {
+std::string split_of_folder(const fs::path& folder) {
   for (const fs::path& part : folder)
     if (is_split_name(part.string())) return part.string();
   return kWholeSet;
@@ -176,7 +176,7 @@ Folders find_folders(const fs::path& root) {
       folders.insert(folder);
   }
   Folders found;
-  for (const fs::path& folder : folders) found[split_of(folder)].push_back(folder);
+  for (const fs::path& folder : folders) found[split_of_folder(folder)].push_back(folder);
   if (found.size() > 1) found.erase(kWholeSet);
   return found;
 }
