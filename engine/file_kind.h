@@ -1,4 +1,4 @@
-// What a file is that was taken for weights, by its first bytes.
+// What a file is that was taken for weights, by its bytes.
 #pragma once
 #include <string>
 #include <string_view>
@@ -6,6 +6,6 @@
 namespace fovea {
 
 // "a PyTorch file (zip): …, save its state_dict as safetensors"; empty where nothing known begins like that.
-std::string kind_of_other_file(std::string_view begin);
+std::string kind_of_other_file(std::string_view file);
 
 }  // namespace fovea

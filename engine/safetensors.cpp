@@ -54,14 +54,16 @@ struct Mapping {
 };
 
 Mapping map_file(const std::filesystem::path& path) {
+  struct stat status{};
+  // Before it is opened: the open of a pipe waits for its other end.
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) refuse(path, "it is not a regular file");
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw cannot_read(path, errno);
-  struct stat status{};
-  const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  if (fstat(file, &status) != 0) status.st_size = 0;
   const auto bytes = static_cast<size_t>(status.st_size);
-  if (!regular || bytes < 10) {
+  if (bytes < 10) {
     close(file);
-    refuse(path, regular ? fmt::format("{} bytes are too few for a header", bytes) : "it is not a regular file");
+    refuse(path, fmt::format("{} bytes are too few for a header", bytes));
   }
   void* address = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
@@ -99,8 +101,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   mapping_ = mapping.data;
   uint64_t length;
   std::memcpy(&length, mapping_.get(), 8);
-  const std::string_view begin(reinterpret_cast<const char*>(mapping_.get()), std::min<size_t>(mapping.bytes, 4096));
-  if (const std::string kind = kind_of_other_file(begin); !kind.empty())
+  const std::string_view whole(reinterpret_cast<const char*>(mapping_.get()), mapping.bytes);
+  if (const std::string kind = kind_of_other_file(whole); !kind.empty())
     throw Error(ErrorKind::Data, fmt::format("{}: is {}", printable(path.native()), kind));
   if (length > kMaxHeader)
     refuse(path, fmt::format("the header claims {} bytes, more than the limit of {}", length, kMaxHeader));

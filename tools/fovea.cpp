@@ -41,7 +41,9 @@ int main(int argc, char** argv) {
   fovea::catch_stop_signals();
   std::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of writing, which is said
   try {
+    fovea::require_stack();
     fovea::use_asked_cpu_level(argv);
+    fovea::require_thread_count();
     if (runs_networks(argc, argv)) fovea::set_spin_time(argv);
     fovea::require_openmp_threads();
     const int code = fovea::run_command_line(argc, argv);

@@ -3,12 +3,14 @@
 #include <omp.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <latch>
+#include <regex>
 #include <string>
 #include <system_error>
 
@@ -114,6 +116,14 @@ std::vector<std::thread> start_threads(size_t count, const std::function<void()>
   return threads;
 }
 
+void require_thread_count() {
+  const char* text = environment("OMP_NUM_THREADS");
+  static const std::regex counts("\\s*[0-9]*[1-9][0-9]*\\s*(,\\s*[0-9]*[1-9][0-9]*\\s*)*");
+  if (text != nullptr && *text != '\0' && !std::regex_match(text, counts))
+    throw Error(ErrorKind::Usage,
+                "OMP_NUM_THREADS=" + std::string(text) + ": expected a number of threads, at least 1");
+}
+
 void require_openmp_threads() {
   const int count = omp_get_max_threads();
   std::latch all_tried(1);
@@ -130,6 +140,15 @@ void require_openmp_threads() {
                        ", or set OMP_NUM_THREADS to fewer");
   }
   end();
+}
+
+void require_stack() {
+  constexpr rlim_t kLeast = rlim_t{256} << 10;  // FreeType alone takes more than 64 kB; the environment lies there, too
+  rlimit limit{};
+  if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < kLeast)
+    throw Error(ErrorKind::OutOfMemory, "out of memory: the stack is limited to " +
+                                            std::to_string(limit.rlim_cur >> 10) + " kB, and at least " +
+                                            std::to_string(kLeast >> 10) + " kB are needed: raise it (ulimit -s 8192)");
 }
 
 void require_memory(size_t bytes, const char* what) {

@@ -11,6 +11,9 @@ namespace fovea {
 // be started.
 std::vector<std::thread> start_threads(size_t count, const std::function<void()>& work);
 
+// Throws Error(Usage) where OMP_NUM_THREADS is no number of threads: OpenMP would take as many as it likes.
+void require_thread_count();
+
 // Throws Error(Runtime), with what to do, where the threads that OpenMP is about to start cannot all be had: its
 // library would end the program in its own way.
 void require_openmp_threads();
@@ -38,6 +41,10 @@ class PinnedThreads {
 // which the threads of one computation rarely wait, instead of milliseconds that other processes could have. Starts the
 // program again with that, unless GOMP_SPINCOUNT or OMP_WAIT_POLICY are set. Call it first thing in main().
 void set_spin_time(char** argv);
+
+// Throws Error(OutOfMemory), with what to do, where the stack is limited to less than libraries need, which would
+// crash.
+void require_stack();
 
 // Throws Error(OutOfMemory) where the system does not give `bytes` more: asked before libraries that crash without
 // them.

@@ -11,17 +11,17 @@ namespace fovea {
 namespace {
 
 constexpr size_t kStages = 5;
-struct Depth {
+struct VggDepth {
   int depth;
   std::array<int, kStages> convolutions;
 };
-constexpr Depth kDepths[] = {
+constexpr VggDepth kVggDepths[] = {
     {11, {1, 1, 2, 2, 2}}, {13, {2, 2, 2, 2, 2}}, {16, {2, 2, 3, 3, 3}}, {19, {2, 2, 4, 4, 4}}};
 
 std::vector<int> convolutions_of(const BackboneConfig& config) {
-  const auto* known = std::find_if(std::begin(kDepths), std::end(kDepths),
-                                   [&](const Depth& depth) { return depth.depth == config.depth; });
-  if (known == std::end(kDepths))
+  const auto* known = std::find_if(std::begin(kVggDepths), std::end(kVggDepths),
+                                   [&](const VggDepth& depth) { return depth.depth == config.depth; });
+  if (known == std::end(kVggDepths))
     throw Error(ErrorKind::Usage,
                 fmt::format("model.backbone.depth = {}: of VGG it is 11, 13, 16 or 19", config.depth));
   if (config.layers.empty()) return {known->convolutions.begin(), known->convolutions.end()};

@@ -95,6 +95,32 @@ TEST_CASE("fault: files of other kinds are named for what they are", "[safetenso
   refused(R"({"a":1})", "JSON file");
   refused("\x89HDF\r\n\x1a\n", "HDF5");
   refused("\x08\x03\x12\x07pytorch", "ONNX");
+  refused("\x08\x0a\x3a\x80\x01", "ONNX");
+  refused("\x08\x01\x12\x80\x01", "SavedModel of TensorFlow");
+  refused(std::string("\x0a\x30\x0a\x05input\x12\x0bPlaceholder\0", 24), "graph of TensorFlow");
+  refused(std::string("\x1c\0\0\0TFL3", 8), "TensorFlow Lite");
+  refused(std::string("\0\0\0\0\2\0\0\0\5\0\0\0", 12), "weights file of darknet");
+  refused("[net]\nbatch=64\n", "network file of darknet");
+  refused("PK\x03\x04 model/code/__torch__.py" + std::string(70000, 'x') + "model/constants.pkl", "TorchScript");
+  refused("PK\x03\x04 metadata.json config.json", "Keras file (zip)");
+  refused("# a comment\n[train]\nsteps = 3\n", "text file (it begins with \"# a comment\")");
+  refused("names:\n  0: cat\n", "text file (it begins with \"names:\")");
+  refused("<?xml version=\"1.0\"?>\n<net>", "text file (it begins with \"<?xml version");
+  refused("\x80\x05\x95", "PyTorch file (pickle)");
+  refused("\x89PNG\r\n\x1a\n", "image (PNG)");
+}
+
+TEST_CASE("a header whose length looks like the beginning of another file is read", "[safetensors]") {
+  const test::TemporaryFolder folder;
+  const auto path = folder.path() / "x.safetensors";
+  for (const uint64_t length : {0x120108, 0x123308, 0x0a300a}) {
+    const std::string empty = R"({"__metadata__":{"a":""}})";
+    std::string header = R"({"__metadata__":{"a":")" + std::string(length - empty.size(), 'x') + R"("}})";
+    std::string text(8, '\0');
+    std::memcpy(text.data(), &length, 8);
+    write_text(path, text + header);
+    CHECK(SafetensorsFile(path).metadata().at("a").size() == length - empty.size());
+  }
 }
 
 TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the tensor", "[safetensors]") {

@@ -56,7 +56,8 @@ struct FaultySet : TrainingFolder {
   std::string listed(const char* file) const {
     const std::string text = read_text(run("run") / file);
     CHECK(lines_in(read_text(run("lists") / file)) == lines_in(text));
-    return text;
+    CHECK_THAT(text, Catch::StartsWith("# made by Fovea\n"));
+    return text.substr(text.find('\n') + 1);
   }
 
   std::string log() const { return read_text(run("run") / "log.jsonl"); }

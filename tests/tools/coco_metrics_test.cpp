@@ -234,7 +234,8 @@ TEST_CASE("fault: results that make no sense are refused, naming the entry", "[c
              Contains("results[1].image_id: the ground truth has no image 999"));
   CHECK_THAT(second(entry(image, "999", box, "0.5")),
              Contains("results[1].category_id: the ground truth has no category 999"));
-  CHECK_THAT(second(entry("\"a\"", category, box, "0.5")), Contains("results[1].image_id: expected an integer"));
+  CHECK_THAT(second(entry("\"a\"", category, box, "0.5")),
+             Contains("results[1]: the ground truth has no image called a"));
   CHECK_THAT(second(entry(image, category, box, "NaN")), Contains("results[1].score: expected a finite number"));
   CHECK_THAT(second(entry(image, category, box, "null")), Contains("results[1].score: expected a finite number"));
   CHECK_THAT(second(entry(image, category, "[1, 2, NaN, 4]", "1")),

@@ -35,7 +35,7 @@ TEST_CASE("settings from the command line override, and name what is wrong", "[c
   CHECK_THROWS_WITH(apply_setting(config, "train.stepz=1"), Contains("did you mean 'train.steps'"));
   CHECK_THROWS_WITH(apply_setting(config, "zzzzzz=1", "--set"), "--set zzzzzz=1: zzzzzz: unknown setting");
   CHECK_THROWS_WITH(apply_setting(config, "train.steps=many"), Contains("whole number"));
-  CHECK_THROWS_WITH(apply_setting(config, "train.steps=", "--set"), Catch::StartsWith("--set train.steps=: "));
+  CHECK_THROWS_WITH(apply_setting(config, "train.steps=", "--set"), "--set train.steps=: has no value behind the =");
   CHECK_THROWS_WITH(apply_setting(config, "train.batch=99999999999"), Contains("in range"));
   CHECK_THROWS_WITH(apply_setting(config, "model.head.norm=grop"), Contains("none, frozen_batch, batch, group"));
   CHECK_THROWS_WITH(apply_setting(config, "train.steps"), Contains("key=value"));
@@ -55,6 +55,18 @@ struct Refused {
 // Each rule of validate, from both sides where it has two.
 const Refused kRefused[] = {
     {"model.classes=0", "model.classes"},
+    {"model.backbone.kind=vgg model.backbone.depth=50", "model.backbone.depth = 50: of kind vgg it is 11, 13, 16, 19"},
+    {"model.backbone.kind=inception model.backbone.depth=3", "of kind inception it is 48"},
+    {"model.backbone.kind=resnext model.backbone.depth=34", "of kind resnext it is 50, 101, 152"},
+    {"model.backbone.kind=vgg model.backbone.layers=[2,2,2,2]", "5 positive numbers, the convolutions of each stage"},
+    {"model.backbone.kind=inception model.backbone.layers=[1]", "kind inception has no choice of them"},
+    {"model.backbone.groups=32", "only kind resnext has groups"},
+    {"model.backbone.kind=resnext model.backbone.groups=-1", "only kind resnext has groups"},
+    {"model.backbone.group_width=8", "only resnet and resnext from depth 50 on"},
+    {"model.backbone.kind=resnext model.backbone.width_divisor=32", "without a channel"},
+    {"model.backbone.kind=vgg model.backbone.stem_width=32", "kind vgg has no choice of it"},
+    {"model.backbone.kind=inception model.backbone.width_divisor=32", "width_divisor must divide 16"},
+    {"model.backbone.kind=inception input.short_side=64", "at least 75 for Inception"},
     {"model.backbone.width_divisor=3", "width_divisor"},
     {"model.backbone.width_divisor=0", "width_divisor"},
     {"model.backbone.stem_width=0", "stem_width must"},
@@ -112,6 +124,21 @@ const Refused kRefused[] = {
     {"input.augment.photometric=2", "input.augment.photometric"},
     {"input.augment.rotation=46", "input.augment.rotation"},
     {"input.augment.rotation=-1", "input.augment.rotation"},
+    {"model.loss.alpha=nan", "model.loss.alpha must be finite"},
+    {"model.loss.alpha=2", "model.loss.alpha must lie between -1 and 1"},
+    {"model.loss.gamma=1e9", "model.loss.gamma must lie between"},
+    {"model.anchors.octaves=[0.0,nan]", "model.anchors.octaves must be finite"},
+    {"model.anchors.octaves=[99]", "model.anchors.octaves must lie between"},
+    {"model.anchors.sizes=[1,2,3,4,inf]", "model.anchors.sizes must be finite"},
+    {"model.loss.match_low=nan", "model.loss.match_low must be finite"},
+    {"input.short_side=1", "input.short_side must lie between 8 and"},
+    {"input.short_side=[240,1000000]", "input.short_side must lie between 8 and"},
+    {"input.mean=[0,0,nan]", "input.mean must be finite"},
+    {"train.optimizer.momentum=-1", "train.optimizer.momentum must lie"},
+    {"train.optimizer.beta2=1", "beta2 and ema_decay must be below 1"},
+    {"train.optimizer.weight_decay=inf", "train.optimizer.weight_decay must be finite"},
+    {"train.schedule.base=nan", "train.schedule.base must be finite"},
+    {"train.schedule.warmup_steps=-5", "train.schedule.warmup_steps must lie"},
     {"train.steps=-1", "train.steps"},
     {"train.batch=0", "train.steps"},
     {"train.log_every=0", "train.log_every"},

@@ -40,8 +40,8 @@ TEST_CASE("a COCO file by its own path is a set that is not split, its images wh
   const Exports set;
   const auto checked = run_fovea(set.with_images({"data", "check", set.file(1), "--out", set.run("check").string()}));
   CHECK_THAT(checked.out, Contains("dataset in coco format") && Contains("missing                            0"));
-  CHECK_THAT(checked.err, Contains("has no split 'train'"));
-  CHECK(checked.exit_code == 3);
+  CHECK_THAT(checked.out, Contains("not split yet") && Contains("fovea data split " + set.file(1) + " --val 0.2 OUT"));
+  CHECK(checked.exit_code == 0);
   const auto nowhere = run_fovea({"data", "stats", set.file(1), "--out", set.run("stats").string()});
   CHECK_THAT(nowhere.out, Contains("no image was found in") && Contains("(--images) if they are elsewhere"));
   const auto stats = run_fovea(set.with_images({"data", "stats", set.file(1), "--out", set.run("stats").string()}));
@@ -72,11 +72,20 @@ TEST_CASE("training and evaluation take one COCO file each", "[data]") {
   fs::remove_all(set.run("run"));
   const auto trained = run_fovea(set.with_images(joined(train, {"--val", set.file(2)})));
   CHECK(trained.exit_code == 0);
-  CHECK_THAT(trained.out, Contains("2 images, 2 boxes, 2 classes"));
+  CHECK_THAT(trained.out, Contains("2 images, 2 boxes, 2 classes") && !Contains("images of train too"));
   const auto evaluated = run_fovea(
       set.with_images({"eval", "--weights", (set.run("run") / "last.safetensors").string(), "--data", set.file(2)}));
   CHECK(evaluated.exit_code == 0);
   CHECK_THAT(evaluated.out, Contains("AP"));
+}
+
+TEST_CASE("a training says where its validation takes images that it trains on", "[data]") {
+  const Exports set;
+  const auto trained =
+      run_fovea(set.with_images({"train", "--preset", "tiny", "--data", set.file(1), "--val", set.file(1), "--out",
+                                 set.run("run").string(), "--set", "train.steps=1", "train.batch=1"}));
+  CHECK(trained.exit_code == 0);
+  CHECK_THAT(trained.out, Contains("val: 2 of its 2 images are images of train too"));
 }
 
 TEST_CASE("classes of one name: without boxes they are dropped, with boxes refused or merged", "[data]") {

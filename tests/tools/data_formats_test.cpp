@@ -173,7 +173,10 @@ TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[
   CHECK_THAT(refusal(voc(voc_annotation("a.png", "<size><width>-4</width></size>", ""))),
              Contains("a.xml:3: width: expected a size in pixels, found -4"));
   const auto good = voc_annotation("a.png", size_64, voc_object("x", "1 2 3 4"));
-  CHECK_THAT(refusal(voc(good, "a\n\nmissing\n")), Contains("train.txt:3: the annotation "));
+  const Dataset without = load(voc(good, "a\n\nmissing\n"));
+  REQUIRE(without.report.bad_images.size() == 1);
+  CHECK_THAT(without.report.bad_images[0].why,
+             Contains("train.txt:3: the annotation ") && Contains("missing.xml is missing"));
   CHECK_THAT(refusal(voc(good, "../../etc/passwd\n")), Contains("train.txt:1: the annotation "));
   auto twice = voc(good);
   twice["classes.txt"] = "x\nx\n";
@@ -318,7 +321,8 @@ TEST_CASE("fault: YOLO: malformed files are refused with file and line", "[data]
   const std::string yaml = "train: images/train\nval: images/val\n";
   CHECK_THAT(refusal(yolo(good + "0 0.5 0.5 0.5\n")), Contains("labels/train/a.txt:2: has 4 numbers, expected 5"));
   CHECK_THAT(refusal(yolo(good + "0 0.5 0.5 0.5 0.5 0.9\n")), Contains("a.txt:2: has 6 numbers"));
-  CHECK_THAT(refusal(yolo(good + "\n0 0.5 0,5 0.5 0.1\n")), Contains("a.txt:3: expected a number, found \"0,5\""));
+  CHECK_THAT(refusal(yolo(good + "\n0 0.5 0,5 0.5 0.1\n")),
+             Contains("a.txt:3: \"0 0.5 0,5 0.5 0.1\": it cannot be told whether its commas"));
   CHECK_THAT(refusal(yolo(good + "cat 0.5 0.5 0.5 0.1\n")),
              Contains("a.txt:2: expected a class number, found \"cat\""));
   CHECK_THAT(refusal(yolo(good + "2 0.5 0.5 0.5 0.1\n")), Contains("a.txt:2: unknown category 2"));

@@ -116,7 +116,7 @@ std::vector<Fault> faults() {
       {"empty JSON", with_train(""), "instances_train.json: is empty (0 bytes)", ""},
       {"truncated JSON", with_train(whole.substr(0, whole.size() / 2)), "byte", ""},
       {"wrong types", with({.images = R"({"id": "one", "file_name": "a.png", "width": 64, "height": 48})"}),
-       "images[0].id", ""},
+       "annotations[0].image_id: expected a word", ""},
       {"unknown image", with({.boxes = second_box("[1, 2, 3, 4], \"image_id\": 77")}), "unknown image 77", ""},
       {"one unknown of two hundred", with({.boxes = two_hundred}), "", "1 annotations refer to an unknown"},
       {"doubled image id", with({.images = R"({"id": 1, "file_name": "a.png", "width": 64, "height": 48},

@@ -1,5 +1,6 @@
 // `fovea demo` where it does not get far. (The demo itself is run by .ci/run.)
 #include <filesystem>
+#include <fstream>
 
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
@@ -26,6 +27,15 @@ TEST_CASE("the demo shows its commands as a shell takes them, and goes on with a
   const std::string out = (folder.path() / "it's here").string();
   const test::ProcessResult result = test::run_fovea({"demo", "--resume", "--out", out});
   CHECK(result.exit_code == 2);
-  CHECK_THAT(result.out, Contains(" --out '" + folder.path().string() + R"(/it'\''s here' --resume --device auto)"));
   CHECK_THAT(result.err, Contains("holds no run to resume"));
+  CHECK(result.out.empty());
+  std::filesystem::create_directories(out);
+  std::ofstream(out + "/last.safetensors") << "no weights";
+  const test::ProcessResult again = test::run_fovea({"demo", "--out", out});
+  CHECK(again.exit_code == 2);
+  CHECK_THAT(again.err, Contains("already holds a run; resume it (--resume)"));
+  CHECK(again.out.empty());
+  const test::ProcessResult resumed = test::run_fovea({"demo", "--resume", "--out", out});
+  CHECK(resumed.exit_code == 3);
+  CHECK_THAT(resumed.out, Contains(" --out '" + folder.path().string() + R"(/it'\''s here' --resume --device auto)"));
 }

@@ -124,7 +124,7 @@ TEST_CASE("fault: detect overwrites no image and no file of the user's, and its 
           "holds the input");
   for (const char* name : {"photo.jpg", "detections.json", "contact_sheet.png"}) {
     write_text(detection.out / name, "the user's own");
-    refused(detection.arguments(), "was not written by fovea detect");
+    refused(detection.arguments(), "was not written by Fovea");
     fs::remove_all(detection.out);
   }
   fs::create_directories(detection.out);
@@ -151,6 +151,9 @@ TEST_CASE("fault: options of detect and data show outside their range are refuse
   for (const char* score : {"50", "-1", "1.01", "nan", "inf"})
     check_fails(2, detection.arguments({"--score", score}), "must be from 0 to 1");
   check_fails(2, detection.arguments({"--sheet", "-3"}), "must be at least 0");
+  check_fails(2, detection.arguments({"--sheet", "999999999999"}), "--sheet: must be at most 1000");
+  check_fails(2, detection.arguments({"--sheet", "1.5"}), "--sheet: must be a whole number");
+  check_fails(2, {"demo", "--steps", "abc"}, "--steps: must be a whole number");
   check_fails(2, detection.arguments({"--batch", "0"}), "must be at least 1");
   check_fails(2, {"data", "show", detection.photos.string(), "--count", "0"}, "must be at least 1");
   check_fails(2, {"data", "show", detection.photos.string(), "--augment", "-1"}, "must be at least 0");

@@ -67,6 +67,53 @@ TEST_CASE("fault: text in no encoding that is known is refused with its line", "
   CHECK_THAT(refusal("a\0b\0"_b), Contains("a.txt:1: holds a byte 00"));
 }
 
+TEST_CASE("fault: text that makes no sense as Windows-1252 is refused with its bytes and the command that mends it",
+          "[encoding][fault]") {
+  const auto refused = [](std::string_view text, const char* encoding) {
+    CHECK_THAT(refusal("a\n" + std::string(text)), Contains("a.txt:2: the bytes ") &&
+                                                       Contains(std::string("iconv -f ") + encoding) &&
+                                                       Contains("a.txt > NEW"));
+  };
+  refused("\x83\x6C\x83\x52", "SHIFT_JIS");   // neko, cat
+  refused("\x82\xE2\x82\xAC", "SHIFT_JIS");   // in hiragana
+  refused("\x94\x4C,\x8C\xA2", "SHIFT_JIS");  // in kanji
+  refused("\xC3\xA8,\xB9\xB7", "SHIFT_JIS");  // Chinese, which could be either
+  CHECK_THAT(refusal("\xC3\xA8,\xB9\xB7"), Contains("GB18030"));
+  CHECK_THAT(refusal("\xEA\xEE\xF8\xEA\xE0"), Contains("WINDOWS-1251"));  // Russian
+  CHECK_THAT(refusal("\xC7\xD1\xB1\xDB"), Contains("EUC-KR"));
+}
+
+TEST_CASE("encoding: words of the languages of Windows-1252 are taken as that", "[encoding]") {
+  for (const std::string_view text : {"H\xE4hnchen",
+                                      "Gef\xE4\xDF",
+                                      "cr\xE9\xE9"
+                                      "e",
+                                      "\x84\xDC"
+                                      "bung\x93",
+                                      "\x93quoted\x94",
+                                      "l\x92\xE9t\xE9",
+                                      "20 \xB0"
+                                      "C",
+                                      "\xE9\x85",
+                                      "caf\xE9\xAE",
+                                      "\xAB \xE9t\xE9 \xBB",
+                                      "5 \x80",
+                                      "Sm\xF8rrebr\xF8"
+                                      "d",
+                                      "j\xE4\xE4\xE4\xE4r",
+                                      "\x8Akoda",
+                                      "\xBFqu\xE9?",
+                                      "\xA7 5",
+                                      "a \x96 b",
+                                      "12 \xB5m\xB2",
+                                      "S\xE3o Jo\xE3o",
+                                      "f\xEAte\xA0!",
+                                      "\xC5ngstr\xF6m"}) {
+    CAPTURE(text);
+    CHECK_NOTHROW(read(text));
+  }
+}
+
 TEST_CASE("encoding: what declares its encoding is converted from it", "[encoding]") {
   CHECK(converted("\xBA\xEC", "GBK", "a.xml") == "\u7EA2");
   CHECK(converted("\x80", "windows-1252", "a.xml") == "\u20ac");

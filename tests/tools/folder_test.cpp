@@ -1,6 +1,8 @@
 // What lies in the folders of a dataset, by the names that other systems write.
 #include "tools/data/formats/folder.h"
 
+#include <fmt/ranges.h>
+
 #include "tests/support/catch.h"
 #include "tests/support/format_files.h"
 #include "tests/support/temporary_folder.h"
@@ -9,10 +11,13 @@
 using namespace fovea;
 using namespace fovea::test;
 using Catch::Contains;
+namespace fs = std::filesystem;
 
 namespace {
 
 using Names = std::vector<std::string>;
+
+std::string text(PassedOver& passed) { return fmt::format("{}", fmt::join(passed.news(), "\n")); }
 
 }  // namespace
 
@@ -26,16 +31,47 @@ TEST_CASE("folder: hidden files and folders are passed over and counted once", "
                               {"in/.ipynb_checkpoints/b-checkpoint.xml", ""},
                               {"__MACOSX/a.xml", ""},
                               {".git/config.xml", ""}});
-  HiddenFiles hidden;
+  PassedOver hidden;
   CHECK(files_in(folder.path(), &hidden) == Names{"a.xml"});
-  CHECK_THAT(hidden.news(), Contains("2 hidden files and folders are passed over; the first: ") && Contains("._a.xml"));
+  CHECK_THAT(text(hidden), Contains("2 hidden files and folders are passed over; the first: ") && Contains("._a.xml"));
   CHECK(hidden.news().empty());
   CHECK(files_below(folder.path(), &hidden) == Names{"a.xml", "in/b.xml"});
-  CHECK_THAT(hidden.news(), Contains("2 hidden") && Contains("in/._b.xml"));
+  CHECK_THAT(text(hidden), Contains("2 hidden") && Contains("in/._b.xml"));
   CHECK(folders_in(folder.path()) == Names{"in"});
   CHECK_FALSE(any_file_below(folder.path() / "in" / ".ipynb_checkpoints" / "..", ".json", true));
   write_files(folder.path(), {{"other/._c.txt", ""}, {"other/.x/c.txt", ""}});
   CHECK_FALSE(any_file_below(folder.path(), ".txt", true));
+}
+
+TEST_CASE("folder: a link to a file that is gone is listed, so that it counts as a file that cannot be read",
+          "[data]") {
+  const TemporaryFolder folder;
+  write_files(folder.path(), {{"a.png", ""}, {"in/b.png", ""}});
+  fs::create_symlink(folder.path() / "gone.png", folder.path() / "c.png");
+  CHECK(files_in(folder.path()) == Names{"a.png", "c.png"});
+  CHECK(files_below(folder.path()) == Names{"a.png", "c.png", "in/b.png"});
+}
+
+TEST_CASE("folder: links to folders are followed, and no folder is walked through twice", "[data]") {
+  const TemporaryFolder folder;
+  const fs::path set = folder.path() / "set";
+  write_files(folder.path(), {{"set/a/1.txt", ""}, {"set/b/c/2.txt", ""}, {"elsewhere/d/3.txt", ""}});
+  fs::create_directory_symlink("..", set / "a/loop");
+  fs::create_directory_symlink(".", set / "self");
+  fs::create_directory_symlink(folder.path(), set / "above");
+  fs::create_directory_symlink("a", set / "Another");  // before its target in the alphabet
+  fs::create_directory_symlink("../elsewhere", set / "out");
+  fs::create_directory_symlink("../elsewhere", set / "out2");
+  fs::create_directory_symlink("../set", folder.path() / "elsewhere/back");
+  fs::create_directory_symlink("nowhere", set / "broken");
+  PassedOver passed;
+  CHECK(files_below(set, &passed) == Names{"a/1.txt", "b/c/2.txt", "broken", "out/d/3.txt"});
+  CHECK_THAT(text(passed), Contains("6 links to folders that are read anyway, or that hold the link, are passed over; "
+                                    "the first: ") &&
+                               Contains("set/Another"));
+  CHECK(files_below(set / "a/loop/a") == Names{"1.txt"});  // the same set by a longer name
+  CHECK(folders_in(set) == Names{"Another", "a", "b", "out", "out2"});
+  CHECK_FALSE(any_file_below(set, ".json", true));
 }
 
 TEST_CASE("folder: a split is found whatever the case and the word for it", "[data]") {

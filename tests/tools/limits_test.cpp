@@ -1,5 +1,5 @@
-// Limits that a system sets: of address space, open files, file sizes and threads. Each ends with success or with one
-// line and a code of ours, never in a crash of a library, and is never taken for bad data.
+// Limits that a system sets: of address space, stack, open files, file sizes and threads. Each ends with success or
+// with one line and a code of ours, never in a crash of a library, and is never taken for bad data.
 #include <sstream>
 
 #include "tests/support/catch.h"
@@ -64,6 +64,7 @@ TEST_CASE("limits: too little address space is out of memory, whatever asks for 
 }
 
 TEST_CASE("limits: too many open files are no bad image", "[limits][fault]") {
+  if (kReservesAddresses) SKIP_TEST("a sanitizer opens files of its own");
   const Training training;
   bool failed = false, succeeded = false;
   for (const int files : {4, 5, 6, 7, 8, 10, 12, 16, 32}) {
@@ -91,6 +92,33 @@ TEST_CASE("limits: a file that may not grow is said like a full disk, and no sig
   CHECK(lines_of_fovea(result.err) == 2);  // of the best, which may wait, and the last
 }
 
+TEST_CASE("limits: a stack that libraries would overrun is out of memory, and a small one is enough",
+          "[limits][fault]") {
+  if (kReservesAddresses) SKIP_TEST("a sanitizer's frames are larger");
+  const Training training;
+  for (const auto& arguments : {training.arguments("run"), Arguments{"data", "check", training.data.string()}}) {
+    const auto refused = run_fovea(arguments, limited("-s 64"));
+    CAPTURE(refused.out, refused.err);
+    CHECK(refused.exit_code == 5);
+    CHECK_THAT(refused.err, Contains("the stack is limited to 64 kB") && Contains("ulimit -s"));
+    CHECK(lines_of_fovea(refused.err) == 1);
+  }
+  const auto small = run_fovea(training.arguments("run"), limited("-s 256"));
+  CAPTURE(small.out, small.err);
+  CHECK(small.exit_code == 0);
+}
+
+TEST_CASE("limits: a number of threads that is none is refused", "[limits][fault]") {
+  for (const std::string count : {"0", "-2", "many", "2,", "2x"}) {
+    const auto refused = run_fovea({"--version"}, "OMP_NUM_THREADS=" + count + R"( exec "$0" "$@")");
+    CAPTURE(count, refused.err);
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Contains("OMP_NUM_THREADS=" + count + ": expected a number of threads, at least 1"));
+  }
+  for (const std::string counts : {"1", "02", "2,1", "' 2'", "''"})
+    CHECK(run_fovea({"--version"}, "OMP_NUM_THREADS=" + counts + R"( exec "$0" "$@")").exit_code == 0);
+}
+
 TEST_CASE("limits: threads that cannot be started are said with what to do", "[limits][fault]") {
   if (kReservesAddresses) SKIP_TEST("a sanitizer reserves more addresses than any limit");
   const Training training;
@@ -99,4 +127,15 @@ TEST_CASE("limits: threads that cannot be started are said with what to do", "[l
   CHECK(result.exit_code == 1);
   CHECK_THAT(result.err, Contains("cannot start the 2000 threads") && Contains("OMP_NUM_THREADS"));
   CHECK(lines_of_fovea(result.err) == 1);
+}
+
+TEST_CASE("limits: a batch that no machine holds is refused before an image is loaded", "[limits][fault]") {
+  const Training training;
+  const auto result = run_fovea(training.arguments("run", {"--device", "cpu", "--set", "train.batch=99999999"}));
+  CAPTURE(result.out, result.err);
+  CHECK(result.exit_code == 5);
+  CHECK(lines_of_fovea(result.err) == 1);
+  CHECK_THAT(result.err,
+             Contains("a step of 99999999 images needs more than ") && Contains("a smaller train.batch, at most"));
+  CHECK_FALSE(fs::exists(training.run("run")));
 }

@@ -92,7 +92,7 @@ TEST_CASE("fault: YOLO: a line that is none of the known kinds is refused with i
              Contains("a.txt:1: has 7 numbers") && Contains("far outside the image"));
 }
 
-TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in a folder below is pointed at", "[formats]") {
+TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in one folder below is read", "[formats]") {
   const TemporaryFolder folder;
   write_files(folder.path(), {{"upper/classes.txt", "cat\n"},
                               {"upper/a.png", "image 100x100"},
@@ -101,6 +101,12 @@ TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in a folder bel
                               {"above/set/images/a.png", "image 100x100"},
                               {"above/set/data.yaml", "train: images\nnames: [cat]\n"}});
   CHECK(load_dataset(folder.path() / "upper", "all").report.objects == 1);
+  const Dataset below = load_dataset(folder.path() / "above", "train");
+  CHECK(below.report.objects == 1);
+  CHECK_THAT(below.report.text(), Contains("is no dataset, but holds one, which is read: ") && Contains("above/set"));
+  write_files(folder.path(), {{"above/__MACOSX/set/data.yaml", "x"}, {"above/docs/readme.txt", "x"}});
+  CHECK(load_dataset(folder.path() / "above", "train").report.objects == 1);
+  write_files(folder.path(), {{"above/photos/b.png", "image 64x48"}});
   CHECK_THAT(refusal(folder.path() / "above", {}, ErrorKind::Data),
              Contains("above/set/data.yaml describes a dataset: name its folder"));
 }
@@ -111,6 +117,47 @@ TEST_CASE("fault: a file that is called like a split's says what it holds instea
   for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.format = DatasetFormat::Csv}})
     CHECK_THAT(refusal(folder.path(), options, ErrorKind::Data),
                Contains("train.csv:1: has 5 fields separated by semicolons; expected path,x1,y1,x2,y2,class"));
+}
+
+TEST_CASE("fault: a heading is never read by position: what it lacks and what is not known is said",
+          "[formats][fault]") {
+  const TemporaryFolder folder;
+  const auto fault = [&](const std::string& heading, const std::string& file = "train.csv") {
+    write_files(folder.path(), {{file, heading + "\na.png,1,2,11,22,cat\n"}, {"a.png", "image 64x48"}});
+    return refusal(file == "train.csv" ? folder.path() : folder.path() / file, {}, ErrorKind::Data);
+  };
+  CHECK_THAT(fault("path,a,b,c,d,class"), Contains("this one names no box; not known: a, b, c, d"));
+  CHECK_THAT(fault("path,x1,y1,x2,y2,species"), Contains("this one names no class; not known: species"));
+  CHECK_THAT(fault("was,x1,y1,x2,y2,class"), Contains("this one names no path; not known: was"));
+  CHECK_THAT(fault("eins,zwei,drei,vier,fuenf,sechs"), Contains("has 6 fields separated by commas; expected"));
+  CHECK_THAT(fault("path,a,b,c,d,class", "boxes.csv"),
+             Contains("boxes.csv:1: has 6 fields") && Contains("names no box"));
+}
+
+TEST_CASE("fault: a table for AutoML is refused where its corners are pixels or its rows are not whole",
+          "[formats][fault]") {
+  const TemporaryFolder folder;
+  const auto fault = [&](const std::string& row) {
+    write_files(folder.path(),
+                {{"a.csv", "TRAIN,gs://b/a.png,cat,0.1,0.2,,,0.5,0.6,,\n" + row}, {"a.png", "image 64x48"}});
+    return refusal(folder.path(), {}, ErrorKind::Data);
+  };
+  CHECK_THAT(fault("TRAIN,gs://b/a.png,cat,1,2,,,30,40,,\n"), Contains("a.csv:2: expected SET,gs://"));
+  CHECK_THAT(fault("LATER,gs://b/a.png,cat,0.1,0.2,,,0.5,0.6,,\n"), Contains("a.csv:2: expected SET,gs://"));
+  CHECK_THAT(fault("TRAIN,gs://b/a.png,,0.1,0.2,,,0.5,0.6,,\n"), Contains("a.csv:2: the label is empty"));
+  CHECK_THAT(fault("TRAIN,gs://b/a.png,cat,0.1,0.2,,,,,,\n"), Contains("a.csv:2: has no box"));
+  CHECK_THAT(fault("TRAIN,,cat,0.1,0.2,,,0.5,0.6,,\n"), Contains("a.csv:2: the path is empty"));
+}
+
+TEST_CASE("fault: boxes of a table in one field are four numbers, and said where they look like corners",
+          "[formats][fault]") {
+  const TemporaryFolder folder;
+  const std::string heading = "image_id,bbox\n";
+  write_files(folder.path(), {{"train.csv", heading + "a,\"[1, 2, 3]\"\n"}, {"a.png", "image 64x48"}});
+  CHECK_THROWS_WITH(load_dataset(folder.path(), "train"),
+                    Contains("train.csv:2: the box: expected four numbers, found \"[1, 2, 3]\""));
+  write_files(folder.path(), {{"train.csv", heading + "a,\"(30 20 60 40)\"\na,\"[40, 10, 62, 45]\"\n"}});
+  CHECK_THAT(load_dataset(folder.path(), "train").report.text(), Contains("the boxes look like x1, y1, x2, y2"));
 }
 
 TEST_CASE("the folder of the images can be named for CSV, LabelMe and VIA, and not where images have their place",

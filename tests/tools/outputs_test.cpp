@@ -74,6 +74,12 @@ TEST_CASE("an output goes to a link's target, to a device as it is, and an unwri
   write_output(root / "link", "new");
   CHECK(fs::is_symlink(root / "link"));
   CHECK(read_text(root / "target") == "new");
+  try {
+    write_output("/dev/full", "text");
+    FAIL_CHECK("a full disk takes it");
+  } catch (const Error& error) {
+    CHECK_THAT(error.what(), Contains("No space left on device: make room on its disk"));
+  }
   require_writable("/dev/null");
   write_output("/dev/null", "text");
   CHECK(fs::is_character_file("/dev/null"));
@@ -138,7 +144,8 @@ TEST_CASE("fault: a dataset that a full disk does not take leaves nothing behind
     if (there) fs::create_directories(out);
     const auto result = run({"data", "convert", data.string(), "--to", "coco", "--copy", out.string()},
                             R"((trap '' XFSZ; ulimit -f 1; exec "$0" "$@") 2>&1 | cat)");
-    CHECK_THAT(result.out, Contains("File too large"));
+    CHECK_THAT(result.out, Contains(": cannot be written: File too large") && !Contains("cannot be removed"));
+    CHECK(lines_in(result.out.substr(result.out.find("fovea: "))) == 1);
     CHECK(fs::exists(out) == there);
     CHECK((!there || fs::is_empty(out)));
   }

@@ -4,6 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/checked_run.h"
 #include "tests/support/training_folder.h"
+#include "tests/support/weights_file.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -163,6 +164,19 @@ TEST_CASE("weights that are not finite are refused by tensor in every command, u
   for (const fs::path& path : {fs::path(nan), with_nan(state)}) {
     fs::copy_file(path, runs.run("run") / kLast, fs::copy_options::overwrite_existing);
     check_fails(3, runs.arguments("run", {"--resume"}), "holds numbers that are not finite (2 of ");
+  }
+}
+
+TEST_CASE("a configuration in a weights file that makes no sense is the file's fault", "[run_folder][fault]") {
+  const Runs runs;
+  const SafetensorsFile good(write_weights(runs.folder.path() / "good.safetensors"));
+  const std::string bad = (runs.folder.path() / "bad.safetensors").string();
+  for (const char* config : {"rubbish", "[train]\nfoo = 1", "[model.loss]\nalpha = nan", "[model]\nclasses = 0"}) {
+    auto metadata = good.metadata();
+    metadata["fovea.config"] = config;
+    write_safetensors(bad, good.tensors(), metadata);
+    check_fails(3, {"info", "--weights", bad}, bad + ": ");
+    check_fails(3, {"eval", "--weights", bad, "--data", runs.data.string()}, "the metadata is not valid: ");
   }
 }
 

@@ -93,6 +93,18 @@ TEST_CASE("stop: SIGINT and SIGTERM in each phase are answered at once, save the
   }
 }
 
+TEST_CASE("stop: a terminal that is closed saves the run, and under nohup it goes on", "[stop]") {
+  const Trainings trainings;
+  const std::string in_a_step = signalled("/data/train/", kLookedAt + 12, SIGHUP);
+  const auto stopped = run_fovea(trainings.arguments("stopped"), in_a_step);
+  CAPTURE(stopped.err);
+  CHECK(stopped.exit_code == 130);
+  CHECK_THAT(stopped.err, Contains("saved the run; resume it (--resume)"));
+  const auto whole = run_fovea(trainings.arguments("whole"), "trap '' HUP; " + in_a_step);
+  CAPTURE(whole.err);
+  CHECK(whole.exit_code == 0);
+}
+
 TEST_CASE("stop: a norm's statistics are those after the last whole step", "[stop][resume]") {
   const Trainings trainings;
   const Arguments norm{"--set", "model.backbone.norm=\"batch\"", "--set", "model.backbone.frozen_stages=0"};

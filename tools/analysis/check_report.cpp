@@ -6,7 +6,9 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/data/formats/format.h"
 #include "tools/report/table.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -125,6 +127,8 @@ std::string json_of(const SplitCheck& split) {
 
 }  // namespace
 
+bool CheckReport::is_split() const { return splits.size() != 1 || splits[0].name != kWholeSet; }
+
 std::string text_of(const CheckReport& report) {
   std::string text = fmt::format("{}: dataset in {} format\n\n", report.folder, report.format);
   text += counts_table(report) + classes_table(report);
@@ -150,9 +154,10 @@ std::string json_of(const CheckReport& report) {
   std::string splits;
   for (const SplitCheck& split : report.splits) splits.append(splits.empty() ? "\n" : ",\n").append(json_of(split));
   return fmt::format(
-      "{{\"folder\": {}, \"format\": {},\n \"refused\": {},\n \"same_content\": {},\n \"classes_that_differ\": {},\n "
+      "{{\"about\": \"{}\", \"folder\": {}, \"format\": {},\n \"refused\": {},\n \"same_content\": {},\n "
+      "\"classes_that_differ\": {},\n "
       "\"splits\": [{}]}}\n",
-      json_quoted(report.folder), json_quoted(report.format), list(report.refused), list(report.same_content),
+      kMark, json_quoted(report.folder), json_quoted(report.format), list(report.refused), list(report.same_content),
       list(report.split_classes), splits);
 }
 

@@ -35,6 +35,8 @@ struct CheckReport {
   std::vector<std::string> refused;        // what training would end with
   std::vector<std::string> same_content;   // images that are in two splits, or twice in one
   std::vector<std::string> split_classes;  // classes with boxes in one split only, or of two names
+
+  bool is_split() const;
 };
 
 std::string text_of(const CheckReport& report);

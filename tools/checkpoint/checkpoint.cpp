@@ -76,7 +76,12 @@ CheckpointInfo read_info(const SafetensorsFile& file) {
   const auto find = [&](const char* key) { return metadata.find(key); };
   if (const auto entry = find("fovea.config"); entry != metadata.end()) {
     info.config.emplace();
-    apply_toml(*info.config, entry->second, printable(file.path().native()), OldKeys::Take);
+    try {
+      apply_toml(*info.config, entry->second, "fovea.config", OldKeys::Take);
+      validate(*info.config);
+    } catch (const Error& error) {  // the file is at fault, not who gave it
+      refuse(file, fmt::format("the metadata is not valid: {}", error.what()));
+    }
   }
   if (const auto entry = find("fovea.categories"); entry != metadata.end())
     info.categories = parse_categories(file, entry->second);

@@ -169,10 +169,10 @@ std::string toml_of(const Covered& before, const Covered& after, const InputConf
     return fmt::format("[{}]", fmt::join(texts, ", "));
   };
   return fmt::format(
-      "# Anchors fitted by `fovea anchors` for images resized to {} (long side at most {}).\n# before: {}\n# after:  "
+      "# Anchors for images resized to {} (long side at most {}), {}.\n# before: {}\n# after:  "
       "{}\n"
       "# fovea train anchors.toml --preset … --data …\n[model.anchors]\nsizes = {}\noctaves = {}\nratios = {}\n",
-      input.short_side.back(), input.long_side, recall_text(before.coverage), recall_text(after.coverage),
+      input.short_side.back(), input.long_side, kMark, recall_text(before.coverage), recall_text(after.coverage),
       list(after.anchors.sizes), list(after.anchors.octaves), list(after.anchors.ratios));
 }
 
@@ -191,7 +191,10 @@ void run(const AnchorsOptions& options) {
   require_outside(options.out, options.data.path);
   FilesInUse files;
   files.input(options.config.file);
-  for (const char* name : {"anchors.toml", "anchors.json", "anchors.png"}) files.output(fs::path(options.out) / name);
+  for (const char* name : {"anchors.toml", "anchors.json", "anchors.png"}) {
+    files.output(fs::path(options.out) / name);
+    require_replaceable(fs::path(options.out) / name);
+  }
   check_font();
   const Config config = resolve(options.config, preset("paper"));
   const Dataset dataset = load_split(options.data, options.split);
@@ -212,11 +215,13 @@ void run(const AnchorsOptions& options) {
              fmt::join(after.anchors.octaves, " "), fmt::join(after.anchors.ratios, " "), recall_text(after.coverage));
 
   const fs::path out = options.out;
+  const Image drawn = picture(before, after, boxes);
+  const Unbroken all_of_them;
   write_file(out / "anchors.toml", toml_of(before, after, config.input));
   write_file(out / "anchors.json",
-             fmt::format("{{\"split\": {},\n \"before\": {},\n \"after\": {}}}\n", json_quoted(dataset.split),
-                         json_of(before, dataset, boxes), json_of(after, dataset, boxes)));
-  write_png(out / "anchors.png", picture(before, after, boxes));
+             fmt::format("{{\"about\": \"{}\", \"split\": {},\n \"before\": {},\n \"after\": {}}}\n", kMark,
+                         json_quoted(dataset.split), json_of(before, dataset, boxes), json_of(after, dataset, boxes)));
+  write_png(out / "anchors.png", drawn, kMark);
   fmt::print("written: anchors.toml (for `fovea train anchors.toml …`), anchors.json, anchors.png in {}\n",
              printable(out.native()));
 }

@@ -151,7 +151,7 @@ void write_outputs(const std::string& path, const BenchOptions& options, const O
   write_safetensors(path,
                     {{"cls_logits", {"F32", {n, anchors, options.classes}, std::as_bytes(std::span(logits))}},
                      {"bbox_regression", {"F32", {n, anchors, 4}, std::as_bytes(std::span(deltas))}}},
-                    {});
+                    {{"about", kMark}});
 }
 
 // Seconds of a run by layer and call. On a GPU of what is replayed, the mean of several; on the CPU of one more run.
@@ -278,8 +278,8 @@ std::string json_head(const Context& context, const BenchOptions& options) {
   const GpuStatus gpu = context.queue.on_cuda() ? gpu_status() : GpuStatus{};
   const std::string name = gpu.devices.empty() ? "" : gpu.devices.at(static_cast<size_t>(gpu_in_use())).name;
   return fmt::format(
-      R"({{"model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","gpu":{},"driver":{},"libraries":{},"threads":{})",
-      network_name(options), options.size, options.batch, options.classes, name_of(context.activation_dtype),
+      R"({{"about":"{}","model":"{}","size":{},"batch":{},"classes":{},"precision":"{}","convolution":"{}","device":"{}","gpu":{},"driver":{},"libraries":{},"threads":{})",
+      kMark, network_name(options), options.size, options.batch, options.classes, name_of(context.activation_dtype),
       options.convolution, context.queue.on_cuda() ? "cuda" : "cpu", json_quoted(name), gpu.driver,
       json_of(gpu_libraries()), omp_get_max_threads());
 }

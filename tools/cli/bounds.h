@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <climits>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,17 @@ inline CLI::Validator bound(const std::string& words, bool (*holds)(double value
       },
       /*validator_desc=*/"");
 }
-inline CLI::Validator at_least(int least) {
-  return bound(fmt::format("at least {}", least), [](double value, double limit) { return value >= limit; }, least);
+// A whole number.
+inline CLI::Validator at_least(int least, int most = INT_MAX) {
+  return CLI::Validator(
+      [=](const std::string& word) {
+        double value = 0;
+        if (!CLI::detail::lexical_cast(word, value) || value != std::floor(value))
+          return std::string("must be a whole number");
+        if (value < least) return fmt::format("must be at least {}", least);
+        return value > most ? fmt::format("must be at most {}", most) : std::string();
+      },
+      /*validator_desc=*/"");
 }
 inline CLI::Validator between(int low, int high) {
   return CLI::Validator(

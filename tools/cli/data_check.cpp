@@ -12,6 +12,7 @@
 #include "tools/analysis/image_scan.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/report/progress.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
@@ -151,11 +152,14 @@ class Checker {
     }
   }
 
-  // Training reads the splits train and val, and bears with one bad image in a hundred of both together.
+  // Training reads the splits train and val, and bears with one bad image in a hundred of both together. What is not
+  // split yet is checked as a whole.
   void find_refusals() {
     int64_t images = 0, bad = 0;
     std::vector<std::vector<Category>> categories;
-    for (const char* name : {"train", "val"}) {
+    const auto read =
+        report_.is_split() ? std::vector<std::string>{"train", "val"} : std::vector<std::string>{kWholeSet};
+    for (const std::string& name : read) {
       const auto split =
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
@@ -172,11 +176,13 @@ class Checker {
     if (categories.size() == 2) {
       const auto conflict = category_conflict("train", categories[0], "val", categories[1]);
       if (!conflict.empty()) report_.refused.push_back(conflict);
+      const auto alike = names_alike("train", categories[0], "val", categories[1]);
+      if (!alike.empty()) report_.split_classes.push_back(alike);
     }
     const bool too_many = static_cast<double>(bad) > largest_bad_share * static_cast<double>(images);
     if (too_many || (bad > 0 && options_.bad_images == OnBad::Error))
       report_.refused.push_back(
-          fmt::format("{} of {} images of train and val cannot be used{}", bad, images,
+          fmt::format("{} of {} images{} cannot be used{}", bad, images, report_.is_split() ? " of train and val" : "",
                       too_many ? fmt::format(", more than {:g} %", 100 * largest_bad_share) : ""));
   }
 
@@ -203,8 +209,8 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
   }
   require_outside(out, options.data.path);
   make_folder(out);
-  if (!images.empty()) write_file(out / "bad_images.txt", images);
-  if (!boxes.empty()) write_file(out / "bad_boxes.txt", boxes);
+  if (!images.empty()) write_list(out / "bad_images.txt", images);
+  if (!boxes.empty()) write_list(out / "bad_boxes.txt", boxes);
   fmt::print("\nlisted in {}{}{} in {}\n", images.empty() ? "" : "bad_images.txt",
              images.empty() || boxes.empty() ? "" : " and ", boxes.empty() ? "" : "bad_boxes.txt",
              printable(out.native()));
@@ -213,13 +219,16 @@ void write_lists(const CheckReport& report, const CheckOptions& options) {
 void check(const CheckOptions& options) {
   const fs::path lists = options.out.empty() ? fs::path(".") : fs::path(options.out);
   FilesInUse files;
-  files.output(lists / "bad_images.txt");
-  files.output(lists / "bad_boxes.txt");
+  for (const char* name : {"bad_images.txt", "bad_boxes.txt"}) {
+    files.output(lists / name);
+    require_replaceable(lists / name);
+  }
   if (!options.out.empty()) require_outside(options.out, options.data.path);
   if (!options.json.empty()) {
     require_outside(options.json, options.data.path);
     files.output(options.json);
     require_writable(options.json);
+    require_replaceable(options.json);
   }
   const CheckReport report = Checker(options).check();
   fmt::print("{}", text_of(report));
@@ -228,8 +237,11 @@ void check(const CheckOptions& options) {
   if (!report.refused.empty())
     throw Error(ErrorKind::Data,
                 fmt::format("training would reject this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
-  fmt::print("\n{}\n", options.headers_only ? "training accepts this dataset, as far as file headers show"
-                                            : "training accepts this dataset");
+  if (!report.is_split())
+    fmt::print("\nthe dataset is not split yet; training needs train and val: fovea data split {} --val 0.2 OUT\n",
+               report.folder);
+  fmt::print("\n{} this dataset{}\n", report.is_split() ? "training accepts" : "once it is split, training accepts",
+             options.headers_only ? ", as far as file headers show" : "");
 }
 
 }  // namespace

@@ -81,11 +81,14 @@ int64_t images_in(const WritableSet& set) {
 // What a dataset that was not written to its end has left in its folder, which was new or empty.
 void remove_unfinished(const fs::path& out, bool was_there) {
   std::error_code failure;
-  if (!was_there) fs::remove_all(out, failure);
-  std::vector<fs::path> inside;
-  for (fs::directory_iterator entry(out, failure), end; was_there && !failure && entry != end; entry.increment(failure))
-    inside.push_back(entry->path());
-  for (const fs::path& path : inside) fs::remove_all(path, failure);
+  std::vector<fs::path> made;
+  if (was_there)
+    for (fs::directory_iterator entry(out, failure), end; !failure && entry != end; entry.increment(failure))
+      made.push_back(entry->path());
+  else
+    made.push_back(out);
+  for (const fs::path& path : made)
+    if (std::error_code kept; fs::remove_all(path, kept) == static_cast<std::uintmax_t>(-1)) failure = kept;
   if (failure)
     fmt::print(stderr, "fovea: {}: cannot be removed: {}; remove it before the next try\n", printable(out.native()),
                failure.message());

@@ -8,6 +8,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/loading/labeled_image.h"
 #include "tools/report/progress.h"
@@ -56,6 +57,10 @@ std::vector<Dataset> load_splits(OpenDataset& data, const DataFolder& folder) {
                 fmt::format("{}: has no usable split\n  {}", printable(folder.path), fmt::join(data.warnings, "\n  ")));
   auto& warnings = splits[0].report.warnings;
   warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
+  for (size_t i = 1; i < splits.size(); ++i)
+    if (const auto alike = names_alike(splits[0].split, splits[0].categories, splits[i].split, splits[i].categories);
+        !alike.empty())
+      splits[i].report.warnings.push_back(alike);
   return splits;
 }
 

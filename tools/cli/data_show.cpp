@@ -99,15 +99,17 @@ class Pictures {
   Pictures(const ShowOptions& options, size_t count)
       : out_(options.out), progress_(static_cast<int64_t>(count), 0, on_stderr("picture")) {}
 
+  // Before any is written.
+  void expect(const std::string& name) const { require_replaceable(out_ / name); }
   void add(const Image& image, const std::string& name, const std::string& caption) {
-    write_png(out_ / name, image);
+    write_png(out_ / name, image, kMark);
     if (sheet_.empty()) cell_ = sheet_cell({image.height, image.width}, /*width=*/400);
     sheet_.push_back({fitted(image, cell_), caption});
     progress_.update(static_cast<int64_t>(sheet_.size()), {}, 1);
   }
   void finish() {
     progress_.clear();
-    if (sheet_.size() > 1) write_png(out_ / "contact_sheet.png", contact_sheet(sheet_, /*columns=*/4, cell_));
+    if (sheet_.size() > 1) write_png(out_ / "contact_sheet.png", contact_sheet(sheet_, /*columns=*/4, cell_), kMark);
     fmt::print("written: {} in {}\n",
                sheet_.size() == 1 ? "1 picture" : fmt::format("{} pictures and contact_sheet.png", sheet_.size()),
                printable(out_.native()));
@@ -126,6 +128,11 @@ void show_augmented(const ShowOptions& options, const Config& config, const Data
   ImageSource pictures(dataset, config.input, bad_files, 0);
   const std::vector<size_t> chosen = chosen_samples(dataset, options);
   Pictures written(options, chosen.size() * static_cast<size_t>(options.augment));
+  const auto name = [&](size_t s, int epoch) {
+    return picture_name(dataset.samples[s], fmt::format("_epoch{}", epoch));
+  };
+  for (const size_t s : chosen)
+    for (int epoch = 0; epoch < options.augment; ++epoch) written.expect(name(s, epoch));
   for (const size_t s : chosen)
     for (int epoch = 0; epoch < options.augment; ++epoch) {
       const LabeledImage picture =
@@ -141,15 +148,14 @@ void show_augmented(const ShowOptions& options, const Config& config, const Data
                          .color = color_of(o.label)});
       Image image = *picture.image;
       draw_boxes(image, boxes);
-      const Sample& sample = dataset.samples[s];
-      written.add(image, picture_name(sample, fmt::format("_epoch{}", epoch)),
-                  fmt::format("{}, epoch {}", printable(sample.file_name), epoch));
+      written.add(image, name(s, epoch), fmt::format("{}, epoch {}", printable(dataset.samples[s].file_name), epoch));
     }
   written.finish();
 }
 
 void show(const ShowOptions& options) {
   require_outside(options.out, options.data.path);
+  require_replaceable(fs::path(options.out) / "contact_sheet.png");
   check_font();
   const Config config = resolve(options.config, preset("paper"));
   const double match_low = config.model.loss.match_low;
@@ -160,6 +166,7 @@ void show(const ShowOptions& options) {
   const auto overlap = overlaps(dataset, config);
   const std::vector<size_t> chosen = chosen_samples(dataset, options);
   Pictures written(options, chosen.size());
+  for (const size_t s : chosen) written.expect(picture_name(dataset.samples[s]));
   for (const size_t s : chosen) {
     const Sample& sample = dataset.samples[s];
     Image image;

@@ -203,20 +203,26 @@ std::string json_of(const Stats& stats) {
         classes, fmt::join(per_image.edges, ", "), fmt::join(per_image.counts[0], ", "), quantiles(stats.sizes[s]),
         quantiles(stats.ratios[s]));
   }
-  return fmt::format("{{\"quantiles\": [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1],\n \"splits\": [{}]}}\n", splits);
+  return fmt::format(
+      "{{\"about\": \"{}\",\n \"quantiles\": [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1],\n \"splits\": [{}]}}\n", kMark,
+      splits);
 }
 
 void stats(const StatsOptions& options) {
   require_outside(options.out, options.data.path);
+  for (const char* name : {"stats.png", "stats.json"}) require_replaceable(fs::path(options.out) / name);
   check_font();
   const Config config = resolve(options.config, preset("paper"));
   OpenDataset data = open_dataset(options.data.path, options.data.load_options());
   const std::vector<Dataset> splits = load_splits(data, options.data);
   print_reports(splits);
-  make_writable_folder(options.out);
+  const fs::path out = options.out;
+  make_writable_folder(out);
   const Stats found = stats_of(splits, config.input);
-  write_png(fs::path(options.out) / "stats.png", picture(found, config.input));
-  write_file(fs::path(options.out) / "stats.json", json_of(found));
+  const Image drawn = picture(found, config.input);
+  const Unbroken both;
+  write_png(out / "stats.png", drawn, kMark);
+  write_file(out / "stats.json", json_of(found));
   fmt::print("written: stats.png and stats.json in {}\n", printable(options.out));
 }
 

@@ -17,6 +17,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/completion.h"
 #include "tools/text/file.h"
+#include "tools/train/run_folder.h"
 
 namespace fovea {
 
@@ -88,6 +89,7 @@ class Demo {
         images_(example_images()) {}
 
   void run(int steps, bool resume) {
+    require_run(out_, resume);
     Words train{"train", "--preset", "demo", "--data", images_, "--out", out_};
     if (resume) train.emplace_back("--resume");
     if (steps > 0) {

@@ -19,6 +19,7 @@
 #include "tools/report/canvas.h"
 #include "tools/report/pictures.h"
 #include "tools/report/progress.h"
+#include "tools/text/file_lock.h"
 #include "tools/text/outputs.h"
 #include "tools/text/stop.h"
 
@@ -54,19 +55,14 @@ void check_files(const DetectOptions& options, const std::vector<ListedImage>& i
       throw Error(ErrorKind::Usage, fmt::format("{}: holds the input {}: choose another output folder",
                                                 printable(options.out), printable(image.file.native())));
   }
-  const auto refuse = [&](const fs::path& file) {
-    throw Error(ErrorKind::Usage, fmt::format("{}: was not written by fovea detect, and would be overwritten: choose "
-                                              "another output folder",
-                                              printable(file.native())));
-  };
   files.output(options.file(kResults));
-  if (!ResultsFile::may_replace(options.file(kResults))) refuse(options.file(kResults));
+  require_own_results(options.file(kResults));
   std::vector<fs::path> drawn;
   if (!options.no_draw) drawn.assign(pictures.begin(), pictures.end());
   if (!options.no_draw && options.sheet > 1) drawn.emplace_back(kSheet);
   for (const fs::path& picture : drawn) {
     files.output(options.out / picture);
-    if (!is_own_picture(options.out / picture)) refuse(options.out / picture);
+    require_replaceable(options.out / picture, {kPictureMark});
   }
 }
 
@@ -252,6 +248,7 @@ void run_detect(const DetectOptions& options) {
   ModelFile file = open_model(options.weights, model_options(options.config));
   const PinnedThreads pinned;
   make_writable_folder(options.out);
+  const FileLock alone(options.file(".lock"), "detection");
   const Unbroken until_written;
   Detector detector(*file.model, file.config.input, options.batch);
   const int workers = file.config.input.workers;
@@ -308,7 +305,7 @@ void add_detect(CLI::App& app) {
       ->check(at_least(1));
   command->add_option("--sheet", options->sheet, "Number of images on the contact sheet")
       ->capture_default_str()
-      ->check(at_least(0));
+      ->check(at_least(0, /*most=*/1000));
   auto* png = command->add_flag("--png", options->png, "Write annotated images as PNG (default: JPEG, quality 90)");
   command->add_flag("--no-draw", options->no_draw, "Write detections.json alone: no annotated images, no contact sheet")
       ->excludes(png);

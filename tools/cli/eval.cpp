@@ -77,6 +77,9 @@ void check_files(const EvalOptions& options) {
   }
   for (const std::string& file : {options.json, options.save_detections})
     if (!file.empty()) require_writable(file);
+  if (!options.json.empty()) require_replaceable(options.json);
+  if (!options.save_detections.empty()) require_own_results(options.save_detections);
+  if (!options.report.empty()) require_own_report(options.report);
 }
 
 struct Evaluated {

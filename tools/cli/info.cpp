@@ -131,7 +131,7 @@ void simulate_network(const InfoOptions& options, const Config& config, Size2d s
     return fmt::format(R"({{"seconds":{:.6f},"calls":{},"layers":{}}})", simulation.seconds, simulation.calls,
                        layers_json(simulation.by_layer));
   };
-  write_output(options.json, fmt::format(R"({{"gpu":{},"batch":{},"detection":{},"training":{}}})",
+  write_output(options.json, fmt::format(R"({{"about":"{}","gpu":{},"batch":{},"detection":{},"training":{}}})", kMark,
                                          json_quoted(gpu.name), options.batch, json(detection), json(training)) +
                                  "\n");
 }

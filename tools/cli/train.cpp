@@ -7,6 +7,10 @@
 #include "kernels/error.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/data_folder.h"
+#include "tools/text/file.h"
+#include "tools/text/outputs.h"
+#include "tools/train/run_folder.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
@@ -20,6 +24,17 @@ double rank_timeout_by_environment(double otherwise) {
   if (const std::string fault = above_zero()(word); !fault.empty())
     throw Error(ErrorKind::Usage, "FOVEA_RANK_TIMEOUT: " + fault);
   return std::stod(word);
+}
+
+// A resumed run may be given the configuration that lies in its folder.
+void check_files(const std::string& config, const TrainOptions& options) {
+  for (const auto& folder : {options.data, options.val, options.images})
+    if (is_folder(folder)) require_outside(options.out, folder);
+  if (options.resume) return;
+  FilesInUse files;
+  files.input(config);
+  files.input(options.init_from);
+  for (const char* name : kRunFiles) files.output(options.out / name);
 }
 
 }  // namespace
@@ -99,6 +114,7 @@ void add_train(CLI::App& app) {
     if (train_options.resume && !train_options.init_from.empty())
       throw Error(ErrorKind::Usage,
                   "--resume continues a run and --init-from starts a new one from weights: use only one of them");
+    check_files(options->config.file, train_options);
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
     if (!options->non_finite_limit.empty())

@@ -5,14 +5,14 @@
 #include <toml++/toml.h>
 
 #include <cstdint>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <type_traits>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "model/backbone/backbone.h"
 #include "tools/config/fields.h"
+#include "tools/text/file.h"
 #include "tools/text/nearest.h"
 
 namespace fovea {
@@ -177,11 +177,14 @@ void apply_toml(Config& config, const std::string& text, const std::string& sour
 }
 
 void apply_file(Config& config, const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) refuse(path.string() + ": cannot open the configuration");
-  std::stringstream text;
-  text << file.rdbuf();
-  apply_toml(config, text.str(), path.string());
+  constexpr uint64_t kMost = 1 << 20;
+  try {
+    const auto bytes = read_file(path, kMost);
+    apply_toml(config, std::string(bytes.begin(), bytes.end()), printable(path.native()));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    refuse(error.what());  // the user gave a file that is none
+  }
 }
 
 void apply_setting(Config& config, const std::string& setting, const std::string& source) {
@@ -189,6 +192,8 @@ void apply_setting(Config& config, const std::string& setting, const std::string
   if (equals == std::string::npos || equals == 0)
     refuse(fmt::format("{} {}: write it as key=value, e.g. train.steps=1000", source, setting));
   const std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
+  if (value.find_first_not_of(" \t") == std::string::npos)
+    refuse(fmt::format("{} {}: has no value behind the =", source, setting));
   const bool bare_word = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 && value != "true" &&
                          value != "false" && value != "inf" && value != "nan";
   apply(config, fmt::format("{} = {}", key, bare_word ? "\"" + value + "\"" : value), {source + " " + setting, false},

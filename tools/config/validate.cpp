@@ -1,8 +1,11 @@
 // Which configurations are refused.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <type_traits>
 
 #include "kernels/error.h"
 #include "model/backbone/backbone.h"
@@ -24,8 +27,77 @@ int smallest_input(const InputConfig& input) {
   return std::min(input.long_side, *std::min_element(input.short_side.begin(), input.short_side.end()));
 }
 
+[[noreturn]] void refuse_configuration(const std::string& what) {
+  throw Error(ErrorKind::Usage, "configuration: " + what);
+}
+
 void need(bool holds, const std::string& what) {
-  if (!holds) throw Error(ErrorKind::Usage, "configuration: " + what);
+  if (!holds) refuse_configuration(what);
+}
+
+// Beyond these no training or detection makes sense, and the arithmetic overflows.
+struct Range {
+  std::string_view key;
+  double low, high;
+};
+constexpr Range kRanges[] = {
+    {"model.classes", 1, 1e6},
+    {"model.backbone.stem_width", 1, 4096},
+    {"model.backbone.layers", 1, 1000},
+    {"model.fpn.channels", 1, 65536},
+    {"model.head.convolutions", 0, 1000},
+    {"model.anchors.sizes", 0, 1e5},
+    {"model.anchors.octaves", -8, 8},
+    {"model.anchors.ratios", 1e-3, 1e3},
+    {"model.loss.alpha", -1, 1},
+    {"model.loss.gamma", 0, 100},
+    {"model.loss.beta", 0, 1e3},
+    {"model.loss.coder_weights", 0, 1e4},
+    {"input.short_side", 8, 1e5},
+    {"input.long_side", 8, 1e5},
+    {"input.pad_to", 1, 4096},
+    {"input.mean", -1e3, 1e3},
+    {"input.std", 0, 1e3},
+    {"input.workers", 0, 4096},
+    {"train.optimizer.momentum", 0, 1},
+    {"train.optimizer.weight_decay", 0, 100},
+    {"train.optimizer.beta1", 0, 1},
+    {"train.optimizer.beta2", 0, 1},
+    {"train.optimizer.epsilon", 0, 1},
+    {"train.optimizer.clip_norm", 0, 1e9},
+    {"train.optimizer.backbone_lr_scale", 0, 1e3},
+    {"train.optimizer.ema_decay", 0, 1},
+    {"train.schedule.base", 0, 1e30},
+    {"train.schedule.warmup_steps", 0, 1e9},
+    {"train.schedule.warmup_factor", 0, 1},
+    {"train.schedule.milestones", 0, 1e9},
+    {"train.schedule.gamma", 0, 10},
+    {"train.schedule.final_factor", 0, 10},
+};
+
+// Calls visit(key, number) for the numbers of all fields, those of lists one by one.
+template <class Visit>
+void visit_numbers(const Config& config, Visit&& visit) {
+  visit_fields(config, [&]<class T>(std::string_view key, const T& field) {
+    if constexpr (std::is_arithmetic_v<T>)
+      visit(key, static_cast<double>(field));
+    else if constexpr (requires { field.begin(); })
+      for (const auto value : field) visit(key, static_cast<double>(value));
+  });
+}
+
+void require_finite(const Config& config) {
+  visit_numbers(config, [](std::string_view key, double value) {
+    if (!std::isfinite(value)) refuse_configuration(fmt::format("{} must be finite", key));
+  });
+}
+
+void require_in_range(const Config& config) {
+  visit_numbers(config, [](std::string_view key, double value) {
+    for (const Range& range : kRanges)
+      if (key == range.key && (value < range.low || value > range.high))
+        refuse_configuration(fmt::format("{} must lie between {:g} and {:g}", key, range.low, range.high));
+  });
 }
 
 // What each kind of backbone has, and what it has not.
@@ -68,6 +140,7 @@ void validate_backbone(const BackboneConfig& b) {
 }  // namespace
 
 void validate(const Config& c) {
+  require_finite(c);
   validate_backbone(c.model.backbone);
   need(c.model.classes >= 1, "model.classes must be at least 1");
   need(c.model.head.norm_groups >= 1, "model.head.norm_groups must be at least 1");
@@ -115,6 +188,9 @@ void validate(const Config& c) {
        "train.log_every and checkpoint_every must be at least 1, eval_every and eval_batch at least 0");
   need(c.train.schedule.base > 0 && c.train.schedule.reference_batch >= 0,
        "train.schedule.base must be positive, reference_batch at least 0");
+  need(c.train.optimizer.beta1 < 1 && c.train.optimizer.beta2 < 1 && c.train.optimizer.ema_decay < 1,
+       "train.optimizer.beta1, beta2 and ema_decay must be below 1");
+  require_in_range(c);
 }
 
 }  // namespace fovea

@@ -5,7 +5,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/text/advice.h"
-#include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -46,7 +46,7 @@ void BadFiles::write(const std::filesystem::path& path) const {
   std::string text;
   for (const auto& [name, why] : reasons_) text += fmt::format("{}\t{}\n", printable(name), why);
   for (const auto& [name, why] : kept_) text += fmt::format("{}\tpartly used: {}\n", printable(name), why);
-  write_file(path, text);
+  write_list(path, text);
 }
 
 void write_bad_images(const std::filesystem::path& path, const BadFiles& files) {

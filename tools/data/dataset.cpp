@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <unordered_set>
+
 #include "engine/printable.h"
-#include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -42,10 +45,23 @@ std::string category_conflict(const std::string& split_a, const std::vector<Cate
   return "";
 }
 
+int64_t images_of_both(const Dataset& a, const Dataset& b) {
+  const auto path = [](const std::filesystem::path& root, const Sample& sample) {
+    return (root / sample.file_name).native();
+  };
+  std::error_code failure;  // a folder that is not there has no images
+  const auto root_a = std::filesystem::weakly_canonical(a.image_root, failure);
+  const auto root_b = std::filesystem::weakly_canonical(b.image_root, failure);
+  std::unordered_set<std::string> of_a;
+  for (const Sample& sample : a.samples) of_a.insert(path(root_a, sample));
+  return std::count_if(b.samples.begin(), b.samples.end(),
+                       [&](const Sample& sample) { return of_a.contains(path(root_b, sample)); });
+}
+
 void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report) {
   std::string text;
   for (const std::string& line : report.bad_boxes) text += line + "\n";
-  write_file(path, text);
+  write_list(path, text);
 }
 
 }  // namespace fovea

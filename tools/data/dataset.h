@@ -78,6 +78,9 @@ void add_bad_images(BadFiles& files, const Dataset& dataset);
 std::string category_conflict(const std::string& split_a, const std::vector<Category>& a, const std::string& split_b,
                               const std::vector<Category>& b);
 
+// How many of b's files are a's too, by their paths.
+int64_t images_of_both(const Dataset& a, const Dataset& b);
+
 void write_bad_boxes(const std::filesystem::path& path, const LoadReport& report);
 
 }  // namespace fovea

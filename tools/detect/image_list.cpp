@@ -4,10 +4,13 @@
 
 #include <unordered_set>
 
+#include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
+#include "tools/detect/picture_queue.h"
 #include "tools/image/image_file.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -30,8 +33,8 @@ fs::path below_output(const std::string& name) {
 
 }  // namespace
 
-std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const fs::path& left_out) {
-  const fs::path output = true_path(left_out);
+std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const fs::path& output_folder) {
+  const fs::path output = true_path(output_folder);
   std::vector<ListedImage> images;
   for (const fs::path argument : arguments) {
     if (!is_folder(argument)) {
@@ -41,8 +44,15 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     const fs::path folder = true_path(argument);
     const auto own = folder == output ? std::nullopt : path_below(folder, output);
     for (const std::string& name : files_below(argument)) {
-      const bool written = own && name.starts_with(*own + "/");
-      if (has_image_ending(name) && !written) images.push_back({argument / name, name});
+      if (!has_image_ending(name)) continue;
+      const bool in_output = own && name.starts_with(*own + "/");
+      if (!in_output)
+        images.push_back({argument / name, name});
+      else if (!may_replace(argument / name, {kPictureMark}))
+        throw Error(ErrorKind::Usage,
+                    fmt::format("{}: lies in the output folder, and is no picture of detections: choose another output "
+                                "folder",
+                                printable((argument / name).native())));
     }
   }
   if (images.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");

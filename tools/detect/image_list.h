@@ -13,10 +13,11 @@ struct ListedImage {
 };
 
 // Files as they are; of folders the image files in and below them, sorted. Hidden ones
-// (is_hidden() of their name, or of a folder's on the way) and those in the folder `left_out` are passed over. Where
-// two would have one name, all have the paths as given. Throws ErrorKind::Data where a folder cannot be read, or there
-// is no image.
-std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const std::filesystem::path& left_out);
+// (is_hidden() of their name, or of a folder's on the way) and pictures of earlier detections in the folder
+// `output_folder` are passed over. Where two would have one name, all have the paths as given. Throws ErrorKind::Data
+// where a folder cannot be read, or there is no image; ErrorKind::Usage where another image lies in `output_folder`.
+std::vector<ListedImage> list_images(const std::vector<std::string>& arguments,
+                                     const std::filesystem::path& output_folder);
 
 // For each image the name of its picture: its own, with `ending`; numbered where that is taken by another one, by a
 // folder, or `reserved`. "a/photo.png" to "a/photo.jpg", then "a/photo_2.jpg".

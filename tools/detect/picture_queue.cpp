@@ -1,8 +1,6 @@
 #include "tools/detect/picture_queue.h"
 
-#include <array>
 #include <chrono>
-#include <string_view>
 
 #include "kernels/error.h"
 #include "tools/text/file.h"
@@ -13,7 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kJpegQuality = 90;
-constexpr const char* kMark = "Detections drawn by Fovea";  // a comment in the head of the file
 
 PictureQueue::Drawn draw(const PictureQueue::Job& job, int64_t max_pixels) {
   PictureQueue::Drawn drawn{.number = job.number, .fault = "", .small = {}};
@@ -23,9 +20,9 @@ PictureQueue::Drawn draw(const PictureQueue::Job& job, int64_t max_pixels) {
     draw_boxes(*pixels, job.boxes);
     make_folder(job.picture.parent_path());
     if (job.picture.extension() == ".png")
-      write_png(job.picture, *pixels, kMark);
+      write_png(job.picture, *pixels, kPictureMark);
     else
-      write_jpeg(job.picture, *pixels, kJpegQuality, kMark);
+      write_jpeg(job.picture, *pixels, kJpegQuality, kPictureMark);
     if (job.small.width > 0) drawn.small = fitted(*pixels, job.small);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Data) throw;
@@ -67,19 +64,6 @@ void PictureQueue::take(const std::deque<Task>::iterator& task, std::vector<Draw
   tasks_.erase(task);
 }
 
-bool is_own_picture(const fs::path& file) {
-  if (!is_there(file)) return true;
-  try {
-    const FileHandle opened = open_file(file);
-    std::array<char, 256> head{};
-    const size_t read = std::fread(head.data(), 1, head.size(), opened.get());
-    return std::string_view(head.data(), read).find(kMark) != std::string_view::npos;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::Data) throw;
-    return false;
-  }
-}
-
-void write_sheet(const fs::path& file, const Image& sheet) { write_png(file, sheet, kMark); }
+void write_sheet(const fs::path& file, const Image& sheet) { write_png(file, sheet, kPictureMark); }
 
 }  // namespace fovea

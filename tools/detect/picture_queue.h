@@ -52,8 +52,8 @@ class PictureQueue {
   std::deque<Task> tasks_;
 };
 
-// Whether a program may replace the file: it is none, or a picture that PictureQueue or write_sheet() has written.
-bool is_own_picture(const std::filesystem::path& file);
+// In the head of each picture that PictureQueue or write_sheet() has written.
+inline constexpr const char* kPictureMark = "Detections drawn by Fovea";
 // A contact sheet, marked as the pictures are.
 void write_sheet(const std::filesystem::path& file, const Image& sheet);
 

@@ -16,10 +16,12 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/eval/results_look.h"
 #include "tools/text/file.h"
 #include "tools/text/json_input.h"
 #include "tools/text/json_list.h"
 #include "tools/text/outputs.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 namespace {
@@ -54,22 +56,43 @@ void read_box(JsonInput& input, Value value, Detection& detection) {
 
 using Ids = std::unordered_set<int64_t>;
 
+struct Id {
+  int64_t number = 0;
+  std::string word;  // empty: it is the number
+};
+
+Id read_id_or_word(JsonInput& input, Value value) {
+  if (value.type() != simdjson::ondemand::json_type::string) return {input.id(value), ""};
+  const std::string word = input.text(value);
+  if (const auto id = parse_id(word)) return {*id, ""};
+  if (trimmed(word).empty()) throw input.fail(fmt::format("expected an integer below 2^53, found \"{}\"", word));
+  return {0, word};
+}
+
 // The images of the ground truth, as results may name them.
 class ImagesByName {
  public:
-  explicit ImagesByName(const TruthSet& truth) {
+  explicit ImagesByName(const TruthSet& truth) : words_(truth.image_words) {
     for (const TruthImage& image : truth.images) {
       name_of_.emplace(image.id, result_name(image.file_name));
-      if (!image.file_name.empty()) by_last_part_[last_part(name_of_.at(image.id))].push_back(image.id);
+      if (image.file_name.empty()) continue;
+      const std::string last = last_part(name_of_.at(image.id));
+      by_last_part_[last].push_back(image.id);
+      by_stem_[stem(last)].push_back(image.id);
     }
   }
 
   bool knows(int64_t id) const { return name_of_.contains(id); }
 
-  // The image that the entry with this id means by this name.
-  int64_t find(const JsonInput& input, int64_t id, const std::string& name) const {
-    const auto own = name_of_.find(id);
-    if (own != name_of_.end() && (own->second.empty() || own->second == name)) return id;
+  std::optional<int64_t> of_word(const std::string& word) const {
+    const auto found = words_.find(word);
+    return found == words_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // The image that the entry with this id, or none, means by this name.
+  int64_t find(const JsonInput& input, std::optional<int64_t> id, const std::string& name) const {
+    const auto own = id ? name_of_.find(*id) : name_of_.end();
+    if (own != name_of_.end() && (own->second.empty() || own->second == name)) return *id;
     std::vector<int64_t> same, ends;
     if (const auto found = by_last_part_.find(last_part(name)); found != by_last_part_.end())
       for (const int64_t candidate : found->second) {
@@ -77,8 +100,10 @@ class ImagesByName {
         if (other == name) same.push_back(candidate);
         if (is_end(other, name) || is_end(name, other)) ends.push_back(candidate);
       }
+    if (const auto found = by_stem_.find(last_part(name)); ends.empty() && same.empty() && found != by_stem_.end())
+      ends = found->second;
     const std::vector<int64_t>& found = same.empty() ? ends : same;
-    if (std::find(found.begin(), found.end(), id) != found.end()) return id;
+    if (id && std::find(found.begin(), found.end(), *id) != found.end()) return *id;
     if (found.empty()) throw input.fail(fmt::format("the ground truth has no image called {}", printable(name)));
     if (found.size() > 1)
       throw input.fail(fmt::format("{} images of the ground truth are called {}, as {} and {}", found.size(),
@@ -89,12 +114,38 @@ class ImagesByName {
 
  private:
   static std::string last_part(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
+  static std::string stem(const std::string& name) { return std::filesystem::path(name).stem().string(); }
   static bool is_end(std::string_view end, std::string_view name) {
     return name.size() > end.size() && name.ends_with(end) && name[name.size() - end.size() - 1] == '/';
   }
 
+  std::unordered_map<std::string, int64_t> words_;
   std::unordered_map<int64_t, std::string> name_of_;
-  std::unordered_map<std::string, std::vector<int64_t>> by_last_part_;
+  std::unordered_map<std::string, std::vector<int64_t>> by_last_part_, by_stem_;
+};
+
+// The categories of the ground truth, by their ids and by words.
+class CategoryIds {
+ public:
+  explicit CategoryIds(const TruthSet& truth) {
+    for (const Category& category : truth.categories) ids_.insert(category.id);
+    for (const Category& category : truth.categories) words_.emplace(category.name, category.id);
+    for (const auto& [word, id] : truth.category_words) words_[word] = id;
+  }
+
+  int64_t read(JsonInput& input, Value value) const {
+    const Id id = read_id_or_word(input, value);
+    const auto named = words_.find(id.word);
+    if (!id.word.empty() && named == words_.end())
+      throw input.fail(fmt::format("the ground truth has no category {}", printable(id.word)));
+    const int64_t number = id.word.empty() ? id.number : named->second;
+    if (!ids_.contains(number)) throw input.fail(fmt::format("the ground truth has no category {}", number));
+    return number;
+  }
+
+ private:
+  Ids ids_;
+  std::unordered_map<std::string, int64_t> words_;
 };
 
 // Entries that went to another image than their id says.
@@ -103,23 +154,23 @@ struct Moved {
 };
 
 Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, const ImagesByName& images,
-                         const Ids& categories, Moved& moved) {
+                         const CategoryIds& categories, Moved& moved) {
   Detection detection{};
   bool image = false, category = false, box = false, score = false;
   std::optional<std::string> name;
   std::optional<Error> unknown;
+  bool word = false;  // the image's id is one, which is no word of the ground truth: a name
   input.for_each_field(entry, [&](std::string_view key, Value value) {
     if (key == "image_id") {
-      detection.image_id = input.id(value), image = true;
-      if (!images.knows(detection.image_id))
+      Id id = read_id_or_word(input, value);
+      const auto known = id.word.empty() ? std::optional(id.number) : images.of_word(id.word);
+      detection.image_id = known.value_or(0), image = true, word = !known;
+      if (word && !name) name = id.word;
+      if (!word && !images.knows(detection.image_id))
         unknown = input.fail(fmt::format("the ground truth has no image {}", detection.image_id));
     }
     if (key == "file_name") name = input.text(value);
-    if (key == "category_id") {
-      detection.category_id = input.id(value), category = true;
-      if (!categories.contains(detection.category_id))
-        throw input.fail(fmt::format("the ground truth has no category {}", detection.category_id));
-    }
+    if (key == "category_id") detection.category_id = categories.read(input, value), category = true;
     if (key == "bbox") read_box(input, value, detection), box = true;
     if (key == "score") detection.score = finite_number(input, value), score = true;
   });
@@ -129,8 +180,9 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
   input.need(score, "score");
   if (unknown && !name) throw *unknown;
   if (!name) return detection;
-  const int64_t found = images.find(input, detection.image_id, result_name(*name));
-  if (found != detection.image_id) ++moved.count;
+  const auto own = word ? std::nullopt : std::optional(detection.image_id);
+  const int64_t found = images.find(input, own, result_name(*name));
+  if (own && found != *own) ++moved.count;
   detection.image_id = found;
   return detection;
 }
@@ -166,8 +218,7 @@ Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& 
 std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
                                          std::vector<std::string>* warnings) {
   const ImagesByName images(truth);
-  Ids categories;
-  for (const Category& category : truth.categories) categories.insert(category.id);
+  const CategoryIds categories(truth);
   Moved moved;
   auto detections = read_json_list<Detection>(path, "results",
                                               [&](JsonInput& input, simdjson::ondemand::object entry) {
@@ -179,6 +230,8 @@ std::vector<Detection> read_coco_results(const std::filesystem::path& path, cons
         fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "
                     "of another one in the ground truth",
                     printable(path.native()), moved.count.load(), detections.size()));
+  for (std::string& line : look_at_results(printable(path.native()), truth, detections))
+    if (warnings != nullptr) warnings->push_back(std::move(line));
   return detections;
 }
 
@@ -223,11 +276,8 @@ void ResultsFile::add(std::span<const Detection> detections, const OfImage& imag
   throw error;
 }
 
-bool ResultsFile::may_replace(const std::filesystem::path& path) {
-  if (!is_there(path)) return true;
-  std::string head(32, '\0');
-  if (!is_folder(path)) head.resize(std::fread(head.data(), 1, head.size(), open_file(path).get()));
-  return head.starts_with(fmt::format("[\n{}", kFirstKey)) || head == fmt::format("[{}", kEnd);
+void require_own_results(const std::filesystem::path& path) {
+  require_replaceable(path, {"[\n{\"file_name\": ", "[\n{\"image_id\": ", "[\n]\n"});
 }
 
 }  // namespace fovea

@@ -18,9 +18,10 @@ Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& 
 // Also takes JSON Lines, and an object with the list under "annotations", "predictions", "detections" or "results".
 // Reads in parts, on all cores. An entry with a file_name that is not that of its image_id in the ground truth goes to
 // the image of that name: the same one, or the one of which either name is the end of the other ("b.jpg", "a/b.jpg"); a
-// line for the user says so. Throws ErrorKind::Data, naming the entry, when the file is missing or malformed, an image
-// or category is none of the ground truth's, a file name is that of several images, a score is no finite number, or a
-// box is not four finite numbers of which the size is not negative.
+// line for the user says so. Ids may be words: those of the ground truth, names of its images (with or without ending)
+// and of its categories. Looks at all together (results_look.h). Throws ErrorKind::Data, naming the entry, when the
+// file is missing or malformed, an image or category is none of the ground truth's, a file name is that of several
+// images, a score is no finite number, or a box is not four finite numbers of which the size is not negative.
 std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
                                          std::vector<std::string>* warnings = nullptr);
 
@@ -40,14 +41,14 @@ class ResultsFile {
   // Each entry says the image's file name and size, besides what COCO's entries have.
   void add(std::span<const Detection> detections, const OfImage& image);
 
-  // Whether the file is none, or was written in this way.
-  static bool may_replace(const std::filesystem::path& path);
-
  private:
   std::filesystem::path path_;
   int file_;
   int64_t end_ = 1;  // where the next entry goes: behind the bracket, or the last entry
 };
+
+// Throws ErrorKind::Usage where there is a file that neither ResultsFile nor write_coco_results() has written.
+void require_own_results(const std::filesystem::path& path);
 
 // One entry a line; numbers with the digits that read back the same. Throws ErrorKind::Runtime when it cannot be
 // written.

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include "kernels/error.h"
+#include "tools/data/formats/folder.h"
 #include "tools/eval/report_charts.h"
 #include "tools/eval/report_json.h"
 #include "tools/eval/report_page.h"
 #include "tools/report/html.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -36,6 +38,12 @@ WorstPicture draw(const ImageErrors& errors, const TruthSet& truth) {
 }
 
 }  // namespace
+
+void require_own_report(const fs::path& folder) {
+  for (const char* name : kReportFiles)
+    if (name != std::string_view("worst")) require_replaceable(folder / name);
+  for (const std::string& name : files_in(folder / "worst")) require_replaceable(folder / "worst" / name);
+}
 
 void write_eval_report(const fs::path& folder, const TruthSet& truth, std::span<const Detection> detections,
                        const CocoMetrics& metrics) {

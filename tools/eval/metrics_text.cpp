@@ -5,6 +5,7 @@
 
 #include "engine/files.h"
 #include "tools/report/table.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -76,9 +77,9 @@ std::string class_table(const CocoMetrics& metrics, const std::optional<VocMetri
 }
 
 std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc) {
-  std::string text = fmt::format("{{\n  \"stats\": [{}],\n  \"metrics\": {{{}}},\n  \"settings\": {},\n",
-                                 fmt::join(metrics.values, ", "), named_values(metrics.metrics, metrics.values),
-                                 settings_json(metrics.settings));
+  std::string text = fmt::format(
+      "{{\n  \"about\": \"{}\",\n  \"stats\": [{}],\n  \"metrics\": {{{}}},\n  \"settings\": {},\n", kMark,
+      fmt::join(metrics.values, ", "), named_values(metrics.metrics, metrics.values), settings_json(metrics.settings));
   if (voc) text += fmt::format("  \"voc\": {{\"iou\": {}, {}}},\n", voc->iou, voc_values(voc->mean));
   text += "  \"per_class\": [";
   for (size_t k = 0; k < metrics.classes.size(); ++k) {

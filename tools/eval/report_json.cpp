@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/files.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -77,10 +78,12 @@ std::vector<std::string> worst(const std::vector<ImageErrors>& images) {
 
 std::string report_json(const ReportData& data) {
   return fmt::format(
-      "{{\n  \"iou\": {},\n  \"AP\": {},\n  \"errors\": {},\n  \"best\": {},\n  \"per_class\": {},\n"
+      "{{\n  \"about\": \"{}\",\n  \"iou\": {},\n  \"AP\": {},\n  \"errors\": {},\n  \"best\": {},\n  \"per_class\": "
+      "{},\n"
       "  \"confusion\": {},\n  \"sizes\": {},\n  \"worst_images\": {}\n}}\n",
-      ReportData::iou, value(data.errors.ap), errors(data.errors), point(data.points.overall), json_list(classes(data)),
-      json_list(confusion_rows(data.confusion)), json_list(sizes(data.sizes)), json_list(worst(data.worst)));
+      kMark, ReportData::iou, value(data.errors.ap), errors(data.errors), point(data.points.overall),
+      json_list(classes(data)), json_list(confusion_rows(data.confusion)), json_list(sizes(data.sizes)),
+      json_list(worst(data.worst)));
 }
 
 }  // namespace fovea

@@ -71,7 +71,10 @@ TruthSet read_coco_truth(const std::filesystem::path& path) {
   drop_unknown(raw);
   warn(raw, without_area, "have no area: width x height is used");
   warn(raw, raw.without_crowd, "have no iscrowd: they count as objects");
-  TruthSet truth{.categories = std::move(raw.categories), .warnings = std::move(raw.warnings)};
+  TruthSet truth{.categories = std::move(raw.categories),
+                 .image_words = std::move(raw.image_words),
+                 .category_words = std::move(raw.category_words),
+                 .warnings = std::move(raw.warnings)};
   for (RawImage& image : raw.images)
     truth.images.push_back({image.id, std::move(image.file_name), image.width, image.height});
   truth.objects.reserve(raw.objects.size());

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tools/data/dataset.h"
@@ -19,8 +20,9 @@ struct TruthSet {
   std::vector<TruthImage> images;
   std::vector<Category> categories;  // sorted by id
   std::vector<GroundTruth> objects;
-  std::filesystem::path image_root;   // empty: the images are not at hand
-  std::vector<std::string> warnings;  // lines for the user
+  std::unordered_map<std::string, int64_t> image_words, category_words;  // ids that are words in the file
+  std::filesystem::path image_root;                                      // empty: the images are not at hand
+  std::vector<std::string> warnings;                                     // lines for the user
 };
 
 std::vector<GroundTruth> ground_truth(const Dataset& dataset);

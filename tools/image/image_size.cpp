@@ -1,10 +1,8 @@
 #include "tools/image/image_size.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <string_view>
 
-#include "engine/files.h"
 #include "kernels/error.h"
 #include "tools/image/image_file.h"
 #include "tools/text/file.h"
@@ -12,12 +10,9 @@
 namespace fovea {
 namespace {
 
-// The file's first bytes; none where it cannot be opened for a reason of its own.
 std::vector<uint8_t> first_bytes(const std::filesystem::path& path, size_t count) {
   std::vector<uint8_t> bytes(count);
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file && (errno == EMFILE || errno == ENFILE)) throw cannot_read(path, errno);
-  bytes.resize(file ? std::fread(bytes.data(), 1, count, file.get()) : 0);
+  bytes.resize(std::fread(bytes.data(), 1, count, open_file(path).get()));
   return bytes;
 }
 

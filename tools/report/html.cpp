@@ -10,6 +10,7 @@
 
 #include "kernels/error.h"
 #include "tools/report/surface.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -82,6 +83,9 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
   jpeg_set_defaults(&writer.info);
   jpeg_set_quality(&writer.info, quality, TRUE);
   jpeg_start_compress(&writer.info, TRUE);
+  const std::string_view mark = kMark;
+  jpeg_write_marker(&writer.info, JPEG_COM, reinterpret_cast<const JOCTET*>(mark.data()),
+                    static_cast<unsigned int>(mark.size()));
   while (writer.info.next_scanline < writer.info.image_height) {
     auto* row = const_cast<JSAMPROW>(&image.rgb[size_t{3} * image.width * writer.info.next_scanline]);
     jpeg_write_scanlines(&writer.info, &row, 1);
@@ -102,9 +106,9 @@ std::string html_table(const std::vector<std::string>& header, const std::vector
 
 std::string html_page(const std::string& title, const std::string& body) {
   return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+      "<!DOCTYPE html>\n<!-- {} -->\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
-      xml_escaped(title), style, body);
+      kMark, xml_escaped(title), style, body);
 }
 
 }  // namespace fovea

@@ -8,6 +8,7 @@
 #include "engine/printable.h"
 #include "tools/report/text_shape.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 namespace {
@@ -102,8 +103,8 @@ std::string drawing_svg(const Drawing& drawing) {
 
 void write_drawing(const std::filesystem::path& path, const Drawing& drawing) {
   const auto ending = [&](const char* extension) { return std::filesystem::path(path).replace_extension(extension); };
-  write_png(ending(".png"), drawing_image(drawing));
-  write_file(ending(".svg"), drawing_svg(drawing));
+  write_png(ending(".png"), drawing_image(drawing), kMark);
+  write_file(ending(".svg"), fmt::format("<!-- {} -->\n{}", kMark, drawing_svg(drawing)));
 }
 
 std::string xml_escaped(const std::string& text) {

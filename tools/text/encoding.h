@@ -14,10 +14,14 @@ struct TextFile {
 
 // UTF-8, or UTF-16 with a byte order mark. Bytes that are neither are taken as Windows-1252, which old editors on
 // Windows write; the warning names the first line with such bytes and shows it as it was taken. Throws ErrorKind::Data,
-// naming file and line, where they are not that either, and what open_file throws.
+// naming file, line and bytes, where they are not that either, and what open_file throws.
 TextFile read_text_file(const std::filesystem::path& path);
 // The same of the bytes of a file; `name` is fit to print.
 TextFile text_of(std::span<const uint8_t> raw, const std::string& name);
+
+// Throws ErrorKind::Data, as text_of() does, where the bytes of the file `name` make no sense as Windows-1252:
+// Shift-JIS, GBK, Korean, Russian and the like.
+void require_windows_1252(std::string_view bytes, const std::string& name);
 
 // The first bytes of `path`, at most `count`, as text for a guess at what the file holds: never refused.
 std::string beginning_of(const std::filesystem::path& path, size_t count);

@@ -22,7 +22,9 @@ Error failure_at(const std::filesystem::path& path, std::string_view why) {
 }  // namespace
 
 Error cannot_write(const std::filesystem::path& path) {
-  return {ErrorKind::Runtime, fmt::format("{}: cannot be written: {}", printable(path.native()), std::strerror(errno))};
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return {ErrorKind::Runtime, fmt::format("{}: cannot be written: {}{}", printable(path.native()), std::strerror(errno),
+                                          full ? ": make room on its disk, or choose another place" : "")};
 }
 
 bool is_there(const std::filesystem::path& path) {

@@ -25,7 +25,7 @@ std::string this_process() {
 std::string holder(int file) {
   char text[512];
   const ssize_t size = pread(file, text, sizeof(text), 0);
-  return size > 0 ? printable(std::string(text, static_cast<size_t>(size))) : "which does not say its number";
+  return size > 0 ? printable(std::string(text, static_cast<size_t>(size))) : "";
 }
 
 // The file that was locked may have been removed, by the process that held it before, between its opening and that.
@@ -45,7 +45,8 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& who) : 
       throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder: {}", folder, std::strerror(errno)));
     if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
-      const std::string held_by = holder(file_);
+      std::string held_by = holder(file_);
+      if (held_by.empty()) held_by = "which does not say its number";
       close(file_);
       file_ = -1;
       if (reason == EWOULDBLOCK)
@@ -58,6 +59,10 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& who) : 
     }
     if (is_still_there(file_, path)) break;
     close(file_);
+  }
+  if (const std::string before = holder(file_); !before.empty() && !before.starts_with("process ")) {
+    close(file_);
+    throw Error(ErrorKind::Usage, fmt::format("{}: is in the way of a lock: move it", printable(path.native())));
   }
   const std::string text = this_process();
   if (ftruncate(file_, 0) != 0 || pwrite(file_, text.data(), text.size(), 0) < 0) {

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -66,6 +68,23 @@ void FilesInUse::output(const fs::path& file) {
                                               printable(file.native()), printable(written->second.native())));
 }
 
+bool may_replace(const fs::path& file, std::initializer_list<std::string_view> marks) {
+  if (!is_there(file) || is_special(file)) return true;
+  if (is_folder(file)) return false;
+  std::array<char, 512> bytes{};
+  const FileHandle opened = open_file(file);
+  const std::string_view head(bytes.data(), std::fread(bytes.data(), 1, bytes.size(), opened.get()));
+  const auto has = [&](std::string_view mark) { return head.find(mark) != head.npos; };
+  return head.empty() || std::any_of(marks.begin(), marks.end(), has);
+}
+
+void require_replaceable(const fs::path& file, std::initializer_list<std::string_view> marks) {
+  if (!may_replace(file, marks))
+    throw Error(ErrorKind::Usage,
+                fmt::format("{}: was not written by Fovea, and would be overwritten: choose another output, or move it",
+                            printable(file.native())));
+}
+
 void require_writable(const fs::path& file) {
   if (is_special(file)) return;
   const fs::path target = target_of(file);
@@ -78,12 +97,18 @@ void require_writable(const fs::path& file) {
   if (access(folder.c_str(), W_OK | X_OK) != 0) throw cannot_write(file);
 }
 
+void write_list(const fs::path& file, std::string_view lines) {
+  write_file(file, fmt::format("# {}\n{}", kMark, lines));
+}
+
 void check_outputs(std::initializer_list<std::string_view> inputs, std::initializer_list<std::string_view> outputs) {
   FilesInUse files;
   for (const std::string_view input : inputs) files.input(input);
   for (const std::string_view output : outputs) {
+    if (output.empty()) continue;
     files.output(output);
-    if (!output.empty()) require_writable(output);
+    require_writable(output);
+    require_replaceable(output);
   }
 }
 

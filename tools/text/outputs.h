@@ -25,12 +25,24 @@ class FilesInUse {
   std::map<std::string, std::filesystem::path> inputs_, outputs_;  // by what a file is
 };
 
+// Stands in the head of each file that this program writes for a user, in a comment where its format has any.
+inline constexpr const char* kMark = "made by Fovea";
+
+// Whether writing the file loses nothing of the user's: it is none, is empty, or one of the marks stands in its head. A
+// device or a pipe has nothing to lose.
+bool may_replace(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});
+// Throws ErrorKind::Usage where it may not be replaced.
+void require_replaceable(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});
+
 // Throws ErrorKind::Runtime, with the system's reason, where the file could not be written. Leaves it as it is.
 void require_writable(const std::filesystem::path& file);
 // As make_folder(); throws also where no file can be made in the folder.
 void make_writable_folder(const std::filesystem::path& folder);
 
-// All of this for files: what is empty is not asked for.
+// A list for a user to read, a line an entry, behind a line that says who made it. Throws ErrorKind::Runtime.
+void write_list(const std::filesystem::path& file, std::string_view lines);
+
+// All of this for files, but for what may be replaced: what is empty is not asked for.
 void check_outputs(std::initializer_list<std::string_view> inputs, std::initializer_list<std::string_view> outputs);
 
 // Writes what was printed so far to where stdout goes. Throws ErrorKind::Runtime where that takes no more, Interrupted,

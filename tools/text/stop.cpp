@@ -65,6 +65,7 @@ void catch_signal(int number, void (*handler)(int)) {
   sigemptyset(&action.sa_mask);
   sigaddset(&action.sa_mask, SIGINT);
   sigaddset(&action.sa_mask, SIGTERM);
+  sigaddset(&action.sa_mask, SIGHUP);
   sigaction(number, &action, nullptr);
 }
 
@@ -73,6 +74,9 @@ void catch_signal(int number, void (*handler)(int)) {
 void catch_stop_signals() {
   catch_signal(SIGINT, on_stop);
   catch_signal(SIGTERM, on_stop);
+  struct sigaction hang_up{};
+  const bool ignored = sigaction(SIGHUP, nullptr, &hang_up) == 0 && hang_up.sa_handler == SIG_IGN;  // nohup
+  if (!ignored) catch_signal(SIGHUP, on_stop);
   catch_signal(SIGPIPE, on_closed_output);
   catch_signal(SIGCONT, [](int) { ++continued; });
 }

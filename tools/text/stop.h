@@ -1,4 +1,5 @@
-// Ctrl-C, SIGTERM, and an output that nobody reads any more: when a program ends on them, and what it says.
+// Ctrl-C, SIGTERM, a closed terminal, and an output that nobody reads any more: when a program ends on them, and what
+// it says.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -10,8 +11,8 @@ namespace fovea {
 // Whether a line on the terminal has no end yet: what a signal's words begin with.
 extern std::atomic<bool> line_is_open;
 
-// From now on SIGINT and SIGTERM end the program with one line and exit code 130, SIGPIPE without the line. Call it
-// once, when the program starts.
+// From now on SIGINT, SIGTERM and SIGHUP (unless it is ignored, as under nohup) end the program with one line and exit
+// code 130, SIGPIPE without the line. Call it once, when the program starts.
 void catch_stop_signals();
 
 // While one lives, a signal sets stop_requested (kernels/interrupt.h) and writes `answer` at once, if there is one:

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/size2d.h"
+#include "tools/data/formats/category_names.h"
 #include "tools/data/loading/labeled_image.h"
 
 namespace fovea {
@@ -36,6 +37,11 @@ void print_summary(const Config& config, const Schedule& schedule, RetinaNet& mo
                report.objects - report.crowds, crowds, split->categories.size());
     fmt::print("{}", report.text());
   }
+  if (const auto alike = names_alike("train", data[0]->categories, "val", data[1]->categories); !alike.empty())
+    fmt::print("{}\n", alike);
+  if (const int64_t both = images_of_both(*data[0], *data[1]); both > 0)
+    fmt::print("val: {} of its {} images are images of train too: its AP says little about other images\n", both,
+               data[1]->samples.size());
   if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
     fmt::print("train: {} boxes are less than one pixel wide or high after resizing and never matched\n", tiny);
   const int batch = config.train.batch;

@@ -11,6 +11,7 @@
 #include "kernels/error.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
+#include "tools/text/outputs.h"
 
 namespace fovea {
 
@@ -31,17 +32,36 @@ void remove_empty(const std::vector<fs::path>& folders) {
   for (const fs::path& folder : std::ranges::reverse_view(folders)) fs::remove(folder, not_empty);
 }
 
+// A resumed run may be given its own configuration, with the user's comments.
+bool holds_already(const fs::path& file, const Config& config) {
+  if (!is_there(file)) return false;
+  try {
+    Config there;
+    apply_file(there, file);
+    return differences(there, config).empty();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Usage) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
-RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
-  const bool can_resume = is_there(last()) || is_there(previous());
-  if (!resume && (can_resume || is_there(best())))
+void require_run(const fs::path& folder, bool resume) {
+  const bool can_resume = is_there(folder / "last.safetensors") || is_there(folder / "previous.safetensors");
+  if (!resume && (can_resume || is_there(folder / "best.safetensors")))
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
-                                              printable(folder_.native()), advise(advice::kResume)));
+                                              printable(folder.native()), advise(advice::kResume)));
   if (resume && !can_resume)
     throw Error(ErrorKind::Usage, fmt::format("{}: holds no run to resume: there is neither last.safetensors nor "
                                               "previous.safetensors; {}",
-                                              printable(folder_.native()), advise(advice::kStartNew)));
+                                              printable(folder.native()), advise(advice::kStartNew)));
+  for (const char* name : kRunFiles)
+    if (!resume) require_replaceable(folder / name, {kMark, "{\"step\":"});
+}
+
+RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
+  require_run(folder_, resume);
   made_ = missing_folders(folder_);
   try {
     make_folder(folder_);
@@ -92,7 +112,9 @@ void RunFolder::keep_previous() const {
 }
 
 void RunFolder::write_config(const Config& config) const {
-  write_file_atomically(file("config.toml"), to_toml(config));
+  if (holds_already(file("config.toml"), config)) return;
+  write_file_atomically(file("config.toml"),
+                        fmt::format("# The configuration of a run, {}.\n{}", kMark, to_toml(config)));
 }
 
 void RunFolder::log(const std::string& json) {

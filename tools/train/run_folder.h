@@ -14,11 +14,18 @@
 
 namespace fovea {
 
+// What a run writes there besides its checkpoints.
+inline constexpr const char* kRunFiles[] = {"config.toml",    "log.jsonl",     "chart.png",        "chart.svg",
+                                            "bad_images.txt", "bad_boxes.txt", "bad_boxes_val.txt"};
+
+// Throws ErrorKind::Usage where the folder holds a run, which is one with a checkpoint, and it is not to be resumed; or
+// where it holds none to resume; or where a file of another's has the name of one of the run's.
+void require_run(const std::filesystem::path& folder, bool resume);
+
 class RunFolder {
  public:
-  // Makes the folder, proves that it can be written to, and locks it: one training at a time writes there. Without
-  // `resume` it must not hold a run, which is one with a checkpoint; with it, it must. Error(Usage) otherwise, and
-  // nothing is made.
+  // Makes the folder, proves that it can be written to, and locks it: one training at a time writes there. Throws what
+  // require_run() throws, and Error(Usage) where it cannot be locked; then nothing is made.
   RunFolder(std::filesystem::path folder, bool resume);
   // Unless keep() was called, what it has made is removed: a start that failed leaves nothing behind.
   ~RunFolder();

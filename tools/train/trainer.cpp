@@ -101,6 +101,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   tell_when_recordings_go(context_);
   config_.model.classes = static_cast<int>(train_.categories.size());
   fovea::validate(config_);
+  require_batch_fits(context_, config_, ranks.size());
   schedule_ = schedule_of(config_);
   context_.ranks = &ranks;
   if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;

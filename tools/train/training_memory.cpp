@@ -1,6 +1,7 @@
 #include "tools/train/training_memory.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -8,6 +9,7 @@
 #include "engine/optimizer.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
+#include "kernels/launch/math.h"
 #include "model/trace.h"
 #include "tools/text/advice.h"
 #include "tools/train/step.h"
@@ -136,6 +138,26 @@ void require_fits(Context& context, const Config& config, const BatchShape& shap
                   shape.images * ranks, shape.images, shape.height, shape.width, static_cast<double>(needed) / kMiB,
                   static_cast<double>(held.total) / kMiB, static_cast<double>(available) / kMiB, fitting,
                   context.activation_dtype == DType::F32 ? ", or " + advise(advice::kUseBf16) : ""));
+}
+
+void require_batch_fits(const Context& context, const Config& config, int ranks) {
+  if (context.queue.on_cuda()) return;
+  const int images = config.train.batch / ranks;
+  const int side = *std::min_element(config.input.short_side.begin(), config.input.short_side.end());
+  const double smallest = std::min(side, config.input.long_side);
+  constexpr int kSide = 256;  // large enough for any network; what an image needs grows with its area
+  const int padded = ceil_div(kSide, config.input.pad_to) * config.input.pad_to;
+  const MemoryNeeds needs =
+      training_needs(config, context.activation_dtype, {.images = 1, .height = padded, .width = padded}, 0);
+  const double an_image = static_cast<double>(needs.an_image) * smallest * smallest / (double{1} * padded * padded);
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double needed = an_image * images;
+  if (needed <= memory) return;
+  throw Error(
+      ErrorKind::OutOfMemory,
+      fmt::format("a step of {} images needs more than {:.0f} MB of memory, and the machine has {:.0f}: a "
+                  "smaller train.batch, at most {}, may fit",
+                  images, needed / kMiB, memory / kMiB, std::max<int64_t>(1, static_cast<int64_t>(memory / an_image))));
 }
 
 }  // namespace fovea

@@ -28,6 +28,10 @@ MemoryNeeds training_needs(const Config& config, DType activations, const BatchS
 size_t memory_of_training(const Config& config, const BatchShape& shape, const std::vector<LoadedImage>& like,
                           bool record = false);
 
+// The same of the CPU, before anything is loaded: of a step of the smallest images that the input size allows, against
+// all the memory that the machine has. On a GPU nothing: require_fits() knows more.
+void require_batch_fits(const Context& context, const Config& config, int ranks);
+
 // Throws Error(OutOfMemory) where steps of this shape, of the batch of all `ranks`, which begins with `loaded`, will
 // not fit into the GPU in use, of which `context` holds what is there already. Names the largest train.batch that does.
 // Where they fit without recordings alone these are given up at once.

@@ -9,13 +9,13 @@ namespace fovea {
 
 class BoxLook {
  public:
-  // A box as annotated, of finite numbers, on an image of this size.
+  // A box as annotated, of finite numbers, on an image of this size; 0 where that is not known.
   void add(const std::array<double, 4>& box, int width, int height) {
     const auto [x, y, w, h] = box;
     ++boxes_;
     const auto is_part = [](double number) { return number >= 0 && number <= 1; };
     fractions_ += std::any_of(box.begin(), box.end(), [](double number) { return number != std::floor(number); });
-    shares_ += is_part(x) && is_part(y) && is_part(w) && is_part(h) && width > 1 && height > 1;
+    shares_ += is_part(x) && is_part(y) && is_part(w) && is_part(h) && width != 1 && height != 1;
     corners_ += x >= 0 && y >= 0 && w > x && h > y && w <= width + 1 && h <= height + 1;
     beyond_ += x + w > width + 1 || y + h > height + 1;
   }

@@ -10,6 +10,7 @@
 #include "tools/data/formats/coco_json.h"
 #include "tools/data/formats/coco_layout.h"
 #include "tools/data/formats/file_finder.h"
+#include "tools/data/formats/other_ending.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
 
@@ -47,7 +48,7 @@ void warn_of_masks(RawDataset& raw) {
 class CocoReader : public DatasetReader {
  public:
   CocoReader(const fs::path& path, const LoadOptions& options)
-      : folder_(coco_folder(path)), images_(options.images), parts_(find_coco_files(path, &hidden_)) {}
+      : folder_(coco_folder(path)), images_(options.images), parts_(find_coco_files(path, &passed_)) {}
 
   bool found() const { return !parts_.empty(); }
 
@@ -80,6 +81,13 @@ class CocoReader : public DatasetReader {
       }
       if (best > 0) break;
     }
+    for (const fs::path& root : best == 0 ? roots : std::vector<fs::path>()) {
+      OtherEnding other(root);
+      const auto found =
+          static_cast<size_t>(std::count_if(some.begin(), some.end(), [&](auto& name) { return other.find(name); }));
+      if (found > best) raw.image_root = root;
+      best = std::max(best, found);
+    }
     if (best == 0 && !some.empty()) return warn_of_no_image(raw, roots);
     take_names(raw, some);
   }
@@ -101,9 +109,22 @@ class CocoReader : public DatasetReader {
     };
     const bool as_said = std::all_of(some.begin(), some.end(),
                                      [&](auto& name) { return !is_plain(name) || is_there(raw.image_root / name); });
-    for (RawImage& image : raw.images)
-      if (!as_said || !is_plain(image.file_name))
-        if (auto found = finder.find(image.file_name)) image.file_name = std::move(*found);
+    std::vector<RawImage*> others;
+    std::unordered_set<std::string> taken;
+    for (RawImage& image : raw.images) {
+      if (as_said && is_plain(image.file_name)) continue;
+      if (auto found = finder.find(image.file_name)) {
+        image.file_name = std::move(*found);
+        taken.insert(image.file_name);
+      } else {
+        others.push_back(&image);
+      }
+    }
+    OtherEnding other(raw.image_root);
+    for (RawImage* image : others)
+      if (auto found = other.find(image->file_name); found && taken.insert(*found).second)
+        image->file_name = other.take(image->file_name, *found);
+    for (std::string& line : other.warnings(raw.name)) raw.warnings.push_back(std::move(line));
     for (std::string& line : finder.warnings(raw.name)) raw.warnings.push_back(std::move(line));
   }
 

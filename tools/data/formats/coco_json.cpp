@@ -5,17 +5,97 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "engine/printable.h"
 #include "tools/data/formats/segmentation.h"
 #include "tools/text/json_pieces.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 namespace {
 
 using simdjson::ondemand::object;
 using Value = JsonInput::Value;
+
+// Ids that are words, as of one list and what refers to it: they stand for numbers that no id has until all are known.
+class WordIds {
+ public:
+  // Words and numbers do not go together: which number would a word be?
+  int64_t read(JsonInput& input, Value value) {
+    if (value.type() != simdjson::ondemand::json_type::string) {
+      const std::string_view token = value.raw_json_token();
+      if (!numbers_.empty())
+        throw input.fail(fmt::format("expected a word, as the ids before it are, found {}", excerpt(trimmed(token))));
+      has_numbers_ = true;
+      return input.id(value);
+    }
+    const std::string word = input.text(value);
+    if (const auto id = parse_id(word)) return *id;
+    if (has_numbers_ || trimmed(word).empty())
+      throw input.fail(fmt::format("expected an integer below 2^53, found \"{}\"", excerpt(word)));
+    const auto placeholder = std::numeric_limits<int64_t>::min() + static_cast<int64_t>(numbers_.size());
+    return numbers_.emplace(word, placeholder).first->second;
+  }
+
+  // Numbers the words of the list, in its order, behind all that are numbers; returns a line for the user, or none.
+  template <class List>
+  std::string number(List& list, const std::string& name) {
+    if (numbers_.empty()) return "";
+    int64_t last = 0;
+    for (const auto& entry : list) last = std::max(last, entry.id);
+    const int64_t first = last + 1;
+    for (auto& entry : list) {
+      if (!is_placeholder(entry.id)) continue;
+      const auto [found, added] = number_of_.emplace(entry.id, last + 1);
+      last += added ? 1 : 0;
+      entry.id = found->second;
+    }
+    std::string example;
+    for (auto& [word, number] : numbers_) {
+      const auto [found, added] = number_of_.emplace(number, last + 1);  // added: it is not in the list
+      last += added ? 1 : 0;
+      number = found->second;
+      if (number == first) example = word;
+    }
+    return fmt::format("{}: the ids are words; they are numbered from {} on, in the list's order (\"{}\" is {})", name,
+                       first, excerpt(example), first);
+  }
+
+  bool any() const { return !numbers_.empty(); }
+  int64_t number_of(int64_t id) const { return is_placeholder(id) ? number_of_.at(id) : id; }
+  std::unordered_map<std::string, int64_t> take() { return std::move(numbers_); }
+
+ private:
+  bool is_placeholder(int64_t id) const {
+    return id < std::numeric_limits<int64_t>::min() + static_cast<int64_t>(numbers_.size());
+  }
+
+  bool has_numbers_ = false;
+  std::unordered_map<std::string, int64_t> numbers_;  // of words
+  std::unordered_map<int64_t, int64_t> number_of_;    // of placeholders
+};
+
+// What begins the text, which is JSON, at most 40 characters of it.
+std::string value_at(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  size_t end = 0;
+  for (; end < text.size(); ++end) {
+    const char c = text[end];
+    if (in_string) {
+      end += c == '\\' ? 1 : 0;
+      in_string = c != '"';
+    } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+      break;
+    } else {
+      in_string = c == '"';
+      depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+    }
+  }
+  return excerpt(trimmed(text.substr(0, end)));
+}
 
 class CocoFileReader {
  public:
@@ -43,6 +123,8 @@ class CocoFileReader {
     input_.need(images, "images");
     input_.need(categories, "categories");
     input_.need(annotations, "annotations");
+    number_words();
+    note_texts();
     if (exact_) number_annotations();
     return std::move(raw_);
   }
@@ -61,9 +143,32 @@ class CocoFileReader {
           fmt::format("{}: {} annotations have no id: they are numbered from {} on", raw_.name, missing, last + 1));
   }
 
+  void number_words() {
+    for (const std::string& line :
+         {image_words_.number(raw_.images, "images"), category_words_.number(raw_.categories, "categories")})
+      if (!line.empty()) raw_.warnings.push_back(raw_.name + ": " + line);
+    if (image_words_.any() || category_words_.any())
+      for (RawObject& object : raw_.objects) {
+        object.image_id = image_words_.number_of(object.image_id);
+        object.category_id = category_words_.number_of(object.category_id);
+      }
+    raw_.image_words = image_words_.take();
+    raw_.category_words = category_words_.take();
+  }
+
+  void note_texts() {
+    if (texts_ > 0)
+      raw_.warnings.push_back(
+          fmt::format("{}: {} numbers of boxes stand in quotes, as text; they are read as numbers", raw_.name, texts_));
+    if (odd_areas_ > 0)
+      raw_.warnings.push_back(
+          fmt::format("{}: {} annotations have an area that is no number{}: width x height is taken; the first: {}",
+                      raw_.name, odd_areas_, exact_ ? "" : ", or a negative one", first_odd_area_));
+  }
+
   // In training make_dataset() refuses doubled ids of images and categories, and numbers annotations anew.
-  int64_t read_id(Value value, Ids& ids) {
-    const int64_t id = input_.id(value);
+  int64_t read_id(Value value, Ids& ids, WordIds* words = nullptr) {
+    const int64_t id = words != nullptr ? words->read(input_, value) : input_.id(value);
     if (exact_ && !ids.insert(id).second) throw input_.fail(fmt::format("{} is already the id of an earlier one", id));
     return id;
   }
@@ -85,7 +190,7 @@ class CocoFileReader {
     std::string url;  // LVIS has no file names
     bool id = false;
     input_.for_each_field(entry, [&](std::string_view key, Value value) {
-      if (key == "id") image.id = read_id(value, images_), id = true;
+      if (key == "id") image.id = read_id(value, images_, &image_words_), id = true;
       if (key == "file_name" && !value.is_null()) image.file_name = read_text(value);
       if (key == "coco_url" && image.file_name.empty() && value.type() == simdjson::ondemand::json_type::string)
         url = input_.text(value);
@@ -103,7 +208,7 @@ class CocoFileReader {
     Category category{};
     bool id = false;
     input_.for_each_field(entry, [&](std::string_view key, Value value) {
-      if (key == "id") category.id = read_id(value, categories_), id = true;
+      if (key == "id") category.id = read_id(value, categories_, &category_words_), id = true;
       if (key == "name") category.name = read_text(value);
     });
     input_.need(id, "id");
@@ -112,13 +217,23 @@ class CocoFileReader {
     return category;
   }
 
+  // A number, also one that stands there in quotes; NaN for anything else.
+  double read_coordinate(Value value) {
+    if (!std::string_view(value.raw_json_token()).starts_with('"')) return input_.number_or_nan(value);
+    const auto number = parse_number(input_.text(value));
+    texts_ += number ? 1 : 0;
+    return number.value_or(std::numeric_limits<double>::quiet_NaN());
+  }
+
   // The list is drained, so that the numbers can be counted.
   bool read_bbox(Value value, RawObject& annotation) {
     if (value.is_null()) return !exact_;
     if (!exact_ && value.type() != simdjson::ondemand::json_type::array) return true;
     for (Value number : input_.list(value)) {
-      const double coordinate = input_.number_or_nan(number);
-      if (exact_ && !std::isfinite(coordinate)) throw input_.fail("expected four finite numbers");
+      const char* const at = std::string_view(number.raw_json_token()).data();
+      const double coordinate = read_coordinate(number);
+      if (exact_ && !std::isfinite(coordinate))
+        throw input_.fail("expected four finite numbers, found " + value_at(input_.text_from(at)));
       if (annotation.bbox_numbers < 4) annotation.bbox[static_cast<size_t>(annotation.bbox_numbers)] = coordinate;
       ++annotation.bbox_numbers;
     }
@@ -137,33 +252,43 @@ class CocoFileReader {
     return true;
   }
 
-  double read_area(Value value) {
+  // None where width x height is to be taken: where it is no number, as of "12", or negative, but for pycocotools.
+  std::optional<double> read_area(Value value) {
+    if (value.is_null()) return std::nullopt;
+    const char* const at = std::string_view(value.raw_json_token()).data();
     const double area = input_.number_or_nan(value);
-    if (exact_ && !std::isfinite(area)) throw input_.fail("expected a finite number");
-    if (!exact_ && !(area >= 0)) throw input_.fail("expected a number, at least 0");
-    return area;
+    if (std::isfinite(area) && (exact_ || area >= 0)) return area;
+    if (odd_areas_++ == 0) first_odd_area_ = fmt::format("{}: {}", input_.place(), value_at(input_.text_from(at)));
+    return std::nullopt;
+  }
+
+  static bool is_finite(const RawObject& annotation) {
+    return std::all_of(annotation.bbox.begin(), annotation.bbox.end(),
+                       [](double number) { return std::isfinite(number); });
   }
 
   RawObject read_annotation(object entry) {
     RawObject annotation{};
     bool image = false, category = false, bbox = false, crowd = false;
-    const char* mask = nullptr;
+    const char *mask = nullptr, *box = nullptr;
     annotation.bbox.fill(std::numeric_limits<double>::quiet_NaN());
     annotation.bbox_numbers = 0;
     input_.for_each_field(entry, [&](std::string_view key, Value value) {
       if (key == "id")
         annotation.id = exact_ && !value.is_null() ? read_id(value, annotations_) : input_.id_if_any(value);
-      if (key == "image_id") annotation.image_id = input_.id(value), image = true;
-      if (key == "category_id") annotation.category_id = input_.id(value), category = true;
-      if (key == "bbox") bbox = read_bbox(value, annotation);
+      if (key == "image_id") annotation.image_id = image_words_.read(input_, value), image = true;
+      if (key == "category_id") annotation.category_id = category_words_.read(input_, value), category = true;
+      if (key == "bbox") box = std::string_view(value.raw_json_token()).data(), bbox = read_bbox(value, annotation);
       if (key == "segmentation") mask = value.raw_json_token().data();
-      if (key == "area" && !value.is_null()) annotation.area = read_area(value);
+      if (key == "area") annotation.area = read_area(value);
       if (key == "iscrowd") annotation.crowd = input_.flag(value), crowd = true;
     });
     input_.need(image, "image_id");
     input_.need(category, "category_id");
     const bool of_mask = annotation.bbox_numbers == 0 && mask != nullptr && take_box_of(mask, annotation);
     input_.need(bbox || of_mask, "bbox");
+    if (box != nullptr && !of_mask && !is_finite(annotation))
+      raw_.odd_boxes.emplace(raw_.objects.size(), value_at(input_.text_from(box)));
     raw_.without_crowd += crowd ? 0 : 1;
     return annotation;
   }
@@ -173,6 +298,9 @@ class CocoFileReader {
   bool exact_;
   RawDataset raw_;
   Ids images_, categories_, annotations_;
+  WordIds image_words_, category_words_;
+  int64_t texts_ = 0, odd_areas_ = 0;
+  std::string first_odd_area_;
 };
 
 }  // namespace

@@ -65,8 +65,8 @@ Parts parts_of(const fs::path& folder, const std::vector<std::string>& files) {
   return parts;
 }
 
-std::vector<std::string> json_in(const fs::path& folder, HiddenFiles* hidden) {
-  auto files = files_in(folder, hidden);
+std::vector<std::string> json_in(const fs::path& folder, PassedOver* passed) {
+  auto files = files_in(folder, passed);
   std::erase_if(files, [](auto& file) { return !has_ending(file, ".json"); });
   return files;
 }
@@ -78,8 +78,8 @@ std::vector<std::string> kept(std::vector<std::string> files, Keep&& keep) {
 }
 
 // Of the files in annotations/, those of boxes.
-Parts find_in_annotations(const fs::path& annotations, HiddenFiles* hidden) {
-  const auto files = json_in(annotations, hidden);
+Parts find_in_annotations(const fs::path& annotations, PassedOver* passed) {
+  const auto files = json_in(annotations, passed);
   const auto begins = [](std::string_view head) {
     return [head](const std::string& file) { return file.starts_with(head); };
   };
@@ -96,32 +96,32 @@ Parts find_in_annotations(const fs::path& annotations, HiddenFiles* hidden) {
 }
 
 // The file of a folder that holds no split of its own.
-std::optional<fs::path> whole_file(const fs::path& folder, HiddenFiles* hidden) {
+std::optional<fs::path> whole_file(const fs::path& folder, PassedOver* passed) {
   for (const char* name : {"_annotations.coco.json", "annotations.json", "labels.json", "result.json", "coco.json",
                            "instances_default.json"})
     if (is_there(folder / name) && !looks_like_via(folder / name)) return folder / name;
   constexpr size_t many = 50;  // a file an image is another format
-  if (json_in(folder, hidden).size() > many) return std::nullopt;
-  const auto files = kept(json_in(folder, hidden), [&](auto& file) { return looks_like_coco(folder / file); });
+  if (json_in(folder, passed).size() > many) return std::nullopt;
+  const auto files = kept(json_in(folder, passed), [&](auto& file) { return looks_like_coco(folder / file); });
   return files.size() == 1 ? std::optional(folder / files[0]) : std::nullopt;
 }
 
-Parts find_at_top(const fs::path& folder, HiddenFiles* hidden) {
-  const auto named = kept(json_in(folder, hidden), [&](auto& file) {
+Parts find_at_top(const fs::path& folder, PassedOver* passed) {
+  const auto named = kept(json_in(folder, passed), [&](auto& file) {
     const bool known =
         is_split_word(subset_of(file)) && (is_split_word(fs::path(file).stem()) || looks_like_coco(folder / file));
     return known || (file.starts_with(kInstances) && subset_of(file) != "default");
   });
   if (!named.empty()) return parts_of(folder, named);
-  if (const auto file = whole_file(folder, hidden)) return {{kWholeSet, {*file, ""}}};
+  if (const auto file = whole_file(folder, passed)) return {{kWholeSet, {*file, ""}}};
   return {};
 }
 
-Parts find_in_split_folders(const fs::path& folder, HiddenFiles* hidden) {
+Parts find_in_split_folders(const fs::path& folder, PassedOver* passed) {
   Parts parts;
   for (const std::string& inner : folders_in(folder))
     if (is_split_word(inner))
-      if (const auto file = whole_file(folder / inner, hidden)) parts[inner] = {*file, inner};
+      if (const auto file = whole_file(folder / inner, passed)) parts[inner] = {*file, inner};
   return parts;
 }
 
@@ -151,7 +151,7 @@ fs::path coco_folder(const fs::path& path) {
   return inner ? (folder / "..").lexically_normal() : folder;
 }
 
-Parts find_coco_files(const fs::path& path, HiddenFiles* hidden) {
+Parts find_coco_files(const fs::path& path, PassedOver* passed) {
   if (!is_folder(path)) {
     const bool is_set = has_ending(path.native(), ".json") && is_there(path) && looks_like_coco(path);
     return is_set ? Parts{{kWholeSet, {path, subset_of(path.filename().string())}}} : Parts{};
@@ -159,9 +159,9 @@ Parts find_coco_files(const fs::path& path, HiddenFiles* hidden) {
   Parts parts;
   for (const char* name : {"annotations", "annotation"})
     if (const auto annotations = folder_called(path, name); annotations && parts.empty())
-      parts = find_in_annotations(*annotations, hidden);
-  if (parts.empty()) parts = find_in_split_folders(path, hidden);
-  if (parts.empty()) parts = find_at_top(path, hidden);
+      parts = find_in_annotations(*annotations, passed);
+  if (parts.empty()) parts = find_in_split_folders(path, passed);
+  if (parts.empty()) parts = find_at_top(path, passed);
   return parts;
 }
 

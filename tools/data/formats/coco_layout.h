@@ -21,7 +21,7 @@ struct CocoPart {
 //                                                  (FiftyOne's labels.json); names beside each other as at the top
 //   {train,val,…}.json, annotations.json, labels.json, result.json, coco.json; else the only one that looks like COCO's
 // Empty where there is none.
-std::map<std::string, CocoPart> find_coco_files(const std::filesystem::path& path, HiddenFiles* hidden);
+std::map<std::string, CocoPart> find_coco_files(const std::filesystem::path& path, PassedOver* passed);
 
 // The folder of the set: `path`, or where that is a file, the one that it lies in, or the one above annotations/.
 std::filesystem::path coco_folder(const std::filesystem::path& path);

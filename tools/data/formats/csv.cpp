@@ -10,6 +10,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/csv_automl.h"
 #include "tools/data/formats/csv_files.h"
 #include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/folder.h"
@@ -22,6 +23,14 @@ namespace fovea {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr const char* kOneClass = "object";
+
+std::array<double, 4> box_of(const std::array<double, 4>& box, CsvBox kind) {
+  if (kind == CsvBox::Corners) return box_of_corners(box[0], box[1], box[2], box[3]);
+  if (kind == CsvBox::Sides) return box;
+  return {snapped(box[0] - box[2] / 2), snapped(box[1] - box[3] / 2), box[2], box[3]};
+}
 
 class CsvReader : public DatasetReader {
  public:
@@ -46,6 +55,7 @@ class CsvReader : public DatasetReader {
     name_places(split, path);
     CsvTable table(path);
     const auto form = read_heading(table, &raw.warnings);
+    raw.sides = form && form->columns.kind == CsvBox::Sides;
     std::string warning;
     for (CsvRecord record; form && table.next(record);) add_record(raw, table, form->columns, record, warning);
     if (!warning.empty()) raw.warnings.push_back(warning);
@@ -74,17 +84,20 @@ class CsvReader : public DatasetReader {
     CsvRecord first;
     if (!table.next(first)) return std::nullopt;
     auto form = csv_form(first.fields);
-    if (!form) form = CsvForm{{}, false, false};
+    if (!form) form = CsvForm{{}, false};
     if (!form->heading) {
       table.rewind();
       return form;
     }
     if (warnings == nullptr) return form;
-    if (!form->known || form->columns.expected == CsvColumns{}.expected)
+    if (form->columns.expected == CsvColumns{}.expected)
       warnings->push_back(table.place(first.line) + ": skipped, as it is a header");
     if (!form->columns.unused.empty())
       warnings->push_back(fmt::format("{}: columns that are not used: {}", table.place(first.line),
                                       printable(fmt::format("{}", fmt::join(form->columns.unused, ", ")))));
+    if (form->columns.name < 0)
+      warnings->push_back(
+          fmt::format("{}: no column names the class: all boxes are of one, '{}'", table.place(first.line), kOneClass));
     return form;
   }
 
@@ -129,7 +142,9 @@ class CsvReader : public DatasetReader {
       CsvTable table(path);
       const auto form = read_heading(table, nullptr);
       for (CsvRecord record; form && table.next(record);)
-        if (record.fields.size() == static_cast<size_t>(form->columns.fields)) {
+        if (form->columns.name < 0) {
+          names.insert(kOneClass);
+        } else if (record.fields.size() == static_cast<size_t>(form->columns.fields)) {
           const std::string& field = record.fields[static_cast<size_t>(form->columns.name)];
           if (!trimmed(field).empty()) names.insert(table.name_in(field, record.line, warning));
         }
@@ -188,20 +203,21 @@ class CsvReader : public DatasetReader {
       throw fail(raw, record.line,
                  fmt::format("has {} fields, expected {}: {}", fields.size(), columns.fields, columns.expected));
     const std::string& path = fields[static_cast<size_t>(columns.path)];
-    const std::string name = table.name_in(fields[static_cast<size_t>(columns.name)], record.line, warning);
+    const std::string name = columns.name < 0
+                                 ? std::string(kOneClass)
+                                 : table.name_in(fields[static_cast<size_t>(columns.name)], record.line, warning);
     if (trimmed(path).empty()) throw fail(raw, record.line, "the path is empty");
     const bool no_box = std::all_of(columns.box.begin(), columns.box.end(),
                                     [&](int i) { return trimmed(fields[static_cast<size_t>(i)]).empty(); });
-    const bool no_object = no_box && name.empty();
-    std::array<double, 4> box{};
-    for (size_t i = 0; i < 4 && !no_object; ++i) box[i] = number_of(raw, table, columns, record, i);
+    const bool no_object = no_box && (name.empty() || columns.name < 0);
+    const auto box = no_object ? std::array<double, 4>{} : numbers_of(raw, table, columns, record);
     if (!no_object && name.empty()) throw fail(raw, record.line, "the class is empty");
     const auto image = image_of(raw, path, record.line);
     if (!image || no_object) return;
     RawObject object{.id = static_cast<int64_t>(raw.objects.size()) + 1,
                      .image_id = *image,
                      .category_id = -1,
-                     .bbox = columns.sides ? box : box_of_corners(box[0], box[1], box[2], box[3]),
+                     .bbox = box_of(box, columns.kind),
                      .area = std::nullopt,
                      .crowd = false,
                      .origin = {0, record.line}};
@@ -215,11 +231,26 @@ class CsvReader : public DatasetReader {
     raw.objects.push_back(object);
   }
 
+  static std::array<double, 4> numbers_of(const RawDataset& raw, const CsvTable& table, const CsvColumns& columns,
+                                          const CsvRecord& record) {
+    std::array<double, 4> box{};
+    if (columns.box[0] != columns.box[1]) {
+      for (size_t i = 0; i < 4; ++i) box[i] = number_of(raw, table, columns, record, i);
+      return box;
+    }
+    const std::string& field = record.fields[static_cast<size_t>(columns.box[0])];
+    if (const auto numbers = four_numbers(field)) return *numbers;
+    throw fail(raw, record.line, fmt::format("the box: expected four numbers, found \"{}\"", excerpt(field)));
+  }
+
   static double number_of(const RawDataset& raw, const CsvTable& table, const CsvColumns& columns,
                           const CsvRecord& record, size_t i) {
     const std::string& field = record.fields[static_cast<size_t>(columns.box[i])];
     if (const auto number = table.number(field)) return *number;
-    const auto what = columns.sides ? std::array{"x", "y", "width", "height"} : std::array{"x1", "y1", "x2", "y2"};
+    using Words = std::array<const char*, 4>;
+    const Words what = columns.kind == CsvBox::Corners ? Words{"x1", "y1", "x2", "y2"}
+                       : columns.kind == CsvBox::Sides ? Words{"x", "y", "width", "height"}
+                                                       : Words{"xcenter", "ycenter", "width", "height"};
     throw fail(raw, record.line, fmt::format("{}: expected a number, found \"{}\"", what[i], excerpt(field)));
   }
 
@@ -232,11 +263,17 @@ class CsvReader : public DatasetReader {
   std::map<std::string, int64_t> label_;
 };
 
+bool is_table(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return fs::is_regular_file(path) && (has_ending(name, ".csv") || has_ending(name, ".tsv"));
+}
+
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_csv(const fs::path& path, const LoadOptions& options) {
   const bool file = fs::is_regular_file(path);
-  if (!fs::is_directory(path) && !(file && has_ending(path.filename().native(), ".csv"))) return nullptr;
+  if (!fs::is_directory(path) && !is_table(path)) return nullptr;
+  if (auto reader = open_automl_csv(path, options)) return reader;
   CsvFiles files = file ? csv_file_alone(path) : find_csv_files(path);
   if (files.splits.empty() && options.format == DatasetFormat::Csv && !files.fault.empty())
     throw Error(ErrorKind::Data, files.fault);
@@ -247,7 +284,9 @@ std::unique_ptr<DatasetReader> open_csv(const fs::path& path, const LoadOptions&
 }
 
 std::string csv_without_boxes(const fs::path& folder) {
-  return is_folder(folder) ? find_csv_files(folder).fault : std::string();
+  return is_folder(folder)  ? find_csv_files(folder).fault
+         : is_table(folder) ? csv_file_alone(folder).fault
+                            : std::string();
 }
 
 }  // namespace fovea

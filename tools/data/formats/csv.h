@@ -12,8 +12,8 @@ namespace fovea {
 // `path`: the folder, or one of the files. nullptr: it does not look like one.
 std::unique_ptr<DatasetReader> open_csv(const std::filesystem::path& path, const LoadOptions& options);
 
-// A line on a file in the folder that is called like a split's, but does not hold its columns; empty where there is
-// none.
+// A line on the file, or on one in the folder that is called like a split's, but does not hold its columns; empty where
+// there is none.
 std::string csv_without_boxes(const std::filesystem::path& folder);
 
 }  // namespace fovea

@@ -117,13 +117,21 @@ class CsvFinder {
       files_.splits.emplace(split, root_ / file);
       return true;
     }
-    if (record && files_.fault.empty() && (is_split_name(split) || split == kWholeSet) &&
-        !is_open_images_heading(record->fields))
-      files_.fault = fmt::format(
-          "{}:{}: has {} fields separated by {}; expected path,x1,y1,x2,y2,class, or a heading "
-          "that names these columns",
-          printable((root_ / file).native()), record->line, record->fields.size(), word_for(separator));
+    if (record && !is_open_images_heading(record->fields)) note_fault(file, split, *record, separator);
     return false;
+  }
+
+  // Of what is called like a split's, or shows by its heading that it is of boxes.
+  void note_fault(const fs::path& file, const std::string& split, const CsvRecord& record, char separator) {
+    const std::string heading = is_heading(record.fields) ? heading_fault(record.fields) : "";
+    if (!files_.fault.empty() || (!is_split_name(split) && split != kWholeSet && heading.empty())) return;
+    files_.fault = fmt::format(
+        "{}:{}: has {} fields separated by {}; expected path,x1,y1,x2,y2,class, or a heading "
+        "that names these columns",
+        printable((root_ / file).native()), record.line, record.fields.size(), word_for(separator));
+    if (!heading.empty())
+      files_.fault += fmt::format(": this one {} (or the box as x,y,width,height or xcenter,ycenter,width,height)",
+                                  printable(heading));
   }
 
   // The only table of boxes is that of the whole set, whatever it is called.
@@ -152,16 +160,11 @@ bool is_open_images_heading(const std::vector<std::string>& fields) {
 std::optional<CsvForm> csv_form(const std::vector<std::string>& first) {
   constexpr size_t kUsual = 6;
   if (is_open_images_heading(first)) return std::nullopt;
-  if (auto columns = columns_of_heading(first)) return CsvForm{std::move(*columns), true, true};
-  if (first.size() == kUsual) {
-    // Words that are not known head the usual columns.
-    const bool heading = std::none_of(first.begin() + 1, first.begin() + 5,
-                                      [](auto& field) { return trimmed(field).empty() || parse_number(field); });
-    return CsvForm{{}, heading, false};
-  }
-  if (auto columns = columns_of_record(first)) return CsvForm{std::move(*columns), false, true};
-  if (first.size() < kUsual || is_heading(first)) return std::nullopt;
-  return CsvForm{{}, false, false};  // each line is refused, with the columns that are expected
+  if (auto columns = columns_of_heading(first)) return CsvForm{std::move(*columns), true};
+  if (is_heading(first)) return std::nullopt;
+  if (auto columns = columns_of_record(first)) return CsvForm{std::move(*columns), false};
+  if (first.size() < kUsual) return std::nullopt;
+  return CsvForm{{}, false};  // each line is refused, with the columns that are expected
 }
 
 CsvFiles find_csv_files(const fs::path& folder) { return CsvFinder(folder).find(); }

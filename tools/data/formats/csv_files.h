@@ -23,8 +23,9 @@ CsvFiles csv_file_alone(const std::filesystem::path& file);
 // How the file's records are to be read, and whether the first one is a heading; none where they are no boxes.
 struct CsvForm {
   CsvColumns columns;
-  bool heading, known;  // known: the heading says which columns are what
+  bool heading;
 };
+// A heading is never taken for one of positions: its words say which column is what, or it is none.
 std::optional<CsvForm> csv_form(const std::vector<std::string>& first_record);
 
 // OpenImages' boxes, whose coordinates are parts of the image's size.

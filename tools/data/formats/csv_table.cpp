@@ -49,6 +49,7 @@ CsvTable::CsvTable(const std::filesystem::path& path) : name_(printable(path.nat
 CsvTable::CsvTable(std::string text, std::string name) : name_(std::move(name)), text_(std::move(text)) { begin(); }
 
 void CsvTable::begin() {
+  if (text_.find('\n') == std::string::npos) std::replace(text_.begin(), text_.end(), '\r', '\n');  // of old Macs
   utf8_ = find_invalid_utf8(text_) == std::string::npos;
   while (true) {
     const size_t end = std::min(text_.find('\n', first_), text_.size());
@@ -134,6 +135,7 @@ std::optional<double> CsvTable::number(const std::string& field) const {
 std::string CsvTable::name_in(const std::string& field, int line, std::string& warning) const {
   const std::string name(trimmed(field));
   if (utf8_ || find_invalid_utf8(name) == std::string::npos) return name;
+  if (warning.empty()) require_windows_1252(text_, name_);  // once
   const std::string place = fmt::format("{}:{}", name_, line);
   std::string text = converted(name, "windows-1252", place);
   if (warning.empty())

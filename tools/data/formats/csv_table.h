@@ -32,6 +32,7 @@ class CsvTable {
   // A number; with a decimal comma, too, where no comma separates fields.
   std::optional<double> number(const std::string& field) const;
   // The field without white space around it, in UTF-8: other bytes are taken as Windows-1252, and `warning` says so.
+  // Throws ErrorKind::Data where the file makes no sense as that.
   std::string name_in(const std::string& field, int line, std::string& warning) const;
 
  private:

@@ -122,11 +122,14 @@ void DatasetWriter::put(const fs::path& source, const fs::path& target) const {
     fs::create_hard_link(fs::canonical(source, failure), target, failure);
     if (!failure) return;
   }
-  failure.clear();
-  fs::copy_file(source, target, failure);
-  if (failure)
-    throw Error(ErrorKind::Runtime, fmt::format("{}: cannot be copied to {}: {}", printable(source.native()),
-                                                printable(target.native()), failure.message()));
+  // Not by std::filesystem, which takes a full disk for an input/output error.
+  const FileHandle from = open_file(source);
+  NewFile to(target);
+  std::vector<uint8_t> part(1 << 20);
+  while (const size_t read = std::fread(part.data(), 1, part.size(), from.get())) to.write(std::span(part).first(read));
+  if (std::ferror(from.get()) != 0)
+    throw Error(ErrorKind::Data, fmt::format("{}: cannot be read completely", printable(source.native())));
+  to.keep();
 }
 
 bool is_empty_folder(const fs::path& folder) {

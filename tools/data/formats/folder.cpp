@@ -1,16 +1,19 @@
 #include "tools/data/formats/folder.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <type_traits>
+#include <functional>
+#include <utility>
 
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/image/image_size.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -18,29 +21,90 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Calls `take(entry)` for what is in the folder and not hidden, until it returns false.
-template <class Iterator, class Take>
-void walk(const fs::path& folder, HiddenFiles* hidden, Take&& take) {
-  std::error_code failure;
-  if (!fs::is_directory(folder, failure)) return;
-  auto entry = Iterator(folder, fs::directory_options::follow_directory_symlink, failure);
-  for (; !failure && entry != Iterator(); entry.increment(failure)) {
-    if (is_hidden(entry->path().filename().native())) {
-      if constexpr (std::is_same_v<Iterator, fs::recursive_directory_iterator>) entry.disable_recursion_pending();
-      if (hidden != nullptr) hidden->add(entry->path());
-    } else if (!take(entry)) {
-      return;
-    }
-  }
-  if (failure) throw cannot_read(folder, failure.value());
+using Taker = std::function<bool(const fs::directory_entry&)>;  // false: no more
+
+// Which folder it is, whatever the name; none where there is no such folder.
+std::optional<std::pair<dev_t, ino_t>> identity(const fs::path& folder) {
+  struct stat status{};
+  if (stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
 }
 
-template <class Iterator>
-std::vector<std::string> collect(const fs::path& folder, HiddenFiles* hidden) {
-  std::vector<std::string> names;
-  walk<Iterator>(folder, hidden, [&](auto& entry) {
+class Walk {
+ public:
+  Walk(const fs::path& folder, PassedOver* passed, const Taker& take) : root_(folder), passed_(passed), take_(take) {
     std::error_code failure;
-    if (entry->is_regular_file(failure)) names.push_back(entry->path().lexically_relative(folder).string());
+    for (fs::path above = fs::canonical(folder, failure); !failure; above = above.parent_path()) {
+      if (const auto known = identity(above)) known_.insert(*known);
+      if (above == above.parent_path()) break;
+    }
+  }
+
+  // What is in the folder and not hidden.
+  void once() {
+    std::vector<fs::path> inside;
+    look_into(root_, inside, inside);
+  }
+
+  // And in the folders in it. Links come last, so that a folder has its own name where it has one below the root.
+  void deep() {
+    std::vector<fs::path> folders, links;
+    bool more = look_into(root_, folders, links);
+    while (more && (!folders.empty() || !links.empty())) {
+      const bool linked = folders.empty();
+      const auto next = linked ? std::min_element(links.begin(), links.end()) : folders.end() - 1;
+      fs::path folder = std::move(*next);
+      (linked ? links : folders).erase(next);
+      if (const auto known = identity(folder); known && known_.insert(*known).second)
+        more = look_into(folder, folders, links);
+      else if (linked && passed_ != nullptr)
+        passed_->add_link(folder);
+    }
+  }
+
+  // Whether the link leads to a folder that holds it.
+  bool leads_up(const fs::directory_entry& entry) const {
+    std::error_code failure;
+    if (!entry.is_symlink(failure)) return false;
+    const auto known = identity(entry.path());
+    return known && known_.contains(*known);
+  }
+
+ private:
+  bool look_into(const fs::path& folder, std::vector<fs::path>& folders, std::vector<fs::path>& links) {
+    std::error_code failure, none;
+    auto entry = fs::directory_iterator(folder, failure);
+    for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
+      if (is_hidden(entry->path().filename().native())) {
+        if (passed_ != nullptr) passed_->add_hidden(entry->path());
+        continue;
+      }
+      if (!take_(*entry)) return false;
+      if (entry->is_directory(none)) (entry->is_symlink(none) ? links : folders).push_back(entry->path());
+    }
+    if (failure) throw cannot_read(folder, failure.value());
+    return true;
+  }
+
+  fs::path root_;
+  PassedOver* passed_;
+  const Taker& take_;
+  std::set<std::pair<dev_t, ino_t>> known_;  // folders that were walked through, and those that hold the root
+};
+
+void walk(const fs::path& folder, bool deep, PassedOver* passed, const Taker& take) {
+  if (!is_folder(folder)) return;
+  Walk walk(folder, passed, take);
+  deep ? walk.deep() : walk.once();
+}
+
+std::vector<std::string> collect(const fs::path& folder, bool deep, PassedOver* passed) {
+  std::vector<std::string> names;
+  walk(folder, deep, passed, [&](const fs::directory_entry& entry) {
+    std::error_code failure;
+    // A link to a file that is gone is a file that cannot be read, not none.
+    const bool lost = entry.is_symlink(failure) && !entry.exists(failure);
+    if (lost || entry.is_regular_file(failure)) names.push_back(entry.path().lexically_relative(folder).string());
     return true;
   });
   std::sort(names.begin(), names.end());
@@ -51,50 +115,60 @@ std::vector<std::string> collect(const fs::path& folder, HiddenFiles* hidden) {
 
 bool is_hidden(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }
 
-void HiddenFiles::add(const fs::path& path) {
+void PassedOver::add_hidden(const fs::path& path) {
   constexpr std::array<std::string_view, 5> everywhere{".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep"};
   const std::string name = path.filename().string();
   const bool usual = std::find(everywhere.begin(), everywhere.end(), name) != everywhere.end();
-  if (!usual && !said_.contains(path.string())) paths_.insert(path.string());
+  if (!usual && !said_.contains(path.string())) hidden_.insert(path.string());
 }
 
-std::string HiddenFiles::news() {
-  if (paths_.empty()) return "";
-  std::string line = fmt::format("{} hidden files and folders are passed over; the first: {}", paths_.size(),
-                                 printable(*paths_.begin()));
-  said_.merge(paths_);
-  return line;
+void PassedOver::add_link(const fs::path& path) {
+  if (!said_.contains(path.string())) links_.insert(path.string());
 }
 
-std::vector<std::string> files_in(const fs::path& folder, HiddenFiles* hidden) {
-  return collect<fs::directory_iterator>(folder, hidden);
+std::vector<std::string> PassedOver::news() {
+  std::vector<std::string> lines;
+  const auto say = [&](std::set<std::string>& paths, const char* what) {
+    if (!paths.empty())
+      lines.push_back(
+          fmt::format("{} {} are passed over; the first: {}", paths.size(), what, printable(*paths.begin())));
+    said_.merge(paths);
+    paths.clear();
+  };
+  say(hidden_, "hidden files and folders");
+  say(links_, "links to folders that are read anyway, or that hold the link,");
+  return lines;
 }
 
-std::vector<std::string> files_below(const fs::path& folder, HiddenFiles* hidden) {
-  return collect<fs::recursive_directory_iterator>(folder, hidden);
+std::vector<std::string> files_in(const fs::path& folder, PassedOver* passed) { return collect(folder, false, passed); }
+
+std::vector<std::string> files_below(const fs::path& folder, PassedOver* passed) {
+  return collect(folder, true, passed);
 }
 
 std::vector<std::string> folders_in(const fs::path& folder) {
   std::vector<std::string> names;
-  walk<fs::directory_iterator>(folder, nullptr, [&](auto& entry) {
+  if (!is_folder(folder)) return names;
+  std::vector<fs::directory_entry> found;
+  const Taker take = [&](const fs::directory_entry& entry) {
     std::error_code failure;
-    if (entry->is_directory(failure)) names.push_back(entry->path().filename().string());
+    if (entry.is_directory(failure)) found.push_back(entry);
     return true;
-  });
+  };
+  Walk walk(folder, nullptr, take);
+  walk.once();
+  for (const fs::directory_entry& entry : found)
+    if (!walk.leads_up(entry)) names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
 
 bool any_file_below(const fs::path& folder, std::string_view ending, bool deep) {
   bool found = false;
-  const auto look = [&](auto& entry) {
-    found = has_ending(entry->path().filename().native(), ending);
+  walk(folder, deep, nullptr, [&](const fs::directory_entry& entry) {
+    found = has_ending(entry.path().filename().native(), ending);
     return !found;
-  };
-  if (deep)
-    walk<fs::recursive_directory_iterator>(folder, nullptr, look);
-  else
-    walk<fs::directory_iterator>(folder, nullptr, look);
+  });
   return found;
 }
 

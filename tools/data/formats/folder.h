@@ -15,24 +15,25 @@ namespace fovea {
 // Names that begin with '.' (macOS's ._a.jpg, Jupyter's .ipynb_checkpoints, editors' copies), and macOS's __MACOSX.
 bool is_hidden(std::string_view name);
 
-// What walks through folders pass over because it is hidden.
-class HiddenFiles {
+// What walks through folders pass over: what is hidden, and links to folders that are walked through anyway.
+class PassedOver {
  public:
-  void add(const std::filesystem::path& path);
-  // A line about what was added since it was asked last; empty where there is nothing, or only what desktops and git
-  // leave everywhere.
-  std::string news();
+  void add_hidden(const std::filesystem::path& path);
+  void add_link(const std::filesystem::path& path);
+  // A line for each kind that was added to since it was asked last; none about what desktops and git leave everywhere.
+  std::vector<std::string> news();
 
  private:
-  std::set<std::string> paths_, said_;
+  std::set<std::string> hidden_, links_, said_;
 };
 
 // Names of the files in `folder` (not below it), sorted by their bytes; none where there is no such folder. Hidden ones
-// are passed over, as by all functions here, and added to `hidden`.
-std::vector<std::string> files_in(const std::filesystem::path& folder, HiddenFiles* hidden = nullptr);
-// Paths below `folder` of all files under it, however deep, sorted.
-std::vector<std::string> files_below(const std::filesystem::path& folder, HiddenFiles* hidden = nullptr);
-// Names of the folders in `folder`, sorted.
+// are passed over, as by all functions here, and added to `passed`.
+std::vector<std::string> files_in(const std::filesystem::path& folder, PassedOver* passed = nullptr);
+// Paths below `folder` of all files under it, however deep, sorted. Links to folders are followed, but no folder is
+// walked through twice: not by two links, and not by one to a folder that the link itself lies in.
+std::vector<std::string> files_below(const std::filesystem::path& folder, PassedOver* passed = nullptr);
+// Names of the folders in `folder`, sorted, but for links to a folder that they lie in.
 std::vector<std::string> folders_in(const std::filesystem::path& folder);
 
 // Whether a file with that ending lies in the folder, or below it.

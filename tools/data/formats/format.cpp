@@ -11,12 +11,14 @@
 #include "tools/data/formats/coco.h"
 #include "tools/data/formats/contents.h"
 #include "tools/data/formats/csv.h"
+#include "tools/data/formats/foreign_sets.h"
 #include "tools/data/formats/kitti.h"
 #include "tools/data/formats/labelme.h"
 #include "tools/data/formats/open_images.h"
 #include "tools/data/formats/via.h"
 #include "tools/data/formats/voc.h"
 #include "tools/data/formats/yolo.h"
+#include "tools/image/image_file.h"
 #include "tools/text/advice.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -66,7 +68,7 @@ Error nothing_found(const std::filesystem::path& folder, std::optional<DatasetFo
                         entry_of(*format).looked_for);
     return {ErrorKind::Data, fmt::format("{}\n{}", text, contents_of(folder))};
   }
-  for (const std::string& there : {yolo_labels_without_names(folder), csv_without_boxes(folder)})
+  for (const std::string& there : {foreign_set(folder), yolo_labels_without_names(folder), csv_without_boxes(folder)})
     if (!there.empty()) return {ErrorKind::Data, fmt::format("{}no dataset found; {}", text, there)};
   text += fmt::format("no dataset found; {}\nlooked for", contents_of(folder));
   for (const FormatEntry& entry : formats()) text += fmt::format("\n  {}: {}", entry.name, entry.looked_for);
@@ -85,10 +87,33 @@ bool looks_like(const FormatEntry& entry, const std::filesystem::path& folder, c
 
 RawDataset DatasetReader::read(const std::string& split) {
   RawDataset raw = read_split(split);
-  if (const std::string hidden = hidden_.news(); !hidden.empty())
-    raw.warnings.push_back(fmt::format("{}: {}", raw.name, hidden));
+  for (const std::string& line : passed_.news()) raw.warnings.push_back(fmt::format("{}: {}", raw.name, line));
   return raw;
 }
+
+namespace {
+
+bool holds_images(const std::filesystem::path& folder, bool deep) {
+  const auto files = deep ? files_below(folder) : files_in(folder);
+  return std::any_of(files.begin(), files.end(), [](const std::string& name) { return has_image_ending(name); });
+}
+
+// The only folder in `folder` that holds a dataset, as unpacking leaves it: no images lie outside. None else.
+std::optional<std::filesystem::path> only_inside(const std::filesystem::path& folder, const LoadOptions& options) {
+  std::optional<std::filesystem::path> found;
+  if (!is_folder(folder) || holds_images(folder, false)) return found;
+  for (const std::string& name : folders_in(folder)) {
+    const bool holds = std::any_of(formats().begin(), formats().end(), [&](const FormatEntry& entry) {
+      return (!options.format || entry.format == *options.format) && looks_like(entry, folder / name, options);
+    });
+    if (!holds && !holds_images(folder / name, true)) continue;
+    if (!holds || found) return std::nullopt;
+    found = folder / name;
+  }
+  return found;
+}
+
+}  // namespace
 
 OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions& options) {
   OpenDataset data{};
@@ -102,7 +127,14 @@ OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions&
       data.reader = std::move(reader);
     }
   }
-  if (!data.reader) throw nothing_found(folder, options.format);
+  if (!data.reader) {
+    const auto inside = only_inside(folder, options);
+    if (!inside) throw nothing_found(folder, options.format);
+    data = open_dataset(*inside, options);
+    data.warnings.push_back(fmt::format("{}: is no dataset, but holds one, which is read: {}",
+                                        printable(folder.native()), printable(inside->native())));
+    return data;
+  }
   if (!others.empty())
     data.warnings.push_back(fmt::format("{}: is read as {} but also looks like{}; {} if that is wrong",
                                         printable(folder.native()), entry_of(data.format).name, others,

@@ -29,7 +29,7 @@ class DatasetReader {
  protected:
   virtual RawDataset read_split(const std::string& split) = 0;
 
-  HiddenFiles hidden_;  // that the reader's walks have passed over
+  PassedOver passed_;  // by the reader's walks
 };
 
 inline constexpr const char* kWholeSet = "all";

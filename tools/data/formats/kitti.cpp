@@ -9,6 +9,7 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/split_names.h"
+#include "tools/data/formats/stem_index.h"
 #include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
@@ -87,26 +88,33 @@ class KittiReader : public DatasetReader {
     raw.image_root = root_ / folders.images;
     name_classes(raw);
     const auto images = images_of(split, folders);
+    const auto is_text = [](const fs::path& name) { return has_ending(name.native(), ".txt"); };
+    const StemIndex labels(root_ / folders.labels, is_text, &passed_);
+    std::set<std::string> claimed, stems;
+    for (const std::string& name : images) stems.insert(without_ending(name));
     size_t without = 0;
     std::string first;
     for (const std::string& name : images) {
-      const std::string labels = fs::path(name).replace_extension(".txt").string();
-      if (!is_there(root_ / folders.labels / labels) && without++ == 0) first = labels;
-      add_image(raw, name, root_ / folders.labels / labels);
+      auto own = labels.find(without_ending(name));
+      if (own && without_ending(*own) != without_ending(name) && stems.contains(without_ending(*own)))
+        own.reset();  // which is that of another image
+      if (!own && without++ == 0) first = without_ending(name) + ".txt";
+      if (own) claimed.insert(*own);
+      add_image(raw, name, own ? root_ / folders.labels / *own : fs::path());
     }
     if (without > 0)
       raw.warnings.push_back(
           fmt::format("{}: {} of {} images have no label file and count as images without objects; "
                       "the first: {}",
                       raw.name, without, images.size(), printable(first)));
-    warn_of_lone_labels(raw, folders, images);
+    if (set_.lists.empty()) warn_of_lone_labels(raw, labels, claimed);
     return raw;
   }
 
   std::vector<std::string> images_of(const std::string& split, const Pair& folders) {
     std::vector<std::string> names;
     std::map<std::string, std::string> by_stem;
-    for (const std::string& name : files_in(root_ / folders.images, &hidden_)) {
+    for (const std::string& name : files_in(root_ / folders.images, &passed_)) {
       if (!has_image_ending(name)) continue;
       names.push_back(name);
       by_stem[fs::path(name).stem().string()] = name;
@@ -133,13 +141,24 @@ class KittiReader : public DatasetReader {
   void name_classes(RawDataset& raw) {
     if (types_.empty())
       for (const auto& [split, folders] : set_.folders)
-        for (const std::string& name : files_in(root_ / folders.labels, &hidden_)) {
+        for (const std::string& name : files_in(root_ / folders.labels, &passed_)) {
           if (!has_ending(name, ".txt")) continue;
-          for (const KittiObject& object : read_labels(root_ / folders.labels / name, ignored_warnings_))
-            if (lower_case(object.type) != kIgnored) types_.insert(object.type);
+          for (const std::string& type : types_in(root_ / folders.labels / name)) types_.insert(type);
         }
     for (const std::string& type : types_)
       raw.categories.push_back({static_cast<int64_t>(raw.categories.size()), type});
+  }
+
+  // None of a file that cannot be read, which its image is left out for.
+  std::set<std::string> types_in(const fs::path& labels) {
+    std::set<std::string> types;
+    try {
+      for (const KittiObject& object : read_labels(labels, ignored_warnings_))
+        if (lower_case(object.type) != kIgnored) types.insert(object.type);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data) throw;
+    }
+    return types;
   }
 
   void add_image(RawDataset& raw, const std::string& name, const fs::path& labels) {
@@ -149,9 +168,15 @@ class KittiReader : public DatasetReader {
                    .height = 0,
                    .origin = {}};
     if (!take_size_from_file(raw, image)) return;
-    if (is_there(labels)) {
+    if (!labels.empty()) {
       raw.files.push_back(printable(labels.native()));
-      for (const KittiObject& object : read_labels(labels, raw.warnings)) add_object(raw, image, object);
+      try {
+        for (const KittiObject& object : read_labels(labels, raw.warnings)) add_object(raw, image, object);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::Data) throw;
+        raw.bad_images.push_back({name, error.what()});
+        return;
+      }
     }
     raw.images.push_back(std::move(image));
   }
@@ -172,14 +197,11 @@ class KittiReader : public DatasetReader {
     }
   }
 
-  void warn_of_lone_labels(RawDataset& raw, const Pair& folders, const std::vector<std::string>& images) {
-    if (!set_.lists.empty()) return;
-    std::set<std::string> stems;
-    for (const std::string& name : images) stems.insert(fs::path(name).stem().string());
+  static void warn_of_lone_labels(RawDataset& raw, const StemIndex& labels, const std::set<std::string>& claimed) {
     size_t lone = 0;
     std::string first;
-    for (const std::string& name : files_in(root_ / folders.labels, &hidden_))
-      if (has_ending(name, ".txt") && !stems.contains(fs::path(name).stem().string()) && lone++ == 0) first = name;
+    for (const auto& [stem, name] : labels.files())
+      if (!claimed.contains(name) && lone++ == 0) first = name;
     if (lone > 0)
       raw.warnings.push_back(
           fmt::format("{}: {} label files have no image; the first: {}", raw.name, lone, printable(first)));

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <set>
 
 #include "engine/printable.h"
@@ -12,6 +12,8 @@
 #include "tools/data/formats/file_finder.h"
 #include "tools/data/formats/labelme_json.h"
 #include "tools/data/formats/split_names.h"
+#include "tools/data/formats/stem_index.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -21,18 +23,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
+using Folders = std::map<std::string, std::vector<fs::path>>;  // of JSON files, below the root, by split
+
 class LabelMeReader : public DatasetReader {
  public:
-  LabelMeReader(const fs::path& root, std::map<std::string, fs::path> folders, fs::path images)
+  LabelMeReader(const fs::path& root, Folders folders, fs::path images)
       : root_(root), folders_(std::move(folders)), images_(std::move(images)), finder_(images_, true) {}
 
   std::vector<std::string> splits() const override { return names_of(folders_); }
 
  private:
   RawDataset read_split(const std::string& split) override {
-    const fs::path& folder = folders_.at(split);
+    const auto& folders = folders_.at(split);
     RawDataset raw;
-    raw.name = printable((root_ / folder).native());
+    raw.name = printable((folders.size() == 1 ? root_ / folders[0] : root_).native());
     raw.image_root = images_;
     name_classes(raw);
     finder_ = FileFinder(images_, true);
@@ -41,17 +45,18 @@ class LabelMeReader : public DatasetReader {
     size_t others = 0;
     std::string first_other;
     Repeats repeats;
-    for (const std::string& name : files_in(root_ / folder, &hidden_)) {
-      if (!has_ending(name, ".json")) continue;
-      if (!looks_like_labelme(root_ / folder / name)) {
-        if (others++ == 0) first_other = name;
-        continue;
+    for (const fs::path& folder : folders)
+      for (const std::string& name : files_in(root_ / folder, &passed_)) {
+        if (!has_ending(name, ".json")) continue;
+        if (!looks_like_labelme(root_ / folder / name)) {
+          if (others++ == 0) first_other = name;
+          continue;
+        }
+        add_file(raw, split, folder, name, repeats);
       }
-      add_file(raw, split, folder, name, repeats);
-    }
     say(raw, others, first_other);
     for (const std::string& line : finder_.warnings(raw.name)) raw.warnings.push_back(line);
-    if (const std::string own = folder.string(); !own.empty()) move_to_root(raw, {own + "/"});
+    if (folders.size() == 1 && !folders[0].empty()) move_to_root(raw, {folders[0].string() + "/"});
     move_to_root(raw, {"images/" + split + "/", split + "/images/", split + "/", "images/"});
     return raw;
   }
@@ -70,17 +75,31 @@ class LabelMeReader : public DatasetReader {
   // In the order of the alphabet, of all splits.
   void name_classes(RawDataset& raw) {
     if (names_.empty())
-      for (const auto& [split, folder] : folders_)
-        for (const std::string& name : files_in(root_ / folder, &hidden_))
-          if (has_ending(name, ".json") && looks_like_labelme(root_ / folder / name))
-            for (const LabelMeObject& object : read_labelme_json(root_ / folder / name).objects)
-              names_.insert(object.name);
+      for (const auto& [split, folders] : folders_)
+        for (const fs::path& folder : folders)
+          for (const std::string& name : files_in(root_ / folder, &passed_))
+            if (has_ending(name, ".json") && looks_like_labelme(root_ / folder / name))
+              for (const LabelMeObject& object : read(root_ / folder / name).first.objects) names_.insert(object.name);
     label_ = number_categories(raw, names_);
+  }
+
+  // With why it cannot be read; empty where it can.
+  static std::pair<LabelMeFile, std::string> read(const fs::path& path) {
+    try {
+      return {read_labelme_json(path), ""};
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data) throw;
+      return {{}, error.what()};
+    }
   }
 
   void add_file(RawDataset& raw, const std::string& split, const fs::path& folder, const std::string& name,
                 Repeats& repeats) {
-    const LabelMeFile file = read_labelme_json(root_ / folder / name);
+    const auto [file, fault] = read(root_ / folder / name);
+    if (!fault.empty()) {
+      raw.bad_images.push_back({locate(split, folder, name, ""), fault});
+      return;
+    }
     for (const auto& [kind, count] : file.left_out) left_out_[kind] += count;
     joined_ += file.joined;
     raw.files.push_back(printable((root_ / folder / name).native()));
@@ -123,45 +142,42 @@ class LabelMeReader : public DatasetReader {
         const fs::path own = (place / fs::path(json).replace_extension(ending)).lexically_normal();
         if (is_there(images_ / own)) return own.string();
       }
+    if (!index_) index_.emplace(images_, has_image_ending, nullptr);
+    for (const std::string& stem : {without_ending(said), (folder / fs::path(json).stem()).string()})
+      if (const auto found = index_->find(stem); found && !stem.empty()) return *found;
     const fs::path named = base.empty() ? fs::path(json).replace_extension(".jpg") : fs::path(base);
     return (folder / named).lexically_normal().string();
   }
 
   fs::path root_;
-  std::map<std::string, fs::path> folders_;  // of JSON files, by split
+  Folders folders_;
   fs::path images_;
   FileFinder finder_;
+  std::optional<StemIndex> index_;  // of all images
   std::set<std::string> names_;
   std::map<std::string, int64_t> label_;
   std::map<std::string, int> left_out_;
   int joined_ = 0;
 };
 
-bool holds_labelme(const fs::path& folder) {
-  if (!is_folder(folder) || !any_file_below(folder, ".json", false)) return false;
-  for (const std::string& name : files_in(folder))
-    if (has_ending(name, ".json") && looks_like_labelme(folder / name)) return true;
-  return false;
+// The split that a folder is of: the part of its path that has the name of one.
+std::string split_of_folder(const fs::path& folder) {
+  for (const fs::path& part : folder)
+    if (is_split_name(part.string())) return part.string();
+  return kWholeSet;
 }
 
-bool is_annotations(const std::string& folder) {
-  constexpr std::array<std::string_view, 6> names{"annotations", "annotation", "labels", "json", "jsons", "labelme"};
-  return std::find(names.begin(), names.end(), lower_case(folder)) != names.end();
-}
-
-std::map<std::string, fs::path> find_folders(const fs::path& root) {
-  std::map<std::string, fs::path> found;
-  for (const std::string& folder : folders_in(root)) {
-    if (!is_split_name(folder) && !is_annotations(folder)) continue;
-    if (is_split_name(folder) && holds_labelme(root / folder)) found[folder] = folder;
-    for (const std::string& inside : folders_in(root / folder)) {
-      const bool fits = is_split_name(folder) ? is_annotations(inside) : is_split_name(inside);
-      if (fits && holds_labelme(root / folder / inside))
-        found.emplace(is_split_name(folder) ? folder : inside, fs::path(folder) / inside);
-    }
-    if (found.empty() && is_annotations(folder) && holds_labelme(root / folder)) found[kWholeSet] = folder;
+// All folders that hold any; where some are those of splits, the others are no part of the set.
+Folders find_folders(const fs::path& root) {
+  std::set<fs::path> folders;
+  for (const std::string& name : files_below(root)) {
+    const fs::path folder = fs::path(name).parent_path();
+    if (has_ending(name, ".json") && !folders.contains(folder) && looks_like_labelme(root / name))
+      folders.insert(folder);
   }
-  if (found.empty() && holds_labelme(root)) found[kWholeSet] = "";
+  Folders found;
+  for (const fs::path& folder : folders) found[split_of_folder(folder)].push_back(folder);
+  if (found.size() > 1) found.erase(kWholeSet);
   return found;
 }
 

@@ -120,7 +120,7 @@ class OpenImagesReader : public DatasetReader {
   // Files by the image's id. Those in a folder of the split are of that split.
   void find_images(const std::string& split, const fs::path& root) {
     file_of_.clear();
-    for (const std::string& file : files_below(root, &hidden_)) {
+    for (const std::string& file : files_below(root, &passed_)) {
       if (!has_image_ending(file)) continue;
       const std::string id = fs::path(file).stem().string();
       const auto [found, added] = file_of_.emplace(id, file);

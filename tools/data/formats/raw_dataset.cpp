@@ -33,6 +33,9 @@ class DatasetMaker {
   }
 
   Dataset make() {
+    if (raw_.images.empty() && !dataset_.report.bad_images.empty())
+      throw fail("none of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
+                 dataset_.report.bad_images.front().why);
     take_categories();
     take_images();
     renumber_annotations_if_needed();
@@ -95,9 +98,6 @@ class DatasetMaker {
   }
 
   void take_images() {
-    if (raw_.images.empty() && !dataset_.report.bad_images.empty())
-      throw fail("none of the {} images can be read; the first: {}", dataset_.report.bad_images.size(),
-                 dataset_.report.bad_images.front().why);
     sample_ = index_ids(raw_.images, "images");
     dataset_.samples.reserve(raw_.images.size());
     Repeats repeats;
@@ -184,6 +184,7 @@ class DatasetMaker {
     const auto at = static_cast<size_t>(sample->second);
     // Millions of short lists take half the memory where none grows; made one by one, they take what raw objects had.
     dataset_.samples[at].objects.reserve(objects_of_[at]);
+    odd_ = raw_.odd_boxes.find(i);
     add_object(dataset_.samples[at], object, label->second);
   }
 
@@ -218,6 +219,8 @@ class DatasetMaker {
   }
 
   std::string fault_of(const RawObject& raw, const Object& clipped) const {
+    if (odd_ != raw_.odd_boxes.end() && !odd_->second.starts_with('['))
+      return "is no list of 4 numbers (x, y, width, height)";
     if (raw.bbox_numbers != 4)
       return fmt::format("has {} numbers, expected 4 (x, y, width, height){}", raw.bbox_numbers,
                          raw.bbox_numbers == 5 ? ": rotated boxes are not read" : "");
@@ -235,10 +238,11 @@ class DatasetMaker {
 
   void add_bad_box(const Sample& sample, const RawObject& raw, const std::string& fault) {
     const auto& b = raw.bbox;
-    const std::string line =
-        fmt::format("{}annotation {} of image {} ({}, {}×{}): the box [{}, {}, {}, {}] {}",
-                    raw.origin.file < 0 ? "" : place(raw.origin) + ": ", *raw.id, sample.id,
-                    printable(sample.file_name), sample.width, sample.height, b[0], b[1], b[2], b[3], fault);
+    const std::string box =
+        odd_ != raw_.odd_boxes.end() ? odd_->second : fmt::format("[{}, {}, {}, {}]", b[0], b[1], b[2], b[3]);
+    const std::string line = fmt::format("{}annotation {} of image {} ({}, {}×{}): the box {} {}",
+                                         raw.origin.file < 0 ? "" : place(raw.origin) + ": ", *raw.id, sample.id,
+                                         printable(sample.file_name), sample.width, sample.height, box, fault);
     if (options_.bad_boxes == OnBad::Error) throw fail("{}; correct it, or {}", line, advise(advice::kSkipBadBoxes));
     dataset_.report.bad_boxes.push_back(line);
   }
@@ -258,8 +262,12 @@ class DatasetMaker {
     }
     check_look();
     if (report.objects == report.crowds) {
-      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd or ignore regions{}", report.annotations,
-                 report.bad_boxes.size(), report.crowds, first_three(report.bad_boxes));
+      std::vector<std::string> bad = report.bad_boxes;
+      for (const BadImage& image : report.bad_images) bad.push_back(image.why);
+      throw fail("no usable box: {} annotations, {} bad boxes, {} crowd or ignore regions{}{}", report.annotations,
+                 report.bad_boxes.size(), report.crowds,
+                 report.bad_images.empty() ? "" : fmt::format(", {} bad images", report.bad_images.size()),
+                 first_three(bad));
     }
   }
 
@@ -283,7 +291,7 @@ class DatasetMaker {
           "the image's width and height){}",
           first_three(examples));
     }
-    if (raw_.own_ids && look_.like_corners())
+    if ((raw_.own_ids || raw_.sides) && look_.like_corners())
       warn(
           "{} of {} boxes reach beyond their image, and as x1, y1, x2, y2 none would: the boxes look like x1, y1, x2, "
           "y2; expected x, y, width, height",
@@ -296,6 +304,7 @@ class DatasetMaker {
   IndexById sample_, label_;
   std::vector<uint32_t> objects_of_;  // by sample: how many raw ones
   BoxLook look_;
+  std::map<size_t, std::string>::const_iterator odd_;  // of the object that is taken, or none
 };
 
 }  // namespace

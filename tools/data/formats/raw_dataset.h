@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <unordered_map>
 
 #include "tools/data/dataset.h"
 
@@ -61,9 +62,12 @@ struct RawDataset {
   std::map<int64_t, std::string> unknown_names;  // of category ids that stand for names that are not in the list
   std::vector<BadImage> bad_images;
   std::vector<std::string> warnings;
-  bool own_ids = false;        // ids were in the file, not counted by the reader
-  int64_t boxes_of_masks = 0;  // objects without a box, which got that of their mask
-  int64_t without_crowd = 0;   // objects of which the file does not say whether they are a crowd
+  std::unordered_map<std::string, int64_t> image_words, category_words;  // ids that are words in the file
+  std::map<size_t, std::string> odd_boxes;  // what stands where an object's four numbers should, by its index
+  bool sides = false;                       // boxes were given as x, y, width, height
+  bool own_ids = false;                     // ids were in the file, not counted by the reader
+  int64_t boxes_of_masks = 0;               // objects without a box, which got that of their mask
+  int64_t without_crowd = 0;                // objects of which the file does not say whether they are a crowd
 };
 
 // Throws ErrorKind::Data, naming file and place, when ids of images or categories are doubled, when a file name leaves

@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
-#include "tools/data/formats/image_index.h"
+#include "tools/data/formats/stem_index.h"
 #include "tools/data/formats/voc_layout.h"
 #include "tools/data/formats/voc_xml.h"
+#include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -23,7 +25,8 @@ namespace {
 
 struct Entry {
   size_t part;
-  std::string stem;  // below the part's folders, without ending
+  std::string stem;     // below the part's folders, without ending
+  std::string missing;  // the annotation, where a list names one that is not there; else empty
 };
 
 class VocReader : public DatasetReader {
@@ -45,7 +48,6 @@ class VocReader : public DatasetReader {
 
  protected:
   RawDataset read_split(const std::string& split) override {
-    if (const auto broken = broken_.find(split); broken != broken_.end()) throw Error(ErrorKind::Data, broken->second);
     images_read_ = objects_read_ = 0;
     RawDataset raw;
     raw.name = printable(folder_.native());
@@ -103,8 +105,7 @@ class VocReader : public DatasetReader {
   }
 
   void add_all(size_t part, std::vector<Entry>& entries) {
-    for (const std::string& name : files_below(folder_ / parts_[part].annotations, &hidden_))
-      if (has_ending(name, ".xml")) entries.push_back({part, without_ending(name)});
+    for (const auto& [stem, name] : annotations_of(part).files()) entries.push_back({part, stem, ""});
   }
 
   void read_list(size_t part, const std::string& split, const fs::path& list) {
@@ -117,34 +118,62 @@ class VocReader : public DatasetReader {
     for (const std::string_view line : lines_of(text)) {
       ++number;
       if (trimmed(line).empty()) continue;
-      if (const auto stem = stem_in(part, line))
-        entries.push_back({part, *stem});
-      else  // an error only where this split is read: VOC's test lists come without annotations
-        broken_.emplace(split, fmt::format("{}:{}: the annotation {} is missing", printable(list.native()), number,
-                                           printable(xml_path({part, std::string(trimmed(line))}).native())));
+      entries.push_back(entry_in(part, line));
+      if (!entries.back().missing.empty())  // VOC's test lists come without annotations
+        entries.back().missing = fmt::format("{}:{}: the annotation {} is missing", printable(list.native()), number,
+                                             entries.back().missing);
     }
   }
 
-  // The name that a line of a list says; some programs write endings, folders, a flag or the annotation behind the
-  // name.
-  std::optional<std::string> stem_in(size_t part, std::string_view line) const {
+  // What a line of a list says; some programs write endings, folders, a flag or the annotation behind the name.
+  Entry entry_in(size_t part, std::string_view line) {
     std::string whole(trimmed(line));
     std::replace(whole.begin(), whole.end(), '\\', '/');
     const std::string first(words_of(whole)[0]);
-    for (const std::string& stem : {whole, without_ending(whole), first, without_ending(first),
-                                    fs::path(whole).stem().string(), fs::path(first).stem().string()})
-      if (path_below(folder_, stem) && is_there(xml_path({part, stem}))) return stem;
-    return std::nullopt;
+    const auto plain = [](const std::string& said) {
+      return has_image_ending(said) || has_ending(said, ".xml") ? without_ending(said) : said;
+    };
+    const StemIndex& annotations = annotations_of(part);
+    const std::array<std::string, 6> stems{whole,
+                                           plain(whole),
+                                           first,
+                                           plain(first),
+                                           fs::path(plain(whole)).filename().string(),
+                                           fs::path(plain(first)).filename().string()};
+    for (const std::string& stem : stems)
+      if (annotations.files().contains(stem)) return {part, stem, ""};
+    for (const std::string& stem : stems)
+      if (const auto found = annotations.find(stem)) return {part, without_ending(*found), ""};
+    const Entry entry{part, plain(whole), ""};
+    return {part, entry.stem, printable(xml_path(entry).native())};
   }
 
-  fs::path xml_path(const Entry& entry) const {
-    return folder_ / parts_[entry.part].annotations / (entry.stem + ".xml");
+  fs::path xml_path(const Entry& entry) {
+    const auto& files = annotations_of(entry.part).files();
+    const auto found = files.find(entry.stem);
+    return folder_ / parts_[entry.part].annotations / (found != files.end() ? found->second : entry.stem + ".xml");
   }
 
-  const VocFile& file_of(const Entry& entry) {
+  // An annotation as it was read, or why it cannot be.
+  struct Read {
+    VocFile file;
+    std::string fault;
+  };
+
+  const Read& read(const Entry& entry) {
     const fs::path path = xml_path(entry);
-    const auto found = files_.find(path.native());
-    return found != files_.end() ? found->second : files_.emplace(path.native(), read_voc_xml(path)).first->second;
+    const auto [found, added] = files_.try_emplace(path.native());
+    if (!added) return found->second;
+    try {
+      if (entry.missing.empty())
+        found->second.file = read_voc_xml(path);
+      else
+        found->second.fault = entry.missing;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Data) throw;
+      found->second.fault = error.what();
+    }
+    return found->second;
   }
 
   std::vector<Category> categories(std::vector<std::string>& warnings) {
@@ -153,7 +182,7 @@ class VocReader : public DatasetReader {
       std::set<std::string> found;
       for (const auto& [split, entries] : splits_)
         for (const Entry& entry : entries)
-          for (const VocObject& object : file_of(entry).objects) found.insert(object.name);
+          for (const VocObject& object : read(entry).file.objects) found.insert(object.name);
       names.assign(found.begin(), found.end());
     }
     std::vector<Category> list;
@@ -161,11 +190,18 @@ class VocReader : public DatasetReader {
     return list;
   }
 
-  const ImageIndex& images_of(size_t part) {
+  const StemIndex& images_of(size_t part) {
     const auto found = images_.find(part);
-    return found != images_.end()
-               ? found->second
-               : images_.emplace(part, ImageIndex(image_root_ / parts_[part].images, &hidden_)).first->second;
+    if (found != images_.end()) return found->second;
+    return images_.emplace(part, StemIndex(image_root_ / parts_[part].images, has_image_ending, &passed_))
+        .first->second;
+  }
+
+  const StemIndex& annotations_of(size_t part) {
+    const auto found = annotations_.find(part);
+    if (found != annotations_.end()) return found->second;
+    const auto is_xml = [](const fs::path& name) { return has_ending(name.native(), ".xml"); };
+    return annotations_.emplace(part, StemIndex(folder_ / parts_[part].annotations, is_xml, &passed_)).first->second;
   }
 
   // The file of the name that the annotation says, where that is its own name too; else the one that has its own name,
@@ -193,18 +229,23 @@ class VocReader : public DatasetReader {
     Counted lone;
     for (size_t part = 0; part < parts_.size(); ++part) {
       if (!parts_[part].split.empty() && parts_[part].split != split) continue;
-      const ImageIndex& index = images_of(part);
+      const StemIndex& index = images_of(part);
       std::set<std::string> annotated;
-      for (const std::string& name : files_below(folder_ / parts_[part].annotations))
-        if (has_ending(name, ".xml")) annotated.insert(ImageIndex::key_of(without_ending(name)));
-      for (const auto& [stem, name] : index.images())
-        if (!annotated.contains(ImageIndex::key_of(stem))) lone.add(image_root_ / parts_[part].images / name);
+      for (const auto& [stem, name] : annotations_of(part).files()) annotated.insert(StemIndex::key_of(stem));
+      for (const auto& [stem, name] : index.files())
+        if (!annotated.contains(StemIndex::key_of(stem))) lone.add(image_root_ / parts_[part].images / name);
     }
     lone.warn(raw, "images have no annotation and are left out");
   }
 
   void add_image(RawDataset& raw, const Entry& entry) {
-    const VocFile& file = file_of(entry);
+    const auto& [file, fault] = read(entry);
+    if (!fault.empty()) {
+      const auto image = images_of(entry.part).find(entry.stem);
+      const fs::path name = fs::path(parts_[entry.part].images) / image.value_or(entry.stem + ".jpg");
+      raw.bad_images.push_back({name.string(), fault});
+      return;
+    }
     if (file.odd_text) odd_text_.add(xml_path(entry));
     raw.files.push_back(printable(xml_path(entry).native()));
     const auto origin = static_cast<int32_t>(raw.files.size()) - 1;
@@ -241,9 +282,8 @@ class VocReader : public DatasetReader {
   fs::path folder_, image_root_;
   std::vector<VocPart> parts_;
   std::map<std::string, std::vector<Entry>> splits_;
-  std::map<std::string, std::string> broken_;  // why a split cannot be read
-  std::map<std::string, VocFile> files_;
-  std::map<size_t, ImageIndex> images_;
+  std::map<std::string, Read> files_;
+  std::map<size_t, StemIndex> images_, annotations_;
   std::map<std::string, int64_t> label_;
   int64_t images_read_ = 0, objects_read_ = 0;
   Counted other_images_, without_image_, odd_text_, other_shapes_;

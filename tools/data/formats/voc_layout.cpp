@@ -10,6 +10,8 @@
 #include "engine/printable.h"
 #include "kernels/error.h"
 #include "tools/data/formats/format.h"
+#include "tools/data/formats/split_names.h"
+#include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -63,11 +65,15 @@ class PartFinder {
     return false;
   }
 
-  std::string lists_in(const std::string& prefix, const Names& inside) const {
-    const auto sets = one_of(inside, {"imagesets"});
-    if (!sets) return "";
-    const auto main = one_of(folders_in(folder_ / prefix / *sets), {"main"});
-    return prefix + *sets + (main ? "/" + *main : "");
+  // The folders that may hold lists, the usual one first.
+  Names lists_in(const std::string& prefix, const Names& inside) const {
+    Names places;
+    if (const auto sets = one_of(inside, {"imagesets"})) {
+      if (const auto main = one_of(folders_in(folder_ / prefix / *sets), {"main"}))
+        places.push_back(prefix + *sets + "/" + *main);
+      places.push_back(prefix + *sets);
+    }
+    return places;
   }
 
   // VOC2007/, VOC2012/ …, or VOCdevkit/ with these in it.
@@ -83,13 +89,13 @@ class PartFinder {
     for (const std::string& inner : folders_in(folder_))
       if (!find_part(inner + "/", inner) && any_file_below(folder_ / inner, ".xml", true) &&
           holds_image(folder_ / inner))
-        parts_.push_back({inner, inner, "", inner});
+        parts_.push_back({inner, inner, {}, inner});
     Names names;
     for (const VocPart& part : parts_) names.push_back(part.split);
     const bool split = find_split(names, "train") || find_split(names, "val") || find_split(names, "test");
     if (!split)
       for (VocPart& part : parts_) part.split = kWholeSet;
-    if (!split && any_file_below(folder_, ".xml", false)) parts_ = {{"", "", "", kWholeSet}};
+    if (!split && any_file_below(folder_, ".xml", false)) parts_ = {{"", "", {}, kWholeSet}};
   }
 
   fs::path folder_;
@@ -100,21 +106,51 @@ class PartFinder {
 
 std::vector<VocPart> find_voc_parts(const fs::path& folder) { return PartFinder(folder).find(); }
 
-std::map<std::string, fs::path> split_lists(const fs::path& folder, const VocPart& part) {
+namespace {
+
+std::map<std::string, fs::path> lists_in(const fs::path& place) {
   std::map<std::string, fs::path> lists;
-  if (part.lists.empty()) return lists;
   std::map<std::string, fs::path> of_classes;  // VoTT has no others; each has all images of its split
   constexpr std::array<std::string_view, 6> ends{"_train", "_val", "_trainval", "_test", "_default", "_validation"};
-  for (const std::string& list : files_in(folder / part.lists)) {
+  for (const std::string& list : files_in(place)) {
     if (!has_ending(list, ".txt")) continue;
     const std::string split = without_ending(list), lower = lower_case(split);
     const auto end = std::find_if(ends.begin(), ends.end(), [&](auto word) { return lower.ends_with(word); });
     if (end == ends.end())
-      lists[split] = folder / part.lists / list;
+      lists[split] = place / list;
     else
-      of_classes.emplace(end->substr(1), folder / part.lists / list);
+      of_classes.emplace(end->substr(1), place / list);
   }
-  if (lists.empty()) lists = std::move(of_classes);
+  return lists.empty() ? of_classes : lists;
+}
+
+// Beside the folder of annotations, where other text files lie, too: those whose first line names an annotation.
+std::map<std::string, fs::path> lists_beside(const fs::path& annotations) {
+  std::map<std::string, fs::path> lists;
+  for (const std::string& list : files_in(annotations.parent_path())) {
+    if (!has_ending(list, ".txt") || !is_split_name(without_ending(list))) continue;
+    const fs::path path = annotations.parent_path() / list;
+    const std::string start = beginning_of(path, 4096);
+    const auto lines = lines_of(start);
+    const std::string_view words = lines.empty() ? std::string_view() : trimmed(lines[0]);
+    std::string first = words.empty() ? "" : std::string(words_of(words)[0]);
+    std::replace(first.begin(), first.end(), '\\', '/');
+    const fs::path name = fs::path(first).filename();
+    const bool has_end = has_image_ending(name) || has_ending(name.native(), ".xml");
+    const std::string stem = has_end ? name.stem().string() : name.string();
+    if (!stem.empty() && (is_there(annotations / (stem + ".xml")) || is_there(annotations / (stem + ".XML"))))
+      lists[without_ending(list)] = path;
+  }
+  return lists;
+}
+
+}  // namespace
+
+std::map<std::string, fs::path> split_lists(const fs::path& folder, const VocPart& part) {
+  std::map<std::string, fs::path> lists;
+  for (const std::string& place : part.lists)
+    if (lists.empty()) lists = lists_in(folder / place);
+  if (lists.empty() && !part.annotations.empty()) lists = lists_beside(folder / part.annotations);
   // CVAT's name for what it has not split.
   if (lists.size() == 1 && lists.begin()->first == "default") return {{kWholeSet, lists.begin()->second}};
   return lists;

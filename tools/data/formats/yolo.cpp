@@ -51,6 +51,7 @@ class YoloReader : public DatasetReader {
     warn_of_lone_labels(split, images, labels, raw);
     labels_.finish(raw, split);
     for (const std::string& line : finder_.warnings(set_.name)) raw.warnings.push_back(line);
+    places_.warn(raw.warnings, set_.name, split);
     std::vector<std::string> folders;
     for (const std::string& folder : folders_) folders.push_back((fs::path(folder) / "").string());
     for (const std::string& usual : {"images/" + split + "/", split + "/images/", split + "/", std::string("images/")})
@@ -80,7 +81,7 @@ class YoloReader : public DatasetReader {
       if (is_folder(path)) {
         const fs::path inside = below_root(path, said, set_.name);
         if (inside != ".") folders_.push_back(inside.string());
-        for (const std::string& name : files_below(path, &hidden_))
+        for (const std::string& name : files_below(path, &passed_))
           if (has_image_ending(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
         if (!path_below(set_.folder, path)) below_root(path, said, set_.name);  // a list may also lie beside data.yaml
@@ -183,35 +184,51 @@ class YoloReader : public DatasetReader {
                    .height = 0,
                    .origin = path.origin};
     if (!take_size_from_file(raw, image)) return;
-    if (!labels.empty()) labels_.add(raw, image, set_.root / labels);
+    try {
+      if (!labels.empty()) labels_.add(raw, image, set_.root / labels);
+    } catch (const Error& error) {  // an image without its labels is as bad as labels without their image
+      if (error.kind() != ErrorKind::Data) throw;
+      raw.bad_images.push_back({image.file_name, error.what()});
+      return;
+    }
     raw.images.push_back(std::move(image));
   }
 
-  // Where images are those of a folder, one that is missing shows by its labels alone.
+  // Labels that belong to no image of their folders, listed or not: an image that is missing, or called otherwise.
   void warn_of_lone_labels(const std::string& split, const std::vector<ImagePath>& images,
                            const std::vector<std::string>& labels, RawDataset& raw) {
-    std::set<std::string> with_image(labels.begin(), labels.end()), folders, image_folders;
+    std::set<std::string> claimed(labels.begin(), labels.end()), folders, walked(folders_.begin(), folders_.end());
     for (const auto& [path, origin] : images) {
-      if (origin.file < 0) image_folders.insert(folder_of(path));
-      with_image.insert(fs::path(path).replace_extension(".txt").string());
+      folders.insert(folder_of(path));
+      claimed.insert(fs::path(path).replace_extension(".txt").string());
     }
-    for (const std::string& folder : image_folders) {
-      folders.insert(places_.label_folders(folder).begin(), places_.label_folders(folder).end());
-      folders.insert(folder);
-    }
-    size_t lone = 0;
-    std::string first;
+    folders.insert(walked.begin(), walked.end());
     for (const std::string& folder : folders)
-      for (const std::string& name : files_in(set_.root / folder, &hidden_)) {
-        const std::string file = (fs::path(folder) / name).string();
-        if (!has_ending(name, ".txt") || is_yolo_names_file(name) || with_image.contains(file)) continue;
-        const bool beside = image_folders.contains(folder);  // where other files lie, too
-        if (beside && !looks_like_yolo_labels(beginning_of(set_.root / file, 512))) continue;
-        if (lone++ == 0) first = (set_.root / file).string();
-      }
-    if (lone > 0)
-      raw.warnings.push_back(fmt::format("{}: {} label files for {} have no image; the first: {}", set_.name, lone,
-                                         split, printable(first)));
+      for (const std::string& name : files_in(set_.root / folder))
+        if (has_image_ending(name)) {
+          const auto [apart, beside] = places_.find((fs::path(folder) / name).string());
+          claimed.insert(apart);
+          claimed.insert(beside);
+        }
+    std::set<std::string> lone;
+    for (const std::string& folder : folders) {
+      for (const std::string& place : places_.label_folders(folder))
+        for (const std::string& name :
+             walked.contains(folder) ? files_below(set_.root / place, &passed_) : files_in(set_.root / place, &passed_))
+          if (is_lone(fs::path(place) / name, claimed, false)) lone.insert((fs::path(place) / name).string());
+      for (const std::string& name : files_in(set_.root / folder, &passed_))
+        if (is_lone(fs::path(folder) / name, claimed, true)) lone.insert((fs::path(folder) / name).string());
+    }
+    if (!lone.empty())
+      raw.warnings.push_back(fmt::format("{}: {} label files for {} have no image; the first: {}", set_.name,
+                                         lone.size(), split, printable((set_.root / *lone.begin()).native())));
+  }
+
+  // `beside`: where other text files lie, too.
+  bool is_lone(const fs::path& file, const std::set<std::string>& claimed, bool beside) const {
+    const std::string name = file.filename().string();
+    if (!has_ending(name, ".txt") || is_yolo_names_file(name) || claimed.contains(file.string())) return false;
+    return !beside || looks_like_yolo_labels(beginning_of(set_.root / file, 512));
   }
 
   YoloSet set_;

@@ -8,6 +8,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/data/formats/yolo_line.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -85,7 +86,9 @@ bool suits_polygon(const std::vector<double>& n) {
 
 bool looks_like_yolo_labels(std::string_view text) {
   for (const auto line : lines_of(text)) {
-    const auto words = words_of(line);
+    const auto plain = yolo_line(line);
+    if (!plain) return false;
+    const auto words = words_of(*plain);
     if (words.empty()) continue;
     return words.size() >= kBox && class_number(words[0]) &&
            std::all_of(words.begin() + 1, words.end(), [](auto word) { return parse_number(word).has_value(); });
@@ -95,19 +98,37 @@ bool looks_like_yolo_labels(std::string_view text) {
 
 void YoloLabels::begin() {
   shapes_.clear();
-  boxes_ = in_pixels_ = 0;
-  sixth_ = {};
-  pixel_examples_.clear();
+  counts_ = {};
 }
 
 void YoloLabels::add(RawDataset& raw, const RawImage& image, const std::filesystem::path& file) {
+  const Counts counts = counts_;
+  const size_t objects = raw.objects.size(), shapes = shapes_.size();
+  try {
+    read(raw, image, file);
+  } catch (...) {
+    raw.objects.erase(raw.objects.begin() + static_cast<std::ptrdiff_t>(objects), raw.objects.end());
+    shapes_.erase(shapes_.begin() + static_cast<std::ptrdiff_t>(shapes), shapes_.end());
+    counts_ = counts;
+    throw;
+  }
+}
+
+void YoloLabels::read(RawDataset& raw, const RawImage& image, const std::filesystem::path& file) {
   raw.files.push_back(printable(file.native()));
   const auto index = static_cast<int32_t>(raw.files.size()) - 1;
   const auto bytes = read_file(file);
   int number = 0;
   for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
     ++number;
-    const auto words = words_of(line);
+    const auto plain = yolo_line(line);
+    if (!plain)
+      throw fail_at(raw, {index, number},
+                    fmt::format("\"{}\": it cannot be told whether its commas separate numbers or are decimal points: "
+                                "write 0 0.5 0.5 0.1 0.1, with spaces and points",
+                                excerpt(line)));
+    if (*plain != line && counts_.commas++ == 0) counts_.first_comma = {index, number};
+    const auto words = words_of(*plain);
     if (!words.empty()) raw.objects.push_back(object(raw, image, words, {index, number}));
   }
 }
@@ -115,10 +136,8 @@ void YoloLabels::add(RawDataset& raw, const RawImage& image, const std::filesyst
 RawObject YoloLabels::object(RawDataset& raw, const RawImage& image, const std::vector<std::string_view>& words,
                              Origin origin) {
   if (words.size() < kBox) {
-    const bool commas = words[0].find(',') != words[0].npos;
     throw fail_at(raw, origin,
-                  fmt::format("has {} numbers, expected 5: class, center x, center y, width, height{}", words.size(),
-                              commas ? ", separated by spaces" : ""));
+                  fmt::format("has {} numbers, expected 5: class, center x, center y, width, height", words.size()));
   }
   const auto label = class_number(words[0]);
   if (!label) throw fail_at(raw, origin, fmt::format("expected a class number, found \"{}\"", excerpt(words[0])));
@@ -131,7 +150,7 @@ RawObject YoloLabels::object(RawDataset& raw, const RawImage& image, const std::
   check_count(numbers, words.back(), origin, raw);
   note_pixels(numbers, origin, raw, image);
   if (words.size() >= kTriangle) note_shape(raw, image, numbers);
-  boxes_ += words.size() == kBox ? 1 : 0;
+  counts_.boxes += words.size() == kBox ? 1 : 0;
   return {.id = static_cast<int64_t>(raw.objects.size()) + 1,
           .image_id = image.id,
           .category_id = *label,
@@ -155,9 +174,9 @@ void YoloLabels::check_count(const std::vector<double>& numbers, std::string_vie
     return;
   }
   if (count == kTrack) {
-    if (sixth_.count++ == 0) sixth_.first = origin;
-    sixth_.whole = sixth_.whole && last.find_first_not_of("0123456789") == last.npos;
-    sixth_.largest = std::max(sixth_.largest, numbers[5 - 1]);
+    if (counts_.sixth.count++ == 0) counts_.sixth.first = origin;
+    counts_.sixth.whole = counts_.sixth.whole && last.find_first_not_of("0123456789") == last.npos;
+    counts_.sixth.largest = std::max(counts_.sixth.largest, numbers[5 - 1]);
     return;
   }
   if (count == kTriangle && numbers[4] <= 1 && numbers[5] >= 2 && numbers[5] == std::floor(numbers[5]))
@@ -185,24 +204,26 @@ void YoloLabels::note_shape(const RawDataset& raw, const RawImage& image, const 
 void YoloLabels::note_pixels(const std::vector<double>& n, Origin origin, const RawDataset& raw,
                              const RawImage& image) {
   if ((n[0] <= kFar && n[1] <= kFar) || (n[2] <= kFar && n[3] <= kFar)) return;
-  if (++in_pixels_ > 3) return;
-  pixel_examples_.push_back(fmt::format("{}:{}: {:g} {:g} {:g} {:g} in an image of {}×{}",
-                                        raw.files[static_cast<size_t>(origin.file)], origin.line, n[0], n[1], n[2],
-                                        n[3], image.width, image.height));
+  if (++counts_.in_pixels > 3) return;
+  counts_.pixel_examples.push_back(fmt::format("{}:{}: {:g} {:g} {:g} {:g} in an image of {}×{}",
+                                               raw.files[static_cast<size_t>(origin.file)], origin.line, n[0], n[1],
+                                               n[2], n[3], image.width, image.height));
 }
 
 void YoloLabels::refuse_pixels(const RawDataset& raw, const std::string& split) const {
   constexpr double share = 0.9;
-  if (in_pixels_ == 0 || static_cast<double>(in_pixels_) < share * static_cast<double>(raw.objects.size())) return;
-  throw Error(ErrorKind::Data,
-              fmt::format("{}: {}: the numbers of {} of {} labels look like pixels; YOLO's are parts "
-                          "of the image's width and height, from 0 to 1:\n  {}",
-                          name_, split, in_pixels_, raw.objects.size(), fmt::join(pixel_examples_, "\n  ")));
+  if (counts_.in_pixels == 0 ||
+      static_cast<double>(counts_.in_pixels) < share * static_cast<double>(raw.objects.size()))
+    return;
+  throw Error(ErrorKind::Data, fmt::format("{}: {}: the numbers of {} of {} labels look like pixels; YOLO's are parts "
+                                           "of the image's width and height, from 0 to 1:\n  {}",
+                                           name_, split, counts_.in_pixels, raw.objects.size(),
+                                           fmt::join(counts_.pixel_examples, "\n  ")));
 }
 
 void YoloLabels::refuse_results(const RawDataset& raw) const {
-  if (sixth_.count == 0 || (sixth_.whole && sixth_.largest >= 2)) return;
-  throw fail_at(raw, sixth_.first,
+  if (counts_.sixth.count == 0 || (counts_.sixth.whole && counts_.sixth.largest >= 2)) return;
+  throw fail_at(raw, counts_.sixth.first,
                 "has 6 numbers, expected 5: class, center x, center y, width, height; the last one looks like a "
                 "confidence, which results of a detector have (ultralytics writes it with save_conf), not labels");
 }
@@ -231,7 +252,7 @@ YoloLabels::Meaning YoloLabels::meaning(const RawDataset& raw) const {
   if (task_.task == "segment" || task_.task == "obb") return Meaning::Polygons;
   const auto all = [&](auto holds) { return std::all_of(shapes_.begin(), shapes_.end(), holds); };
   // All lines with key points have the same count of numbers.
-  const bool same = boxes_ == 0 && all([&](auto& shape) { return shape.numbers == shapes_[0].numbers; });
+  const bool same = counts_.boxes == 0 && all([&](auto& shape) { return shape.numbers == shapes_[0].numbers; });
   const auto odd = std::find_if(shapes_.begin(), shapes_.end(), [](auto& shape) { return shape.numbers % 2 == 0; });
   const bool flags = same && all([](auto& shape) { return shape.flags; });
   if (flags && (odd != shapes_.end() || !all([](auto& shape) { return shape.inside; }) ||
@@ -252,12 +273,39 @@ bool YoloLabels::can_be(Meaning meaning) const {
   });
 }
 
+// Classes are numbered from 0: where none is 0 and the largest is one too large, they were counted from 1, and all
+// names would be those of their neighbors.
+void YoloLabels::refuse_counted_from_one(const RawDataset& raw) const {
+  const auto count = static_cast<int64_t>(raw.categories.size());
+  for (size_t i = 0; i < raw.categories.size(); ++i)
+    if (raw.categories[i].id != static_cast<int64_t>(i)) return;
+  const RawObject* beyond = nullptr;
+  for (const RawObject& object : raw.objects) {
+    if (object.category_id < 1 || object.category_id > count) return;
+    if (object.category_id == count && beyond == nullptr) beyond = &object;
+  }
+  if (beyond == nullptr) return;
+  throw fail_at(
+      raw, beyond->origin,
+      fmt::format("has the class {0}, but the {0} names of {1} are those of the classes 0 to {2}, and no label "
+                  "has class 0: do these labels count classes from 1? YOLO's count from 0: subtract 1 "
+                  "from each, or name class 0",
+                  count, name_, count - 1));
+}
+
 void YoloLabels::finish(RawDataset& raw, const std::string& split) {
+  refuse_counted_from_one(raw);
   refuse_pixels(raw, split);
-  refuse_results(raw);
-  if (sixth_.count > 0)
+  if (counts_.commas > 0)
     raw.warnings.push_back(
-        fmt::format("{}: {} labels of {} have a track id, which is not used", name_, sixth_.count, split));
+        fmt::format("{}: {} lines of {} have commas or semicolons, which are read as spaces or as "
+                    "decimal points; the first: {}:{}",
+                    name_, counts_.commas, split, raw.files[static_cast<size_t>(counts_.first_comma.file)],
+                    counts_.first_comma.line));
+  refuse_results(raw);
+  if (counts_.sixth.count > 0)
+    raw.warnings.push_back(
+        fmt::format("{}: {} labels of {} have a track id, which is not used", name_, counts_.sixth.count, split));
   if (!shapes_.empty()) {
     const Meaning found = said_ && can_be(*said_) ? *said_ : meaning(raw);
     if (found == Meaning::KeyPoints) {

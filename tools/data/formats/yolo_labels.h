@@ -30,7 +30,8 @@ class YoloLabels {
 
   // Forgets the labels of another split, but for what they turned out to be.
   void begin();
-  // Adds an object to `raw` for each line of the file. Throws ErrorKind::Data with file and line.
+  // Adds an object to `raw` for each line of the file. Throws ErrorKind::Data with file and line, and has then added
+  // nothing.
   void add(RawDataset& raw, const RawImage& image, const std::filesystem::path& file);
 
   // Once all files are read: decides what the lines are, and says it. Throws ErrorKind::Data where that cannot be told,
@@ -50,6 +51,7 @@ class YoloLabels {
   };
   enum class Meaning { Polygons, KeyPoints };
 
+  void read(RawDataset& raw, const RawImage& image, const std::filesystem::path& file);
   RawObject object(RawDataset& raw, const RawImage& image, const std::vector<std::string_view>& words, Origin origin);
   void check_count(const std::vector<double>& numbers, std::string_view last, Origin origin, const RawDataset& raw);
   void note_shape(const RawDataset& raw, const RawImage& image, const std::vector<double>& numbers);
@@ -58,20 +60,24 @@ class YoloLabels {
   Meaning meaning_of_pairs(const RawDataset& raw) const;
   bool can_be(Meaning meaning) const;
   void refuse_pixels(const RawDataset& raw, const std::string& split) const;
+  void refuse_counted_from_one(const RawDataset& raw) const;
   void refuse_results(const RawDataset& raw) const;
 
   std::string name_;
   YoloTask task_;
   std::vector<Shape> shapes_;
-  size_t boxes_ = 0;  // lines of five numbers
-  struct Sixth {      // lines of six
-    size_t count = 0;
-    bool whole = true;
-    double largest = 0;
-    Origin first;
-  } sixth_;
-  size_t in_pixels_ = 0;
-  std::vector<std::string> pixel_examples_;
+  struct Counts {
+    size_t boxes = 0;  // lines of five numbers
+    struct {           // lines of six
+      size_t count = 0;
+      bool whole = true;
+      double largest = 0;
+      Origin first;
+    } sixth;
+    std::vector<std::string> pixel_examples;
+    size_t in_pixels = 0, commas = 0;  // lines with commas
+    Origin first_comma;
+  } counts_;
   std::optional<Meaning> said_;  // by an earlier split
   int said_numbers_ = 0;         // that a line of it had
 };

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <set>
+#include <span>
 
 #include "engine/printable.h"
 #include "kernels/error.h"
@@ -19,6 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kNotes = "notes.json";  // Label Studio's
+// What LabelImg starts from; the list of the labels, where it is there, is classes.txt.
+constexpr const char* kPredefined = "predefined_classes.txt";
 
 std::vector<Category> names_of_notes(const fs::path& file) {
   std::vector<Category> names;
@@ -68,27 +71,33 @@ constexpr std::array<const char*, 9> kUsual{"classes.txt",     "obj.names",   "c
 bool is_yolo_names_file(const std::string& file_name) {
   const std::string name = lower_case(file_name);
   return name == "classes.txt" || name == "labels.txt" || name == "class_names.txt" || name == "classes.names" ||
-         name == kNotes || name == "_darknet.labels" || has_ending(name, ".names");
+         name == kNotes || name == kPredefined || name == "_darknet.labels" || has_ending(name, ".names");
 }
 
 std::vector<fs::path> find_yolo_names(const fs::path& root) {
   std::vector<fs::path> found;
-  const auto look_in = [&](const fs::path& folder) {  // by names: folders of images are large
-    for (const char* name : kUsual)
+  const auto look_in = [&](const fs::path& folder, std::span<const char* const> names) {
+    for (const char* name : names)  // by names: folders of images are large
       if (fs::is_regular_file(folder / name)) {
         found.push_back(folder / name);
         return;
       }
   };
-  look_in(root);
+  const auto look_below = [&](std::span<const char* const> names) {
+    for (const std::string& folder : folders_in(root)) {
+      look_in(root / folder, names);
+      for (const char* inside : {"labels", "Labels", "images", "Images", "train", "val", "valid", "test"})
+        look_in(root / folder / inside, names);
+    }
+  };
+  look_in(root, kUsual);
   if (found.empty())
     for (const std::string& name : files_in(root))
       if (found.empty() && has_ending(name, ".names")) found.push_back(root / name);
-  for (const std::string& folder : folders_in(root)) {
-    look_in(root / folder);
-    for (const char* inside : {"labels", "Labels", "images", "Images", "train", "val", "valid", "test"})
-      look_in(root / folder / inside);
-  }
+  look_below(kUsual);
+  if (!found.empty()) return found;
+  look_in(root, {&kPredefined, 1});
+  look_below({&kPredefined, 1});
   return found;
 }
 
@@ -97,6 +106,10 @@ std::vector<Category> read_yolo_names(const fs::path& file, bool doubled, std::v
   auto names = notes ? names_of_notes(file) : names_of_lines(file, doubled, warnings);
   if (names.empty())
     throw Error(ErrorKind::Data, fmt::format("{}: has no class names: expected one a line", printable(file.native())));
+  if (lower_case(file.filename().string()) == kPredefined)
+    warnings.push_back(fmt::format(
+        "{}: there is no classes.txt, so these are taken as the names of the classes, the first as that of class 0",
+        printable(file.native())));
   return names;
 }
 

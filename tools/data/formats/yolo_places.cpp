@@ -1,10 +1,15 @@
 #include "tools/data/formats/yolo_places.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
 
+#include "engine/printable.h"
 #include "tools/data/formats/folder.h"
+#include "tools/data/formats/stem_index.h"
+#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
 
@@ -32,12 +37,27 @@ std::optional<std::string> label_name(const std::string& name) {
   return std::nullopt;
 }
 
-// The folder of that name in `parent`, in whatever letter case; its own case first.
+// The folder of that name in `parent`; else the only one of it in another letter case.
 std::optional<std::string> folder_named(const fs::path& parent, const std::string& name) {
   if (is_folder(parent / name)) return name;
-  for (const std::string& folder : folders_in(parent))
-    if (lower_case(folder) == lower_case(name)) return folder;
-  return std::nullopt;
+  std::optional<std::string> found;
+  for (const std::string& folder : folders_in(parent)) {
+    if (lower_case(folder) != lower_case(name)) continue;
+    if (found) return std::nullopt;
+    found = folder;
+  }
+  return found;
+}
+
+// The same for a path of several folders.
+std::optional<std::string> folders_named(const fs::path& parent, const fs::path& path) {
+  fs::path found;
+  for (const fs::path& part : path) {
+    const auto folder = folder_named(parent / found, part.string());
+    if (!folder) return std::nullopt;
+    found /= *folder;
+  }
+  return found.string();
 }
 
 std::string joined(const std::vector<std::string>& parts, size_t first, size_t end) {
@@ -54,9 +74,9 @@ std::vector<std::string> YoloPlaces::folders_for(const std::string& image_folder
   const auto parts = parts_of(image_folder);
   std::vector<std::string> found;
   const auto add = [&](const fs::path& parent, const std::string& name, const std::string& rest) {
-    const auto folder = folder_named(root_ / parent, name);
+    const auto folder = folders_named(root_ / parent, fs::path(name) / rest);
     if (!folder) return;
-    const std::string path = (parent / *folder / rest).lexically_normal().string();
+    const std::string path = (parent / *folder).lexically_normal().string();
     const bool known = path == image_folder || std::find(found.begin(), found.end(), path) != found.end();
     if (!known && is_folder(root_ / path)) found.push_back(path);
   };
@@ -74,24 +94,49 @@ const std::vector<std::string>& YoloPlaces::label_folders(const std::string& ima
   return found->second;
 }
 
-bool YoloPlaces::holds(const std::string& folder, const std::string& name) {
-  const auto [found, added] = text_files_.try_emplace(folder);
-  if (added)
-    for (const std::string& file : files_in(root_ / folder))
-      if (has_ending(file, ".txt")) found->second.insert(file);
-  return found->second.contains(name);
+const YoloPlaces::Listing& YoloPlaces::listing(const std::string& folder) {
+  const auto [found, added] = listings_.try_emplace(folder);
+  if (!added) return found->second;
+  for (const std::string& file : files_in(root_ / folder)) {
+    const std::string stem = without_ending(file), key = StemIndex::key_of(stem);
+    if (has_image_ending(file)) found->second.images[key].insert(stem);
+    if (!has_ending(file, ".txt")) continue;
+    found->second.labels.insert(file);
+    found->second.alike[key].insert(file);
+  }
+  return found->second;
+}
+
+// Of the image's own name; else the only one of that name in whatever letter case, where no other image is called so.
+std::string YoloPlaces::label_in(const std::string& folder, const std::string& image) {
+  const Listing& here = listing(folder);
+  const std::string stem = fs::path(image).stem().string(), key = StemIndex::key_of(stem);
+  for (const char* ending : {".txt", ".TXT"})
+    if (here.labels.contains(stem + ending)) return (fs::path(folder) / (stem + ending)).string();
+  const auto alike = here.alike.find(key);
+  if (alike == here.alike.end() || alike->second.size() != 1) return "";
+  const auto& images = listing(folder_of(image)).images;
+  if (const auto others = images.find(key); others != images.end() && others->second.size() > 1) return "";
+  const std::string found = (fs::path(folder) / *alike->second.begin()).string();
+  if (fs::path(found).stem() != stem) other_case_.insert(found);
+  return found;
 }
 
 YoloPlaces::Labels YoloPlaces::find(const std::string& image) {
   const std::string folder = folder_of(image);
-  Labels labels;
-  for (const char* ending : {".txt", ".TXT"}) {
-    const std::string name = fs::path(image).filename().replace_extension(ending).string();
-    for (const std::string& place : label_folders(folder))
-      if (labels.apart.empty() && holds(place, name)) labels.apart = (fs::path(place) / name).string();
-    if (labels.beside.empty() && holds(folder, name)) labels.beside = (fs::path(folder) / name).string();
-  }
+  Labels labels{.apart = "", .beside = label_in(folder, image)};
+  for (const std::string& place : label_folders(folder))
+    if (labels.apart.empty()) labels.apart = label_in(place, image);
   return labels;
+}
+
+void YoloPlaces::warn(std::vector<std::string>& warnings, const std::string& name, const std::string& split) {
+  if (!other_case_.empty())
+    warnings.push_back(
+        fmt::format("{}: {} label files of {} differ from their images in letter case, or in the form of "
+                    "é and the like; they are taken; the first: {}",
+                    name, other_case_.size(), split, printable(*other_case_.begin())));
+  other_case_.clear();
 }
 
 std::string YoloPlaces::expected(const std::string& image) {

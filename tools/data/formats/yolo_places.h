@@ -3,6 +3,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -21,16 +22,25 @@ class YoloPlaces {
   Labels find(const std::string& image);
   // Where labels of the image would be.
   std::string expected(const std::string& image);
+  // A line about labels that were found by find() in another letter case than their image, since it was asked last.
+  void warn(std::vector<std::string>& warnings, const std::string& name, const std::string& split);
   // The folders of labels, other than that of the image, that go with the image's folder.
   const std::vector<std::string>& label_folders(const std::string& image_folder);
 
  private:
   std::vector<std::string> folders_for(const std::string& image_folder) const;
-  bool holds(const std::string& folder, const std::string& name);
+  struct Listing {
+    std::unordered_set<std::string> labels;
+    std::map<std::string, std::set<std::string>> alike;   // labels, by what names of one meaning have in common
+    std::map<std::string, std::set<std::string>> images;  // without their endings, likewise
+  };
+  const Listing& listing(const std::string& folder);
+  std::string label_in(const std::string& folder, const std::string& image);
 
   std::filesystem::path root_;
-  std::map<std::string, std::vector<std::string>> folders_;            // by the images' folder
-  std::map<std::string, std::unordered_set<std::string>> text_files_;  // by folder
+  std::map<std::string, std::vector<std::string>> folders_;  // by the images' folder
+  std::map<std::string, Listing> listings_;                  // by folder
+  std::set<std::string> other_case_;                         // labels that were found so
 };
 
 // "" for a file of the root.
