@@ -47,12 +47,15 @@ std::string old_name(const std::string& name) {
   return name;
 }
 
+constexpr const char* kVggFeatures = "features.";  // as torchvision's classifiers call VGG's layers
+
 std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
   if (file.contains(p.name)) return p.name;
   if (const std::string old = old_name(p.name); file.contains(old)) return old;
   if (p.name.starts_with(names::kBackbone)) {
     const std::string bare = p.name.substr(std::string_view(names::kBackbone).size());
-    if (file.contains(bare)) return bare;
+    for (const char* prefix : {"", kVggFeatures})
+      if (file.contains(prefix + bare)) return prefix + bare;
   }
   return p.name;
 }

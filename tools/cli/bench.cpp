@@ -19,6 +19,7 @@
 #include "model/weights.h"
 #include "tools/analysis/candidates.h"
 #include "tools/analysis/plan_times.h"
+#include "tools/cli/bench_models.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/process_memory.h"
@@ -46,14 +47,7 @@ std::string network_name(const BenchOptions& options) {
 
 Config bench_config(const BenchOptions& options) {
   Config config = preset(options.preset.empty() ? "torchvision" : options.preset);
-  const std::pair<const char*, int> depths[] = {{"r18", 18}, {"r34", 34}, {"r50", 50}, {"r101", 101}, {"r152", 152}};
-  if (options.preset.empty()) {
-    const auto depth =
-        std::find_if(std::begin(depths), std::end(depths), [&](const auto& d) { return options.model == d.first; });
-    if (depth == std::end(depths))
-      throw Error(ErrorKind::Usage, fmt::format("--model {}: must be r18, r34, r50, r101 or r152", options.model));
-    config.model.backbone.depth = depth->second;
-  }
+  if (options.preset.empty()) config.model.backbone = backbone_of_model(options.model);
   if (options.classes > 0) config.model.classes = options.classes;
   config.train.batch = options.batch;
   apply_setting(config, "precision=" + options.precision);
@@ -351,7 +345,7 @@ void add_bench(CLI::App& app) {
   const auto o = std::make_shared<BenchOptions>();
   command->add_option("--model", o->model, "Backbone")
       ->capture_default_str()
-      ->check(suggested({"r18", "r34", "r50", "r101", "r152"}));
+      ->check(suggested(bench_models()));
   command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead")
       ->check(suggested(preset_names()));
   command->add_option("--size", o->size, "Height and width of the input")

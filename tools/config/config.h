@@ -66,7 +66,7 @@ struct Config {
   bool autotune = false;  // on a GPU: time cuDNN's candidates for each layer at first use, in place of its own guess
 };
 
-// paper, torchvision, r18, demo, tiny. Throws Error(Usage) naming the nearest one.
+// paper, torchvision, r18, resnext50, vgg16, inception, demo, tiny. Throws Error(Usage) naming the nearest one.
 Config preset(const std::string& name);
 const std::vector<std::string>& preset_names();
 

@@ -52,6 +52,34 @@ shape_buckets = 4
 milestones = [60000, 80000]
 reference_batch = 16
 )"},
+    {"resnext50", R"(
+[model.backbone]
+kind = "resnext"
+[input]
+shape_buckets = 4
+[train.schedule]
+milestones = [60000, 80000]
+reference_batch = 16
+)"},
+    {"vgg16", R"(
+[model.backbone]
+kind = "vgg"
+norm = "none"
+[input]
+shape_buckets = 4
+[train.schedule]
+milestones = [60000, 80000]
+reference_batch = 16
+)"},
+    {"inception", R"(
+[model.backbone]
+kind = "inception"
+[input]
+shape_buckets = 4
+[train.schedule]
+milestones = [60000, 80000]
+reference_batch = 16
+)"},
     // A small network that learns the example data from scratch within minutes on two CPU cores.
     {"demo", R"(
 [model.backbone]
