@@ -109,6 +109,17 @@ TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in one folder b
   write_files(folder.path(), {{"above/photos/b.png", "image 64x48"}});
   CHECK_THAT(refusal(folder.path() / "above", {}, ErrorKind::Data),
              Contains("above/set/data.yaml describes a dataset: name its folder"));
+  write_files(folder.path(), {{"deep/a/b/data.yaml", "train: images\nnames: [cat]\n"},
+                              {"deep/a/b/images/a.png", "image 100x100"},
+                              {"deep/a/b/labels/a.txt", "0 0.5 0.5 0.5 0.5\n"}});
+  CHECK_THAT(refusal(folder.path() / "deep", {}, ErrorKind::Data),
+             Contains("deep/a/b/data.yaml describes a dataset: name its folder"));
+  write_files(folder.path(), {{"two/one.yaml", "train: images\nnames: [cat]\n"},
+                              {"two/other.yaml", "train: images\nnames: [dog]\n"},
+                              {"two/images/a.png", "image 100x100"},
+                              {"two/labels/a.txt", "0 0.5 0.5 0.5 0.5\n"}});
+  CHECK_THAT(refusal(folder.path() / "two", {}, ErrorKind::Data),
+             Contains("two/one.yaml and ") && Contains("two/other.yaml describe datasets: name one of them"));
 }
 
 TEST_CASE("fault: a file that is called like a split's says what it holds instead of boxes", "[formats][fault]") {

@@ -28,8 +28,7 @@ double rank_timeout_by_environment(double otherwise) {
 
 // A resumed run may be given the configuration that lies in its folder.
 void check_files(const std::string& config, const TrainOptions& options) {
-  for (const auto& folder : {options.data, options.val, options.images})
-    if (is_folder(folder)) require_outside(options.out, folder);
+  for (const auto& folder : {options.data, options.val, options.images}) require_outside(options.out, folder);
   if (options.resume) return;
   FilesInUse files;
   files.input(config);

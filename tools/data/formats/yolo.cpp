@@ -270,9 +270,12 @@ std::string yolo_labels_without_names(const fs::path& folder) {
   if (!is_folder(folder) || !find_yolo_names(folder).empty()) return "";
   const std::string labels = first_yolo_labels(folder);
   if (labels.empty()) return "";
-  for (const std::string& inside : folders_in(folder))
-    if (const auto yaml = find_yolo_yaml(folder / inside))
-      return printable(yaml->native()) + " describes a dataset: name its folder, or that file";
+  if (const auto yamls = yolo_yamls_below(folder); yamls.size() == 1)
+    return printable(yamls[0].native()) + " describes a dataset: name its folder, or that file";
+  else if (yamls.size() > 1)
+    return fmt::format("{} and {}{} describe datasets: name one of them", printable(yamls[0].native()),
+                       printable(yamls[1].native()),
+                       yamls.size() > 2 ? fmt::format(" and {} more", yamls.size() - 2) : "");
   return fmt::format(
       "there are labels in YOLO's format ({}), but nothing names their classes: write classes.txt with a "
       "name a line, or data.yaml with the lines \"train: IMAGES\", \"val: IMAGES\" and \"names: [a, b]\"",
