@@ -28,8 +28,12 @@ class FilesInUse {
 // Stands in the head of each file that this program writes for a user, in a comment where its format has any.
 inline constexpr const char* kMark = "made by Fovea";
 
-// Whether writing the file loses nothing of the user's: it is none, is empty, or one of the marks stands in its head. A
-// device or a pipe has nothing to lose.
+// Begins files that people edit and give to a command again: a checksum of the rest follows.
+inline constexpr const char* kUnedited = "# as Fovea wrote it: ";
+std::string with_checksum(std::string_view text);
+
+// Whether writing the file loses nothing of the user's: it is none, is empty, or one of the marks stands in its head;
+// of kUnedited the checksum must be right. A device or a pipe has nothing to lose.
 bool may_replace(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});
 // Throws ErrorKind::Usage where it may not be replaced.
 void require_replaceable(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});

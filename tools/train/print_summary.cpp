@@ -28,6 +28,16 @@ std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
 
 }  // namespace
 
+std::string ap_text(int64_t step, const CocoMetrics& metrics, const Dataset& val) {
+  return fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", step, metrics.values[Ap],
+                     metrics.values[Ap50], metrics.values[Ap75], val.samples.size());
+}
+
+std::string ap_line(int64_t step, const CocoMetrics& metrics) {
+  return fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", step, metrics.values[Ap],
+                     metrics.values[Ap50], metrics.values[Ap75]);
+}
+
 void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
                    const std::array<const Dataset*, 2>& data, int ranks) {
   for (const Dataset* split : data) {

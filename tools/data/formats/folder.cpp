@@ -102,9 +102,8 @@ std::vector<std::string> collect(const fs::path& folder, bool deep, PassedOver* 
   std::vector<std::string> names;
   walk(folder, deep, passed, [&](const fs::directory_entry& entry) {
     std::error_code failure;
-    // A link to a file that is gone is a file that cannot be read, not none.
-    const bool lost = entry.is_symlink(failure) && !entry.exists(failure);
-    if (lost || entry.is_regular_file(failure)) names.push_back(entry.path().lexically_relative(folder).string());
+    // Pipes and links to what is gone, too: they are files that cannot be read, which is said, not none.
+    if (!entry.is_directory(failure)) names.push_back(entry.path().lexically_relative(folder).string());
     return true;
   });
   std::sort(names.begin(), names.end());
