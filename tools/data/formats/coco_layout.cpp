@@ -144,6 +144,11 @@ bool looks_like_coco(const fs::path& file) {
   return lists && !has("\"shapes\"");
 }
 
+bool looks_like_coco_split(const fs::path& file) {
+  const std::string name = lower_case(file.filename().string());
+  return !is_of_another_task(name) && name.find("trainval") == name.npos && looks_like_coco(file);
+}
+
 fs::path coco_folder(const fs::path& path) {
   if (is_folder(path)) return path;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");

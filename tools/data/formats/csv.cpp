@@ -39,6 +39,12 @@ class CsvReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(files_.splits); }
 
+  Sources sources() override {
+    Sources sources{.folders = {}, .files = {}, .endings = {".csv", ".tsv"}, .is_annotations = is_table_of_boxes};
+    for (const auto& [split, file] : files_.splits) sources.files.push_back(file);
+    return sources;
+  }
+
  private:
   RawDataset read_split(const std::string& split) override {
     const fs::path& path = files_.splits.at(split);

@@ -167,6 +167,13 @@ std::optional<CsvForm> csv_form(const std::vector<std::string>& first) {
   return CsvForm{{}, false};  // each line is refused, with the columns that are expected
 }
 
+bool is_table_of_boxes(const fs::path& file) {
+  char separator = ',';
+  const auto record = first_record(file, separator);
+  if (!record || is_class_map(file.filename().string()) || is_open_images_heading(record->fields)) return false;
+  return columns_of_heading(record->fields) || (!is_heading(record->fields) && columns_of_record(record->fields));
+}
+
 CsvFiles find_csv_files(const fs::path& folder) { return CsvFinder(folder).find(); }
 
 CsvFiles csv_file_alone(const fs::path& file) {

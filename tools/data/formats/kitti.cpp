@@ -72,12 +72,27 @@ std::vector<KittiObject> read_labels(const fs::path& file, std::vector<std::stri
   return objects;
 }
 
+// Labels, not a detector's results.
+bool is_labels(const fs::path& file) {
+  const std::string start = beginning_of(file, 1024);
+  const std::string_view text = trimmed(start);
+  return looks_like_kitti_labels(text) && words_of(text.substr(0, text.find('\n'))).size() == kNumbers;
+}
+
 class KittiReader : public DatasetReader {
  public:
   KittiReader(const fs::path& root, KittiSet set) : root_(root), set_(std::move(set)) {}
 
   std::vector<std::string> splits() const override {
     return set_.lists.empty() ? names_of(set_.folders) : names_of(set_.lists);
+  }
+
+  Sources sources() override {
+    Sources sources{
+        .folders = {}, .files = {}, .endings = {".txt"}, .is_annotations = is_labels, .one_per_image = true};
+    for (const auto& [split, folders] : set_.folders)
+      sources.folders.insert(sources.folders.end(), {root_ / folders.images, root_ / folders.labels});
+    return sources;
   }
 
  private:

@@ -32,6 +32,17 @@ class LabelMeReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(folders_); }
 
+  Sources sources() override {
+    Sources sources{.folders = {},
+                    .files = {},
+                    .endings = {".json"},
+                    .is_annotations = [](const fs::path& file) { return looks_like_labelme(file); },
+                    .one_per_image = true};
+    for (const auto& [split, folders] : folders_)
+      for (const fs::path& folder : folders) sources.folders.push_back(root_ / folder);
+    return sources;
+  }
+
  private:
   RawDataset read_split(const std::string& split) override {
     const auto& folders = folders_.at(split);

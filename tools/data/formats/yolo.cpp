@@ -36,7 +36,46 @@ class YoloReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(set_.splits); }
 
+  Sources sources() override {
+    Sources sources{
+        .folders = {}, .files = {}, .endings = {".txt"}, .is_annotations = is_label_file, .one_per_image = true};
+    for (const auto& [split, places] : set_.splits) {
+      try {
+        for (const std::string& folder : image_folders(split)) {
+          sources.folders.push_back(set_.root / folder);
+          for (const std::string& labels : places_.label_folders(folder)) sources.folders.push_back(set_.root / labels);
+        }
+      } catch (const Error&) {                                  // who reads the split says what is wrong
+        if (!lower_case(split).starts_with("test")) return {};  // which data.yaml often names, and nobody has
+      }
+    }
+    return sources;
+  }
+
  private:
+  static bool is_label_file(const fs::path& file) {
+    return !is_yolo_names_file(file.filename().string()) && looks_like_yolo_labels(beginning_of(file, 512));
+  }
+
+  // Below the root: those that are named, and those of the images in lists.
+  std::set<std::string> image_folders(const std::string& split) {
+    std::set<std::string> folders;
+    for (const std::string& said : set_.splits.at(split)) {
+      const fs::path path = place(said, split);
+      if (is_folder(path)) {
+        const fs::path inside = below_root(path, said, set_.name);
+        folders.insert(inside == "." ? std::string() : inside.string());
+        continue;
+      }
+      std::set<std::string> seen;
+      const auto bytes = read_file(path);
+      for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}))
+        if (!trimmed(line).empty() && seen.insert(folder_of(std::string(line))).second)
+          folders.insert(folder_of(listed(path, std::string(line), set_.name)));
+    }
+    return folders;
+  }
+
   RawDataset read_split(const std::string& split) override {
     RawDataset raw;
     raw.name = set_.name;
