@@ -163,7 +163,7 @@ TEST_CASE("VOC: the real files of BCCD load as their COCO format says, but for t
 TEST_CASE("fault: VOC: malformed annotations are refused with file and line", "[data][fault]") {
   const auto of = [](const std::string& object) { return voc(voc_annotation("a.png", size_64, object)); };
   CHECK_THAT(refusal(voc("<annotation>\n<object>\n</annotation>")), Contains("a.xml:3: not valid XML"));
-  CHECK_THAT(refusal(voc("")), Contains("a.xml:1: not valid XML"));
+  CHECK_THAT(refusal(voc("")), Contains("a.xml: is empty (0 bytes): expected XML"));
   CHECK_THAT(refusal(voc("<html></html>")), Contains("a.xml:1: has no <annotation>"));
   CHECK_THAT(refusal(of("<object><bndbox/></object>")), Contains("a.xml:4: an object without <name>"));
   CHECK_THAT(refusal(of("\n<object><name>x</name></object>")), Contains("a.xml:5: an object without <bndbox>"));

@@ -8,7 +8,6 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/detect/picture_queue.h"
-#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
 
@@ -43,8 +42,7 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     }
     const fs::path folder = true_path(argument);
     const auto own = folder == output ? std::nullopt : path_below(folder, output);
-    for (const std::string& name : files_below(argument)) {
-      if (!has_image_ending(name)) continue;
+    for (const std::string& name : images_among(argument, files_below(argument))) {
       const bool in_output = own && name.starts_with(*own + "/");
       if (!in_output)
         images.push_back({argument / name, name});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +18,23 @@ namespace {
 
 Error failure_at(const std::filesystem::path& path, std::string_view why) {
   return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
+}
+
+// What lies there for a file of whatever kind: what to do about it; none otherwise. The file is left at its start.
+const char* stand_in(FILE* file) {
+  constexpr std::string_view lfs = "version https://git-lfs", gzip = "\x1f\x8b";
+  const int first = std::getc(file);
+  if (first == EOF) {
+    std::rewind(file);
+    return nullptr;
+  }
+  std::ungetc(first, file);
+  if (first != lfs[0] && first != gzip[0]) return nullptr;
+  std::array<char, lfs.size()> start{};
+  const std::string_view found(start.data(), std::fread(start.data(), 1, start.size(), file));
+  std::rewind(file);
+  if (found == lfs) return "is a pointer of Git LFS, not the file itself: run git lfs pull";
+  return found.starts_with(gzip) ? "is packed with gzip: unpack it (gzip -dc < FILE > NEW)" : nullptr;
 }
 
 }  // namespace
@@ -61,6 +79,7 @@ FileHandle open_file(const std::filesystem::path& path) {
   if (type != std::filesystem::file_type::regular) throw failure_at(path, "is not a regular file");
   FileHandle file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) throw cannot_read(path, errno);
+  if (const char* const kind = stand_in(file.get())) throw failure_at(path, kind);
   return file;
 }
 

@@ -25,7 +25,8 @@ bool is_special(const std::filesystem::path& path);
 void make_folder(const std::filesystem::path& folder);
 
 using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
-// For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable.
+// For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable, and where it is a
+// pointer of Git LFS or packed with gzip.
 FileHandle open_file(const std::filesystem::path& path);
 
 // Throws what open_file throws, and ErrorKind::Data when the file is larger than `max_bytes`.

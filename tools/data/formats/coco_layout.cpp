@@ -135,7 +135,7 @@ std::optional<fs::path> folder_called(const fs::path& folder, std::string_view l
 
 bool looks_like_coco(const fs::path& file) {
   constexpr size_t enough = size_t{64} << 10;
-  const std::string text = beginning_of(file, enough);
+  const std::string text = beginning_if_readable(file, enough);
   const std::string_view start = trimmed(text);
   if (!start.starts_with('{')) return false;
   const auto has = [&](std::string_view key) { return start.find(key) != start.npos; };

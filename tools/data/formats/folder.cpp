@@ -12,8 +12,10 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/image/image_file.h"
 #include "tools/image/image_size.h"
 #include "tools/text/file.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 
@@ -143,6 +145,22 @@ std::vector<std::string> files_in(const fs::path& folder, PassedOver* passed) { 
 
 std::vector<std::string> files_below(const fs::path& folder, PassedOver* passed) {
   return collect(folder, true, passed);
+}
+
+std::vector<std::string> images_among(const fs::path& folder, const std::vector<std::string>& names) {
+  constexpr std::array<std::string_view, 9> texts{".txt", ".xml", ".json", ".jsonl", ".csv",
+                                                  ".tsv", ".yml", ".yaml", ".md"};
+  std::vector<std::string> images, others;
+  for (const std::string& name : names) {
+    const std::string ending = lower_case(fs::path(name).extension().string());
+    if (has_image_ending(name) || (ending.empty() && begins_like_image(folder / name)))
+      images.push_back(name);
+    else if (!ending.empty() && std::find(texts.begin(), texts.end(), ending) == texts.end())
+      others.push_back(name);
+  }
+  if (!images.empty()) return images;
+  std::erase_if(others, [&](const std::string& name) { return !begins_like_image(folder / name); });
+  return others;
 }
 
 std::vector<std::string> folders_in(const fs::path& folder) {

@@ -129,8 +129,7 @@ class KittiReader : public DatasetReader {
   std::vector<std::string> images_of(const std::string& split, const Pair& folders) {
     std::vector<std::string> names;
     std::map<std::string, std::string> by_stem;
-    for (const std::string& name : files_in(root_ / folders.images, &passed_)) {
-      if (!has_image_ending(name)) continue;
+    for (const std::string& name : images_among(root_ / folders.images, files_in(root_ / folders.images, &passed_))) {
       names.push_back(name);
       by_stem[fs::path(name).stem().string()] = name;
     }
@@ -236,8 +235,9 @@ std::optional<Pair> pair_in(const fs::path& root, const fs::path& place) {
     if (!is_folder(root / place / images) || !is_folder(root / place / labels)) continue;
     for (const std::string& file : files_in(root / place / labels)) {
       const fs::path path = root / place / labels / file;
-      if (!has_ending(file, ".txt") || fs::file_size(path) == 0) continue;
-      if (!looks_like_kitti_labels(beginning_of(path, 1024))) break;
+      const std::string text = has_ending(file, ".txt") ? beginning_if_readable(path, 1024) : "";
+      if (text.empty()) continue;
+      if (!looks_like_kitti_labels(text)) break;
       return Pair{place / images, place / labels};
     }
   }
@@ -246,7 +246,7 @@ std::optional<Pair> pair_in(const fs::path& root, const fs::path& place) {
 
 // The list of the benchmark's own test images names none that has labels.
 bool lists_labels(const fs::path& list, const fs::path& labels) {
-  const std::string start = beginning_of(list, 4096);
+  const std::string start = beginning_if_readable(list, 4096);
   const auto lines = lines_of(start);
   return !lines.empty() && is_there(labels / fs::path(trimmed(lines[0])).stem().concat(".txt"));
 }

@@ -15,7 +15,6 @@
 #include "tools/data/formats/stem_index.h"
 #include "tools/image/image_file.h"
 #include "tools/text/file.h"
-#include "tools/text/text.h"
 
 namespace fovea {
 

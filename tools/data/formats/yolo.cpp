@@ -120,8 +120,8 @@ class YoloReader : public DatasetReader {
       if (is_folder(path)) {
         const fs::path inside = below_root(path, said, set_.name);
         if (inside != ".") folders_.push_back(inside.string());
-        for (const std::string& name : files_below(path, &passed_))
-          if (has_image_ending(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
+        for (const std::string& name : images_among(path, files_below(path, &passed_)))
+          images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
         if (!path_below(set_.folder, path)) below_root(path, said, set_.name);  // a list may also lie beside data.yaml
         raw.files.push_back(printable(path.native()));
@@ -199,7 +199,7 @@ class YoloReader : public DatasetReader {
   }
 
   bool is_labels(const std::string& file) const {
-    const std::string text = beginning_of(set_.root / file, 4096);
+    const std::string text = beginning_if_readable(set_.root / file, 4096);
     return trimmed(text).empty() || looks_like_yolo_labels(text);
   }
 
@@ -267,7 +267,7 @@ class YoloReader : public DatasetReader {
   bool is_lone(const fs::path& file, const std::set<std::string>& claimed, bool beside) const {
     const std::string name = file.filename().string();
     if (!has_ending(name, ".txt") || is_yolo_names_file(name) || claimed.contains(file.string())) return false;
-    return !beside || looks_like_yolo_labels(beginning_of(set_.root / file, 512));
+    return !beside || looks_like_yolo_labels(beginning_if_readable(set_.root / file, 512));
   }
 
   YoloSet set_;

@@ -125,7 +125,7 @@ class YamlReader {
 };
 
 bool has_names(const fs::path& file) {
-  const std::string text = beginning_of(file, size_t{1} << 20);
+  const std::string text = beginning_if_readable(file, size_t{1} << 20);
   for (const auto line : lines_of(text))
     if (line.starts_with("names:") || line.starts_with("\"names\":")) return true;
   return false;
