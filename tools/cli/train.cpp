@@ -8,7 +8,6 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/trainer.h"

@@ -10,7 +10,6 @@
 #include "kernels/error.h"
 #include "tools/data/formats/split_names.h"
 #include "tools/data/formats/stem_index.h"
-#include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
