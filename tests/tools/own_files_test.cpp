@@ -202,6 +202,33 @@ TEST_CASE("fault: images of the user's in the output folder are neither left out
   check_runs(arguments);  // the pictures of the first are left out
   write_files(photos, {{"found/own/b.png", "image 60x40"}});
   bench.check_refused(arguments, own + ": lies in the output folder");
+  const auto again =
+      run_fovea(bench.detect({photos, "--out", bench.at("again")}));  // takes the user's, not those drawn
+  CHECK(again.exit_code == 0);
+  CHECK_THAT(again.out, Contains("photos/a.png: ") && Contains("found/own/b.png: ") && !Contains("found/a.jpg") &&
+                            !Contains("found/contact_sheet.png"));
+}
+
+TEST_CASE("fault: weights that do not fit a changed configuration say that the file has its own",
+          "[own_files][fault]") {
+  const Bench bench;
+  const auto failed =
+      run_fovea(bench.detect({bench.data.string() + "/val", "--out", bench.at("out"), "--preset", "r18"}));
+  CHECK(failed.exit_code == 3);
+  CHECK_THAT(failed.err, Contains("the file has a configuration of its own, which was changed (model.") &&
+                             Contains("leave it as it is (without --preset, --config and --set)"));
+}
+
+TEST_CASE("fault: a report that cannot be written is refused before the work", "[own_files][fault]") {
+  const Bench bench;
+  write_text(bench.at("file"), "x");
+  for (const std::string& report : {bench.at("file"), bench.at("file/below/report")}) {
+    const auto refused =
+        run_fovea({"eval", "--weights", bench.weights, "--data", bench.data.string(), "--report", report});
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.out.empty());
+    CHECK_THAT(refused.err, Contains(report) && Contains("Not a directory"));
+  }
 }
 
 TEST_CASE("fault: a configuration that its user has edited is not replaced, whatever command would",

@@ -34,6 +34,7 @@ void name_options_in_advice() {
       {advice::kListLayers, "fovea info --layers"},
       {advice::kResume, "--resume"},
       {advice::kStartNew, "without --resume"},
+      {advice::kKeepConfig, "without --preset, --config and --set"},
       {advice::kAllowDataChange, "--allow-data-change"},
       {advice::kAllowNonFinite, "--allow-non-finite"},
       {advice::kAllowConfigChange, "--allow-config-change"},

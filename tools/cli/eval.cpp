@@ -87,7 +87,10 @@ void check_files(const EvalOptions& options) {
     if (!file.empty()) require_writable(file);
   if (!options.json.empty()) require_replaceable(options.json);
   if (!options.save_detections.empty()) require_own_results(options.save_detections);
-  if (!options.report.empty()) require_own_report(options.report);
+  if (!options.report.empty()) {
+    require_writable_folder(options.report);
+    require_own_report(options.report);
+  }
 }
 
 struct Evaluated {

@@ -30,6 +30,25 @@ fs::path below_output(const std::string& name) {
   return below;
 }
 
+// Whether a folder of detections, found by their list, holds files: of each folder that is asked once.
+class FoldersOfDetections {
+ public:
+  explicit FoldersOfDetections(const fs::path& root) : root_(root) {}
+
+  bool hold(const std::string& name) {
+    for (fs::path folder = fs::path(name).parent_path();; folder = folder.parent_path()) {
+      const auto [known, fresh] = known_.try_emplace(folder.native());
+      if (fresh) known->second = is_there(root_ / folder / "detections.json");
+      if (known->second) return true;
+      if (folder.empty()) return false;
+    }
+  }
+
+ private:
+  fs::path root_;
+  std::unordered_map<std::string, bool> known_;
+};
+
 }  // namespace
 
 std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, const fs::path& output_folder) {
@@ -42,11 +61,13 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     }
     const fs::path folder = true_path(argument);
     const auto own = folder == output ? std::nullopt : path_below(folder, output);
+    FoldersOfDetections detections(argument);
     for (const std::string& name : images_among(argument, files_below(argument))) {
       const bool in_output = own && name.starts_with(*own + "/");
-      if (!in_output)
+      const bool drawn = (in_output || detections.hold(name)) && may_replace(argument / name, {kPictureMark});
+      if (!in_output && !drawn)
         images.push_back({argument / name, name});
-      else if (!may_replace(argument / name, {kPictureMark}))
+      else if (!drawn)
         throw Error(ErrorKind::Usage,
                     fmt::format("{}: lies in the output folder, and is no picture of detections: choose another output "
                                 "folder",

@@ -126,6 +126,14 @@ void check_outputs(std::initializer_list<std::string_view> inputs, std::initiali
   }
 }
 
+void require_writable_folder(const fs::path& folder) {
+  std::error_code failure;
+  fs::path there = fs::absolute(folder, failure);
+  while (!is_there(there) && there.has_relative_path()) there = there.parent_path();
+  errno = ENOTDIR;
+  if (!is_folder(there) || access(there.c_str(), W_OK | X_OK) != 0) throw cannot_write(folder);
+}
+
 void make_writable_folder(const fs::path& folder) {
   make_folder(folder);
   if (access(folder.c_str(), W_OK | X_OK) != 0) throw cannot_write(folder);

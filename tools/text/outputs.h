@@ -40,6 +40,9 @@ void require_replaceable(const std::filesystem::path& file, std::initializer_lis
 
 // Throws ErrorKind::Runtime, with the system's reason, where the file could not be written. Leaves it as it is.
 void require_writable(const std::filesystem::path& file);
+// Throws ErrorKind::Runtime where neither the folder nor, for want of one, the nearest one above it can be written
+// into.
+void require_writable_folder(const std::filesystem::path& folder);
 // As make_folder(); throws also where no file can be made in the folder.
 void make_writable_folder(const std::filesystem::path& folder);
 
