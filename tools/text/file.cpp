@@ -25,14 +25,14 @@ const char* stand_in(FILE* file) {
   constexpr std::string_view lfs = "version https://git-lfs", gzip = "\x1f\x8b";
   const int first = std::getc(file);
   if (first == EOF) {
-    std::rewind(file);
+    static_cast<void>(std::fseek(file, 0, SEEK_SET));  // of a pipe, where there is nothing to go back to, it fails
     return nullptr;
   }
   std::ungetc(first, file);
   if (first != lfs[0] && first != gzip[0]) return nullptr;
   std::array<char, lfs.size()> start{};
   const std::string_view found(start.data(), std::fread(start.data(), 1, start.size(), file));
-  std::rewind(file);
+  static_cast<void>(std::fseek(file, 0, SEEK_SET));
   if (found == lfs) return "is a pointer of Git LFS, not the file itself: run git lfs pull";
   return found.starts_with(gzip) ? "is packed with gzip: unpack it (gzip -dc < FILE > NEW)" : nullptr;
 }
