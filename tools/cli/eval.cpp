@@ -46,7 +46,7 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
     fmt::print(
         stderr,
         "fovea: {}: the classes go by their ids, since the dataset has other names (weights -> dataset):\n  {}\n",
-        printable(options.weights), fmt::format("{}", fmt::join(changes, "\n  ")));
+        printable(options.weights), fmt::join(changes, "\n  "));
   auto detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
                                    {.batch = options.batch, .progress = update});
   progress.finish();

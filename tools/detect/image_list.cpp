@@ -16,12 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path true_path(const fs::path& path) {
-  std::error_code failure;
-  fs::path found = fs::weakly_canonical(fs::absolute(path, failure), failure);
-  return failure ? path : found;
-}
-
 // A path that stays below the folder that it is put into.
 fs::path below_output(const std::string& name) {
   fs::path below;
@@ -65,13 +59,13 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     for (const std::string& name : images_among(argument, files_below(argument))) {
       const bool in_output = own && name.starts_with(*own + "/");
       const bool drawn = (in_output || detections.hold(name)) && may_replace(argument / name, {kPictureMark});
-      if (!in_output && !drawn)
-        images.push_back({argument / name, name});
-      else if (!drawn)
+      if (drawn) continue;
+      if (in_output)
         throw Error(ErrorKind::Usage,
                     fmt::format("{}: lies in the output folder, and is no picture of detections: choose another output "
                                 "folder",
                                 printable((argument / name).native())));
+      images.push_back({argument / name, name});
     }
   }
   if (images.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");

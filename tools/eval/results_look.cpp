@@ -29,6 +29,14 @@ constexpr std::array<Reading, 5> kReadings{
      {"center x, center y, width, height",
       [](double a, double b, double c, double d) { return std::array{a - c / 2, b - d / 2, c, d}; }}}};
 
+using ById = std::unordered_map<int64_t, const TruthImage*>;
+
+ById by_id(const std::vector<TruthImage>& images) {
+  ById found;
+  for (const TruthImage& image : images) found.emplace(image.id, &image);
+  return found;
+}
+
 struct OfImage {
   const TruthImage* image = nullptr;
   std::vector<const GroundTruth*> objects;
@@ -166,9 +174,7 @@ Likeliest likeliest_unit(const Images& images) {
   return best;
 }
 
-BoxLook look_of(const TruthSet& truth, std::span<const Detection> detections) {
-  std::unordered_map<int64_t, const TruthImage*> images;
-  for (const TruthImage& image : truth.images) images.emplace(image.id, &image);
+BoxLook look_of(const ById& images, std::span<const Detection> detections) {
   BoxLook look;
   for (const Detection& d : detections) {
     const TruthImage& image = *images.at(d.image_id);
@@ -185,11 +191,9 @@ bool objects_are_shares(const TruthSet& truth) {
 
 // Detectors may reach a little beyond an image, but not by half of it. `right`: most lie on objects; then it is the
 // image whose size is odd.
-std::optional<std::string> warning_of_far_boxes(const std::string& name, const TruthSet& truth,
+std::optional<std::string> warning_of_far_boxes(const std::string& name, const ById& images,
                                                 std::span<const Detection> detections, bool right) {
   constexpr double no_image = 1e7;  // pixels
-  std::unordered_map<int64_t, const TruthImage*> images;
-  for (const TruthImage& image : truth.images) images.emplace(image.id, &image);
   size_t far = 0, absurd = 0, first = 0;
   for (size_t i = 0; i < detections.size(); ++i) {
     const Detection& d = detections[i];
@@ -214,15 +218,15 @@ std::optional<std::string> warning_of_far_boxes(const std::string& name, const T
 }
 
 // Both by the objects, and where they do not say it by the images' sizes.
-std::optional<std::string> warning_of_boxes(const std::string& name, const TruthSet& truth,
+std::optional<std::string> warning_of_boxes(const std::string& name, const TruthSet& truth, const Images& images,
                                             std::span<const Detection> detections) {
-  const BoxLook look = look_of(truth, detections);
+  const ById all_images = by_id(truth.images);
+  const BoxLook look = look_of(all_images, detections);
   if (look.like_shares() && !objects_are_shares(truth))
     throw Error(ErrorKind::Data,
                 fmt::format("{}: every box is under one pixel: the boxes look like parts of the image's size; expected "
                             "pixels (multiply by the image's width and height)",
                             name));
-  const Images images = some_images(truth, detections);
   int64_t asked = 0;
   for (const auto& [id, image] : images) asked += static_cast<int64_t>(image.best.size());
   const int64_t own = count_matches(images, [](const Detection& d, const OfImage&) { return box_of(d); });
@@ -246,7 +250,7 @@ std::optional<std::string> warning_of_boxes(const std::string& name, const Truth
         "{}: {} of {} boxes reach beyond their image, and as x1, y1, x2, y2 none would: the boxes look like x1, y1, "
         "x2, y2; expected x, y, width, height",
         name, look.beyond(), look.boxes());
-  return warning_of_far_boxes(name, truth, detections, asked > 0 && 2 * own >= asked);
+  return warning_of_far_boxes(name, all_images, detections, asked > 0 && 2 * own >= asked);
 }
 
 // What a category id may be in truth; none: no category.
@@ -296,10 +300,8 @@ CategoryMatches match_categories(const Images& images, Read&& read) {
 }
 
 // Where the boxes are right and the categories are not.
-std::optional<std::string> warning_of_categories(const std::string& name, const TruthSet& truth,
-                                                 std::span<const Detection> detections) {
+std::optional<std::string> warning_of_categories(const std::string& name, const TruthSet& truth, const Images& images) {
   constexpr int64_t few = 3, many = 10;
-  const Images images = some_images(truth, detections);
   const int64_t lie = count_matches(images, [](const Detection& d, const OfImage&) { return box_of(d); });
   const int64_t own = match_categories(images, [](int64_t id) { return std::optional(id); }).count;
   if (lie < few || 5 * own > lie) return std::nullopt;
@@ -339,9 +341,10 @@ std::vector<std::string> look_at_results(const std::string& name, const TruthSet
                                          std::span<const Detection> detections) {
   std::vector<std::string> warnings;
   if (detections.empty()) return warnings;
+  const Images images = some_images(truth, detections);
   if (auto line = warning_of_scores(name, detections)) warnings.push_back(std::move(*line));
-  if (auto line = warning_of_boxes(name, truth, detections)) warnings.push_back(std::move(*line));
-  if (auto line = warning_of_categories(name, truth, detections)) warnings.push_back(std::move(*line));
+  if (auto line = warning_of_boxes(name, truth, images, detections)) warnings.push_back(std::move(*line));
+  if (auto line = warning_of_categories(name, truth, images)) warnings.push_back(std::move(*line));
   return warnings;
 }
 

@@ -50,6 +50,13 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path, failure);
 }
 
+std::filesystem::path true_path(const std::filesystem::path& path) {
+  std::error_code failure;
+  const std::filesystem::path whole = std::filesystem::absolute(path, failure);
+  std::filesystem::path found = std::filesystem::weakly_canonical(whole, failure);
+  return failure ? whole.lexically_normal() : found;
+}
+
 bool is_folder(const std::filesystem::path& path) {
   std::error_code failure;
   return std::filesystem::is_directory(path, failure);

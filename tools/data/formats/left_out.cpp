@@ -11,18 +11,13 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/image/image_file.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-fs::path true_path(const fs::path& path) {
-  std::error_code failure;
-  fs::path found = fs::canonical(path, failure);
-  return failure ? fs::absolute(path).lexically_normal() : found;
-}
 
 // Whose folders are compared by where they truly are: splits may name them by a link.
 class LeftOut {
