@@ -4,6 +4,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/format_files.h"
+#include "tests/support/refusal.h"
 #include "tests/support/test_data.h"
 
 using namespace fovea;
@@ -21,13 +22,7 @@ Dataset load(const Files& files, const std::string& split = "train", const LoadO
 }
 
 std::string refusal(const Files& files, const std::string& split = "train", const LoadOptions& options = {}) {
-  try {
-    load(files, split, options);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { load(files, split, options); });
 }
 
 std::array<double, 4> box(const Dataset& data, size_t sample, size_t object) {

@@ -6,6 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/format_files.h"
 #include "tests/support/process.h"
+#include "tests/support/refusal.h"
 #include "tests/support/test_data.h"
 #include "tools/data/formats/via_json.h"
 
@@ -19,23 +20,11 @@ namespace {
 using Files = std::map<std::string, std::string>;
 
 std::string refusal(OpenDataset& data, const std::string& split, ErrorKind kind = ErrorKind::Data) {
-  try {
-    data.reader->read(split);
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { data.reader->read(split); }, kind);
 }
 
 std::string refusal(const fs::path& folder, const LoadOptions& options, ErrorKind kind) {
-  try {
-    load_dataset(folder, "train", options);
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { load_dataset(folder, "train", options); }, kind);
 }
 
 Files yolo(const std::string& train, const std::string& val) {

@@ -5,6 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/checked_run.h"
 #include "tests/support/format_files.h"
+#include "tests/support/refusal.h"
 #include "tools/detect/image_list.h"
 #include "tools/image/image_file.h"
 
@@ -26,13 +27,7 @@ struct Set {
   explicit Set(const Files& files) { write_files(folder.path(), files); }
   Dataset load(const std::string& split = "train") const { return load_dataset(folder.path(), split); }
   std::string refusal(const std::string& split = "train") const {
-    try {
-      load(split);
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::Data);
-      return error.what();
-    }
-    return "no error";
+    return refusal_of([&] { load(split); });
   }
 };
 
