@@ -13,7 +13,7 @@ namespace fovea {
 
 // `fault(value)`: what is wrong with the number, or nothing; `otherwise`: what is said of a word that is none.
 template <class Fault>
-CLI::Validator check_number(const std::string& otherwise, Fault fault) {
+CLI::Validator check_number(const std::string& otherwise, const Fault& fault) {
   return CLI::Validator(
       [=](const std::string& word) {
         double value = 0;
