@@ -11,12 +11,15 @@ std::string no_cuda() {
   return "this build has no CUDA: configure with -DFOVEA_CUDA=ON where nvcc is installed, or " +
          advise(advice::kUseCpu);
 }
+std::string no_description() {
+  return "this build has no CUDA, which describing a GPU needs: configure with -DFOVEA_CUDA=ON where nvcc is installed";
+}
 }  // namespace
 
 Gpu& Gpu::instance() { throw Error(ErrorKind::Usage, no_cuda()); }
-void Gpu::describe() { throw Error(ErrorKind::Usage, no_cuda()); }
+void Gpu::describe() { throw Error(ErrorKind::Usage, no_description()); }
 bool Gpu::only_described() { return false; }
-Gpu::Described::Described() { throw Error(ErrorKind::Usage, no_cuda()); }
+Gpu::Described::Described() { throw Error(ErrorKind::Usage, no_description()); }
 Gpu::Described::~Described() = default;
 size_t Gpu::Described::peak() const { return 0; }
 

@@ -118,8 +118,9 @@ std::vector<std::thread> start_threads(size_t count, const std::function<void()>
 
 void require_thread_count() {
   const char* text = environment("OMP_NUM_THREADS");
-  static const std::regex counts("\\s*[0-9]*[1-9][0-9]*\\s*(,\\s*[0-9]*[1-9][0-9]*\\s*)*");
-  if (text != nullptr && *text != '\0' && !std::regex_match(text, counts))
+  if (text == nullptr) return;
+  const std::regex counts("\\s*[0-9]*[1-9][0-9]*\\s*(,\\s*[0-9]*[1-9][0-9]*\\s*)*");
+  if (!std::regex_match(text, counts))
     throw Error(ErrorKind::Usage,
                 "OMP_NUM_THREADS=" + std::string(text) + ": expected a number of threads, at least 1");
 }

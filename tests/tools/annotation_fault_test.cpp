@@ -63,7 +63,7 @@ std::vector<Case> unusable_files() {
       {"an image's id twice", with(DatasetFormat::Coco, kJson, coco_with("{\"id\": 2", "{\"id\": 1")),
        "images[1].id: 1 is already the id of images[0]"},
 
-      {"empty XML", with(DatasetFormat::Voc, "Annotations/a.xml", ""), "a.xml:1: not valid XML"},
+      {"empty XML", with(DatasetFormat::Voc, "Annotations/a.xml", ""), "a.xml: is empty (0 bytes): expected XML"},
       {"half an XML", with(DatasetFormat::Voc, "Annotations/a.xml", "<annotation>\n<object>\n<na"),
        "a.xml:3: not valid XML"},
       {"a corner in words",

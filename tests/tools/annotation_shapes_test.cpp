@@ -2,6 +2,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/data_command.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/data/formats/segmentation.h"
 #include "tools/eval/coco_results.h"
@@ -28,13 +29,7 @@ struct Shapes {
     return read_coco_results(folder.path() / "dt.json", read_coco_truth(folder.path() / "gt.json"));
   }
   std::string refusal(const std::string& results, const std::string& truth = truth_text) const {
-    try {
-      read(results, truth);
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::Data);
-      return error.what();
-    }
-    return "no error";
+    return refusal_of([&] { read(results, truth); });
   }
 };
 

@@ -7,6 +7,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/coco_oracle.h"
 #include "tests/support/eval_scene.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tests/support/threads.h"
@@ -43,13 +44,7 @@ const std::vector<Category> one_category = {{1, "thing"}};
 std::string refusal(const std::string& results) {
   const TemporaryFolder folder;
   write_file(folder.path() / "dt.json", results);
-  try {
-    read_coco_results(folder.path() / "dt.json", evaluation_set("tiny_one_box"));
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return test::refusal_of([&] { read_coco_results(folder.path() / "dt.json", evaluation_set("tiny_one_box")); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "tests/support/made_image.h"
 #include "tests/support/test_data.h"
 #include "tests/support/training_folder.h"
+#include "tests/support/weights_file.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -86,6 +87,23 @@ TEST_CASE("a training says where its validation takes images that it trains on",
                                  set.run("run").string(), "--set", "train.steps=1", "train.batch=1"}));
   CHECK(trained.exit_code == 0);
   CHECK_THAT(trained.out, Contains("val: 2 of its 2 images are images of train too"));
+}
+
+TEST_CASE("eval says where the dataset has other names for the classes of the weights", "[data]") {
+  const Exports set;
+  const std::string weights = write_weights(set.folder.path() / "weights.safetensors"),  // RBC, WBC, Platelets
+      file = set.run("truth.json").string();
+  const auto said = [&](const std::string& categories) {
+    write_file(file, coco({coco_image(1, "job1_1.png", 64, 48)}, {coco_box(1, 1, 2, "4, 6, 30, 20")}, categories));
+    const auto evaluated = run_fovea(set.with_images({"eval", "--weights", weights, "--data", file}));
+    CHECK(evaluated.exit_code == 0);
+    return evaluated.err;
+  };
+  const std::string platelets = R"(, {"id": 3, "name": "Platelets"})";
+  CHECK_THAT(said(R"({"id": 1, "name": "RBC"}, {"id": 2, "name": "WBC"})" + platelets), !Contains("classes"));
+  CHECK_THAT(said(R"({"id": 1, "name": "WBC"}, {"id": 2, "name": "RBC"})" + platelets), !Contains("classes"));
+  CHECK_THAT(said(R"({"id": 1, "name": "dog"}, {"id": 2, "name": "WBC"})" + platelets),
+             Contains("the classes go by their ids") && Contains("1 RBC -> dog") && !Contains("WBC"));
 }
 
 TEST_CASE("classes of one name: without boxes they are dropped, with boxes refused or merged", "[data]") {

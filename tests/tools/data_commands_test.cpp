@@ -124,6 +124,8 @@ TEST_CASE("check finds every kind of fault in a set that was broken on purpose, 
   const Checked quick(data, folder.path() / "quick", {"--headers-only"});
   CHECK(quick.count(0, "unreadable_images") == 2);
   check_fails(2, {"data", "check", data.string(), "--out", data.string()}, "lies inside the dataset");
+  check_fails(3, {"data", "check", (data.parent_path() / "mistyped").string(), "--out", data.parent_path().string()},
+              "mistyped: does not exist");
 }
 
 TEST_CASE("check passes the real sets, and writes nothing where nothing is wrong", "[data]") {

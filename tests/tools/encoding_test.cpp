@@ -3,6 +3,7 @@
 
 #include "kernels/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tools/text/file.h"
 
@@ -19,13 +20,7 @@ TextFile read(std::string_view bytes) {
 }
 
 std::string refusal(std::string_view bytes) {
-  try {
-    read(bytes);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return test::refusal_of([&] { read(bytes); });
 }
 
 constexpr std::string_view operator""_b(const char* text, size_t size) { return {text, size}; }

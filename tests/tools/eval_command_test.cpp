@@ -137,6 +137,9 @@ TEST_CASE("fault: eval refuses results with unknown ids or scores that are no nu
              Contains("dt.json: results[0].image_id: the ground truth has no image 8"));
   CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 1"),
              Contains("results[0].category_id: the ground truth has no category 1"));
+  CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 2"),
+             Contains("no category 2; its ids are 3 to 3: if the results count from another number, add 1 to each"));
+  CHECK_THAT(refusal("\"category_id\": 3", "\"category_id\": 4"), Contains("subtract 1 from each"));
   CHECK_THAT(refusal("0.5", "NaN"), Contains("results[0].score: expected a finite number"));
   CHECK_THAT(refusal("}]", "}"), Contains("byte"));
   CHECK_THAT(run_fovea({"eval", "--weights", "w", "--detections", "d", "--data", "x"}).err,

@@ -6,6 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/coco_oracle.h"
 #include "tests/support/eval_scene.h"
+#include "tests/support/refusal.h"
 #include "tools/eval/metrics_text.h"
 
 using namespace fovea;
@@ -15,13 +16,7 @@ namespace {
 
 std::string refusal(const std::vector<std::string>& ious, const std::vector<int>& limits,
                     const std::vector<std::string>& areas) {
-  try {
-    parse_settings(ious, limits, areas);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Usage);
-    return error.what();
-  }
-  return "no error";
+  return test::refusal_of([&] { parse_settings(ious, limits, areas); }, ErrorKind::Usage);
 }
 
 std::vector<std::string> names(const EvalSettings& settings) {

@@ -8,6 +8,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/pixels_of.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tools/text/file.h"
@@ -30,13 +31,7 @@ double mean_difference(const Image& a, const Image& b) {
 }
 
 std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { action(); });
 }
 
 // A TIFF header with one entry, the orientation, in either byte order.

@@ -9,6 +9,7 @@
 #include "kernels/hash.h"
 #include "tests/support/catch.h"
 #include "tests/support/pixels_of.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/test_data.h"
 #include "tools/image/image_file.h"
@@ -26,13 +27,7 @@ using Bytes = std::vector<uint8_t>;
 Bytes bytes_of(const std::string& name) { return read_file(test_data("image_formats/" + name)); }
 
 std::string refusal(const Bytes& bytes, const ImageOptions& options = {}) {
-  try {
-    decode_image(bytes, "picture", options);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { decode_image(bytes, "picture", options); });
 }
 
 void append(Bytes& bytes, uint64_t value, int count) {

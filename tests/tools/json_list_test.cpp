@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tests/support/catch.h"
+#include "tests/support/refusal.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/threads.h"
 #include "tools/text/file.h"
@@ -29,13 +30,7 @@ struct ListFile {
         {}, part_bytes);
   }
   std::string refusal(const std::string& text, size_t part_bytes) const {
-    try {
-      read(text, part_bytes);
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::Data);
-      return error.what();
-    }
-    return "no error";
+    return test::refusal_of([&] { read(text, part_bytes); });
   }
 };
 

@@ -2,6 +2,7 @@
 #include "kernels/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/format_files.h"
+#include "tests/support/refusal.h"
 #include "tools/data/formats/yolo_line.h"
 
 using namespace fovea;
@@ -19,13 +20,7 @@ Dataset load(const Files& files, const std::string& split = "train") {
 }
 
 std::string refusal(const Files& files) {
-  try {
-    load(files);
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::Data);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { load(files); });
 }
 
 // Objects of each image.

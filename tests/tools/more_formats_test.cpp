@@ -6,6 +6,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/format_files.h"
 #include "tests/support/process.h"
+#include "tests/support/refusal.h"
 #include "tests/support/test_data.h"
 #include "tools/data/formats/via_json.h"
 
@@ -19,23 +20,11 @@ namespace {
 using Files = std::map<std::string, std::string>;
 
 std::string refusal(OpenDataset& data, const std::string& split, ErrorKind kind = ErrorKind::Data) {
-  try {
-    data.reader->read(split);
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { data.reader->read(split); }, kind);
 }
 
 std::string refusal(const fs::path& folder, const LoadOptions& options, ErrorKind kind) {
-  try {
-    load_dataset(folder, "train", options);
-  } catch (const Error& error) {
-    CHECK(error.kind() == kind);
-    return error.what();
-  }
-  return "no error";
+  return refusal_of([&] { load_dataset(folder, "train", options); }, kind);
 }
 
 Files yolo(const std::string& train, const std::string& val) {
@@ -109,6 +98,17 @@ TEST_CASE("YOLO: labels ending in .TXT are labels, and a dataset in one folder b
   write_files(folder.path(), {{"above/photos/b.png", "image 64x48"}});
   CHECK_THAT(refusal(folder.path() / "above", {}, ErrorKind::Data),
              Contains("above/set/data.yaml describes a dataset: name its folder"));
+  write_files(folder.path(), {{"deep/a/b/data.yaml", "train: images\nnames: [cat]\n"},
+                              {"deep/a/b/images/a.png", "image 100x100"},
+                              {"deep/a/b/labels/a.txt", "0 0.5 0.5 0.5 0.5\n"}});
+  CHECK_THAT(refusal(folder.path() / "deep", {}, ErrorKind::Data),
+             Contains("deep/a/b/data.yaml describes a dataset: name its folder"));
+  write_files(folder.path(), {{"two/one.yaml", "train: images\nnames: [cat]\n"},
+                              {"two/other.yaml", "train: images\nnames: [dog]\n"},
+                              {"two/images/a.png", "image 100x100"},
+                              {"two/labels/a.txt", "0 0.5 0.5 0.5 0.5\n"}});
+  CHECK_THAT(refusal(folder.path() / "two", {}, ErrorKind::Data),
+             Contains("two/one.yaml and ") && Contains("two/other.yaml describe datasets: name one of them"));
 }
 
 TEST_CASE("fault: a file that is called like a split's says what it holds instead of boxes", "[formats][fault]") {

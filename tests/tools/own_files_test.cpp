@@ -80,6 +80,14 @@ TEST_CASE("a file may be replaced that is none, is empty, is no file, or has the
   CHECK_FALSE(may_replace(file));
   write_text(file, std::string(600, ' ') + "made by Fovea");
   CHECK_FALSE(may_replace(file));
+  write_text(file, with_checksum("a = 1\n"));
+  CHECK(may_replace(file, {kUnedited}));
+  CHECK_FALSE(may_replace(file));
+  for (const std::string& edited :
+       {with_checksum("a = 1\n") + "# mine\n", std::string(kUnedited) + "0\na = 1\n", std::string(kUnedited)}) {
+    write_text(file, edited);
+    CHECK_FALSE(may_replace(file, {kUnedited}));
+  }
   CHECK_FALSE(may_replace(folder.path()));
   CHECK(may_replace("/dev/null"));
 }
@@ -194,4 +202,90 @@ TEST_CASE("fault: images of the user's in the output folder are neither left out
   check_runs(arguments);  // the pictures of the first are left out
   write_files(photos, {{"found/own/b.png", "image 60x40"}});
   bench.check_refused(arguments, own + ": lies in the output folder");
+  const auto again =
+      run_fovea(bench.detect({photos, "--out", bench.at("again")}));  // takes the user's, not those drawn
+  CHECK(again.exit_code == 0);
+  CHECK_THAT(again.out, Contains("photos/a.png: ") && Contains("found/own/b.png: ") && !Contains("found/a.jpg") &&
+                            !Contains("found/contact_sheet.png"));
+}
+
+TEST_CASE("fault: weights that do not fit a changed configuration say that the file has its own",
+          "[own_files][fault]") {
+  const Bench bench;
+  const auto failed =
+      run_fovea(bench.detect({bench.data.string() + "/val", "--out", bench.at("out"), "--preset", "r18"}));
+  CHECK(failed.exit_code == 3);
+  CHECK_THAT(failed.err, Contains("the file has a configuration of its own, which was changed (model.") &&
+                             Contains("leave it as it is (without --preset, --config and --set)"));
+}
+
+TEST_CASE("fault: a report that cannot be written is refused before the work", "[own_files][fault]") {
+  const Bench bench;
+  write_text(bench.at("file"), "x");
+  for (const std::string& report : {bench.at("file"), bench.at("file/below/report")}) {
+    const auto refused =
+        run_fovea({"eval", "--weights", bench.weights, "--data", bench.data.string(), "--report", report});
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.out.empty());
+    CHECK_THAT(refused.err, Contains(report) && Contains("Not a directory"));
+  }
+}
+
+TEST_CASE("fault: a configuration that its user has edited is not replaced, whatever command would",
+          "[own_files][fault]") {
+  const Bench training;
+  const auto arguments = training.arguments("run", {"--set", "train.steps=1"});
+  CHECK(run_fovea(arguments).exit_code == 0);
+  const std::string config = (training.run("run") / "config.toml").string(),
+                    weights = (training.run("run") / "last.safetensors").string();
+  const auto evaluated = run_fovea({"eval", "--weights", weights, "--data", training.data.string(), "--json", config});
+  CHECK(evaluated.exit_code == 2);
+  CHECK_THAT(evaluated.err, Contains("config.toml: was not written by Fovea"));
+  fs::remove(weights);
+  fs::remove(training.run("run") / "best.safetensors");
+  CHECK(run_fovea(arguments).exit_code == 0);  // what an earlier start has left, as it was written
+  fs::remove(weights);
+  fs::remove(training.run("run") / "best.safetensors");
+  const auto bytes = read_file(config);
+  write_text(config, std::string(bytes.begin(), bytes.end()) + "# mine\n");
+  const auto again = run_fovea(arguments);
+  CHECK(again.exit_code == 2);
+  CHECK_THAT(again.err, Contains("config.toml: was not written by Fovea"));
+}
+
+TEST_CASE("fault: where only the best weights are, neither a start nor a resume sends to the other",
+          "[own_files][fault]") {
+  const Bench training;
+  make_folder(training.run("run"));
+  write_text((training.run("run") / "best.safetensors").string(), "weights");
+  for (const Arguments& more : {Arguments{}, Arguments{"--resume"}}) {
+    const auto refused = run_fovea(training.arguments("run", more));
+    CHECK(refused.exit_code == 2);
+    CHECK_THAT(refused.err, Contains("holds best.safetensors without a run to resume: choose another folder, or move"));
+  }
+}
+
+TEST_CASE("fault: what was trained is kept where its validation fails", "[own_files][fault]") {
+  const Bench training;
+  for (const char* image : {"v.png", "w.png"}) write_text(training.data / "val" / image, "damaged");
+  const auto failed = run_fovea(training.arguments("run", {"--set", "train.steps=2"}));
+  CHECK(failed.exit_code == 3);
+  CHECK_THAT(failed.err, Contains("images cannot be read"));
+  REQUIRE(fs::exists(training.run("run") / "last.safetensors"));
+  write_files(training.data, {{"val/v.png", "image 64x48"}, {"val/w.png", "image 64x48"}});
+  const auto resumed = run_fovea(training.arguments("run", {"--set", "train.steps=2", "--resume"}));
+  CAPTURE(resumed.out, resumed.err);
+  CHECK(resumed.exit_code == 0);
+  CHECK_THAT(resumed.out, Contains("step 2: AP "));
+}
+
+TEST_CASE("fault: an empty word is refused, as an unset variable of a shell leaves one", "[own_files][fault]") {
+  const Bench bench;
+  const std::string data = bench.data.string();
+  bench.check_refused({"train", "--preset", "tiny", "--data", data, "--out", bench.at("run"), "--init-from", ""},
+                      "the word after --init-from is empty: give it a value, or leave it out");
+  bench.check_refused({"eval", "--weights", bench.weights, "--data", data, "--json="},
+                      "the word after --json is empty");
+  bench.check_refused({"data", "check", ""}, "the word after check is empty");
+  bench.check_refused({""}, "the word after fovea is empty");
 }

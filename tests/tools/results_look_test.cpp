@@ -88,6 +88,83 @@ TEST_CASE("fault: results in another unit or order are refused with what they lo
              Contains("look like center x, center y, width, height"));
 }
 
+TEST_CASE("fault: results in another scale are refused with what they look like", "[eval][fault]") {
+  const Scene scene;
+  const auto refusal = [&](double x, double y) {
+    const auto result = scene.eval([&](Box b) { return Box{b[0] * x, b[1] * y, b[2] * x, b[3] * y}; });
+    CHECK(result.exit_code == 3);
+    return result.err;
+  };
+  CHECK_THAT(refusal(0.5, 1),
+             Contains("dt.json: the boxes look like per cent of the image's width and height: read so, "
+                      "12 of the 12 best detections lie on an object (IoU 0.5), and 0 as x, y, width, "
+                      "height; write bbox in pixels of the image as the ground truth has it"));
+  CHECK_THAT(refusal(5, 10), Contains("look like thousandths of the image's width and height"));
+  CHECK_THAT(refusal(3, 3), Contains("look like pixels times 3.0"));
+}
+
+TEST_CASE("boxes far beyond their images are said", "[eval]") {
+  const auto far = Scene().eval([](Box b) { return Box{b[0] + 250, b[1], b[2], b[3]}; });
+  CHECK(far.exit_code == 0);
+  CHECK_THAT(far.err,
+             Contains("dt.json: 12 of 12 boxes reach far beyond their image, the first that of results[0]: [") &&
+                 Contains("] in an image of 200×100; expected x, y, width, height in pixels of the image"));
+  const auto absurd = Scene().eval([i = 0](Box b) mutable { return i++ == 3 ? Box{b[0], b[1], 1e308, 1e308} : b; });
+  CHECK(absurd.exit_code == 0);
+  CHECK_THAT(absurd.err, Contains("1 of 12 boxes reach far beyond their image, the first that of results[3]: ["));
+}
+
+TEST_CASE("fault: results whose category ids are shifted are refused", "[eval][fault]") {
+  const Scene scene;
+  const std::string names = R"({"id": 4, "name": "cells"}, {"id": 5, "name": "cat"}, {"id": 6, "name": "dog"},
+                               {"id": 7, "name": "fox"}, {"id": 9, "name": "owl"})";
+  std::vector<std::string> images, objects;
+  const auto entries = [&](auto&& category) {
+    std::string text;
+    for (int image = 1; image <= 4; ++image)
+      for (int i = 0; i < 2; ++i)
+        text += fmt::format(R"({}{{"image_id": {}, "category_id": {}, "bbox": [{}, 20, 30, 40], "score": 0.9}})",
+                            text.empty() ? "[" : ", ", image, category(5 + i), 10 + 80 * i);
+    return scene.eval_texts(coco(images, objects, names), text + "]");
+  };
+  for (int image = 1; image <= 4; ++image) {
+    images.push_back(coco_image(image, fmt::format("img_{}.jpg", image), 200, 100));
+    for (int i = 0; i < 2; ++i)
+      objects.push_back(coco_box(2 * image + i, image, 5 + i, fmt::format("{}, 20, 30, 40", 10 + 80 * i),
+                                 R"(, "iscrowd": 0, "area": 1200)"));
+  }
+  CHECK(entries([](int id) { return id; }).err.empty());
+  const auto less = entries([](int id) { return id - 1; });
+  CHECK(less.exit_code == 3);
+  CHECK_THAT(less.err, Contains("dt.json: 8 of the best detections lie on an object (IoU 0.5), and 0 of them on one of "
+                                "their category: the category ids look like one less than the ground truth's, as "
+                                "which 8 match: add 1 to each"));
+  const auto more = entries([](int id) { return id + 1; });
+  CHECK(more.exit_code == 3);
+  CHECK_THAT(more.err, Contains("look like one more than the ground truth's, as which 8 match: subtract 1 from each"));
+  const auto of_one = entries([](int) { return 6; });  // a detector that takes all for one class
+  CHECK(of_one.exit_code == 0);
+  CHECK(of_one.err.empty());
+}
+
+TEST_CASE("results whose categories match nowhere are evaluated with a warning", "[eval]") {
+  const Scene scene;
+  const std::string names = R"({"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"},
+                               {"id": 7, "name": "d"})";
+  std::vector<std::string> images, objects;
+  std::string text;
+  for (int image = 1; image <= 12; ++image) {
+    images.push_back(coco_image(image, fmt::format("img_{}.jpg", image), 200, 100));
+    objects.push_back(coco_box(image, image, 1 + image % 3, "10, 20, 30, 40", R"(, "iscrowd": 0, "area": 1200)"));
+    text += fmt::format(R"({}{{"image_id": {}, "category_id": 7, "bbox": [10, 20, 30, 40], "score": 0.9}})",
+                        text.empty() ? "[" : ", ", image);
+  }
+  const auto result = scene.eval_texts(coco(images, objects, names), text + "]");
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.err, Contains("12 of the best detections lie on an object (IoU 0.5), and 0 of them on one of their "
+                                  "category: do the category ids follow another list than the ground truth's?"));
+}
+
 TEST_CASE("results of few boxes that look like another order are evaluated with a warning", "[eval]") {
   const auto few = Scene().eval(corners, 1, 1);
   CHECK(few.exit_code == 0);

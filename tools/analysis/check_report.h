@@ -31,6 +31,7 @@ struct SplitCheck {
 
 struct CheckReport {
   std::string folder, format;
+  std::string split_command;  // that splits it
   std::vector<SplitCheck> splits;
   std::vector<std::string> refused;        // what training would end with
   std::vector<std::string> same_content;   // images that are in two splits, or twice in one

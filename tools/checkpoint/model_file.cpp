@@ -8,6 +8,7 @@
 #include "model/weights.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/report/notices.h"
+#include "tools/text/advice.h"
 
 namespace fovea {
 
@@ -22,7 +23,16 @@ ModelFile open_model(const std::string& weights, const ModelOptions& options) {
   opened.context->convolution.set_autotune(opened.config.autotune);
   tell_when_recordings_go(*opened.context);
   opened.model = std::make_unique<RetinaNet>(*opened.context, opened.config.model, std::nullopt);
-  load_weights(file, opened.model->parameters(), LoadMode::Exact, options.non_finite);
+  try {
+    load_weights(file, opened.model->parameters(), LoadMode::Exact, options.non_finite);
+  } catch (const Error& error) {
+    const auto changed = info.config ? differences(*info.config, opened.config) : std::vector<std::string>();
+    const auto first =
+        std::find_if(changed.begin(), changed.end(), [](auto& line) { return line.starts_with("model."); });
+    if (first == changed.end()) throw;
+    throw Error(error.kind(), fmt::format("{}; the file has a configuration of its own, which was changed ({}): {}",
+                                          error.what(), *first, advise(advice::kKeepConfig)));
+  }
   return opened;
 }
 

@@ -168,12 +168,12 @@ std::string toml_of(const Covered& before, const Covered& after, const InputConf
     }
     return fmt::format("[{}]", fmt::join(texts, ", "));
   };
-  return fmt::format(
-      "# Anchors for images resized to {} (long side at most {}), {}.\n# before: {}\n# after:  "
+  return with_checksum(fmt::format(
+      "# Anchors for images resized to {} (long side at most {}).\n# before: {}\n# after:  "
       "{}\n"
       "# fovea train anchors.toml --preset … --data …\n[model.anchors]\nsizes = {}\noctaves = {}\nratios = {}\n",
-      input.short_side.back(), input.long_side, kMark, recall_text(before.coverage), recall_text(after.coverage),
-      list(after.anchors.sizes), list(after.anchors.octaves), list(after.anchors.ratios));
+      input.short_side.back(), input.long_side, recall_text(before.coverage), recall_text(after.coverage),
+      list(after.anchors.sizes), list(after.anchors.octaves), list(after.anchors.ratios)));
 }
 
 AnchorConfig fitted(const ScaledBoxes& boxes, const AnchorConfig& start) {
@@ -193,7 +193,7 @@ void run(const AnchorsOptions& options) {
   files.input(options.config.file);
   for (const char* name : {"anchors.toml", "anchors.json", "anchors.png"}) {
     files.output(fs::path(options.out) / name);
-    require_replaceable(fs::path(options.out) / name);
+    require_replaceable(fs::path(options.out) / name, {kMark, kUnedited});
   }
   check_font();
   const Config config = resolve(options.config, preset("paper"));

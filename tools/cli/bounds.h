@@ -11,37 +11,31 @@
 
 namespace fovea {
 
-inline CLI::Validator bound(const std::string& words, bool (*holds)(double value, double bound), double limit) {
+// `fault(value)`: what is wrong with the number, or nothing; `otherwise`: what is said of a word that is none.
+template <class Fault>
+CLI::Validator check_number(const std::string& otherwise, const Fault& fault) {
   return CLI::Validator(
       [=](const std::string& word) {
         double value = 0;
-        return CLI::detail::lexical_cast(word, value) && holds(value, limit) ? std::string() : "must be " + words;
+        return CLI::detail::lexical_cast(word, value) ? std::string(fault(value)) : otherwise;
       },
       /*validator_desc=*/"");
 }
-// A whole number.
 inline CLI::Validator at_least(int least, int most = INT_MAX) {
-  return CLI::Validator(
-      [=](const std::string& word) {
-        double value = 0;
-        if (!CLI::detail::lexical_cast(word, value) || value != std::floor(value))
-          return std::string("must be a whole number");
-        if (value < least) return fmt::format("must be at least {}", least);
-        return value > most ? fmt::format("must be at most {}", most) : std::string();
-      },
-      /*validator_desc=*/"");
+  const std::string whole = "must be a whole number";
+  return check_number(whole, [=](double value) {
+    if (value != std::floor(value)) return whole;
+    if (value < least) return fmt::format("must be at least {}", least);
+    return value > most ? fmt::format("must be at most {}", most) : std::string();
+  });
 }
 inline CLI::Validator between(int low, int high) {
-  return CLI::Validator(
-      [=](const std::string& word) {
-        double value = 0;
-        const bool holds = CLI::detail::lexical_cast(word, value) && value >= low && value <= high;
-        return holds ? std::string() : fmt::format("must be from {} to {}", low, high);
-      },
-      /*validator_desc=*/"");
+  const std::string fault = fmt::format("must be from {} to {}", low, high);
+  return check_number(fault, [=](double value) { return value >= low && value <= high ? std::string() : fault; });
 }
 inline CLI::Validator above_zero() {
-  return bound("above 0", [](double value, double limit) { return value > limit; }, 0);
+  const std::string fault = "must be above 0";
+  return check_number(fault, [=](double value) { return value > 0 ? std::string() : fault; });
 }
 
 // Words that help and completion name, and what uses the value checks.

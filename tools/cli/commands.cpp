@@ -34,6 +34,7 @@ void name_options_in_advice() {
       {advice::kListLayers, "fovea info --layers"},
       {advice::kResume, "--resume"},
       {advice::kStartNew, "without --resume"},
+      {advice::kKeepConfig, "without --preset, --config and --set"},
       {advice::kAllowDataChange, "--allow-data-change"},
       {advice::kAllowNonFinite, "--allow-non-finite"},
       {advice::kAllowConfigChange, "--allow-config-change"},
@@ -56,6 +57,18 @@ class HelpFormatter : public CLI::Formatter {
     return text.starts_with(type) ? " " + text.substr(type.size()) : text;
   }
 };
+
+// As an unset variable of a shell leaves one: it would be taken for an option that is not given.
+void require_no_empty_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    const bool empty_value = word.starts_with("--") && word.ends_with('=');
+    if (!word.empty() && !empty_value) continue;
+    const std::string option(word.empty() ? argv[i - 1] : word.substr(0, word.size() - 1));
+    throw Error(ErrorKind::Usage, fmt::format("the word after {} is empty: give it a value, or leave it out",
+                                              i == 1 && word.empty() ? "fovea" : printable(option)));
+  }
+}
 
 }  // namespace
 
@@ -84,6 +97,7 @@ int run_command_line(int argc, char** argv) {
   add_doctor(app);
   add_completion(app);
   add_man(app);
+  require_no_empty_word(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -40,6 +40,8 @@ class Checker {
   CheckReport check() {
     OpenDataset data = open_dataset(options_.data.path, options_.data.load_options());
     report_.format = entry_of(data.format).name;
+    report_.split_command = fmt::format("fovea data split {} --val 0.2 {}OUT", report_.folder,
+                                        entry_of(data.format).writable ? "" : "--to coco ");
     for (const NamedSplit& split : named_splits(*data.reader)) check_split(*data.reader, split);
     auto& warnings = report_.splits[0].warnings;
     warnings.insert(warnings.begin(), data.warnings.begin(), data.warnings.end());
@@ -163,8 +165,8 @@ class Checker {
       const auto split =
           std::find_if(report_.splits.begin(), report_.splits.end(), [&](auto& s) { return s.name == name; });
       if (split == report_.splits.end()) {
-        report_.refused.push_back(fmt::format(
-            "{0}: has no split '{1}'; create one with `fovea data split {0} --val 0.2 OUT`", report_.folder, name));
+        report_.refused.push_back(
+            fmt::format("{}: has no split '{}'; create one with `{}`", report_.folder, name, report_.split_command));
         continue;
       }
       if (!split->refused.empty()) report_.refused.push_back(split->refused);
@@ -238,8 +240,7 @@ void check(const CheckOptions& options) {
     throw Error(ErrorKind::Data,
                 fmt::format("training would reject this dataset:\n  {}", fmt::join(report.refused, "\n  ")));
   if (!report.is_split())
-    fmt::print("\nthe dataset is not split yet; training needs train and val: fovea data split {} --val 0.2 OUT\n",
-               report.folder);
+    fmt::print("\nthe dataset is not split yet; training needs train and val: {}\n", report.split_command);
   fmt::print("\n{} this dataset{}\n", report.is_split() ? "training accepts" : "once it is split, training accepts",
              options.headers_only ? ", as far as file headers show" : "");
 }

@@ -86,9 +86,7 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
 }
 
 void require_outside(const fs::path& out, const fs::path& data) {
-  std::error_code failure;
-  const fs::path folder = is_folder(data) ? data : fs::absolute(data, failure).parent_path();
-  if (is_inside(out, folder))
+  if (is_folder(data) && is_inside(out, data))
     throw Error(ErrorKind::Usage,
                 fmt::format("{}: lies inside the dataset {}, which is never written to: choose a folder "
                             "outside it",

@@ -41,7 +41,7 @@ Dataset load_split(const DataFolder& folder, const std::string& split);
 // Prints what the reports of the splits say.
 void print_reports(const std::vector<Dataset>& splits);
 
-// Throws ErrorKind::Usage where `out` is the dataset's folder or inside it.
+// Throws ErrorKind::Usage where the dataset is a folder and `out` is it, or inside it.
 void require_outside(const std::filesystem::path& out, const std::filesystem::path& data);
 bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder);
 

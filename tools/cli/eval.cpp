@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/printable.h"
 #include "kernels/device/threads.h"
+#include "tools/checkpoint/data_identity.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
@@ -39,7 +41,13 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
   const auto update = [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); };
-  auto detections = detect_dataset(*file.model, dataset, categories_for(file, dataset), file.config.input, bad_files,
+  const auto categories = categories_for(file, dataset);
+  if (const auto changes = category_changes(file.categories, categories); !file.categories.empty() && !changes.empty())
+    fmt::print(
+        stderr,
+        "fovea: {}: the classes go by their ids, since the dataset has other names (weights -> dataset):\n  {}\n",
+        printable(options.weights), fmt::join(changes, "\n  "));
+  auto detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
                                    {.batch = options.batch, .progress = update});
   progress.finish();
   if (bad_files.count() > 0) fmt::print(stderr, "fovea: skipped {} unreadable images\n", bad_files.count());
@@ -79,7 +87,10 @@ void check_files(const EvalOptions& options) {
     if (!file.empty()) require_writable(file);
   if (!options.json.empty()) require_replaceable(options.json);
   if (!options.save_detections.empty()) require_own_results(options.save_detections);
-  if (!options.report.empty()) require_own_report(options.report);
+  if (!options.report.empty()) {
+    require_writable_folder(options.report);
+    require_own_report(options.report);
+  }
 }
 
 struct Evaluated {

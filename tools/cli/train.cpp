@@ -8,7 +8,6 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/trainer.h"
@@ -28,8 +27,7 @@ double rank_timeout_by_environment(double otherwise) {
 
 // A resumed run may be given the configuration that lies in its folder.
 void check_files(const std::string& config, const TrainOptions& options) {
-  for (const auto& folder : {options.data, options.val, options.images})
-    if (is_folder(folder)) require_outside(options.out, folder);
+  for (const auto& folder : {options.data, options.val, options.images}) require_outside(options.out, folder);
   if (options.resume) return;
   FilesInUse files;
   files.input(config);

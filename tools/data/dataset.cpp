@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "engine/printable.h"
+#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 
 namespace fovea {
@@ -49,9 +50,7 @@ int64_t images_of_both(const Dataset& a, const Dataset& b) {
   const auto path = [](const std::filesystem::path& root, const Sample& sample) {
     return (root / sample.file_name).native();
   };
-  std::error_code failure;  // a folder that is not there has no images
-  const auto root_a = std::filesystem::weakly_canonical(a.image_root, failure);
-  const auto root_b = std::filesystem::weakly_canonical(b.image_root, failure);
+  const auto root_a = true_path(a.image_root), root_b = true_path(b.image_root);
   std::unordered_set<std::string> of_a;
   for (const Sample& sample : a.samples) of_a.insert(path(root_a, sample));
   return std::count_if(b.samples.begin(), b.samples.end(),

@@ -8,7 +8,6 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/detect/picture_queue.h"
-#include "tools/image/image_file.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
 
@@ -17,12 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path true_path(const fs::path& path) {
-  std::error_code failure;
-  fs::path found = fs::weakly_canonical(fs::absolute(path, failure), failure);
-  return failure ? path : found;
-}
-
 // A path that stays below the folder that it is put into.
 fs::path below_output(const std::string& name) {
   fs::path below;
@@ -30,6 +23,25 @@ fs::path below_output(const std::string& name) {
     if (part != "..") below /= part;
   return below;
 }
+
+// Whether a folder of detections, found by their list, holds files: of each folder that is asked once.
+class FoldersOfDetections {
+ public:
+  explicit FoldersOfDetections(const fs::path& root) : root_(root) {}
+
+  bool hold(const std::string& name) {
+    for (fs::path folder = fs::path(name).parent_path();; folder = folder.parent_path()) {
+      const auto [known, fresh] = known_.try_emplace(folder.native());
+      if (fresh) known->second = is_there(root_ / folder / "detections.json");
+      if (known->second) return true;
+      if (folder.empty()) return false;
+    }
+  }
+
+ private:
+  fs::path root_;
+  std::unordered_map<std::string, bool> known_;
+};
 
 }  // namespace
 
@@ -43,16 +55,17 @@ std::vector<ListedImage> list_images(const std::vector<std::string>& arguments, 
     }
     const fs::path folder = true_path(argument);
     const auto own = folder == output ? std::nullopt : path_below(folder, output);
-    for (const std::string& name : files_below(argument)) {
-      if (!has_image_ending(name)) continue;
+    FoldersOfDetections detections(argument);
+    for (const std::string& name : images_among(argument, files_below(argument))) {
       const bool in_output = own && name.starts_with(*own + "/");
-      if (!in_output)
-        images.push_back({argument / name, name});
-      else if (!may_replace(argument / name, {kPictureMark}))
+      const bool drawn = (in_output || detections.hold(name)) && may_replace(argument / name, {kPictureMark});
+      if (drawn) continue;
+      if (in_output)
         throw Error(ErrorKind::Usage,
                     fmt::format("{}: lies in the output folder, and is no picture of detections: choose another output "
                                 "folder",
                                 printable((argument / name).native())));
+      images.push_back({argument / name, name});
     }
   }
   if (images.empty()) throw Error(ErrorKind::Data, "no JPEG, PNG, WebP, BMP or TIFF file in the given folders");

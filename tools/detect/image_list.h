@@ -13,9 +13,10 @@ struct ListedImage {
 };
 
 // Files as they are; of folders the image files in and below them, sorted. Hidden ones
-// (is_hidden() of their name, or of a folder's on the way) and pictures of earlier detections in the folder
-// `output_folder` are passed over. Where two would have one name, all have the paths as given. Throws ErrorKind::Data
-// where a folder cannot be read, or there is no image; ErrorKind::Usage where another image lies in `output_folder`.
+// (is_hidden() of their name, or of a folder's on the way) and pictures of earlier detections, in the folder
+// `output_folder` or beside a detections.json, are passed over. Where two would have one name, all have the paths as
+// given. Throws ErrorKind::Data where a folder cannot be read, or there is no image; ErrorKind::Usage where another
+// image lies in `output_folder`.
 std::vector<ListedImage> list_images(const std::vector<std::string>& arguments,
                                      const std::filesystem::path& output_folder);
 

@@ -139,11 +139,22 @@ class CategoryIds {
     if (!id.word.empty() && named == words_.end())
       throw input.fail(fmt::format("the ground truth has no category {}", printable(id.word)));
     const int64_t number = id.word.empty() ? id.number : named->second;
-    if (!ids_.contains(number)) throw input.fail(fmt::format("the ground truth has no category {}", number));
+    if (!ids_.contains(number))
+      throw input.fail(fmt::format("the ground truth has no category {}{}", number, hint(number)));
     return number;
   }
 
  private:
+  // The usual cause, where an id lies next to those that there are.
+  std::string hint(int64_t number) const {
+    if (ids_.empty()) return "";
+    const auto [least, largest] = std::minmax_element(ids_.begin(), ids_.end());
+    const char* mend = number == *least - 1 ? "add 1 to" : number == *largest + 1 ? "subtract 1 from" : nullptr;
+    if (mend == nullptr) return "";
+    return fmt::format("; its ids are {} to {}: if the results count from another number, {} each", *least, *largest,
+                       mend);
+  }
+
   Ids ids_;
   std::unordered_map<std::string, int64_t> words_;
 };

@@ -55,15 +55,23 @@ std::string describe(std::span<const uint8_t> bytes) {
   return fmt::format("begins with \"{}\"", printable(text));
 }
 
-StoredImage decode_stored(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
+using Decode = StoredImage (*)(std::span<const uint8_t>, const std::string&, const ImageOptions&);
+
+// Of a file that begins so; none of other formats.
+Decode decoder_of(std::span<const uint8_t> bytes) {
   using namespace std::string_view_literals;
-  if (bytes.empty()) throw Error(ErrorKind::Data, fmt::format("{}: is empty (0 bytes)", printable(name)));
-  if (starts_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg(bytes, name, options);
-  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) return decode_png(bytes, name, options);
-  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) return decode_webp(bytes, name, options);
-  if (starts_with(bytes, "BM")) return decode_bmp(bytes, name, options);
+  if (starts_with(bytes, "\xFF\xD8\xFF")) return decode_jpeg;
+  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) return decode_png;
+  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) return decode_webp;
+  if (starts_with(bytes, "BM")) return decode_bmp;
   for (const std::string_view magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
-    if (starts_with(bytes, magic)) return decode_tiff(bytes, name, options);
+    if (starts_with(bytes, magic)) return decode_tiff;
+  return nullptr;
+}
+
+StoredImage decode_stored(std::span<const uint8_t> bytes, const std::string& name, const ImageOptions& options) {
+  if (bytes.empty()) throw Error(ErrorKind::Data, fmt::format("{}: is empty (0 bytes)", printable(name)));
+  if (const Decode decode = decoder_of(bytes)) return decode(bytes, name, options);
   throw Error(ErrorKind::Data,
               fmt::format("{}: is not a JPEG, PNG, WebP, BMP or TIFF image: it {}", printable(name), describe(bytes)));
 }
@@ -167,8 +175,23 @@ Image read_image(const std::filesystem::path& path, const ImageOptions& options)
 bool has_image_ending(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  constexpr std::array<std::string_view, 7> endings{".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"};
+  // Windows' and old browsers' names of JPEG, and what social networks add to their own.
+  constexpr std::array<std::string_view, 17> endings{
+      ".jpg", ".jpeg", ".png",   ".webp",      ".bmp",       ".tif", ".tiff", ".jpe",      ".jfif",
+      ".jfi", ".jif",  ".pjpeg", ".jpg_large", ".jpg-large", ".pjp", ".dib",  ".jpg:large"};
   return std::find(endings.begin(), endings.end(), ending) != endings.end();
+}
+
+bool begins_like_image(const std::filesystem::path& path) {
+  std::array<uint8_t, 16> start{};
+  try {
+    const FileHandle file = open_file(path);
+    const size_t count = std::fread(start.data(), 1, start.size(), file.get());
+    return decoder_of(std::span(start).first(count)) != nullptr;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    return false;
+  }
 }
 
 void require_pixels(const Image& image) {

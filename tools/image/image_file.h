@@ -48,6 +48,8 @@ Image read_image(const std::filesystem::path& path, const ImageOptions& options 
 
 // Whether a file of this name may be an image that can be read: by its ending, in whatever case.
 bool has_image_ending(const std::filesystem::path& path);
+// Whether it is one of a format that is read, by its first bytes, whatever its name. False where it cannot be read.
+bool begins_like_image(const std::filesystem::path& path);
 
 // Written row by row, with a comment in the file's head where there is one. Throws ErrorKind::Runtime when the file
 // cannot be written; then it is not there, or as it was.

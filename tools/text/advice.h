@@ -12,6 +12,7 @@ inline constexpr const char* kListLayers = "list its layers";
 
 inline constexpr const char* kResume = "resume it";
 inline constexpr const char* kStartNew = "start a new run";
+inline constexpr const char* kKeepConfig = "leave it as it is";
 inline constexpr const char* kAllowDataChange = "go on with the new data";
 inline constexpr const char* kAllowConfigChange = "allow the change";
 inline constexpr const char* kStartFromWeights = "start a new run from its weights";

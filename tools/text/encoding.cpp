@@ -195,6 +195,15 @@ std::string beginning_of(const std::filesystem::path& path, size_t count) {
   }
 }
 
+std::string beginning_if_readable(const std::filesystem::path& path, size_t count) {
+  try {
+    return beginning_of(path, count);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Data) throw;
+    return "";
+  }
+}
+
 std::string converted(std::string_view bytes, const std::string& encoding, const std::string& name) {
   const std::string asked = lower_case(encoding);
   // ISO 8859-1 is what pages and tools call Windows-1252; its own control characters are in no text.

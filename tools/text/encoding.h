@@ -25,6 +25,8 @@ void require_windows_1252(std::string_view bytes, const std::string& name);
 
 // The first bytes of `path`, at most `count`, as text for a guess at what the file holds: never refused.
 std::string beginning_of(const std::filesystem::path& path, size_t count);
+// The same of one file of many, where one that cannot be read says nothing about the others: empty.
+std::string beginning_if_readable(const std::filesystem::path& path, size_t count);
 
 // UTF-8 of `bytes`, which are said to be in `encoding` ("gbk", "ISO-8859-2", in any case). Throws ErrorKind::Data, for
 // the file `name`, where there is no such encoding here or the bytes are not in it.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -19,6 +20,23 @@ Error failure_at(const std::filesystem::path& path, std::string_view why) {
   return {ErrorKind::Data, fmt::format("{}: {}", printable(path.native()), why)};
 }
 
+// What lies there for a file of whatever kind: what to do about it; none otherwise. The file is left at its start.
+const char* stand_in(FILE* file) {
+  constexpr std::string_view lfs = "version https://git-lfs", gzip = "\x1f\x8b";
+  const int first = std::getc(file);
+  if (first == EOF) {
+    static_cast<void>(std::fseek(file, 0, SEEK_SET));  // of a pipe, where there is nothing to go back to, it fails
+    return nullptr;
+  }
+  std::ungetc(first, file);
+  if (first != lfs[0] && first != gzip[0]) return nullptr;
+  std::array<char, lfs.size()> start{};
+  const std::string_view found(start.data(), std::fread(start.data(), 1, start.size(), file));
+  static_cast<void>(std::fseek(file, 0, SEEK_SET));
+  if (found == lfs) return "is a pointer of Git LFS, not the file itself: run git lfs pull";
+  return found.starts_with(gzip) ? "is packed with gzip: unpack it (gzip -dc < FILE > NEW)" : nullptr;
+}
+
 }  // namespace
 
 Error cannot_write(const std::filesystem::path& path) {
@@ -30,6 +48,13 @@ Error cannot_write(const std::filesystem::path& path) {
 bool is_there(const std::filesystem::path& path) {
   std::error_code failure;
   return std::filesystem::exists(path, failure);
+}
+
+std::filesystem::path true_path(const std::filesystem::path& path) {
+  std::error_code failure;
+  const std::filesystem::path whole = std::filesystem::absolute(path, failure);
+  std::filesystem::path found = std::filesystem::weakly_canonical(whole, failure);
+  return failure ? whole.lexically_normal() : found;
 }
 
 bool is_folder(const std::filesystem::path& path) {
@@ -61,6 +86,7 @@ FileHandle open_file(const std::filesystem::path& path) {
   if (type != std::filesystem::file_type::regular) throw failure_at(path, "is not a regular file");
   FileHandle file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) throw cannot_read(path, errno);
+  if (const char* const kind = stand_in(file.get())) throw failure_at(path, kind);
   return file;
 }
 

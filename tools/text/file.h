@@ -17,6 +17,8 @@ namespace fovea {
 // folder that may not be entered) is that of none, where std::filesystem would throw.
 bool is_there(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
+// Where it truly is, through whatever links; of a name that no file can have, the whole path.
+std::filesystem::path true_path(const std::filesystem::path& path);
 
 // Whether the name is that of a device, a pipe or a socket.
 bool is_special(const std::filesystem::path& path);
@@ -25,7 +27,8 @@ bool is_special(const std::filesystem::path& path);
 void make_folder(const std::filesystem::path& folder);
 
 using FileHandle = std::unique_ptr<FILE, int (*)(FILE*)>;
-// For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable.
+// For reading. Throws ErrorKind::Data when the path is missing, no regular file, or unreadable, and where it is a
+// pointer of Git LFS or packed with gzip.
 FileHandle open_file(const std::filesystem::path& path);
 
 // Throws what open_file throws, and ErrorKind::Data when the file is larger than `max_bytes`.

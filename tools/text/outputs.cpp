@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/text/content_hash.h"
 #include "tools/text/file.h"
 #include "tools/text/stop.h"
 
@@ -45,6 +46,12 @@ std::string identity(const fs::path& file) {
   return fmt::format("{}:{}", status.st_dev, status.st_ino);
 }
 
+bool is_unedited(const fs::path& file) {
+  const std::vector<uint8_t> bytes = read_file(file);
+  const std::string text(bytes.begin(), bytes.end());
+  return text == with_checksum(std::string_view(text).substr(std::min(text.find('\n'), text.size() - 1) + 1));
+}
+
 }  // namespace
 
 bool is_same_file(const fs::path& a, const fs::path& b) {
@@ -68,13 +75,20 @@ void FilesInUse::output(const fs::path& file) {
                                               printable(file.native()), printable(written->second.native())));
 }
 
+std::string with_checksum(std::string_view text) {
+  const std::span bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  return fmt::format("{}{}\n{}", kUnedited, content_hash(bytes), text);
+}
+
 bool may_replace(const fs::path& file, std::initializer_list<std::string_view> marks) {
   if (!is_there(file) || is_special(file)) return true;
   if (is_folder(file)) return false;
   std::array<char, 512> bytes{};
   const FileHandle opened = open_file(file);
   const std::string_view head(bytes.data(), std::fread(bytes.data(), 1, bytes.size(), opened.get()));
-  const auto has = [&](std::string_view mark) { return head.find(mark) != head.npos; };
+  const auto has = [&](std::string_view mark) {
+    return mark == kUnedited ? head.starts_with(mark) && is_unedited(file) : head.find(mark) != head.npos;
+  };
   return head.empty() || std::any_of(marks.begin(), marks.end(), has);
 }
 
@@ -110,6 +124,14 @@ void check_outputs(std::initializer_list<std::string_view> inputs, std::initiali
     require_writable(output);
     require_replaceable(output);
   }
+}
+
+void require_writable_folder(const fs::path& folder) {
+  std::error_code failure;
+  fs::path there = fs::absolute(folder, failure);
+  while (!is_there(there) && there.has_relative_path()) there = there.parent_path();
+  errno = ENOTDIR;
+  if (!is_folder(there) || access(there.c_str(), W_OK | X_OK) != 0) throw cannot_write(folder);
 }
 
 void make_writable_folder(const fs::path& folder) {

@@ -28,14 +28,21 @@ class FilesInUse {
 // Stands in the head of each file that this program writes for a user, in a comment where its format has any.
 inline constexpr const char* kMark = "made by Fovea";
 
-// Whether writing the file loses nothing of the user's: it is none, is empty, or one of the marks stands in its head. A
-// device or a pipe has nothing to lose.
+// Begins files that people edit and give to a command again: a checksum of the rest follows.
+inline constexpr const char* kUnedited = "# as Fovea wrote it: ";
+std::string with_checksum(std::string_view text);
+
+// Whether writing the file loses nothing of the user's: it is none, is empty, or one of the marks stands in its head;
+// of kUnedited the checksum must be right. A device or a pipe has nothing to lose.
 bool may_replace(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});
 // Throws ErrorKind::Usage where it may not be replaced.
 void require_replaceable(const std::filesystem::path& file, std::initializer_list<std::string_view> marks = {kMark});
 
 // Throws ErrorKind::Runtime, with the system's reason, where the file could not be written. Leaves it as it is.
 void require_writable(const std::filesystem::path& file);
+// Throws ErrorKind::Runtime where neither the folder nor, for want of one, the nearest one above it can be written
+// into.
+void require_writable_folder(const std::filesystem::path& folder);
 // As make_folder(); throws also where no file can be made in the folder.
 void make_writable_folder(const std::filesystem::path& folder);
 

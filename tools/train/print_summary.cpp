@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/size2d.h"
 #include "tools/data/formats/category_names.h"
 #include "tools/data/loading/labeled_image.h"
@@ -28,10 +30,25 @@ std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
 
 }  // namespace
 
+std::string ap_text(int64_t step, const CocoMetrics& metrics, const Dataset& val) {
+  return fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", step, metrics.values[Ap],
+                     metrics.values[Ap50], metrics.values[Ap75], val.samples.size());
+}
+
+std::string ap_line(int64_t step, const CocoMetrics& metrics) {
+  return fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", step, metrics.values[Ap],
+                     metrics.values[Ap50], metrics.values[Ap75]);
+}
+
 void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
                    const std::array<const Dataset*, 2>& data, int ranks) {
   for (const Dataset* split : data) {
-    const LoadReport& report = split->report;
+    LoadReport report = split->report;
+    if (split != data[0])  // what is true of the folder that both lie in is said once
+      std::erase_if(report.warnings, [&](const std::string& line) {
+        const auto& said = data[0]->report.warnings;
+        return std::find(said.begin(), said.end(), line) != said.end();
+      });
     const std::string crowds = report.crowds == 0 ? "" : fmt::format(" and {} regions to ignore", report.crowds);
     fmt::print("{}: {} images, {} boxes{}, {} classes\n", split->split, split->samples.size(),
                report.objects - report.crowds, crowds, split->categories.size());

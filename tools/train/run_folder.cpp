@@ -49,7 +49,12 @@ bool holds_already(const fs::path& file, const Config& config) {
 
 void require_run(const fs::path& folder, bool resume) {
   const bool can_resume = is_there(folder / "last.safetensors") || is_there(folder / "previous.safetensors");
-  if (!resume && (can_resume || is_there(folder / "best.safetensors")))
+  if (!can_resume && is_there(folder / "best.safetensors"))
+    throw Error(ErrorKind::Usage,
+                fmt::format("{}: holds best.safetensors without a run to resume: choose another folder, "
+                            "or move that file",
+                            printable(folder.native())));
+  if (!resume && can_resume)
     throw Error(ErrorKind::Usage, fmt::format("{}: already holds a run; {}, or choose another folder",
                                               printable(folder.native()), advise(advice::kResume)));
   if (resume && !can_resume)
@@ -57,7 +62,7 @@ void require_run(const fs::path& folder, bool resume) {
                                               "previous.safetensors; {}",
                                               printable(folder.native()), advise(advice::kStartNew)));
   for (const char* name : kRunFiles)
-    if (!resume) require_replaceable(folder / name, {kMark, "{\"step\":"});
+    if (!resume) require_replaceable(folder / name, {kMark, kUnedited, "{\"step\":"});
 }
 
 RunFolder::RunFolder(fs::path folder, bool resume) : folder_(std::move(folder)) {
@@ -113,8 +118,7 @@ void RunFolder::keep_previous() const {
 
 void RunFolder::write_config(const Config& config) const {
   if (holds_already(file("config.toml"), config)) return;
-  write_file_atomically(file("config.toml"),
-                        fmt::format("# The configuration of a run, {}.\n{}", kMark, to_toml(config)));
+  write_file_atomically(file("config.toml"), with_checksum("# The configuration of a run.\n" + to_toml(config)));
 }
 
 void RunFolder::log(const std::string& json) {

@@ -75,8 +75,7 @@ class Trainer {
   TrainingState state_;
   std::unique_ptr<TrainingSteps> steps_;
   int64_t first_step_ = 0, retry_save_at_ = -1, non_finite_ = 0, steps_read_ = 0;
-  int64_t saved_step_ = 0;  // of the newest checkpoint
-  bool read_back_ = false;
+  int64_t saved_step_ = 0;           // of the newest checkpoint
   std::vector<uint8_t> statistics_;  // of norms, before the step under way
   Averages averages_;
   StepTimes times_;
@@ -186,7 +185,12 @@ void Trainer::take_steps() {
     const bool validates = validation_is_due();
     read_results(saves || validates ? 0 : 1);
     times_.pause();
-    if (validates) validate();
+    try {
+      if (validates) validate();
+    } catch (...) {  // of a file that is gone, or memory: the steps that are done are not lost with it
+      if (ranks_.is_first() && saved_step_ < state_.step) try_to("last", [this] { save(); });
+      throw;
+    }
     if (last && ranks_.is_first()) save();
     if (saves && !last) save_or_retry();
     times_.go_on();
@@ -319,12 +323,8 @@ void Trainer::validate() {
   if (!ranks_.is_first()) return;
   const CocoMetrics metrics = evaluate(val_, detections);
   const double ap = metrics.values[Ap];
-  tell([&] {
-    progress_->message(fmt::format("step {}: AP {:.3f}  AP50 {:.3f}  AP75 {:.3f} on {} validation images", state_.step,
-                                   ap, metrics.values[Ap50], metrics.values[Ap75], val_.samples.size()));
-  });
-  folder_->log(fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", state_.step, ap,
-                           metrics.values[Ap50], metrics.values[Ap75]));
+  tell([&] { progress_->message(ap_text(state_.step, metrics, val_)); });
+  folder_->log(ap_line(state_.step, metrics));
   if (ap > state_.best_ap) {
     const double before = std::exchange(state_.best_ap, ap);
     if (!try_to("best",
@@ -336,7 +336,7 @@ void Trainer::validate() {
 void Trainer::save() {
   folder_->keep_previous();
   save_checkpoint(folder_->last(), *model_, optimizer_.get(), config_, train_.categories, state_);
-  if (!std::exchange(read_back_, true)) require_readable(folder_->last());
+  if (saved_step_ == first_step_) require_readable(folder_->last());
   saved_step_ = state_.step;
   write_run_chart(*folder_);
 }

@@ -10,8 +10,7 @@ namespace fovea {
 
 // Trims the names. Categories that then have one name become one, that of the largest id: where at most one of them has
 // objects (Roboflow writes a category 0 of no use), or where `merge` asks for it; returns lines for the user about
-// that. Else throws ErrorKind::Data with their ids. A line names those that
-// are nearly alike, too.
+// that. Else throws ErrorKind::Data with their ids. A line names those that are nearly alike, too.
 std::vector<std::string> unite_categories(RawDataset& raw, bool merge);
 
 // A line on names of `a` and `b`, the categories of two splits, that are two but differ only in letter case, white

@@ -54,6 +54,12 @@ class CocoReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(parts_); }
 
+  Sources sources() override {
+    Sources sources{.folders = {}, .files = {}, .endings = {".json"}, .is_annotations = looks_like_coco_split};
+    for (const auto& [split, part] : parts_) sources.files.push_back(part.file);
+    return sources;
+  }
+
  protected:
   RawDataset read_split(const std::string& split) override {
     const CocoPart& part = parts_.at(split);

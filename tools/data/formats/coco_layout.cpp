@@ -135,13 +135,18 @@ std::optional<fs::path> folder_called(const fs::path& folder, std::string_view l
 
 bool looks_like_coco(const fs::path& file) {
   constexpr size_t enough = size_t{64} << 10;
-  const std::string text = beginning_of(file, enough);
+  const std::string text = beginning_if_readable(file, enough);
   const std::string_view start = trimmed(text);
   if (!start.starts_with('{')) return false;
   const auto has = [&](std::string_view key) { return start.find(key) != start.npos; };
   // Categories alone are a list of names (Label Studio's notes.json), unless the other lists come after many of them.
   const bool lists = has("\"images\"") || has("\"annotations\"") || (has("\"categories\"") && text.size() == enough);
   return lists && !has("\"shapes\"");
+}
+
+bool looks_like_coco_split(const fs::path& file) {
+  const std::string name = lower_case(file.filename().string());
+  return !is_of_another_task(name) && name.find("trainval") == name.npos && looks_like_coco(file);
 }
 
 fs::path coco_folder(const fs::path& path) {

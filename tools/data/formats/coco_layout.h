@@ -31,5 +31,7 @@ std::vector<std::filesystem::path> coco_image_folders(const std::filesystem::pat
 
 // Whether the file begins as an object with one of COCO's lists.
 bool looks_like_coco(const std::filesystem::path& file);
+// And is not, by its name, for another task (captions_train2017.json) or of several splits (trainval.json).
+bool looks_like_coco_split(const std::filesystem::path& file);
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <vector>
 
@@ -53,17 +54,22 @@ constexpr Writer kWriters[] = {
     {"\"score\"", "detections, not annotations"},
 };
 
+constexpr std::array<const char*, 6> kTexts{".json", ".xml", ".csv", ".txt", ".yaml", ".yml"};
+
 std::string hint_about_file(const fs::path& file) {
   const std::string name = lower_case(file.filename().string());
   for (const Kind& kind : kPacked)
     if (name.ends_with(kind.ending)) return kind.hint;
-  if (!name.ends_with(".json") && !name.ends_with(".xml")) return "";
+  const auto ends = [&](const char* ending) { return name.ends_with(ending); };
+  if (std::none_of(kTexts.begin(), kTexts.end(), ends)) return "";
   std::string text;
   try {
     text = beginning_of(file, size_t{64} << 10);
-  } catch (const Error&) {
-    return "cannot be read";
+  } catch (const Error& error) {
+    const std::string why = error.what(), head = printable(file.native()) + ": ";
+    return why.starts_with(head) ? why.substr(head.size()) : "cannot be read";
   }
+  if (!ends(".json") && !ends(".xml")) return "";
   for (const Writer& writer : kWriters)
     if (text.find(writer.mark) != std::string::npos) return writer.hint;
   if (!name.ends_with(".json")) return "";

@@ -39,11 +39,18 @@ class CsvReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(files_.splits); }
 
+  Sources sources() override {
+    Sources sources{.folders = {}, .files = {}, .endings = {".csv", ".tsv"}, .is_annotations = is_table_of_boxes};
+    for (const auto& [split, file] : files_.splits) sources.files.push_back(file);
+    return sources;
+  }
+
  private:
   RawDataset read_split(const std::string& split) override {
     const fs::path& path = files_.splits.at(split);
     images_.clear();
     said_.clear();
+    without_box_ = {};
     label_.clear();
     finder_ = FileFinder(folder_, true);
     RawDataset raw;
@@ -59,6 +66,11 @@ class CsvReader : public DatasetReader {
     std::string warning;
     for (CsvRecord record; form && table.next(record);) add_record(raw, table, form->columns, record, warning);
     if (!warning.empty()) raw.warnings.push_back(warning);
+    if (without_box_.count > 0)
+      raw.warnings.push_back(
+          fmt::format("{}: {} rows name a class but have no box: they add no object to their "
+                      "images; the first: {}",
+                      raw.name, without_box_.count, without_box_.first));
     for (const std::string& line : finder_.warnings(raw.name)) raw.warnings.push_back(line);
     std::vector<std::string> folders = places_;
     std::erase(folders, "");
@@ -146,7 +158,8 @@ class CsvReader : public DatasetReader {
           names.insert(kOneClass);
         } else if (record.fields.size() == static_cast<size_t>(form->columns.fields)) {
           const std::string& field = record.fields[static_cast<size_t>(form->columns.name)];
-          if (!trimmed(field).empty()) names.insert(table.name_in(field, record.line, warning));
+          if (!trimmed(field).empty() && !has_no_box(form->columns, record))
+            names.insert(table.name_in(field, record.line, warning));
         }
     }
     std::vector<Category> list;
@@ -207,9 +220,9 @@ class CsvReader : public DatasetReader {
                                  ? std::string(kOneClass)
                                  : table.name_in(fields[static_cast<size_t>(columns.name)], record.line, warning);
     if (trimmed(path).empty()) throw fail(raw, record.line, "the path is empty");
-    const bool no_box = std::all_of(columns.box.begin(), columns.box.end(),
-                                    [&](int i) { return trimmed(fields[static_cast<size_t>(i)]).empty(); });
-    const bool no_object = no_box && (name.empty() || columns.name < 0);
+    const bool no_object = has_no_box(columns, record);
+    if (no_object && columns.name >= 0 && !name.empty() && without_box_.count++ == 0)
+      without_box_.first = fmt::format("{}: '{}'", table.place(record.line), printable(name));
     const auto box = no_object ? std::array<double, 4>{} : numbers_of(raw, table, columns, record);
     if (!no_object && name.empty()) throw fail(raw, record.line, "the class is empty");
     const auto image = image_of(raw, path, record.line);
@@ -229,6 +242,12 @@ class CsvReader : public DatasetReader {
       raw.unknown_names.emplace(object.category_id, name);
     }
     raw.objects.push_back(object);
+  }
+
+  // As tables have it of images that show nothing, sometimes with a class such as "No finding".
+  static bool has_no_box(const CsvColumns& columns, const CsvRecord& record) {
+    return std::all_of(columns.box.begin(), columns.box.end(),
+                       [&](int i) { return trimmed(record.fields[static_cast<size_t>(i)]).empty(); });
   }
 
   static std::array<double, 4> numbers_of(const RawDataset& raw, const CsvTable& table, const CsvColumns& columns,
@@ -261,6 +280,10 @@ class CsvReader : public DatasetReader {
   std::vector<std::string> places_;
   std::map<std::string, std::optional<int64_t>> images_, said_;  // by the path below the folder, and as files say it
   std::map<std::string, int64_t> label_;
+  struct {
+    size_t count = 0;
+    std::string first;
+  } without_box_;  // rows of a class
 };
 
 bool is_table(const fs::path& path) {

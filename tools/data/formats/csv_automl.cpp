@@ -13,7 +13,6 @@
 #include "tools/data/formats/folder.h"
 #include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
-#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {

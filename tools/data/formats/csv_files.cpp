@@ -49,13 +49,15 @@ std::string split_named_by(const std::string& file) {
   return name;
 }
 
-std::optional<CsvRecord> first_record(const fs::path& file, char& separator) {
-  CsvTable table(beginning_of(file, 4096), printable(file.native()));
-  separator = table.separator();
+// `fault`: why there is none, where it is damaged.
+std::optional<CsvRecord> first_record(const fs::path& file, char& separator, std::string& fault) {
   try {
+    CsvTable table(beginning_of(file, 4096), printable(file.native()));
+    separator = table.separator();
     CsvRecord record;
     return table.next(record) ? std::optional(record) : std::nullopt;
-  } catch (const Error&) {  // whoever reads the whole file says what is wrong
+  } catch (const Error& error) {
+    fault = error.what();
     return std::nullopt;
   }
 }
@@ -112,11 +114,13 @@ class CsvFinder {
 
   bool take(const fs::path& file, const std::string& split) {
     char separator = ',';
-    const auto record = first_record(root_ / file, separator);
+    std::string fault;
+    const auto record = first_record(root_ / file, separator, fault);
     if (record && csv_form(record->fields)) {
       files_.splits.emplace(split, root_ / file);
       return true;
     }
+    if (!fault.empty() && files_.fault.empty() && (is_split_name(split) || split == kWholeSet)) files_.fault = fault;
     if (record && !is_open_images_heading(record->fields)) note_fault(file, split, *record, separator);
     return false;
   }
@@ -165,6 +169,14 @@ std::optional<CsvForm> csv_form(const std::vector<std::string>& first) {
   if (auto columns = columns_of_record(first)) return CsvForm{std::move(*columns), false};
   if (first.size() < kUsual) return std::nullopt;
   return CsvForm{{}, false};  // each line is refused, with the columns that are expected
+}
+
+bool is_table_of_boxes(const fs::path& file) {
+  char separator = ',';
+  std::string fault;
+  const auto record = first_record(file, separator, fault);
+  if (!record || is_class_map(file.filename().string()) || is_open_images_heading(record->fields)) return false;
+  return columns_of_heading(record->fields) || (!is_heading(record->fields) && columns_of_record(record->fields));
 }
 
 CsvFiles find_csv_files(const fs::path& folder) { return CsvFinder(folder).find(); }

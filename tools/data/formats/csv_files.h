@@ -20,6 +20,9 @@ CsvFiles find_csv_files(const std::filesystem::path& folder);
 // That one file alone, and the class map beside it.
 CsvFiles csv_file_alone(const std::filesystem::path& file);
 
+// Whether the file's first record is a heading, or has positions, of a table of boxes.
+bool is_table_of_boxes(const std::filesystem::path& file);
+
 // How the file's records are to be read, and whether the first one is a heading; none where they are no boxes.
 struct CsvForm {
   CsvColumns columns;

@@ -97,8 +97,16 @@ bool CsvTable::ends_with(char byte) {
   return true;
 }
 
+size_t CsvTable::after_blanks(size_t from) const {
+  while (from < text_.size() && (text_[from] == ' ' || text_[from] == '\t') && text_[from] != separator_) ++from;
+  return from;
+}
+
 std::string CsvTable::field() {
-  if (at_ < text_.size() && text_[at_] == '"') return quoted();
+  if (const size_t start = after_blanks(at_); start < text_.size() && text_[start] == '"') {
+    at_ = start;
+    return quoted();
+  }
   const char stops[] = {separator_, '\n', '"', '\0'};
   const size_t end = std::min(text_.find_first_of(stops, at_), text_.size());
   std::string bare = text_.substr(at_, end - at_);
@@ -121,6 +129,9 @@ std::string CsvTable::quoted() {
     ++at_;
   }
   ++at_;
+  const size_t next = after_blanks(at_);
+  const bool at_end = next >= text_.size() || text_[next] == separator_ || text_[next] == '\n' || text_[next] == '\r';
+  if (at_end) at_ = next;
   return value;
 }
 

@@ -1,5 +1,5 @@
 // Files of fields, a record a line: separated by commas, semicolons, tabs or bars, whichever the first line has most
-// of; fields may be quoted (RFC 4180).
+// of; fields may be quoted (RFC 4180), also with blanks around the quotes.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -41,6 +41,7 @@ class CsvTable {
   bool ends_with(char byte);
   std::string field();
   std::string quoted();
+  size_t after_blanks(size_t from) const;
 
   std::string name_, text_;
   char separator_ = ',';

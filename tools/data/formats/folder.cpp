@@ -12,8 +12,10 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/image/image_file.h"
 #include "tools/image/image_size.h"
 #include "tools/text/file.h"
+#include "tools/text/text.h"
 
 namespace fovea {
 
@@ -102,9 +104,8 @@ std::vector<std::string> collect(const fs::path& folder, bool deep, PassedOver* 
   std::vector<std::string> names;
   walk(folder, deep, passed, [&](const fs::directory_entry& entry) {
     std::error_code failure;
-    // A link to a file that is gone is a file that cannot be read, not none.
-    const bool lost = entry.is_symlink(failure) && !entry.exists(failure);
-    if (lost || entry.is_regular_file(failure)) names.push_back(entry.path().lexically_relative(folder).string());
+    // Pipes and links to what is gone, too: they are files that cannot be read, which is said, not none.
+    if (!entry.is_directory(failure)) names.push_back(entry.path().lexically_relative(folder).string());
     return true;
   });
   std::sort(names.begin(), names.end());
@@ -144,6 +145,22 @@ std::vector<std::string> files_in(const fs::path& folder, PassedOver* passed) { 
 
 std::vector<std::string> files_below(const fs::path& folder, PassedOver* passed) {
   return collect(folder, true, passed);
+}
+
+std::vector<std::string> images_among(const fs::path& folder, const std::vector<std::string>& names) {
+  constexpr std::array<std::string_view, 9> texts{".txt", ".xml", ".json", ".jsonl", ".csv",
+                                                  ".tsv", ".yml", ".yaml", ".md"};
+  std::vector<std::string> images, others;
+  for (const std::string& name : names) {
+    const std::string ending = lower_case(fs::path(name).extension().string());
+    if (has_image_ending(name) || (ending.empty() && begins_like_image(folder / name)))
+      images.push_back(name);
+    else if (!ending.empty() && std::find(texts.begin(), texts.end(), ending) == texts.end())
+      others.push_back(name);
+  }
+  if (!images.empty()) return images;
+  std::erase_if(others, [&](const std::string& name) { return !begins_like_image(folder / name); });
+  return others;
 }
 
 std::vector<std::string> folders_in(const fs::path& folder) {

@@ -33,6 +33,9 @@ std::vector<std::string> files_in(const std::filesystem::path& folder, PassedOve
 // Paths below `folder` of all files under it, however deep, sorted. Links to folders are followed, but no folder is
 // walked through twice: not by two links, and not by one to a folder that the link itself lies in.
 std::vector<std::string> files_below(const std::filesystem::path& folder, PassedOver* passed = nullptr);
+// Those of the files `names` in `folder` that are images: by their endings, or by their first bytes where they have
+// none; and where there are none, those of any ending but that of texts by their first bytes.
+std::vector<std::string> images_among(const std::filesystem::path& folder, const std::vector<std::string>& names);
 // Names of the folders in `folder`, sorted, but for links to a folder that they lie in.
 std::vector<std::string> folders_in(const std::filesystem::path& folder);
 

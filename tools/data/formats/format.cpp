@@ -14,6 +14,7 @@
 #include "tools/data/formats/foreign_sets.h"
 #include "tools/data/formats/kitti.h"
 #include "tools/data/formats/labelme.h"
+#include "tools/data/formats/left_out.h"
 #include "tools/data/formats/open_images.h"
 #include "tools/data/formats/via.h"
 #include "tools/data/formats/voc.h"
@@ -139,6 +140,8 @@ OpenDataset open_dataset(const std::filesystem::path& folder, const LoadOptions&
     data.warnings.push_back(fmt::format("{}: is read as {} but also looks like{}; {} if that is wrong",
                                         printable(folder.native()), entry_of(data.format).name, others,
                                         advise(advice::kSetFormat)));
+  if (is_folder(folder))
+    if (const auto line = left_out(folder, data.reader->sources())) data.warnings.push_back(*line);
   return data;
 }
 

@@ -9,6 +9,7 @@
 
 #include "tools/data/dataset.h"
 #include "tools/data/formats/folder.h"
+#include "tools/data/formats/left_out.h"
 #include "tools/data/formats/raw_dataset.h"
 
 namespace fovea {
@@ -25,6 +26,8 @@ class DatasetReader {
   virtual std::vector<std::string> splits() const = 0;
   // `split` is one of splits(). Throws ErrorKind::Data with the file and the line, byte or key.
   RawDataset read(const std::string& split);
+  // What all splits read; empty where that cannot be told, or all else is left out on purpose.
+  virtual Sources sources() { return {}; }
 
  protected:
   virtual RawDataset read_split(const std::string& split) = 0;

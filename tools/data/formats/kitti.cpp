@@ -10,7 +10,6 @@
 #include "kernels/error.h"
 #include "tools/data/formats/split_names.h"
 #include "tools/data/formats/stem_index.h"
-#include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
 #include "tools/text/file.h"
 #include "tools/text/text.h"
@@ -72,12 +71,27 @@ std::vector<KittiObject> read_labels(const fs::path& file, std::vector<std::stri
   return objects;
 }
 
+// Labels, not a detector's results.
+bool is_labels(const fs::path& file) {
+  const std::string start = beginning_of(file, 1024);
+  const std::string_view text = trimmed(start);
+  return looks_like_kitti_labels(text) && words_of(text.substr(0, text.find('\n'))).size() == kNumbers;
+}
+
 class KittiReader : public DatasetReader {
  public:
   KittiReader(const fs::path& root, KittiSet set) : root_(root), set_(std::move(set)) {}
 
   std::vector<std::string> splits() const override {
     return set_.lists.empty() ? names_of(set_.folders) : names_of(set_.lists);
+  }
+
+  Sources sources() override {
+    Sources sources{
+        .folders = {}, .files = {}, .endings = {".txt"}, .is_annotations = is_labels, .one_per_image = true};
+    for (const auto& [split, folders] : set_.folders)
+      sources.folders.insert(sources.folders.end(), {root_ / folders.images, root_ / folders.labels});
+    return sources;
   }
 
  private:
@@ -114,8 +128,7 @@ class KittiReader : public DatasetReader {
   std::vector<std::string> images_of(const std::string& split, const Pair& folders) {
     std::vector<std::string> names;
     std::map<std::string, std::string> by_stem;
-    for (const std::string& name : files_in(root_ / folders.images, &passed_)) {
-      if (!has_image_ending(name)) continue;
+    for (const std::string& name : images_among(root_ / folders.images, files_in(root_ / folders.images, &passed_))) {
       names.push_back(name);
       by_stem[fs::path(name).stem().string()] = name;
     }
@@ -221,8 +234,9 @@ std::optional<Pair> pair_in(const fs::path& root, const fs::path& place) {
     if (!is_folder(root / place / images) || !is_folder(root / place / labels)) continue;
     for (const std::string& file : files_in(root / place / labels)) {
       const fs::path path = root / place / labels / file;
-      if (!has_ending(file, ".txt") || fs::file_size(path) == 0) continue;
-      if (!looks_like_kitti_labels(beginning_of(path, 1024))) break;
+      const std::string text = has_ending(file, ".txt") ? beginning_if_readable(path, 1024) : "";
+      if (text.empty()) continue;
+      if (!looks_like_kitti_labels(text)) break;
       return Pair{place / images, place / labels};
     }
   }
@@ -231,7 +245,7 @@ std::optional<Pair> pair_in(const fs::path& root, const fs::path& place) {
 
 // The list of the benchmark's own test images names none that has labels.
 bool lists_labels(const fs::path& list, const fs::path& labels) {
-  const std::string start = beginning_of(list, 4096);
+  const std::string start = beginning_if_readable(list, 4096);
   const auto lines = lines_of(start);
   return !lines.empty() && is_there(labels / fs::path(trimmed(lines[0])).stem().concat(".txt"));
 }

@@ -15,7 +15,6 @@
 #include "tools/data/formats/stem_index.h"
 #include "tools/image/image_file.h"
 #include "tools/text/file.h"
-#include "tools/text/text.h"
 
 namespace fovea {
 
@@ -31,6 +30,17 @@ class LabelMeReader : public DatasetReader {
       : root_(root), folders_(std::move(folders)), images_(std::move(images)), finder_(images_, true) {}
 
   std::vector<std::string> splits() const override { return names_of(folders_); }
+
+  Sources sources() override {
+    Sources sources{.folders = {},
+                    .files = {},
+                    .endings = {".json"},
+                    .is_annotations = [](const fs::path& file) { return looks_like_labelme(file); },
+                    .one_per_image = true};
+    for (const auto& [split, folders] : folders_)
+      for (const fs::path& folder : folders) sources.folders.push_back(root_ / folder);
+    return sources;
+  }
 
  private:
   RawDataset read_split(const std::string& split) override {

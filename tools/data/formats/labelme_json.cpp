@@ -130,7 +130,7 @@ class LabelMeJson {
 LabelMeFile read_labelme_json(const std::filesystem::path& path) { return LabelMeJson(path).read(); }
 
 bool looks_like_labelme(const std::filesystem::path& path) {
-  const std::string start = beginning_of(path, 4096);
+  const std::string start = beginning_if_readable(path, 4096);
   return start.find("\"shapes\"") != start.npos || start.find("\"imageData\"") != start.npos ||
          start.find("\"imagePath\"") != start.npos;
 }

@@ -46,6 +46,10 @@ class ViaReader : public DatasetReader {
     for (const auto& [kind, count] : file.left_out)
       raw.warnings.push_back(fmt::format("{}: {} regions of the kind {} have no area and are left out", raw.name, count,
                                          kind.empty() ? "(none)" : printable(kind)));
+    if (file.of_several > 0)
+      raw.warnings.push_back(
+          fmt::format("{}: {} regions have several classes ticked, of which only the first is taken; the first: {}",
+                      raw.name, file.of_several, file.first_of_several));
     for (const std::string& line : finder_.warnings(raw.name)) raw.warnings.push_back(line);
     move_to_root(raw, {"images/" + split + "/", split + "/images/", split + "/", "images/"});
     return raw;

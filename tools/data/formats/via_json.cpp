@@ -1,6 +1,7 @@
 #include "tools/data/formats/via_json.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -67,30 +68,34 @@ std::optional<std::array<double, 4>> corners_of(const ViaShape& shape) {
            *std::max_element(shape.xs.begin(), shape.xs.end()), *std::max_element(shape.ys.begin(), shape.ys.end())}};
 }
 
-// Of check boxes the one that is set.
-std::string set_option(JsonInput& input, JsonInput::Value value) {
-  std::string set;
+// Of each attribute what is said: a text, or the check boxes that are set.
+using Attributes = std::map<std::string, std::vector<std::string>>;
+
+std::vector<std::string> set_options(JsonInput& input, JsonInput::Value value) {
+  std::vector<std::string> set;
   input.for_each_field(value.get_object(), [&](std::string_view key, JsonInput::Value field) {
-    if (set.empty() && field.type() == json_type::boolean && input.flag(field)) set = std::string(key);
+    if (field.type() == json_type::boolean && input.flag(field)) set.emplace_back(key);
   });
   return set;
 }
 
-std::map<std::string, std::string> read_attributes(JsonInput& input, JsonInput::Value value) {
-  std::map<std::string, std::string> attributes;
+Attributes read_attributes(JsonInput& input, JsonInput::Value value) {
+  Attributes attributes;
   input.for_each_field(value.get_object(), [&](std::string_view key, JsonInput::Value field) {
     const std::string name(key);
     const json_type type = field.type();
-    const std::string text = type == json_type::string   ? input.text(field)
-                             : type == json_type::object ? set_option(input, field)
-                                                         : std::string();
-    if (!trimmed(text).empty()) attributes[name] = std::string(trimmed(text));
+    std::vector<std::string> said;
+    if (type == json_type::string) said.push_back(input.text(field));
+    if (type == json_type::object) said = set_options(input, field);
+    for (std::string& text : said) text = std::string(trimmed(text));
+    std::erase(said, "");
+    if (!said.empty()) attributes[name] = std::move(said);
   });
   return attributes;
 }
 
 // Throws where the class cannot be told, with a message that begins with `place`.
-std::string class_of(const std::map<std::string, std::string>& attributes, const std::string& place) {
+const std::vector<std::string>& classes_of(const Attributes& attributes, const std::string& place) {
   for (const char* usual : {"class", "label", "name", "category", "type", "object"})
     for (const auto& [name, value] : attributes)
       if (lower_case(name) == usual) return value;
@@ -102,12 +107,17 @@ std::string class_of(const std::map<std::string, std::string>& attributes, const
                                     "is the class cannot be told"));
 }
 
-void add_region(ViaFile& file, ViaImage& image, const ViaShape& shape,
-                const std::map<std::string, std::string>& attributes, const std::string& place, int line) {
-  if (const auto corners = corners_of(shape))
-    image.objects.push_back({class_of(attributes, place), *corners, line});
-  else
+void add_region(ViaFile& file, ViaImage& image, const ViaShape& shape, const Attributes& attributes,
+                const std::string& place, int line) {
+  const auto corners = corners_of(shape);
+  if (!corners) {
     ++file.left_out[shape.kind];
+    return;
+  }
+  const auto& classes = classes_of(attributes, place);
+  if (classes.size() > 1 && file.of_several++ == 0)
+    file.first_of_several = fmt::format("{}: {}", place, printable(fmt::format("{}", fmt::join(classes, ", "))));
+  image.objects.push_back({classes[0], *corners, line});
 }
 
 class ViaJson {
@@ -148,7 +158,7 @@ class ViaJson {
 
   void read_region(ViaImage& image, simdjson::ondemand::object object) {
     ViaShape shape;
-    std::map<std::string, std::string> attributes;
+    Attributes attributes;
     input_.for_each_field(object, [&](std::string_view key, JsonInput::Value value) {
       if (key == "shape_attributes") shape = read_shape(input_, value);
       if (key == "region_attributes") attributes = read_attributes(input_, value);
@@ -199,7 +209,7 @@ ViaFile read_csv_file(const std::filesystem::path& path) {
     const std::string& shape_text = record.fields[static_cast<size_t>(places.shape)];
     if (trimmed(shape_text).empty() || trimmed(shape_text) == "{}") continue;
     ViaShape shape;
-    std::map<std::string, std::string> attributes;
+    Attributes attributes;
     JsonInput shape_input(table.place(record.line), with_padding(shape_text), 0);
     const auto outer = [](auto&& read) {
       return [read](simdjson::ondemand::document& document) { read(JsonInput::Value(document.get_value())); };
@@ -219,7 +229,7 @@ ViaFile read_via(const std::filesystem::path& path) {
 }
 
 bool looks_like_via(const std::filesystem::path& path) {
-  const std::string start = beginning_of(path, 8192);
+  const std::string start = beginning_if_readable(path, 8192);
   if (!has_ending(path.filename().native(), ".csv"))
     return start.find("\"_via_") != start.npos || start.find("\"region_attributes\"") != start.npos ||
            (start.find("\"regions\"") != start.npos && start.find("\"filename\"") != start.npos);

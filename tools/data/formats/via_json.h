@@ -22,6 +22,8 @@ struct ViaImage {
 struct ViaFile {
   std::vector<ViaImage> images;
   std::map<std::string, int> left_out;  // regions without an area, by kind: point, polyline
+  int of_several = 0;                   // regions with more than one class ticked, which are of the first
+  std::string first_of_several;         // "a.json: b.jpg: cat, dog"
 };
 
 // By its ending. The class is the region's attribute class, label, name, category, type or object, or the only one that

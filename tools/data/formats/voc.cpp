@@ -29,6 +29,11 @@ struct Entry {
   std::string missing;  // the annotation, where a list names one that is not there; else empty
 };
 
+bool is_annotation_file(const fs::path& file) {
+  const std::string start = beginning_of(file, 1024);
+  return start.find("<annotation>") != start.npos || start.find("<annotation ") != start.npos;
+}
+
 class VocReader : public DatasetReader {
  public:
   VocReader(const fs::path& folder, const fs::path& images)
@@ -44,6 +49,17 @@ class VocReader : public DatasetReader {
     std::vector<std::string> names = names_of(splits_);
     if (splits_.contains("train") && splits_.contains("val")) std::erase(names, "trainval");
     return names;
+  }
+
+  // Lists leave annotations out on purpose.
+  Sources sources() override {
+    Sources sources{
+        .folders = {}, .files = {}, .endings = {".xml"}, .is_annotations = is_annotation_file, .one_per_image = true};
+    for (const VocPart& part : parts_) {
+      sources.folders.push_back(folder_ / part.annotations);
+      if (!part.images.empty()) sources.folders.push_back(folder_ / part.images);
+    }
+    return sources;
   }
 
  protected:

@@ -130,7 +130,7 @@ std::map<std::string, fs::path> lists_beside(const fs::path& annotations) {
   for (const std::string& list : files_in(annotations.parent_path())) {
     if (!has_ending(list, ".txt") || !is_split_name(without_ending(list))) continue;
     const fs::path path = annotations.parent_path() / list;
-    const std::string start = beginning_of(path, 4096);
+    const std::string start = beginning_if_readable(path, 4096);
     const auto lines = lines_of(start);
     const std::string_view words = lines.empty() ? std::string_view() : trimmed(lines[0]);
     std::string first = words.empty() ? "" : std::string(words_of(words)[0]);

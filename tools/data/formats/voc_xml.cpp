@@ -32,6 +32,8 @@ class VocParser {
   explicit VocParser(const std::filesystem::path& path) : name_(printable(path.native())) {
     const auto bytes = read_file(path);
     const std::string_view raw(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (trimmed(without_mark(raw)).empty())
+      throw Error(ErrorKind::Data, fmt::format("{}: is empty ({} bytes): expected XML", name_, bytes.size()));
     const std::string encoding = lower_case(declared_encoding(without_mark(raw)));
     // Programs on Windows declare UTF-16 and then write UTF-8; a real one has its mark.
     const bool own = encoding.empty() || encoding.starts_with("utf") || encoding == "us-ascii" || is_utf16(raw);

@@ -36,7 +36,46 @@ class YoloReader : public DatasetReader {
 
   std::vector<std::string> splits() const override { return names_of(set_.splits); }
 
+  Sources sources() override {
+    Sources sources{
+        .folders = {}, .files = {}, .endings = {".txt"}, .is_annotations = is_label_file, .one_per_image = true};
+    for (const auto& [split, places] : set_.splits) {
+      try {
+        for (const std::string& folder : image_folders(split)) {
+          sources.folders.push_back(set_.root / folder);
+          for (const std::string& labels : places_.label_folders(folder)) sources.folders.push_back(set_.root / labels);
+        }
+      } catch (const Error&) {                                  // who reads the split says what is wrong
+        if (!lower_case(split).starts_with("test")) return {};  // which data.yaml often names, and nobody has
+      }
+    }
+    return sources;
+  }
+
  private:
+  static bool is_label_file(const fs::path& file) {
+    return !is_yolo_names_file(file.filename().string()) && looks_like_yolo_labels(beginning_of(file, 512));
+  }
+
+  // Below the root: those that are named, and those of the images in lists.
+  std::set<std::string> image_folders(const std::string& split) {
+    std::set<std::string> folders;
+    for (const std::string& said : set_.splits.at(split)) {
+      const fs::path path = place(said, split);
+      if (is_folder(path)) {
+        const fs::path inside = below_root(path, said, set_.name);
+        folders.insert(inside == "." ? std::string() : inside.string());
+        continue;
+      }
+      std::set<std::string> seen;
+      const auto bytes = read_file(path);
+      for (const auto line : lines_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}))
+        if (!trimmed(line).empty() && seen.insert(folder_of(std::string(line))).second)
+          folders.insert(folder_of(listed(path, std::string(line), set_.name)));
+    }
+    return folders;
+  }
+
   RawDataset read_split(const std::string& split) override {
     RawDataset raw;
     raw.name = set_.name;
@@ -81,8 +120,8 @@ class YoloReader : public DatasetReader {
       if (is_folder(path)) {
         const fs::path inside = below_root(path, said, set_.name);
         if (inside != ".") folders_.push_back(inside.string());
-        for (const std::string& name : files_below(path, &passed_))
-          if (has_image_ending(name)) images.push_back({(inside / name).lexically_normal().string(), {}});
+        for (const std::string& name : images_among(path, files_below(path, &passed_)))
+          images.push_back({(inside / name).lexically_normal().string(), {}});
       } else {
         if (!path_below(set_.folder, path)) below_root(path, said, set_.name);  // a list may also lie beside data.yaml
         raw.files.push_back(printable(path.native()));
@@ -160,7 +199,7 @@ class YoloReader : public DatasetReader {
   }
 
   bool is_labels(const std::string& file) const {
-    const std::string text = beginning_of(set_.root / file, 4096);
+    const std::string text = beginning_if_readable(set_.root / file, 4096);
     return trimmed(text).empty() || looks_like_yolo_labels(text);
   }
 
@@ -228,7 +267,7 @@ class YoloReader : public DatasetReader {
   bool is_lone(const fs::path& file, const std::set<std::string>& claimed, bool beside) const {
     const std::string name = file.filename().string();
     if (!has_ending(name, ".txt") || is_yolo_names_file(name) || claimed.contains(file.string())) return false;
-    return !beside || looks_like_yolo_labels(beginning_of(set_.root / file, 512));
+    return !beside || looks_like_yolo_labels(beginning_if_readable(set_.root / file, 512));
   }
 
   YoloSet set_;
@@ -270,9 +309,12 @@ std::string yolo_labels_without_names(const fs::path& folder) {
   if (!is_folder(folder) || !find_yolo_names(folder).empty()) return "";
   const std::string labels = first_yolo_labels(folder);
   if (labels.empty()) return "";
-  for (const std::string& inside : folders_in(folder))
-    if (const auto yaml = find_yolo_yaml(folder / inside))
-      return printable(yaml->native()) + " describes a dataset: name its folder, or that file";
+  if (const auto yamls = yolo_yamls_below(folder); yamls.size() == 1)
+    return printable(yamls[0].native()) + " describes a dataset: name its folder, or that file";
+  else if (yamls.size() > 1)
+    return fmt::format("{} and {}{} describe datasets: name one of them", printable(yamls[0].native()),
+                       printable(yamls[1].native()),
+                       yamls.size() > 2 ? fmt::format(" and {} more", yamls.size() - 2) : "");
   return fmt::format(
       "there are labels in YOLO's format ({}), but nothing names their classes: write classes.txt with a "
       "name a line, or data.yaml with the lines \"train: IMAGES\", \"val: IMAGES\" and \"names: [a, b]\"",

@@ -150,7 +150,15 @@ RawObject YoloLabels::object(RawDataset& raw, const RawImage& image, const std::
   check_count(numbers, words.back(), origin, raw);
   note_pixels(numbers, origin, raw, image);
   if (words.size() >= kTriangle) note_shape(raw, image, numbers);
-  counts_.boxes += words.size() == kBox ? 1 : 0;
+  if (words.size() == kBox) {
+    constexpr double slack = 0.01;
+    const auto& n = numbers;
+    const double far = 1 + slack;
+    ++counts_.boxes;
+    counts_.corners += n[0] >= 0 && n[1] >= 0 && n[2] > n[0] && n[3] > n[1] && n[2] <= far && n[3] <= far;
+    counts_.beyond +=
+        n[0] + n[2] / 2 > far || n[1] + n[3] / 2 > far || n[0] - n[2] / 2 < -slack || n[1] - n[3] / 2 < -slack;
+  }
   return {.id = static_cast<int64_t>(raw.objects.size()) + 1,
           .image_id = image.id,
           .category_id = *label,
@@ -228,6 +236,15 @@ void YoloLabels::refuse_results(const RawDataset& raw) const {
                 "confidence, which results of a detector have (ultralytics writes it with save_conf), not labels");
 }
 
+// As for boxes of other formats (box_look.h).
+void YoloLabels::warn_of_corners(RawDataset& raw, const std::string& split) const {
+  if (counts_.corners < counts_.boxes || counts_.beyond == 0 || counts_.beyond * 10 < counts_.boxes) return;
+  raw.warnings.push_back(
+      fmt::format("{}: {}: {} of {} boxes reach beyond their image, and as x1, y1, x2, y2 none would: the boxes look "
+                  "like x1, y1, x2, y2; expected center x, center y, width, height",
+                  name_, split, counts_.beyond, counts_.boxes));
+}
+
 // Of lines of an odd count without visibility: pairs after a box, or pairs from the start.
 YoloLabels::Meaning YoloLabels::meaning_of_pairs(const RawDataset& raw) const {
   size_t pose = 0, polygon = 0;
@@ -303,6 +320,7 @@ void YoloLabels::finish(RawDataset& raw, const std::string& split) {
                     name_, counts_.commas, split, raw.files[static_cast<size_t>(counts_.first_comma.file)],
                     counts_.first_comma.line));
   refuse_results(raw);
+  warn_of_corners(raw, split);
   if (counts_.sixth.count > 0)
     raw.warnings.push_back(
         fmt::format("{}: {} labels of {} have a track id, which is not used", name_, counts_.sixth.count, split));

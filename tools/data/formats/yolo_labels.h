@@ -62,13 +62,15 @@ class YoloLabels {
   void refuse_pixels(const RawDataset& raw, const std::string& split) const;
   void refuse_counted_from_one(const RawDataset& raw) const;
   void refuse_results(const RawDataset& raw) const;
+  void warn_of_corners(RawDataset& raw, const std::string& split) const;
 
   std::string name_;
   YoloTask task_;
   std::vector<Shape> shapes_;
   struct Counts {
-    size_t boxes = 0;  // lines of five numbers
-    struct {           // lines of six
+    size_t boxes = 0;                // lines of five numbers
+    size_t corners = 0, beyond = 0;  // of these, could be x1 y1 x2 y2; reach beyond their image
+    struct {                         // lines of six
       size_t count = 0;
       bool whole = true;
       double largest = 0;

@@ -44,14 +44,11 @@ std::vector<DarknetLine> darknet_lines(const fs::path& file, std::string& warnin
   return found;
 }
 
-bool has_images(const fs::path& folder) {
-  const auto files = files_below(folder);
-  return std::any_of(files.begin(), files.end(), [](auto& name) { return has_image_ending(name); });
-}
+bool has_images(const fs::path& folder) { return !images_among(folder, files_below(folder)).empty(); }
 
 // A list whose first line names an image.
 bool is_list_of_images(const fs::path& file) {
-  const std::string start = beginning_of(file, 4096);
+  const std::string start = beginning_if_readable(file, 4096);
   const auto lines = lines_of(start);
   return !lines.empty() && has_image_ending(fs::path(trimmed(lines[0])));
 }
@@ -99,7 +96,7 @@ std::optional<fs::path> find_darknet(const fs::path& folder) {
   for (const char* place : {"", "data", "cfg"}) {
     for (const std::string& name : files_in(folder / place)) {
       if (!has_ending(name, ".data")) continue;
-      const std::string start = beginning_of(folder / place / name, 4096);
+      const std::string start = beginning_if_readable(folder / place / name, 4096);
       const auto lines = lines_of(start);
       if (std::none_of(lines.begin(), lines.end(), [](auto line) {
             return line.find('=') != line.npos && trimmed(line.substr(0, line.find('='))) == "names";
@@ -149,7 +146,7 @@ std::string first_yolo_labels(const fs::path& folder) {
   for (const std::string& name : files_below(folder)) {
     const fs::path path(name);
     if (!has_ending(name, ".txt") || is_yolo_names_file(path.filename().string())) continue;
-    if (looks_like_yolo_labels(beginning_of(folder / path, 512))) return name;
+    if (looks_like_yolo_labels(beginning_if_readable(folder / path, 512))) return name;
   }
   return "";
 }

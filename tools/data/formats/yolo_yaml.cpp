@@ -125,10 +125,18 @@ class YamlReader {
 };
 
 bool has_names(const fs::path& file) {
-  const std::string text = beginning_of(file, size_t{1} << 20);
+  const std::string text = beginning_if_readable(file, size_t{1} << 20);
   for (const auto line : lines_of(text))
     if (line.starts_with("names:") || line.starts_with("\"names\":")) return true;
   return false;
+}
+
+std::vector<fs::path> with_names(const fs::path& folder, const std::vector<std::string>& files) {
+  std::vector<fs::path> found;
+  for (const std::string& name : files)
+    if ((has_ending(name, ".yaml") || has_ending(name, ".yml")) && has_names(folder / name))
+      found.push_back(folder / name);
+  return found;
 }
 
 }  // namespace
@@ -138,13 +146,10 @@ YoloYaml read_yolo_yaml(const fs::path& file, bool doubled) { return YamlReader(
 std::optional<fs::path> find_yolo_yaml(const fs::path& folder) {
   for (const char* usual : {"data.yaml", "data.yml", "dataset.yaml"})
     if (fs::is_regular_file(folder / usual)) return folder / usual;
-  std::optional<fs::path> found;
-  for (const std::string& name : files_in(folder)) {
-    if ((!has_ending(name, ".yaml") && !has_ending(name, ".yml")) || !has_names(folder / name)) continue;
-    if (found) return std::nullopt;
-    found = folder / name;
-  }
-  return found;
+  const auto found = with_names(folder, files_in(folder));
+  return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
 }
+
+std::vector<fs::path> yolo_yamls_below(const fs::path& folder) { return with_names(folder, files_below(folder)); }
 
 }  // namespace fovea

@@ -24,5 +24,7 @@ YoloYaml read_yolo_yaml(const std::filesystem::path& file, bool doubled = false)
 
 // The YAML file of a folder: data.yaml, else the one file that has `names:`; none where there is none.
 std::optional<std::filesystem::path> find_yolo_yaml(const std::filesystem::path& folder);
+// All that name classes, in the folder and in those in it.
+std::vector<std::filesystem::path> yolo_yamls_below(const std::filesystem::path& folder);
 
 }  // namespace fovea
