@@ -1,17 +1,13 @@
-// Focal loss, Lin et al. 2017, eq. 5:  FL(pt) = −αt (1 − pt)^γ log pt,  pt = σ(s), s = +logit for the target class and
-// −logit for all others. With z = −s and p = σ(z) = 1 − pt (the probability of being wrong), both stable at any z:
-//   loss     = αt p^γ softplus(z)                        softplus(z) = −log pt = max(z, 0) + log1p(e^−|z|)
-//   dloss/dz = αt p^γ (γ (1 − p) softplus(z) + p)        a sum of terms >= 0: nothing cancels
-// and dloss/dlogit = ∓dloss/dz.
+// The focal loss of all levels' logits and its gradient, in one pass; the equations are in kernels/focal_loss_terms.h.
 #include "kernels/focal_loss.h"
 
 #include <algorithm>
 
 #include "kernels/error.h"
+#include "kernels/focal_loss_terms.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/bits.h"
 #include "kernels/launch/launch.h"
-#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 #include "kernels/partial_sums.h"
 
@@ -25,57 +21,18 @@ constexpr int kFewLocations = 32;        //   traffic or less; where there are f
 constexpr int64_t kEnoughBlocks = 2048;  // 132 SMs, four blocks each, four rounds
 constexpr int64_t kMostChunks = 16;      // of a group
 
-enum class Gamma { Zero, Two, Any };
-
-// Loss and gradient by z of one element, without αt and scale, in factors.
-struct FocalTerm {
-  float power, softplus, inner;
-  FOVEA_HD float loss() const { return power * softplus; }
-  FOVEA_HD float derivative() const { return power * inner; }
-};
-
-constexpr float kNoLogit = -1e4f;  // stands for padding: its loss and its gradient are 0
-
-template <Gamma GAMMA>
-FOVEA_HD FocalTerm focal_term(float z, float gamma) {
-  const float e = math::approx_exp(-fabsf(z));
-  const float larger = math::hardware_reciprocal(1.f + e);  // σ(|z|)
-  const float p = z < 0.f ? e * larger : larger, pt = z < 0.f ? larger : e * larger;
-  const float softplus = math::hardware_log1p(e, z > 0.f ? z : 0.f);
-  if constexpr (GAMMA == Gamma::Zero) {
-    return {1.f, softplus, p};
-  } else if constexpr (GAMMA == Gamma::Two) {
-    return {p * p, softplus, math::fma(2.f * pt, softplus, p)};
-  } else {
-    const float log_p = -math::hardware_log1p(e, z < 0.f ? -z : 0.f);  // log p = −softplus(−z)
-    const float power = math::approx_exp(gamma * log_p);
-    return {power, softplus, math::fma(gamma * pt, softplus, p)};
-  }
-}
-
-// Loss of the element at x, its gradient into g and added to `bias`.
-template <Gamma GAMMA, class T>
-FOVEA_HD float focal_element(const T& x, T& g, float* bias, bool is_target, float weight, float gamma) {
-  const float sign = is_target ? -1.f : 1.f;
-  const FocalTerm term = focal_term<GAMMA>(sign * float(x), gamma);
-  const float d_loss_d_logit = sign * weight * term.derivative();
-  g = T(d_loss_d_logit);
-  *bias += d_loss_d_logit;
-  return weight * term.loss();
-}
-
-// The same of background columns, on the CPU: one function for all widths of a pack. sums: of the columns or nullptr.
-template <Gamma GAMMA, class T>
-FOVEA_HD_NOINLINE float focal_background(const T* x, T* g, float* sums, int count, float weight, float gamma) {
+// Loss and gradient of background columns, on the CPU: one function for all widths of a pack. sums: of the columns or nullptr.
+template <LossForm FORM, class T>
+FOVEA_HD_NOINLINE float focal_background(const T* x, T* g, float* sums, int count, float weight, Focus focus) {
   float loss = 0;
   if (sums != nullptr) {
 #pragma omp simd reduction(+ : loss)
-    for (int c = 0; c < count; ++c) loss += focal_element<GAMMA>(x[c], g[c], sums + c, false, weight, gamma);
+    for (int c = 0; c < count; ++c) loss += focal_element<FORM>(x[c], g[c], sums + c, false, weight, focus);
   } else {
 #pragma omp simd reduction(+ : loss)
     for (int c = 0; c < count; ++c) {
       float unused = 0;
-      loss += focal_element<GAMMA>(x[c], g[c], &unused, false, weight, gamma);
+      loss += focal_element<FORM>(x[c], g[c], &unused, false, weight, focus);
     }
   }
   return loss;
@@ -105,13 +62,14 @@ struct FocalTiling {
 };
 
 // A column is one (anchor of the location, class). W: elements of a pack.
-template <class T, Gamma GAMMA, int W>
+template <class T, LossForm FORM, int W>
 struct FocalLoss {
   LevelView<const T> logits;
   LevelView<T> gradient;
   const int32_t* targets;
-  const float* scale;
-  float target_weight, other_weight, gamma;
+  const float *scale, *class_weights;
+  float target_weight, other_weight;
+  Focus focus;
   FocalTiling plan;
   float* bias;    // [groups, row columns] sums of the gradient, or nullptr
   float* losses;  // [groups, tiles]
@@ -141,6 +99,8 @@ struct FocalLoss {
     float target, other;
   };
   FOVEA_HD Weights weights_of(int image) const { return {target_weight * scale[image], other_weight * scale[image]}; }
+  // Of the row of an anchor with the target `t`.
+  FOVEA_HD float row_weight(int32_t t) const { return class_weights != nullptr && t >= 0 ? class_weights[t] : 1.f; }
   FOVEA_HD const int32_t* targets_of(const LocationChunk& chunk) const {
     return targets + int64_t{chunk.image} * logits.anchors() + logits.anchor(chunk);
   }
@@ -256,7 +216,7 @@ struct FocalLoss {
       Pack<T, W> g;
 #pragma unroll
       for (int k = 0; k < W; ++k) {
-        const FocalTerm term = focal_term<GAMMA>(PADDED && k >= walk.real ? kNoLogit : float(x[k]), gamma);
+        const FocalTerm term = focal_term<FORM>(PADDED && k >= walk.real ? kNoLogit : float(x[k]), focus);
         const float weighted = weight * term.power, d_loss_d_logit = weighted * term.inner;
         loss = math::fma(weighted, term.softplus, loss);
         sums[k] += d_loss_d_logit;
@@ -287,8 +247,8 @@ struct FocalLoss {
       if (t == kIgnored)
         g[at] = T(0.f);
       else
-        loss += focal_element<GAMMA>(x[at], g[at], &shared.special_bias[thread], t == label,
-                                     t == label ? weights.target : weights.other, gamma);
+        loss += focal_element<FORM>(x[at], g[at], &shared.special_bias[thread], t == label,
+                                    row_weight(t) * (t == label ? weights.target : weights.other), focus);
     }
     return loss;
   }
@@ -323,36 +283,45 @@ struct FocalLoss {
       for (int a = 0; a < anchors; ++a) {
         const int begin = a * columns, t = target[a];
         if (t == kBackground) continue;
-        const int special = t == kIgnored ? begin : begin + t, next = t == kIgnored ? begin + columns : special + 1;
-        loss += double{background(x, g, sums, first, special, weights.other)};
+        if (t == kIgnored || class_weights != nullptr) {
+          loss += double{background(x, g, sums, first, begin, weights.other)};
+          first = begin;
+        }
+        if (t == kIgnored) {
+          for (first = begin; first < begin + columns; ++first) g[first] = T(0.f);
+          continue;
+        }
+        const float weight = row_weight(t);
+        const int special = begin + t;
+        loss += double{background(x, g, sums, first, special, weight * weights.other)};
         float unused = 0, *sum = sums != nullptr ? sums + special : &unused;
-        if (t == kIgnored)
-          for (int c = begin; c < next; ++c) g[c] = T(0.f);
-        else
-          loss += double{focal_element<GAMMA>(x[special], g[special], sum, true, weights.target, gamma)};
-        first = next;
+        loss += double{focal_element<FORM>(x[special], g[special], sum, true, weight * weights.target, focus)};
+        first = special + 1;
+        if (class_weights == nullptr) continue;
+        loss += double{background(x, g, sums, first, begin + columns, weight * weights.other)};
+        first = begin + columns;
       }
       loss += double{background(x, g, sums, first, anchors * columns, weights.other)};
     }
     return loss;
   }
   FOVEA_HD float background(const T* x, T* g, float* sums, int first, int last, float weight) const {
-    return focal_background<GAMMA>(x + first, g + first, sums != nullptr ? sums + first : nullptr, last - first, weight,
-                                   gamma);
+    return focal_background<FORM>(x + first, g + first, sums != nullptr ? sums + first : nullptr, last - first, weight,
+                                  focus);
   }
 };
 
-template <Gamma GAMMA, int W, class T>
+template <LossForm FORM, int W, class T>
 void run(Queue& queue, const FocalLossArgs<T>& args) {
   const bool balanced = args.alpha >= 0.f;
   const FocalTiling plan = FocalTiling::make(args.logits, W);
   const int64_t groups = plan.groups, blocks = groups * plan.tiles;
   const int columns = args.bias_gradient != nullptr ? args.logits.row_columns() : 0;
   float *losses = static_cast<float*>(args.workspace), *bias = columns > 0 ? losses + blocks : nullptr;
-  for_rows<kBlock>(
-      queue, "focal_loss", blocks,
-      FocalLoss<T, GAMMA, W>{args.logits, args.gradient, args.targets, args.scale, balanced ? args.alpha : 1.f,
-                             balanced ? 1.f - args.alpha : 1.f, args.gamma, plan, bias, losses});
+  for_rows<kBlock>(queue, "focal_loss", blocks,
+                   FocalLoss<T, FORM, W>{args.logits, args.gradient, args.targets, args.scale, args.class_weights,
+                                         balanced ? args.alpha : 1.f, balanced ? 1.f - args.alpha : 1.f,
+                                         Focus{args.gamma, args.beta, 1.f / args.gamma}, plan, bias, losses});
   sum_partials(queue,
                {bias, groups, columns, args.bias_gradient, args.accumulate_bias_gradient, losses, blocks, args.loss});
 }
@@ -366,9 +335,9 @@ bool has_packs(const FocalLossArgs<T>& args) {
   return aligned;
 }
 
-template <Gamma GAMMA, class T>
+template <LossForm FORM, class T>
 void run(Queue& queue, const FocalLossArgs<T>& args) {
-  has_packs(args) ? run<GAMMA, kPackWidth<T>>(queue, args) : run<GAMMA, 1>(queue, args);
+  has_packs(args) ? run<FORM, kPackWidth<T>>(queue, args) : run<FORM, 1>(queue, args);
 }
 
 }  // namespace
@@ -385,10 +354,14 @@ size_t focal_loss_workspace(const FocalLossArgs<T>& args) {
 template <class T>
 void focal_loss(Queue& queue, const FocalLossArgs<T>& args) {
   require(args.gradient.pixel_stride == args.logits.pixel_stride, "the gradient's layout differs from the logits'");
+  if (args.form == FocalForm::Star) {
+    require(args.gamma >= kSmallestStarGamma, "FL* needs gamma >= 0.1");
+    return run<LossForm::Star>(queue, args);
+  }
   require(args.gamma >= 0.f, "the focal loss needs gamma >= 0");
-  if (args.gamma == 2.f) return run<Gamma::Two>(queue, args);
-  if (args.gamma == 0.f) return run<Gamma::Zero>(queue, args);
-  run<Gamma::Any>(queue, args);
+  if (args.gamma == 2.f) return run<LossForm::GammaTwo>(queue, args);
+  if (args.gamma == 0.f) return run<LossForm::CrossEntropy>(queue, args);
+  run<LossForm::AnyGamma>(queue, args);
 }
 
 template size_t focal_loss_workspace(const FocalLossArgs<float>&);

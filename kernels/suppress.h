@@ -11,7 +11,7 @@ struct Suppress {
   static constexpr int kTile = 64;
 
   const float* boxes;     // [images, capacity, 4]
-  const int32_t* labels;  // [images, capacity]
+  const int32_t* labels;  // [images, capacity], or nullptr: all the same
   const int32_t* counts;  // [images]
   int capacity;
   float threshold;
@@ -31,15 +31,22 @@ struct Suppress {
 
   template <class Block>
   FOVEA_HD void operator()(Block& block, int64_t image, Shared& shared) const {
-    const int n = counts[image];
+    const int count = keep_of_list(block, image, counts[image], 0, shared, [](int) { return true; });
+    if (block.thread() == 0) kept_count[image] = count;
+  }
+
+  // Goes down the image's sorted list of `n` boxes, with `count` boxes kept before; returns how many are kept in all.
+  // admit(place): whether a box that nothing suppresses is kept; one thread asks, in the list's order.
+  template <class Block, class Admit>
+  FOVEA_HD int keep_of_list(Block& block, int64_t image, int n, int count, Shared& shared, const Admit& admit) const {
     float* kept_here = kept + image * 6 * limit;
-    int count = 0;
     for (int first = 0; first < n && count < limit; first += kTile) {
       const int width = n - first < kTile ? n - first : kTile;
       for (int i = block.thread(); i < width; i += block.size()) {
-        shared.box[i] = load_box(boxes, image * capacity + first + i);
+        const int64_t at = image * capacity + first + i;
+        shared.box[i] = load_box(boxes, at);
         shared.area[i] = area(shared.box[i]);
-        shared.label[i] = static_cast<float>(labels[image * capacity + first + i]);  // exact under 2^24
+        shared.label[i] = labels != nullptr ? static_cast<float>(labels[at]) : 0.f;  // exact under 2^24
         shared.suppressed_by[i] = 0;
       }
       if (block.thread() == 0) shared.suppressed = 0;
@@ -49,11 +56,11 @@ struct Suppress {
         compare_with_tile(block, i, width, shared);
       }
       block.sync();
-      if (block.thread() == 0) shared.count = keep_of_tile(image, first, width, count, kept_here, shared);
+      if (block.thread() == 0) shared.count = keep_of_tile(image, first, width, count, kept_here, shared, admit);
       block.sync();
       count = shared.count;
     }
-    if (block.thread() == 0) kept_count[image] = count;
+    return count;
   }
 
  private:
@@ -82,10 +89,12 @@ struct Suppress {
     if (bits != 0) atomic_or(&shared.suppressed_by[i], bits);
   }
   // By one thread: the greedy walk. Returns how many are kept in all.
-  FOVEA_HD int keep_of_tile(int64_t image, int first, int width, int count, float* kept_here, Shared& shared) const {
+  template <class Admit>
+  FOVEA_HD int keep_of_tile(int64_t image, int first, int width, int count, float* kept_here, Shared& shared,
+                            const Admit& admit) const {
     uint64_t suppressed = shared.suppressed;
     for (int i = 0; i < width && count < limit; ++i) {
-      if ((suppressed >> i & 1) != 0) continue;
+      if ((suppressed >> i & 1) != 0 || !admit(first + i)) continue;
       suppressed |= shared.suppressed_by[i];
       const float values[] = {shared.box[i].x1, shared.box[i].y1, shared.box[i].x2,
                               shared.box[i].y2, shared.area[i],   shared.label[i]};

@@ -8,6 +8,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/box_loss.h"
 #include "kernels/focal_loss.h"
+#include "kernels/hard_mining.h"
 #include "kernels/image.h"
 #include "kernels/nms.h"
 #include "kernels/pool.h"
@@ -119,8 +120,15 @@ double elements_of(const LevelView<T>& view) {  // with padding
 template <class T>
 Traffic focal_loss(const FocalLossArgs<T>& args) {
   const double n = elements_of(args.logits), anchors = double(args.logits.images) * args.logits.anchors();
-  const int special = args.gamma == 2.f || args.gamma == 0.f ? 3 : 4;
+  const bool any_gamma = args.form == FocalForm::Focal && args.gamma != 2.f && args.gamma != 0.f;
+  const int special = any_gamma ? 4 : 3;
   return {n * sizeof(T) + anchors * sizeof(int32_t), n * sizeof(T), n * special};
+}
+template <class T>
+Traffic hard_mining(const HardMiningArgs<T>& args) {  // the logits once, a key of each anchor once out and once in
+  const double anchors = double(args.logits.images) * args.logits.anchors(), n = anchors * args.logits.columns;
+  return {n * sizeof(T) + anchors * (2 * sizeof(int32_t) + sizeof(uint64_t)),
+          anchors * (sizeof(uint64_t) + sizeof(int32_t)), 3 * n};
 }
 template <class T>
 Traffic box_loss(const BoxLossArgs<T>& args) {  // deltas are read for positives only

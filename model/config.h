@@ -26,11 +26,13 @@ struct FpnConfig {
   bool p6_from_c5 = true;  // else from P5
 };
 
+inline constexpr double kUsualPrior = 0.01;  // section 4.1
+
 struct HeadConfig {
   int convolutions = 4;
   Norm norm = Norm::None;  // or Group
   int norm_groups = 32;
-  double prior = 0.01;  // probability of an object that the classifier starts with (section 4.1)
+  double prior = kUsualPrior;  // probability of an object that the classifier starts with; 0.5: as if there were none
 };
 
 struct AnchorConfig {
@@ -42,7 +44,15 @@ struct AnchorConfig {
 };
 
 struct LossConfig {
-  double alpha = 0.25, gamma = 2;  // alpha < 0: no α weights
+  LossKind kind = LossKind::Focal;
+  double alpha = 0.25;                // of the target class, 1 − alpha of all others; < 0: no weights
+  double gamma = 2;                   // Focal, FocalStar
+  double star_beta = 1;               // FocalStar: β of appendix A
+  int mining_batch = 512;             // Ohem: anchors of an image that are learned
+  double mining_nms = 0.7;            // Ohem: of anchors that overlap more the harder one is learned
+  int mining_ratio = 0;               // Ohem, Ssd: negatives of a positive; 0: any (Ssd: 3)
+  std::vector<double> class_weights;  // factor of an anchor's loss by its class; empty: 1
+  double effective_number = 0;        // class_weights from the counts of training boxes, by this β; 0: not
   BoxLoss box = BoxLoss::SmoothL1;
   double beta = 1.0 / 9;  // of smooth L1
   std::array<double, 4> coder_weights{1, 1, 1, 1};

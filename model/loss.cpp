@@ -4,6 +4,7 @@
 #include "kernels/anchor_match.h"
 #include "kernels/box_loss.h"
 #include "kernels/focal_loss.h"
+#include "kernels/hard_mining.h"
 #include "kernels/traffic.h"
 #include "model/levels.h"
 
@@ -102,14 +103,51 @@ kernels::BoxLoss kernel_of(BoxLoss loss) {
   return kernels::BoxLoss::L1;
 }
 
+const float* class_weights(const LossTables& tables) {
+  return tables.class_weights ? tables.class_weights.data<float>() : nullptr;
+}
+
+bool is_mined(LossKind kind) { return kind == LossKind::Ohem || kind == LossKind::Ssd; }
+
+// `all`, with kIgnored for the anchors that hard mining leaves out, if it is asked for.
+template <class T>
+Tensor learned_targets(Context& context, const std::vector<Tensor>& logits, const ModelConfig& config,
+                       const LossTables& tables, const Tensor& all) {
+  const LossConfig& loss = config.loss;
+  if (!is_mined(loss.kind)) return all;
+  constexpr int kSsdRatio = 3;
+  const bool ssd = loss.kind == LossKind::Ssd;
+  const Tensor mined = context.empty(all.shape(), DType::I32);
+  kernels::HardMiningArgs<T> args;
+  args.logits = level_view<T>(logits, config.anchors.per_location(), config.classes);
+  args.anchors = tables.anchors.data<float>();
+  args.targets = all.data<int32_t>();
+  args.alpha = static_cast<float>(loss.alpha);
+  args.class_weights = class_weights(tables);
+  args.minibatch = ssd ? 0 : loss.mining_batch;
+  args.nms_threshold = static_cast<float>(loss.mining_nms);
+  args.negatives_per_positive = ssd && loss.mining_ratio == 0 ? kSsdRatio : loss.mining_ratio;
+  args.mined = mined.data<int32_t>();
+  const Tensor workspace = context.empty({static_cast<int64_t>(kernels::hard_mining_workspace(args))}, DType::U8);
+  args.workspace = workspace.raw();
+  kernels::traffic::declare(context.queue, kernels::traffic::hard_mining(args));
+  kernels::hard_mining(context.queue, args);
+  return mined;
+}
+
 template <class T>
 void classification_loss(Context& context, const std::vector<Tensor>& logits, const ModelConfig& config,
-                         const Matched& matched, const LossOutputs& out) {
+                         const LossTables& tables, const Matched& matched, const LossOutputs& out) {
+  const LossConfig& loss = config.loss;
+  const bool star = loss.kind == LossKind::FocalStar;
   kernels::FocalLossArgs<T> args;
   args.logits = level_view<T>(logits, config.anchors.per_location(), config.classes);
   args.targets = matched.targets.data<int32_t>();
-  args.alpha = static_cast<float>(config.loss.alpha);
-  args.gamma = static_cast<float>(config.loss.gamma);
+  args.alpha = static_cast<float>(loss.alpha);
+  args.form = star ? kernels::FocalForm::Star : kernels::FocalForm::Focal;
+  args.gamma = star || loss.kind == LossKind::Focal ? static_cast<float>(loss.gamma) : 0.f;
+  args.beta = static_cast<float>(loss.star_beta);
+  args.class_weights = class_weights(tables);
   set_outputs<T>(args, out, config.anchors.per_location(), config.classes, matched);
   const Tensor workspace = context.empty({static_cast<int64_t>(kernels::focal_loss_workspace(args))}, DType::U8);
   args.workspace = workspace.raw();
@@ -153,16 +191,17 @@ std::vector<Tensor> empty_like(Context& context, const std::vector<Tensor>& leve
 
 }  // namespace
 
-Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const Tensor& anchors,
+Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const LossTables& tables,
                       const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias) {
   Context& context = tape.context();
-  const Matched matched = match(context, config, anchors, truth);
+  Matched matched = match(context, config, tables.anchors, truth);
   const Tensor both = context.empty({2}, DType::F32);
   Losses losses{both.view({1}, 0), both.view({1}, 1), matched.positives};
   dispatch(outputs.logits[0].dtype(), [&]<class T> {
-    classification_loss<T>(context, outputs.logits, config, matched,
+    matched.targets = learned_targets<T>(context, outputs.logits, config, tables, matched.targets);
+    classification_loss<T>(context, outputs.logits, config, tables, matched,
                            {outputs.logits, bias_gradient(tape, logits_bias), losses.classification});
-    regression_loss<T>(context, outputs.deltas, config, matched, anchors, truth,
+    regression_loss<T>(context, outputs.deltas, config, matched, tables.anchors, truth,
                        {outputs.deltas, bias_gradient(tape, deltas_bias), losses.box});
   });
   if (context.ranks != nullptr) context.ranks->all_reduce_sum(context.queue, both.data<float>(), both.count());
@@ -172,8 +211,10 @@ Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& con
 }
 
 std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& outputs, const ModelConfig& config,
-                                         const Tensor& anchors, const Truth& truth) {
-  const Matched all = match(context, config, anchors, truth);
+                                         const LossTables& tables, const Truth& truth) {
+  Matched all = match(context, config, tables.anchors, truth);
+  dispatch(outputs.logits[0].dtype(),
+           [&]<class T> { all.targets = learned_targets<T>(context, outputs.logits, config, tables, all.targets); });
   const auto logits_gradient = empty_like(context, outputs.logits),
              deltas_gradient = empty_like(context, outputs.deltas);
   const Tensor classification = context.empty({1}, DType::F32), box = context.empty({1}, DType::F32);
@@ -185,8 +226,8 @@ std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& output
     alone.targets = ignored_elsewhere(context, all.targets, first, last);
     alone.matches = ignored_elsewhere(context, all.matches, first, last);
     dispatch(level.dtype(), [&]<class T> {
-      classification_loss<T>(context, outputs.logits, config, alone, {logits_gradient, {}, classification});
-      regression_loss<T>(context, outputs.deltas, config, alone, anchors, truth, {deltas_gradient, {}, box});
+      classification_loss<T>(context, outputs.logits, config, tables, alone, {logits_gradient, {}, classification});
+      regression_loss<T>(context, outputs.deltas, config, alone, tables.anchors, truth, {deltas_gradient, {}, box});
     });
     losses.push_back({classification.to_host<float>()[0], box.to_host<float>()[0]});
     first = last;

@@ -30,17 +30,25 @@ Outputs RetinaNet::heads(Tape& tape, const std::vector<Tensor>& pyramid) {
 }
 
 Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, Size2d image, const Truth& truth) {
-  return detection_loss(tape, outputs, config_, anchors_for(outputs, image), truth, heads_.classes().output_bias(),
-                        heads_.boxes().output_bias());
+  return detection_loss(tape, outputs, config_, {anchors_for(outputs, image), class_weights()}, truth,
+                        heads_.classes().output_bias(), heads_.boxes().output_bias());
 }
 
 std::vector<LevelLosses> RetinaNet::losses_by_level(const Outputs& outputs, Size2d image, const Truth& truth) {
-  return fovea::losses_by_level(context_, outputs, config_, anchors_for(outputs, image), truth);
+  return fovea::losses_by_level(context_, outputs, config_, {anchors_for(outputs, image), class_weights()}, truth);
 }
 
 DeviceDetections RetinaNet::detect(const Outputs& outputs, Size2d image, const Tensor& image_sizes,
                                    const Tensor& image_scale) {
   return fovea::detect(context_, outputs, config_, anchors_for(outputs, image), image_sizes, image_scale);
+}
+
+const Tensor& RetinaNet::class_weights() {
+  const std::vector<double>& weights = config_.loss.class_weights;
+  if (weights.empty() || class_weights_) return class_weights_;
+  require(static_cast<int>(weights.size()) == config_.classes, "the loss has not one class weight for each class");
+  class_weights_ = Tensor::from(context_.memory, {config_.classes}, std::vector<float>(weights.begin(), weights.end()));
+  return class_weights_;
 }
 
 const Tensor& RetinaNet::anchors_for(const Outputs& outputs, Size2d image) {

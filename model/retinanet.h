@@ -40,6 +40,8 @@ class RetinaNet {
   Context& context() { return context_; }
 
  private:
+  const Tensor& class_weights();  // of the loss, made once; none where there are none
+
   Context& context_;
   ModelConfig config_;
   ParameterStore parameters_;
@@ -47,6 +49,7 @@ class RetinaNet {
   Fpn fpn_;
   Heads heads_;
   std::map<std::pair<int, int>, Tensor> anchors_;
+  Tensor class_weights_;
 };
 
 }  // namespace fovea

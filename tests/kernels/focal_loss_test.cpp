@@ -21,14 +21,30 @@ namespace {
 constexpr double kElementRoundings = 32, kHardwareRoundings = 64;
 bool on_gpu() { return test_device() == DeviceKind::Cuda; }
 double element_roundings() { return on_gpu() ? kHardwareRoundings : kElementRoundings; }
-// What an element's roundings are multiplied by, at the logit x.
-double spread(const oracle::FocalTerm& term, double x) { return 1 + term.log_power + (on_gpu() ? std::abs(x) / 8 : 0); }
+// What an element's roundings are multiplied by.
+double spread(const oracle::FocalTerm& term) {
+  return 1 + term.log_power + (on_gpu() ? std::abs(term.argument) / 8 : 0);
+}
 // A power of a small probability may fall under the smallest normal number, where it is flushed to 0.
 constexpr double kFlushed = 0x1p-120 * 0x1p24 / kElementRoundings;
 
 struct FocalCase {
   HeadShape shape;
   float alpha, gamma;
+  kernels::FocalForm form = kernels::FocalForm::Focal;
+  float beta = 0;
+  bool class_weights = false;
+
+  oracle::FocalTerm term(double logit, int target, int column) const {
+    return form == kernels::FocalForm::Star ? oracle::focal_star_term(logit, target, column, alpha, gamma, beta)
+                                            : oracle::focal_term(logit, target, column, alpha, gamma);
+  }
+  // Of class c.
+  std::vector<float> weights() const {
+    std::vector<float> of_class;
+    for (int c = 0; class_weights && c < shape.columns; ++c) of_class.push_back(0.3f + 0.7f * static_cast<float>(c));
+    return of_class;
+  }
 };
 
 std::ostream& operator<<(std::ostream& out, const FocalCase& c) {
@@ -43,10 +59,11 @@ struct FocalProblem {
   FocalCase c;
   std::vector<T> logits;
   std::vector<int32_t> targets;
-  std::vector<float> scale;
+  std::vector<float> scale, class_weights;
   Reference gradient, bias, loss{1};
 
-  explicit FocalProblem(const FocalCase& the_case) : c(the_case), bias(bias_columns()) {
+  explicit FocalProblem(const FocalCase& the_case)
+      : c(the_case), class_weights(the_case.weights()), bias(bias_columns()) {
     logits = seeded_uniform<T>(c.shape.elements(), 5, -8.f, 8.f);
     const float extremes[] = {60.f, -60.f, 0.f, 100.f, -100.f, -0.f, 1e-3f};
     for (size_t i = 0; i < logits.size() / 3; ++i) logits[i * 3] = i % 5 == 0 ? extremes[i % 7] : float(logits[i * 3]);
@@ -65,8 +82,9 @@ struct FocalProblem {
     const size_t columns = c.shape.columns, anchors = c.shape.anchors();
     for (size_t i = 0; i < logits.size(); ++i) {
       const size_t anchor = i / columns;
-      const auto term = oracle::focal_term(float(logits[i]), targets[anchor], i % columns, c.alpha, c.gamma);
-      const double factor = scale[anchor / anchors], spread_here = spread(term, float(logits[i]));
+      const auto term = c.term(float(logits[i]), targets[anchor], static_cast<int>(i % columns));
+      const double weight = class_weights.empty() || targets[anchor] < 0 ? 1 : double{class_weights[targets[anchor]]};
+      const double factor = weight * scale[anchor / anchors], spread_here = spread(term);
       gradient.ref[i] = factor * term.gradient;
       gradient.mag[i] = std::abs(gradient.ref[i]) * spread_here + kFlushed;
       loss.ref[0] += factor * term.loss;
@@ -99,7 +117,10 @@ FocalResult<T> run(Queue& queue, const FocalProblem<T>& problem, bool in_place, 
   args.targets = problem.targets.data();
   args.scale = problem.scale.data();
   args.alpha = problem.c.alpha;
+  args.form = problem.c.form;
   args.gamma = problem.c.gamma;
+  args.beta = problem.c.beta;
+  args.class_weights = problem.class_weights.empty() ? nullptr : problem.class_weights.data();
   args.loss = loss.data();
   args.bias_gradient = bias.data();
   args.accumulate_bias_gradient = !std::isnan(bias_before);
@@ -114,12 +135,18 @@ FocalResult<T> run(Queue& queue, const FocalProblem<T>& problem, bool in_place, 
 }  // namespace
 
 TEMPLATE_TEST_CASE("focal loss and gradients agree with the paper", "[focal_loss]", float, bfloat16) {
-  const auto c = GENERATE(FocalCase{{{{1, 1}}, 1, 1, 1, 0}, 0.25f, 2.f},       //
-                          FocalCase{{kFiveLevels, 2, 9, 7, 1}, 0.25f, 2.f},    //
-                          FocalCase{{kFiveLevels, 2, 9, 7, 1}, -1.f, 0.f},     //
-                          FocalCase{{kFiveLevels, 1, 3, 91, 0}, 0.5f, 0.f},    // α-balanced cross entropy
-                          FocalCase{{kFiveLevels, 1, 3, 91, 7}, 0.25f, 0.5f},  //
-                          FocalCase{{{{5, 13}, {1, 3}}, 3, 1, 5, 0}, 0.75f, 5.f});
+  const auto c =
+      GENERATE(FocalCase{{{{1, 1}}, 1, 1, 1, 0}, 0.25f, 2.f},       //
+               FocalCase{{kFiveLevels, 2, 9, 7, 1}, 0.25f, 2.f},    //
+               FocalCase{{kFiveLevels, 2, 9, 7, 1}, -1.f, 0.f},     //
+               FocalCase{{kFiveLevels, 1, 3, 91, 0}, 0.5f, 0.f},    // α-balanced cross entropy
+               FocalCase{{kFiveLevels, 1, 3, 91, 7}, 0.25f, 0.5f},  //
+               FocalCase{{{{5, 13}, {1, 3}}, 3, 1, 5, 0}, 0.75f, 5.f},
+               FocalCase{{kFiveLevels, 2, 9, 7, 1}, 0.25f, 2.f, kernels::FocalForm::Star, 1.f},
+               FocalCase{{kFiveLevels, 1, 3, 91, 7}, -1.f, 4.f, kernels::FocalForm::Star, 0.f},
+               FocalCase{{{{5, 13}, {1, 3}}, 3, 1, 5, 3}, 0.5f, 0.1f, kernels::FocalForm::Star, -2.f},
+               FocalCase{.shape = {kFiveLevels, 2, 9, 7, 1}, .alpha = 0.25f, .gamma = 2.f, .class_weights = true},
+               FocalCase{.shape = {kFiveLevels, 1, 3, 91, 7}, .alpha = 0.25f, .gamma = 0.f, .class_weights = true});
   CAPTURE(c);
   const FocalProblem<TestType> problem(c);
   const bool in_place = GENERATE(false, true);
@@ -152,8 +179,12 @@ TEST_CASE("focal loss accumulates the class-bias gradient, or needs none", "[foc
   for (size_t i = 0; i < plain.bias.size(); ++i) CHECK(added.bias[i] == Approx(plain.bias[i] + 3.f).epsilon(1e-6));
   HeadTensor<float> logits(problem.c.shape, problem.logits);
   Single<float> loss;
-  kernels::FocalLossArgs<float> args{
-      logits.view<const float>(), logits.view(), problem.targets.data(), problem.scale.data(), 0.25f, 2.f, &loss};
+  kernels::FocalLossArgs<float> args;
+  args.logits = logits.view<const float>();
+  args.gradient = logits.view();
+  args.targets = problem.targets.data();
+  args.scale = problem.scale.data();
+  args.loss = &loss;
   std::vector<char> workspace(kernels::focal_loss_workspace(args));
   args.workspace = workspace.data();
   kernels::focal_loss(queue, args);
@@ -173,7 +204,18 @@ TEST_CASE("the oracle's focal gradient is the derivative of its loss", "[focal_l
         const auto f = [&](double at) { return oracle::focal_term(at, target, 1, 0.25, gamma).loss; };
         const double h = 1e-5, difference = (f(x + h) - f(x - h)) / (2 * h);
         CHECK(oracle::focal_term(x, target, 1, 0.25, gamma).gradient == Approx(difference).epsilon(1e-6).margin(1e-10));
+        if (gamma == 0) continue;
+        const auto star = [&](double at) { return oracle::focal_star_term(at, target, 1, 0.25, gamma, 0.5); };
+        const double of_star = (star(x + h).loss - star(x - h).loss) / (2 * h);
+        CHECK(star(x).gradient == Approx(of_star).epsilon(1e-6).margin(1e-10));
       }
+}
+
+TEST_CASE("FL* needs a gamma of its own", "[focal_loss]") {
+  FocalCase c{{{{2, 2}}, 1, 1, 3, 0}, 0.25f, 2.f, kernels::FocalForm::Star};
+  c.gamma = 0;
+  TestQueue queue;
+  CHECK_THROWS_WITH(run(queue, FocalProblem<float>(c), false), Catch::Contains("gamma >= 0.1"));
 }
 
 TEST_CASE("focal loss golden values", "[focal_loss]") {
@@ -202,9 +244,9 @@ TEST_CASE("focal loss golden values", "[focal_loss]") {
       if (std::isnan(gradient.ref[i])) gradient.ref[i] = here.gradient;
       // The logits are rounded to float here, and 1 − pt in float64 there.
       const double curvature = (term(logits[i] + 1e-5).gradient - term(logits[i] - 1e-5).gradient) / 2e-5;
-      gradient.mag[i] = std::abs(here.gradient) * spread(here, logits[i]) + std::abs(logits[i] * curvature) + 0x1p-28;
+      gradient.mag[i] = std::abs(here.gradient) * spread(here) + std::abs(logits[i] * curvature) + 0x1p-28;
       loss.ref[0] += losses[i];
-      loss.mag[0] += losses[i] * spread(here, logits[i]) + std::abs(logits[i] * here.gradient) + 0x1p-28;
+      loss.mag[0] += losses[i] * spread(here) + std::abs(logits[i] * here.gradient) + 0x1p-28;
     }
     for_each_way_to_run([&](Queue& queue) {
       const auto result = run(queue, problem, true);

@@ -59,9 +59,9 @@ std::pair<float, float> learn(const ModelConfig& config, Precision precision) {
 
 }  // namespace
 
-TEST_CASE("every norm, block, head and box loss learns a batch", "[variants]") {
+TEST_CASE("every norm, block, head and loss learns a batch", "[variants]") {
   const auto precision = GENERATE(Precision::F32, Precision::BF16);
-  const auto variant = GENERATE(range(0, 9));
+  const auto variant = GENERATE(range(0, 15));
   CAPTURE(static_cast<int>(precision), variant);
   ModelConfig config = narrow_config();
   if (variant == 1) config.backbone.norm = Norm::Group;
@@ -72,6 +72,12 @@ TEST_CASE("every norm, block, head and box loss learns a batch", "[variants]") {
   if (variant == 6) config.fpn.p6_from_c5 = true;
   if (variant == 7) config.loss.box = BoxLoss::CIoU;
   if (variant == 8) config.loss.normalizer = LossNormalizer::PerImage;
+  if (variant == 9) config.loss.kind = LossKind::FocalStar;
+  if (variant == 10) config.loss.kind = LossKind::CrossEntropy;
+  if (variant == 11) config.loss = {.kind = LossKind::Ohem, .alpha = 0.5, .mining_batch = 64};
+  if (variant == 12) config.loss = {.kind = LossKind::Ohem, .alpha = -1, .mining_batch = 64, .mining_ratio = 3};
+  if (variant == 13) config.loss = {.kind = LossKind::Ssd, .alpha = -1};
+  if (variant == 14) config.loss.class_weights = {0.5, 2, 1};
   const auto [first, last] = learn(config, precision);
   CHECK(last < 0.8f * first);
 }

@@ -30,6 +30,14 @@ struct EnumTable<BackboneKind> {
                                                      {BackboneKind::Inception, "inception"}};
 };
 template <>
+struct EnumTable<LossKind> {
+  static constexpr EnumName<LossKind> names[] = {{LossKind::Focal, "focal"},
+                                                 {LossKind::FocalStar, "focal_star"},
+                                                 {LossKind::CrossEntropy, "cross_entropy"},
+                                                 {LossKind::Ohem, "ohem"},
+                                                 {LossKind::Ssd, "ssd"}};
+};
+template <>
 struct EnumTable<BoxLoss> {
   static constexpr EnumName<BoxLoss> names[] = {{BoxLoss::L1, "l1"},
                                                 {BoxLoss::SmoothL1, "smooth_l1"},
@@ -100,8 +108,15 @@ void visit_fields(C& c, Visitor&& v) {
   v("model.anchors.octaves", c.model.anchors.octaves);
   v("model.anchors.ratios", c.model.anchors.ratios);
   v("model.anchors.rounded", c.model.anchors.rounded);
+  v("model.loss.kind", c.model.loss.kind);
   v("model.loss.alpha", c.model.loss.alpha);
   v("model.loss.gamma", c.model.loss.gamma);
+  v("model.loss.star_beta", c.model.loss.star_beta);
+  v("model.loss.mining_batch", c.model.loss.mining_batch);
+  v("model.loss.mining_nms", c.model.loss.mining_nms);
+  v("model.loss.mining_ratio", c.model.loss.mining_ratio);
+  v("model.loss.class_weights", c.model.loss.class_weights);
+  v("model.loss.effective_number", c.model.loss.effective_number);
   v("model.loss.box", c.model.loss.box);
   v("model.loss.beta", c.model.loss.beta);
   v("model.loss.coder_weights", c.model.loss.coder_weights);

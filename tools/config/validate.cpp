@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "kernels/error.h"
+#include "kernels/focal_loss.h"
 #include "model/backbone/backbone.h"
 #include "model/backbone/inception.h"
 #include "model/backbone/resnet.h"
@@ -51,6 +52,11 @@ constexpr Range kRanges[] = {
     {"model.anchors.ratios", 1e-3, 1e3},
     {"model.loss.alpha", -1, 1},
     {"model.loss.gamma", 0, 100},
+    {"model.loss.star_beta", -100, 100},
+    {"model.loss.mining_batch", 1, 1e6},
+    {"model.loss.mining_nms", 0, 1},
+    {"model.loss.mining_ratio", 0, 1e4},
+    {"model.loss.class_weights", 1e-4, 1e4},
     {"model.loss.beta", 0, 1e3},
     {"model.loss.coder_weights", 0, 1e4},
     {"input.short_side", 8, 1e5},
@@ -137,6 +143,24 @@ void validate_backbone(const BackboneConfig& b) {
                    divisible / b.width_divisor));
 }
 
+void validate_loss(const LossConfig& loss) {
+  need(loss.gamma >= 0, "model.loss.gamma must not be negative");
+  need(loss.kind != LossKind::FocalStar || loss.gamma >= kernels::kSmallestStarGamma,
+       fmt::format("model.loss.gamma must be at least {:g} for kind focal_star", kernels::kSmallestStarGamma));
+  need(loss.kind != LossKind::Ohem || loss.mining_batch > loss.mining_ratio,
+       fmt::format("model.loss.mining_batch = {} is too small for a positive and mining_ratio = {} negatives",
+                   loss.mining_batch, loss.mining_ratio));
+  need(loss.effective_number >= 0 && loss.effective_number < 1,
+       "model.loss.effective_number must be 0 (none), or below 1, e.g. 0.999");
+  need(loss.effective_number == 0 || loss.class_weights.empty(),
+       "model.loss.effective_number makes the class weights itself: set it or model.loss.class_weights");
+  need(loss.beta > 0, "model.loss.beta must be positive");
+  need(all_positive(loss.coder_weights), "model.loss.coder_weights must be positive");
+  need(is_share(loss.match_low) && is_share(loss.match_high),
+       "model.loss.match_low and match_high must lie between 0 and 1");
+  need(loss.match_low <= loss.match_high, "model.loss.match_low must not exceed match_high");
+}
+
 }  // namespace
 
 void validate(const Config& c) {
@@ -154,12 +178,7 @@ void validate(const Config& c) {
        "model.anchors needs at least one octave and one ratio");
   need(all_positive(c.model.anchors.sizes), "model.anchors.sizes must be positive");
   need(all_positive(c.model.anchors.ratios), "model.anchors.ratios must be positive");
-  need(c.model.loss.gamma >= 0, "model.loss.gamma must not be negative");
-  need(c.model.loss.beta > 0, "model.loss.beta must be positive");
-  need(all_positive(c.model.loss.coder_weights), "model.loss.coder_weights must be positive");
-  need(is_share(c.model.loss.match_low) && is_share(c.model.loss.match_high),
-       "model.loss.match_low and match_high must lie between 0 and 1");
-  need(c.model.loss.match_low <= c.model.loss.match_high, "model.loss.match_low must not exceed match_high");
+  validate_loss(c.model.loss);
   need(c.model.detect.per_image >= 1 && c.model.detect.candidates_per_level >= 1,
        "model.detect.per_image and candidates_per_level must be at least 1");
   need(is_share(c.model.detect.score_threshold) && is_share(c.model.detect.nms_threshold),

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/printable.h"
 #include "model/size2d.h"
 #include "tools/data/formats/category_names.h"
 #include "tools/data/loading/labeled_image.h"
@@ -26,6 +28,25 @@ int64_t boxes_under_a_pixel(const Dataset& dataset, const InputConfig& input) {
 std::string rate_text(const Schedule& asked, const Schedule& used, int batch) {
   if (asked.reference_batch <= 0 || asked.reference_batch == batch) return fmt::format("{:g}", used.base);
   return fmt::format("{:g} x {} / {} = {:g}", asked.base, batch, asked.reference_batch, used.base);
+}
+
+// Section 3.3: what the prior would do where there is as good as none.
+std::string prior_note(double prior) {
+  if (prior <= 10 * kUsualPrior) return "";
+  const double loss = -std::log1p(-prior), usual = -std::log1p(-kUsualPrior);
+  return fmt::format(
+      "model.head.prior = {:g}: each background anchor starts with a cross entropy of {:.3g} per class, {:.0f} times "
+      "that of {:g}; their sum may drown the objects', so that training diverges or stalls\n",
+      prior, loss, loss / usual, kUsualPrior);
+}
+
+std::string class_weights_text(const std::vector<double>& weights, const std::vector<Category>& categories) {
+  constexpr size_t kShown = 10;
+  if (weights.empty()) return "";
+  std::string text = "class weights:";
+  for (size_t c = 0; c < std::min(kShown, weights.size()); ++c)
+    text += fmt::format("{} {} {:.3g}", c > 0 ? "," : "", printable(categories[c].name), weights[c]);
+  return text + (weights.size() > kShown ? fmt::format(" and {} more\n", weights.size() - kShown) : "\n");
 }
 
 }  // namespace
@@ -61,6 +82,8 @@ void print_summary(const Config& config, const Schedule& schedule, RetinaNet& mo
                data[1]->samples.size());
   if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
     fmt::print("train: {} boxes are less than one pixel wide or high after resizing and never matched\n", tiny);
+  fmt::print("{}{}", class_weights_text(model.config().loss.class_weights, data[0]->categories),
+             prior_note(config.model.head.prior));
   const int batch = config.train.batch;
   const std::string split = ranks == 1 ? "" : fmt::format(" ({} ranks x {})", ranks, batch / ranks);
   fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",

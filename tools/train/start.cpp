@@ -6,6 +6,7 @@
 #include "engine/printable.h"
 #include "model/weights.h"
 #include "tools/text/advice.h"
+#include "tools/train/class_weights.h"
 
 namespace fovea {
 namespace {
@@ -40,6 +41,12 @@ void require_same(const SafetensorsFile& file, const CheckpointInfo& info, const
 }
 
 }  // namespace
+
+std::unique_ptr<RetinaNet> make_network(Context& context, const Config& config, const Dataset& train, bool drawn) {
+  ModelConfig model = config.model;
+  model.loss = with_class_weights(model.loss, train);
+  return std::make_unique<RetinaNet>(context, model, drawn ? std::optional(config.seed) : std::nullopt);
+}
 
 TrainingState resume(const SafetensorsFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now) {
   const CheckpointInfo info = read_info(file);

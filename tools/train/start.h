@@ -1,6 +1,7 @@
 // Where a training starts: a checkpoint that it goes on from, weights of another, or what was drawn.
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "engine/distributed/communicator.h"
@@ -8,6 +9,9 @@
 #include "tools/train/trainer.h"
 
 namespace fovea {
+
+// The network of a run on `train`, whose class weights it may need. `drawn`: with initial weights, else with none yet.
+std::unique_ptr<RetinaNet> make_network(Context& context, const Config& config, const Dataset& train, bool drawn);
 
 // What must be as it was when the checkpoint was written.
 struct ResumedRun {

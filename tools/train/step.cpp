@@ -115,6 +115,12 @@ std::optional<TrainingSteps::Finished> TrainingSteps::finished(size_t running) {
       .learning_rate = step.learning_rate};
 }
 
+std::string remedies(const Config& config) {
+  const std::string always = "lower train.schedule.base, or set train.optimizer.clip_norm";
+  if (config.model.head.prior <= kUsualPrior) return always;
+  return fmt::format("set model.head.prior to {:g}, {}", kUsualPrior, always);
+}
+
 std::string diagnosis(RetinaNet& model, const TrainingSteps::Finished& step, const InputConfig& input) {
   const StepResult& result = step.result;
   std::vector<int64_t> ids;

@@ -8,6 +8,7 @@
 #include "engine/optimizer.h"
 #include "engine/repeated_work.h"
 #include "model/retinanet.h"
+#include "tools/config/config.h"
 #include "tools/data/loading/batch.h"
 #include "tools/data/loading/pixels.h"
 
@@ -68,6 +69,9 @@ class TrainingSteps {
   std::unique_ptr<Report> reports_[2];
   size_t enqueued_ = 0;
 };
+
+// What may keep steps finite, for a message.
+std::string remedies(const Config& config);
 
 // What the user needs to see when a step was not finite: image ids, learning rate, and the losses and outputs of each
 // level.

@@ -104,8 +104,7 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   schedule_ = schedule_of(config_);
   context_.ranks = &ranks;
   if (config_.train.sync_batch_norm) context_.norm_ranks = &ranks;
-  model_ =
-      std::make_unique<RetinaNet>(context_, config_.model, options.resume ? std::nullopt : std::optional(config_.seed));
+  model_ = make_network(context_, config_, train_, /*drawn=*/!options.resume);
   optimizer_ = std::make_unique<Optimizer>(context_, model_->parameters(), config_.train.optimizer);
   optimizer_->set_non_finite_limit(config_.train.non_finite_limit);
   steps_ = std::make_unique<TrainingSteps>(*model_, *optimizer_, config_.input, config_.train.record);
@@ -277,11 +276,8 @@ void Trainer::check_finite(const TrainingSteps::Finished& step) {
                  non_finite_, config_.train.non_finite_limit, text);
     return;
   }
-  all_throw(
-      ranks_, ErrorKind::Diverged,
-      fmt::format(
-          "step {} is not finite and was not applied; lower train.schedule.base, or set train.optimizer.clip_norm: {}",
-          steps_read_ + 1, text));
+  all_throw(ranks_, ErrorKind::Diverged,
+            fmt::format("step {} is not finite and was not applied; {}: {}", steps_read_ + 1, remedies(config_), text));
 }
 
 void Trainer::log_step(double rate) {
