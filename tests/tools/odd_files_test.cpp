@@ -191,7 +191,7 @@ TEST_CASE("fault: labels that cannot be read cost their image: links to nothing,
   }
 }
 
-// As of a folder that its owner alone may enter (a disk's lost+found): asking of a file in it is an error of its own.
+// As of a folder that its owner alone may enter: asking of a file in it is an error of its own.
 TEST_CASE("a folder beside the data whose files cannot even be asked of keeps no format from being read", "[data]") {
   const std::string one =
       voc_annotation("a.png", "<size><width>64</width><height>48</height></size>", voc_object("cat", "1 2 30 40"));
@@ -207,9 +207,9 @@ TEST_CASE("a folder beside the data whose files cannot even be asked of keeps no
   for (const Files& files : sets) {
     CAPTURE(files.begin()->first);
     const Set set(files);
-    fs::create_directories(set.folder.path() / "lost+found");
+    fs::create_directories(set.folder.path() / "unreadable");
     for (const char* name : {"classes.txt", "obj.names", "data.yaml", "class-descriptions.csv", "_darknet.labels"})
-      fs::create_symlink(name, set.folder.path() / "lost+found" / name);  // to itself
+      fs::create_symlink(name, set.folder.path() / "unreadable" / name);  // to itself
     const Dataset data = set.load();
     REQUIRE(data.samples.size() == 1);
     CHECK(data.samples[0].objects.size() == 1);
