@@ -30,10 +30,11 @@ TEST_CASE("folder: hidden files and folders are passed over and counted once", "
                               {"in/._b.xml", ""},
                               {"in/.ipynb_checkpoints/b-checkpoint.xml", ""},
                               {"__MACOSX/a.xml", ""},
+                              {"lost+found/a.xml", ""},
                               {".git/config.xml", ""}});
   PassedOver hidden;
   CHECK(files_in(folder.path(), &hidden) == Names{"a.xml"});
-  CHECK_THAT(text(hidden), Contains("2 hidden files and folders are passed over; the first: ") && Contains("._a.xml"));
+  CHECK_THAT(text(hidden), Contains("3 hidden files and folders are passed over; the first: ") && Contains("._a.xml"));
   CHECK(hidden.news().empty());
   CHECK(files_below(folder.path(), &hidden) == Names{"a.xml", "in/b.xml"});
   CHECK_THAT(text(hidden), Contains("2 hidden") && Contains("in/._b.xml"));

@@ -190,3 +190,28 @@ TEST_CASE("fault: labels that cannot be read cost their image: links to nothing,
     CHECK_THAT(data.report.bad_images[1].why, Contains("labels/train/c.txt: is not a regular file"));
   }
 }
+
+// As of a folder that its owner alone may enter: asking of a file in it is an error of its own.
+TEST_CASE("a folder beside the data whose files cannot even be asked of keeps no format from being read", "[data]") {
+  const std::string one =
+      voc_annotation("a.png", "<size><width>64</width><height>48</height></size>", voc_object("cat", "1 2 30 40"));
+  const Files sets[] = {
+      {{"data.yaml", kYaml}, {"images/train/a.png", "image 64x48"}, {"labels/train/a.txt", kBox}},
+      {{"train/a.png", "image 64x48"}, {"train/a.xml", one}},
+      {{"train.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\na.png,64,48,cat,1,2,30,40\n"},
+       {"a.png", "image 64x48"}},
+      {{"train/_annotations.coco.json",
+        R"({"images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}], "categories": [{"id": 1, "name":
+            "cat"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 29, 38]}]})"},
+       {"train/a.png", "image 64x48"}}};
+  for (const Files& files : sets) {
+    CAPTURE(files.begin()->first);
+    const Set set(files);
+    fs::create_directories(set.folder.path() / "unreadable");
+    for (const char* name : {"classes.txt", "obj.names", "data.yaml", "class-descriptions.csv", "_darknet.labels"})
+      fs::create_symlink(name, set.folder.path() / "unreadable" / name);  // to itself
+    const Dataset data = set.load();
+    REQUIRE(data.samples.size() == 1);
+    CHECK(data.samples[0].objects.size() == 1);
+  }
+}

@@ -62,6 +62,11 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
+bool is_file(const std::filesystem::path& path) {
+  std::error_code failure;
+  return std::filesystem::is_regular_file(path, failure);
+}
+
 bool is_special(const std::filesystem::path& path) {
   std::error_code failure;
   const auto type = std::filesystem::status(path, failure).type();

@@ -17,6 +17,7 @@ namespace fovea {
 // folder that may not be entered) is that of none, where std::filesystem would throw.
 bool is_there(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
+bool is_file(const std::filesystem::path& path);  // a regular one
 // Where it truly is, through whatever links; of a name that no file can have, the whole path.
 std::filesystem::path true_path(const std::filesystem::path& path);
 

@@ -288,14 +288,14 @@ class CsvReader : public DatasetReader {
 
 bool is_table(const fs::path& path) {
   const std::string name = path.filename().string();
-  return fs::is_regular_file(path) && (has_ending(name, ".csv") || has_ending(name, ".tsv"));
+  return is_file(path) && (has_ending(name, ".csv") || has_ending(name, ".tsv"));
 }
 
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_csv(const fs::path& path, const LoadOptions& options) {
-  const bool file = fs::is_regular_file(path);
-  if (!fs::is_directory(path) && !is_table(path)) return nullptr;
+  const bool file = is_file(path);
+  if (!is_folder(path) && !is_table(path)) return nullptr;
   if (auto reader = open_automl_csv(path, options)) return reader;
   CsvFiles files = file ? csv_file_alone(path) : find_csv_files(path);
   if (files.splits.empty() && options.format == DatasetFormat::Csv && !files.fault.empty())

@@ -13,6 +13,7 @@
 #include "tools/data/formats/folder.h"
 #include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -189,10 +190,10 @@ class AutoMlReader : public DatasetReader {
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_automl_csv(const fs::path& path, const LoadOptions& options) {
-  const bool is_file = fs::is_regular_file(path);
-  const fs::path folder = is_file ? fs::absolute(path).parent_path() : path;
+  const bool one_table = is_file(path);
+  const fs::path folder = one_table ? fs::absolute(path).parent_path() : path;
   std::vector<fs::path> files;
-  if (is_file) {
+  if (one_table) {
     files = {path};
   } else {
     for (const std::string& name : files_in(path))

@@ -12,6 +12,7 @@
 #include "tools/data/formats/format.h"
 #include "tools/data/formats/split_names.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -105,11 +106,11 @@ class CsvFinder {
   void look_beside_images(const std::string& split) {
     const fs::path folder = root_ / split;
     for (const char* name : {"_classes.csv", "classes.csv"})
-      if (files_.class_map.empty() && fs::is_regular_file(folder / name)) files_.class_map = folder / name;
+      if (files_.class_map.empty() && is_file(folder / name)) files_.class_map = folder / name;
     for (const std::string& name :
          {std::string("_annotations.csv"), std::string("annotations.csv"), std::string("labels.csv"),
           "_" + split + ".csv", split + ".csv", split + "_labels.csv", split + "_annotations.csv"})
-      if (fs::is_regular_file(folder / name) && take(fs::path(split) / name, split)) return;
+      if (is_file(folder / name) && take(fs::path(split) / name, split)) return;
   }
 
   bool take(const fs::path& file, const std::string& split) {

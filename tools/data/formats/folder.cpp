@@ -114,7 +114,11 @@ std::vector<std::string> collect(const fs::path& folder, bool deep, PassedOver* 
 
 }  // namespace
 
-bool is_hidden(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }
+bool is_hidden(std::string_view name) {
+  constexpr std::array<std::string_view, 5> of_systems{"__MACOSX", "lost+found", "$RECYCLE.BIN",
+                                                       "System Volume Information", "@eaDir"};
+  return name.starts_with('.') || std::find(of_systems.begin(), of_systems.end(), name) != of_systems.end();
+}
 
 void PassedOver::add_hidden(const fs::path& path) {
   constexpr std::array<std::string_view, 5> everywhere{".DS_Store", ".git", ".gitignore", ".gitattributes", ".gitkeep"};

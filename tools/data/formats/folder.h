@@ -12,7 +12,8 @@
 
 namespace fovea {
 
-// Names that begin with '.' (macOS's ._a.jpg, Jupyter's .ipynb_checkpoints, editors' copies), and macOS's __MACOSX.
+// Names that begin with '.' (macOS's ._a.jpg, Jupyter's .ipynb_checkpoints, editors' copies), and folders of systems:
+// macOS's __MACOSX, a disk's lost+found, Windows's bin, a NAS's thumbnails.
 bool is_hidden(std::string_view name);
 
 // What walks through folders pass over: what is hidden, and links to folders that are walked through anyway.

@@ -263,7 +263,7 @@ bool looks_like_kitti_labels(std::string_view text) {
 }
 
 std::unique_ptr<DatasetReader> open_kitti(const fs::path& root, const LoadOptions& options) {
-  if (!fs::is_directory(root)) return nullptr;
+  if (!is_folder(root)) return nullptr;
   KittiSet set;
   for (const std::string& split : folders_in(root))
     if (is_split_name(split))

@@ -139,7 +139,7 @@ class LabelMeReader : public DatasetReader {
   std::string locate(const std::string& split, const fs::path& folder, const std::string& json, std::string said) {
     std::replace(said.begin(), said.end(), '\\', '/');
     if (const auto below = path_below(images_, fs::path(said).is_absolute() ? fs::path(said) : folder / said);
-        below && !said.empty() && fs::is_regular_file(images_ / *below))
+        below && !said.empty() && is_file(images_ / *below))
       return *below;
     const std::string base = fs::path(said).filename().string();
     std::vector<fs::path> places{
@@ -194,7 +194,7 @@ Folders find_folders(const fs::path& root) {
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_labelme(const fs::path& root, const LoadOptions& options) {
-  if (!fs::is_directory(root)) return nullptr;
+  if (!is_folder(root)) return nullptr;
   auto folders = find_folders(root);
   if (folders.empty()) return nullptr;
   return std::make_unique<LabelMeReader>(root, std::move(folders), options.images.empty() ? root : options.images);

@@ -14,6 +14,7 @@
 #include "tools/data/formats/csv_table.h"
 #include "tools/image/image_file.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -263,7 +264,7 @@ class OpenImagesReader : public DatasetReader {
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_open_images(const fs::path& folder, const LoadOptions& options) {
-  if (!fs::is_directory(folder)) return nullptr;
+  if (!is_folder(folder)) return nullptr;
   Tables tables = find_tables(folder);
   if (tables.boxes.empty()) return nullptr;
   return std::make_unique<OpenImagesReader>(folder, std::move(tables), options.images);

@@ -104,7 +104,7 @@ class ViaReader : public DatasetReader {
 
 bool may_be_via(const fs::path& file) {
   const std::string name = lower_case(file.filename().string());
-  return (has_ending(name, ".json") || has_ending(name, ".csv")) && fs::is_regular_file(file) && looks_like_via(file);
+  return (has_ending(name, ".json") || has_ending(name, ".csv")) && is_file(file) && looks_like_via(file);
 }
 
 // In the folder, the only one; in those of splits by their usual names, as these may hold many images.
@@ -132,13 +132,13 @@ std::map<std::string, fs::path> find_files(const fs::path& root) {
 }  // namespace
 
 std::unique_ptr<DatasetReader> open_via(const fs::path& path, const LoadOptions& options) {
-  if (fs::is_regular_file(path)) {
+  if (is_file(path)) {
     if (!may_be_via(path)) return nullptr;
     const fs::path folder = fs::absolute(path).parent_path();
     return std::make_unique<ViaReader>(folder, std::map<std::string, fs::path>{{kWholeSet, path.filename()}},
                                        options.images.empty() ? folder : options.images);
   }
-  if (!fs::is_directory(path)) return nullptr;
+  if (!is_folder(path)) return nullptr;
   auto files = find_files(path);
   if (files.empty()) return nullptr;
   return std::make_unique<ViaReader>(path, std::move(files), options.images.empty() ? path : options.images);

@@ -282,12 +282,12 @@ bool is_yaml(const fs::path& path) {
 }
 
 std::optional<YoloSet> set_at(const fs::path& path, bool doubled) {
-  if (fs::is_regular_file(path)) {
+  if (is_file(path)) {
     if (is_yaml(path)) return set_of_yaml(path, doubled);
     if (!has_ending(path.filename().native(), ".data")) return std::nullopt;
     return set_of_darknet(path, fs::absolute(path).parent_path(), doubled);
   }
-  if (!fs::is_directory(path)) return std::nullopt;
+  if (!is_folder(path)) return std::nullopt;
   if (const auto file = find_yolo_yaml(path)) return set_of_yaml(*file, doubled);
   if (const auto file = find_darknet(path)) return set_of_darknet(*file, path, doubled);
   return set_of_names(path, doubled);

@@ -10,6 +10,7 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 #include "tools/text/json_pieces.h"
 #include "tools/text/text.h"
 
@@ -78,7 +79,7 @@ std::vector<fs::path> find_yolo_names(const fs::path& root) {
   std::vector<fs::path> found;
   const auto look_in = [&](const fs::path& folder, std::span<const char* const> names) {
     for (const char* name : names)  // by names: folders of images are large
-      if (fs::is_regular_file(folder / name)) {
+      if (is_file(folder / name)) {
         found.push_back(folder / name);
         return;
       }

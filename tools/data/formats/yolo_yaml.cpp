@@ -11,6 +11,7 @@
 #include "kernels/error.h"
 #include "tools/data/formats/folder.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -145,7 +146,7 @@ YoloYaml read_yolo_yaml(const fs::path& file, bool doubled) { return YamlReader(
 
 std::optional<fs::path> find_yolo_yaml(const fs::path& folder) {
   for (const char* usual : {"data.yaml", "data.yml", "dataset.yaml"})
-    if (fs::is_regular_file(folder / usual)) return folder / usual;
+    if (is_file(folder / usual)) return folder / usual;
   const auto found = with_names(folder, files_in(folder));
   return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
 }
