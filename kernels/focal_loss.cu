@@ -21,7 +21,8 @@ constexpr int kFewLocations = 32;        //   traffic or less; where there are f
 constexpr int64_t kEnoughBlocks = 2048;  // 132 SMs, four blocks each, four rounds
 constexpr int64_t kMostChunks = 16;      // of a group
 
-// Loss and gradient of background columns, on the CPU: one function for all widths of a pack. sums: of the columns or nullptr.
+// Loss and gradient of background columns, on the CPU: one function for all widths of a pack. sums: of the columns or
+// nullptr.
 template <LossForm FORM, class T>
 FOVEA_HD_NOINLINE float focal_background(const T* x, T* g, float* sums, int count, float weight, Focus focus) {
   float loss = 0;

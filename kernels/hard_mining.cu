@@ -207,7 +207,7 @@ struct MiningBuffers {
   Scratch scratch;
   uint64_t *keys = nullptr, *sorted = nullptr;
   float *boxes = nullptr, *kept = nullptr;
-  int32_t *keep = nullptr;
+  int32_t* keep = nullptr;
 
   MiningBuffers(const HardMiningArgs<T>& args, void* workspace) {
     const size_t images = args.logits.images, rounds = args.minibatch > 0 ? images * kRound : 0;

@@ -16,10 +16,13 @@ RetinaNet::RetinaNet(Context& context, const ModelConfig& config, std::optional<
   parameters_.allocate(context, seed);
 }
 
-Outputs RetinaNet::forward(Tape& tape, const Tensor& images) { return heads(tape, pyramid(tape, images)); }
+Outputs RetinaNet::forward(Tape& tape, const Tensor& images) {
+  return heads(tape, pyramid(tape, features(tape, images)));
+}
 
-std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Tensor& images) {
-  const Features features = backbone_->forward(tape, images);
+Features RetinaNet::features(Tape& tape, const Tensor& images) { return backbone_->forward(tape, images); }
+
+std::vector<Tensor> RetinaNet::pyramid(Tape& tape, const Features& features) {
   tape.mark(names::kFpn);
   return fpn_.forward(tape, features);
 }

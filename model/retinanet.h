@@ -21,8 +21,9 @@ class RetinaNet {
 
   // images: [N, H, W, 3] in the context's activation dtype.
   Outputs forward(Tape& tape, const Tensor& images);
-  // The two halves of it.
-  std::vector<Tensor> pyramid(Tape& tape, const Tensor& images);
+  // Its three parts.
+  Features features(Tape& tape, const Tensor& images);
+  std::vector<Tensor> pyramid(Tape& tape, const Features& features);
   Outputs heads(Tape& tape, const std::vector<Tensor>& pyramid);
 
   // Losses, and the gradients of all parameters but for the backward pass: tape.backward() runs that. Overwrites the

@@ -47,7 +47,8 @@ std::string old_name(const std::string& name) {
   return name;
 }
 
-constexpr const char* kVggFeatures = "features.";  // as torchvision's classifiers call VGG's layers
+constexpr const char* kBatchCount = ".num_batches_tracked";  // of torchvision's norms, which only count with it
+constexpr const char* kVggFeatures = "features.";            // as torchvision's classifiers call VGG's layers
 
 std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
   if (file.contains(p.name)) return p.name;
@@ -117,7 +118,7 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
     report.reinitialized.push_back(p.name);
   }
   for (const auto& [name, tensor] : file.tensors())
-    if (!used.contains(name)) report.unused.push_back(name);
+    if (!used.contains(name) && !name.ends_with(kBatchCount)) report.unused.push_back(name);
   for (const auto& [parameter, name] : fitting) require_finite(file, name, non_finite);
   for (const auto& [parameter, name] : fitting)
     parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));

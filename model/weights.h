@@ -26,7 +26,7 @@ class HostTensors {
 
 struct WeightsReport {
   std::vector<std::string> reinitialized;  // not in the file, or of another shape there: left as they were
-  std::vector<std::string> unused;         // in the file, but not in the model
+  std::vector<std::string> unused;         // in the file, but not in the model; without the norms' counts of batches
 };
 
 // Exact: every parameter must be there in its shape. Matching: takes what fits and reports the rest (a head for other

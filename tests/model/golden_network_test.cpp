@@ -1,5 +1,5 @@
-// Whole networks in fp32 against torchvision in float64: pyramid, outputs, losses, every gradient, detections, ten
-// steps of SGD.
+// Whole networks in fp32 against torchvision in float64: features, pyramid, outputs, anchors, losses, every
+// gradient, detections, ten steps of SGD.
 //
 // The bounds are of tests/support/network_bounds.h.
 #include "tests/model/golden_network.h"
@@ -65,6 +65,13 @@ std::vector<float> of_all_levels(const std::vector<Tensor>& levels, int anchors_
   return out;
 }
 
+// As disagreement_with, of a map of features as we have it, NHWC.
+std::string map_disagreement(const Tensor& map, const std::vector<double>& ref, double bound) {
+  return disagreement_with(
+      permuted(map.to_host<float>(), map.batch(), map.channels(), map.height(), map.width(), /*to_nchw=*/true), ref,
+      bound);
+}
+
 double l2_distance(const std::vector<float>& a, const std::vector<double>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
@@ -73,19 +80,25 @@ double l2_distance(const std::vector<float>& a, const std::vector<double>& b) {
 
 }  // namespace
 
-TEST_CASE("golden: pyramid and head outputs of whole networks", "[golden_network][golden]") {
+TEST_CASE("golden: features, pyramid, head outputs and anchors of whole networks", "[golden_network][golden]") {
   const auto name = GENERATE(from_range(golden_networks()));
   const auto algorithm = GENERATE(ConvAlgorithm::Winograd, ConvAlgorithm::Direct);
   CAPTURE(name, static_cast<int>(algorithm));
   GoldenNetwork net(name, algorithm);
   const double bound = kForward * amplification(name, algorithm, kForwardPass);
   Tape tape(net.context, /*training=*/false);
-  const auto pyramid = net.model.pyramid(tape, net.images);
+  const Features features = net.model.features(tape, net.images);
+  const bool has_features = net.expected.contains("C3");
+  CHECK((has_features || net.model.config().backbone.kind == BackboneKind::ResNet));  // whose files may have P3 … alone
+  if (has_features) {
+    CHECK(map_disagreement(features.c3, net.expected.read<double>("C3"), bound) == "");
+    CHECK(map_disagreement(features.c4, net.expected.read<double>("C4"), bound) == "");
+    CHECK(map_disagreement(features.c5, net.expected.read<double>("C5"), bound) == "");
+  }
+  const auto pyramid = net.model.pyramid(tape, features);
   for (size_t l = 0; l < pyramid.size(); ++l) {
     CAPTURE(l);
-    const Tensor& p = pyramid[l];
-    CHECK(disagreement_with(permuted(p.to_host<float>(), p.batch(), p.channels(), p.height(), p.width(), true),
-                            net.expected.read<double>("P" + std::to_string(l + 3)), bound) == "");
+    CHECK(map_disagreement(pyramid[l], net.expected.read<double>("P" + std::to_string(l + 3)), bound) == "");
   }
   const Outputs outputs = net.model.heads(tape, pyramid);
   const int anchors = net.model.config().anchors.per_location();
@@ -93,6 +106,8 @@ TEST_CASE("golden: pyramid and head outputs of whole networks", "[golden_network
                           net.expected.read<double>("cls_logits"), bound) == "");
   CHECK(disagreement_with(of_all_levels(outputs.deltas, anchors, 4), net.expected.read<double>("bbox_regression"),
                           bound) == "");
+  if (net.expected.contains("anchors"))
+    CHECK(net.model.anchors_for(outputs, net.size).to_host<float>() == net.expected.read<float>("anchors"));
 }
 
 TEST_CASE("golden: losses and every gradient of whole networks", "[golden_network][golden]") {
@@ -120,6 +135,28 @@ TEST_CASE("golden: losses and every gradient of whole networks", "[golden_networ
     ++compared;
   }
   CHECK(compared > 30);
+}
+
+TEST_CASE("golden: what is trained has torchvision's gradients whatever is frozen", "[golden_network][golden]") {
+  const auto name = GENERATE(from_range(golden_networks()));
+  const int frozen = GENERATE(1, 3, 5);
+  CAPTURE(name, frozen);
+  GoldenNetwork net(name);
+  ModelConfig config = net.model.config();
+  config.backbone.frozen_stages = frozen;
+  RetinaNet model(net.context, config, 0);
+  load_weights(net.weights, model.parameters(), LoadMode::Exact);
+  Tape tape(net.context, /*training=*/true);
+  model.parameters().bind_gradients(tape, false);
+  model.loss(tape, model.forward(tape, net.images), net.size, net.truth);
+  tape.backward();
+  const double bound = kBackward * amplification(name, ConvAlgorithm::Auto, kAllPasses);
+  for (const Parameter& p : model.parameters().all()) {
+    if (!p.trainable || !net.expected.contains("grad." + p.name)) continue;
+    CAPTURE(p.name);
+    CHECK(disagreement_with(to_torchvision(p, p.gradient.to_host<float>()), net.expected.read<double>("grad." + p.name),
+                            bound) == "");
+  }
 }
 
 TEST_CASE("golden: detections of whole networks", "[golden_network][golden]") {

@@ -71,10 +71,13 @@ shape_buckets = 4
 milestones = [60000, 80000]
 reference_batch = 16
 )"},
+    // Pixels between −1 and 1, as torchvision's weights of Inception v3 take them.
     {"inception", R"(
 [model.backbone]
 kind = "inception"
 [input]
+mean = [0.5, 0.5, 0.5]
+std = [0.5, 0.5, 0.5]
 shape_buckets = 4
 [train.schedule]
 milestones = [60000, 80000]

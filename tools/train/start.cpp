@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
+
 #include "engine/printable.h"
 #include "model/weights.h"
 #include "tools/text/advice.h"
@@ -40,6 +42,16 @@ void require_same(const SafetensorsFile& file, const CheckpointInfo& info, const
            fmt::format("Use the dataset of the run, or {}", advise(advice::kAllowDataChange)));
 }
 
+// "AuxLogits (14 tensors), fc (2 tensors)"
+std::string by_module(const std::vector<std::string>& tensors) {
+  std::map<std::string, int> modules;
+  for (const std::string& name : tensors) ++modules[printable(name.substr(0, name.find('.')))];
+  std::string text;
+  for (const auto& [name, count] : modules)
+    text += fmt::format("{}{} ({} tensor{})", text.empty() ? "" : ", ", name, count, count == 1 ? "" : "s");
+  return text;
+}
+
 }  // namespace
 
 std::unique_ptr<RetinaNet> make_network(Context& context, const Config& config, const Dataset& train, bool drawn) {
@@ -71,6 +83,7 @@ void start_from_weights(const std::filesystem::path& path, RetinaNet& model, Opt
     throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", name));
   fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", name,
              report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
+  if (!report.unused.empty()) fmt::print("left out: {}\n", by_module(report.unused));
 }
 
 void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state) {
