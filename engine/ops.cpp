@@ -251,7 +251,7 @@ Tensor average_pool(Tape& tape, const Tensor& x) {
       .batch = x.batch(), .height = x.height(), .width = x.width(), .channels = x.channels()};
   const Tensor y = empty_like(tape, x);
   dispatch(x.dtype(), [&]<class T> {
-    declare(tape.queue(), traffic::elementwise<T>(static_cast<double>(x.count()), 1, 1));
+    declare(tape.queue(), traffic::average_pool<T>(shape, false));
     kernels::average_pool<T>(tape.queue(), shape, x.data<T>(), y.data<T>(), false);
   });
   if (tape.differentiates({&x}))
@@ -259,7 +259,7 @@ Tensor average_pool(Tape& tape, const Tensor& x) {
       const Tensor dy = g.of(y);
       const GradientSlot dx = g.into(x);
       dispatch(y.dtype(), [&]<class T> {
-        declare(g.context().queue, traffic::elementwise<T>(static_cast<double>(y.count()), dx.accumulate ? 2 : 1, 1));
+        declare(g.context().queue, traffic::average_pool<T>(shape, dx.accumulate));
         kernels::average_pool<T>(g.context().queue, shape, dy.data<T>(), dx.gradient.data<T>(), dx.accumulate);
       });
     });
@@ -280,7 +280,7 @@ Tensor concat(Tape& tape, const std::vector<Tensor>& parts) {
   dispatch(y.dtype(), [&]<class T> {
     T* slice = y.data<T>();
     for (const Tensor& part : parts) {
-      declare(tape.queue(), traffic::elementwise<T>(static_cast<double>(part.count()), 1, 1));
+      declare(tape.queue(), traffic::copy_channels<T>(y.rows(), part.channels(), false));
       kernels::copy_channels<T>(tape.queue(), y.rows(), part.channels(), {part.data<T>(), part.channels()},
                                 {slice, channels}, false);
       slice += part.channels();
@@ -294,8 +294,7 @@ Tensor concat(Tape& tape, const std::vector<Tensor>& parts) {
         for (const Tensor& part : parts) {
           if (part.requires_gradient()) {
             const GradientSlot dx = g.into(part);
-            declare(g.context().queue,
-                    traffic::elementwise<T>(static_cast<double>(part.count()), dx.accumulate ? 2 : 1, 1));
+            declare(g.context().queue, traffic::copy_channels<T>(y.rows(), part.channels(), dx.accumulate));
             kernels::copy_channels<T>(g.context().queue, y.rows(), part.channels(), {slice, dy.channels()},
                                       {dx.gradient.data<T>(), part.channels()}, dx.accumulate);
           }

@@ -9,7 +9,7 @@
 namespace fovea::kernels {
 namespace {
 
-constexpr int kTaps = 9;
+constexpr int kSide = 3, kTaps = kSide * kSide;
 
 template <class T, bool ACCUMULATE>
 struct AveragePool {
@@ -19,13 +19,14 @@ struct AveragePool {
 
   struct AtRow {
     const T* tap[kTaps];
-    int taps;  // inside the image
+    bool inside[kTaps];
     T* y;
     template <int W>
     FOVEA_HD void operator()(int64_t c) const {
       float sum[W];
       for (int k = 0; k < W; ++k) sum[k] = 0;
-      for (int t = 0; t < taps; ++t) {
+      for (int t = 0; t < kTaps; ++t) {
+        if (!inside[t]) continue;
         const auto value = load_pack<W>(tap[t] + c);
         for (int k = 0; k < W; ++k) sum[k] += static_cast<float>(value[k]);
       }
@@ -43,10 +44,11 @@ struct AveragePool {
     const int pixel = static_cast<int>(row), q = pixel % shape.width, p = pixel / shape.width % shape.height;
     AtRow at{};
     at.y = y + row * shape.channels;
-    for (int h = p - 1; h <= p + 1; ++h)
-      for (int w = q - 1; w <= q + 1; ++w) {
-        if (h < 0 || h >= shape.height || w < 0 || w >= shape.width) continue;
-        at.tap[at.taps++] = x + (row + int64_t{h - p} * shape.width + w - q) * shape.channels;
+    for (int r = 0; r < kSide; ++r)
+      for (int s = 0; s < kSide; ++s) {
+        const int h = p + r - 1, w = q + s - 1, t = r * kSide + s;
+        at.inside[t] = h >= 0 && h < shape.height && w >= 0 && w < shape.width;
+        at.tap[t] = at.inside[t] ? x + (row + int64_t{r - 1} * shape.width + s - 1) * shape.channels : x;
       }
     return at;
   }

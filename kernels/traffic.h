@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/anchor_match.h"
+#include "kernels/average_pool.h"
 #include "kernels/batch_norm.h"
 #include "kernels/box_loss.h"
 #include "kernels/focal_loss.h"
@@ -68,7 +69,7 @@ inline Traffic sum_of(int64_t n) {  // sum, sum_of_squares, count_nonfinite
   return elementwise<float>(n, 1, 0);
 }
 
-// ---- pool.h, upsample.h
+// ---- pool.h, average_pool.h, channel_slice.h, upsample.h
 template <class T>
 Traffic max_pool_forward(const PoolShape& s, bool argmax) {
   const double in = double(s.batch) * s.in_h * s.in_w * s.channels;
@@ -80,6 +81,14 @@ Traffic max_pool_backward(const PoolShape& s, bool accumulate) {
   const double in = double(s.batch) * s.in_h * s.in_w * s.channels;
   const double out = double(s.batch) * s.out_h() * s.out_w() * s.channels;
   return {out * (sizeof(T) + 1) + (accumulate ? in * sizeof(T) : 0), in * sizeof(T)};
+}
+template <class T>
+Traffic average_pool(const AveragePoolShape& s, bool accumulate) {  // in both directions
+  return elementwise<T>(static_cast<double>(s.count()), accumulate ? 2 : 1, 1);
+}
+template <class T>
+Traffic copy_channels(int64_t rows, int64_t channels, bool accumulate) {
+  return elementwise<T>(static_cast<double>(rows * channels), accumulate ? 2 : 1, 1);
 }
 template <class T>
 Traffic upsample_add(const UpsampleShape& s, bool lateral) {

@@ -1,4 +1,4 @@
-"""Makes the golden values anew with another seed: ops and three whole narrow RetinaNets of torchvision, in float64.
+"""Makes the golden values anew with another seed: ops and whole narrow RetinaNets of torchvision, in float64.
 
     build/peers/bin/python benchmarks/peers/make_golden.py SEED FOLDER [IMAGE.jpg]
     FOVEA_GOLDEN=FOLDER ctest --preset release -R golden
@@ -6,6 +6,7 @@
 (scripts/setup --bench brings that Python.) Weights and images are float32 values, so that both sides start from the
 same numbers; what is compared is computed in float64.
 """
+import functools
 import json
 import pathlib
 import struct
@@ -21,7 +22,10 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.models.detection._utils import BoxCoder, Matcher
+from torchvision.models.inception import (BasicConv2d, Inception3, InceptionA, InceptionB, InceptionC, InceptionD,
+                                          InceptionE)
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.vgg import cfgs, make_layers
 from torchvision.ops import (FrozenBatchNorm2d, box_iou, complete_box_iou_loss, distance_box_iou_loss,
                              generalized_box_iou_loss, nms, sigmoid_focal_loss)
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -172,16 +176,64 @@ def resize(generator, image):
     return out
 
 
-def narrow(seed, name, block, layers, classes, p6, groups, box_loss):
-    torch.manual_seed(seed)
-    body = ResNet(block, layers, norm_layer=FrozenBatchNorm2d)
-    planes, inplanes = (8, 16, 32, 64), 64
-    body.inplanes = inplanes
+class Body:
+    """A backbone whose widths are divided by 8: its layers, which of them C3, C4, C5 are, and what is said of it."""
+
+    def __init__(self, layers, stages, channels, frozen=(), **about):
+        self.layers, self.stages, self.channels, self.frozen, self.about = layers, stages, channels, list(frozen), about
+
+
+def resnet(block, layers, groups=1, width_per_group=64, **about):
+    body = ResNet(block, layers, norm_layer=FrozenBatchNorm2d, groups=groups, width_per_group=width_per_group)
+    planes = (8, 16, 32, 64)
+    body.inplanes = 64
     for i, (p, n) in enumerate(zip(planes, layers)):
         setattr(body, f"layer{i + 1}", body._make_layer(block, p, n, stride=1 if i == 0 else 2))
-    channels = [p * block.expansion for p in planes]
-    extra = LastLevelP6P7(channels[3] if p6 == "C5" else 16, 16)
-    backbone = BackboneWithFPN(body, {"layer2": "0", "layer3": "1", "layer4": "2"}, channels[1:], 16, extra_blocks=extra)
+    return Body(body, ("layer2", "layer3", "layer4"), [p * block.expansion for p in planes[1:]],
+                ("backbone.body.conv1", "backbone.body.layer1"),
+                **about or {"block": block.__name__, "layers": layers, "norm": "frozen batch norm, eps 1e-5, in the backbone"})
+
+
+def freeze_norms(body):
+    for module in list(body.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, FrozenBatchNorm2d(child.num_features, eps=child.eps))
+            elif isinstance(child, nn.Conv2d):
+                nn.init.kaiming_normal_(child.weight)
+    return body
+
+
+def vgg(norm):
+    layers = make_layers([width if width == "M" else width // 8 for width in cfgs["D"]], batch_norm=norm)
+    poolings = [str(i) for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+    return Body(freeze_norms(layers), poolings[2:], [32, 64, 64],
+                note="VGG-16-BN with frozen batch norm" if norm else "VGG-16 without norm")
+
+
+class NarrowConv(BasicConv2d):
+    def __init__(self, in_channels, out_channels, **window):
+        super().__init__(in_channels if in_channels == 3 else in_channels // 8, out_channels // 8, **window)
+
+
+def inception():
+    blocks = [functools.partial(block, conv_block=NarrowConv) for block in (InceptionA, InceptionB, InceptionC, InceptionD, InceptionE)]
+    body = Inception3(aux_logits=False, init_weights=False, inception_blocks=[NarrowConv, *blocks, None])
+    return Body(freeze_norms(body), ("Mixed_5d", "Mixed_6e", "Mixed_7c"), [36, 96, 256],
+                note="Inception v3 with frozen batch norm (eps 1e-3)")
+
+
+def resnext():
+    return resnet(Bottleneck, [1, 2, 1, 1], 4, 16,
+                  note="ResNeXt: bottlenecks of 4 groups, width_per_group 16, blocks 1 2 1 1, widths / 8")
+
+
+def narrow(seed, name, make_body, classes, p6, groups, box_loss):
+    torch.manual_seed(seed)
+    body = make_body()
+    extra = LastLevelP6P7(body.channels[2] if p6 == "C5" else 16, 16)
+    backbone = BackboneWithFPN(body.layers, {stage: str(i) for i, stage in enumerate(body.stages)}, body.channels, 16,
+                               extra_blocks=extra)
     norm = (lambda c: nn.GroupNorm(groups, c)) if groups else None
     head = RetinaNetHead(16, 9, classes, norm_layer=norm)
     head.regression_head._loss_type = box_loss
@@ -189,29 +241,27 @@ def narrow(seed, name, block, layers, classes, p6, groups, box_loss):
                       topk_candidates=200, nms_thresh=0.5, detections_per_img=50).double()
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, FrozenBatchNorm2d):
+                for value in (module.running_var, module.weight):
+                    value.uniform_(0.5, 1.5, generator=generator)
+                for value in (module.running_mean, module.bias):
+                    value.normal_(0, 0.1, generator=generator)
         for key, value in model.state_dict().items():
-            if key.endswith("running_var"):
-                value.uniform_(0.5, 1.5, generator=generator)
-            elif key.endswith("running_mean") or key.endswith("bias") and ("bn" in key or "downsample" in key):
-                value.normal_(0, 0.1, generator=generator)
-            elif value.dim() == 1 and key.endswith("weight") and "head" not in key:
-                value.uniform_(0.5, 1.5, generator=generator)
-            elif key.endswith("cls_logits.weight"):
+            if key.endswith("cls_logits.weight"):
                 value.normal_(0, 0.1, generator=generator)
             elif key.endswith("cls_logits.bias"):
                 value.fill_(-3)
             elif "head" in key and value.dim() == 4 and not groups:
                 value.normal_(0, 0.08, generator=generator)
             value.copy_(as_float32_values(value))
-    frozen = ["backbone.body.conv1", "backbone.body.layer1"]
     for key, p in model.named_parameters():
-        if any(key.startswith(f) for f in frozen):
+        if any(key.startswith(f) for f in body.frozen):
             p.requires_grad_(False)
     weights = {k: v.float() for k, v in model.state_dict().items()}  # copies: training goes on below
     source = f"torch {torch.__version__}, torchvision {torchvision.__version__}, seed {seed}"
-    about = dict(source=source, classes=classes, layers=layers, width_divisor=8, p6_from=p6, fpn=16, block=block.__name__,
-                 box_loss=box_loss, norm="frozen batch norm, eps 1e-5, in the backbone", frozen=frozen,
-                 head=f"group norm, {groups} groups" if groups else "plain")
+    about = dict(source=source, classes=classes, width_divisor=8, p6_from=p6, fpn=16, box_loss=box_loss, frozen=body.frozen,
+                 head=f"group norm, {groups} groups" if groups else "plain", **body.about)
 
     height, width = 128, 192
     images = as_float32_values(torch.rand(2, 3, height, width, generator=generator, dtype=torch.float64))
@@ -240,6 +290,8 @@ def narrow(seed, name, block, layers, classes, p6, groups, box_loss):
            "cls_logits": outputs["cls_logits"].float(), "bbox_regression": outputs["bbox_regression"].float(),
            "loss.classification": loss["classification"].reshape(1), "loss.bbox_regression": loss["bbox_regression"].reshape(1)}
     out.update({f"P{i + 3}": f.float() for i, f in enumerate(features)})
+    out.update({f"C{i + 3}": f.float() for i, f in enumerate(model.backbone.body(normalized).values())})
+    out["anchors"] = found[0].float()
     out.update({"grad." + k: g.float() for k, g in zip(trained, grads)})
     with torch.no_grad():
         per_level = [f.shape[2] * f.shape[3] * 9 for f in features]
@@ -274,9 +326,11 @@ def main():
     for name, tensors in parts.items():
         write(folder / f"{name}.safetensors", tensors, source=source)
     write(folder / "anchors.safetensors", found, source=source, **about)
-    for name, *settings in [("narrow_basic", BasicBlock, [1, 1, 1, 1], 6, "C5", 0, "l1"),
-                            ("narrow_bottleneck", Bottleneck, [1, 2, 1, 1], 4, "P5", 0, "l1"),
-                            ("narrow_gn_giou", BasicBlock, [1, 1, 1, 1], 6, "P5", 4, "giou")]:
+    for name, *settings in [("narrow_basic", lambda: resnet(BasicBlock, [1, 1, 1, 1]), 6, "C5", 0, "l1"),
+                            ("narrow_bottleneck", lambda: resnet(Bottleneck, [1, 2, 1, 1]), 4, "P5", 0, "l1"),
+                            ("narrow_gn_giou", lambda: resnet(BasicBlock, [1, 1, 1, 1]), 6, "P5", 4, "giou"),
+                            ("narrow_resnext", resnext, 5, "C5", 0, "l1"), ("narrow_vgg", lambda: vgg(False), 4, "C5", 0, "l1"),
+                            ("narrow_vgg_bn", lambda: vgg(True), 4, "P5", 0, "l1"), ("narrow_inception", inception, 6, "P5", 0, "l1")]:
         weights, about, tensors, source = narrow(seed, name, *settings)
         write(folder / f"{name}.weights.safetensors", weights, **about)
         write(folder / f"{name}.golden.safetensors", tensors, source=source)

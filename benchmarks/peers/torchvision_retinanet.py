@@ -19,9 +19,10 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models import resnet
-from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
+from torchvision.models.detection.backbone_utils import BackboneWithFPN, _resnet_fpn_extractor
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.retinanet import RetinaNet
+from torchvision.models.inception import BasicConv2d
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
@@ -41,9 +42,35 @@ class GivenImages(nn.Module):
         return detections
 
 
+# What `fovea bench --model` calls them, and torchvision.
+RESNETS = {"r18": "resnet18", "r34": "resnet34", "r50": "resnet50", "r101": "resnet101", "r152": "resnet152",
+           "wide50": "wide_resnet50_2", "resnext50": "resnext50_32x4d"}
+OTHERS = ("vgg16", "inception")  # frozen up to the second of five stages, as ResNets are
+
+
+def vgg_body():
+    body = torchvision.models.vgg16(weights=None).features
+    body[:10].requires_grad_(False)
+    return BackboneWithFPN(body, {"16": "0", "23": "1", "30": "2"}, [256, 512, 512], 256, LastLevelP6P7(256, 256))
+
+
+def inception_body():
+    body = torchvision.models.inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+    for name, module in body.named_modules():
+        if isinstance(module, BasicConv2d):
+            nn.init.kaiming_normal_(module.conv.weight)
+            module.bn = FrozenBatchNorm2d(module.bn.num_features, eps=module.bn.eps)
+            module.requires_grad_(name.startswith("Mixed_"))
+    return BackboneWithFPN(body, {"Mixed_5d": "0", "Mixed_6e": "1", "Mixed_7c": "2"}, [288, 768, 2048], 256,
+                           LastLevelP6P7(256, 256))
+
+
 def build(args):
-    backbone = getattr(resnet, f"resnet{args.model[1:]}")(weights=None, norm_layer=FrozenBatchNorm2d)
-    body = _resnet_fpn_extractor(backbone, 3, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+    if args.model in RESNETS:
+        backbone = getattr(resnet, RESNETS[args.model])(weights=None, norm_layer=FrozenBatchNorm2d)
+        body = _resnet_fpn_extractor(backbone, 3, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+    else:
+        body = vgg_body() if args.model == "vgg16" else inception_body()
     model = RetinaNet(body, num_classes=args.classes)
     model.transform = GivenImages()
     return model.to(memory_format=torch.channels_last)
@@ -219,7 +246,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["prepare", "time"])
     parser.add_argument("--folder", required=True)
-    parser.add_argument("--model", default="r50", choices=["r18", "r34", "r50", "r101", "r152"])
+    parser.add_argument("--model", default="r50", choices=[*RESNETS, *OTHERS])
     parser.add_argument("--size", type=int, default=800)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--classes", type=int, default=91)

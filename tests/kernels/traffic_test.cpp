@@ -32,6 +32,15 @@ TEST_CASE("declared traffic: optimizers, masks, norms, pooling and upsampling", 
   const kernels::PoolShape pool{2, 8, 6, 16, 3};
   CHECK(traffic::max_pool_forward<bfloat16>(pool, true).bytes() == 2 * 16 * (48 * 2 + 12 * 3));
   CHECK(traffic::max_pool_backward<bfloat16>(pool, false).bytes() == 2 * 16 * (48 * 2 + 12 * 3));
+  const kernels::PoolShape halving{2, 8, 6, 16, 2, 0}, unpadded{1, 9, 7, 8, 3, 0};  // windows: 4x3 and 4x3
+  CHECK(traffic::max_pool_forward<float>(halving, false).bytes() == 2 * 16 * 4 * (48 + 12));
+  CHECK(traffic::max_pool_backward<bfloat16>(halving, true).bytes() == 2 * 16 * (48 * 2 * 2 + 12 * 3));
+  CHECK(traffic::max_pool_forward<bfloat16>(unpadded, true).bytes() == 8 * (63 * 2 + 12 * 3));
+  const kernels::AveragePoolShape average{2, 5, 4, 8};
+  CHECK(traffic::average_pool<bfloat16>(average, false).bytes() == 2 * 20 * 8 * 2 * 2);
+  CHECK(traffic::average_pool<float>(average, true).bytes() == 2 * 20 * 8 * 4 * 3);  // the sum so far is read as well
+  CHECK(traffic::copy_channels<bfloat16>(40, 24, false).bytes() == 40 * 24 * 2 * 2);
+  CHECK(traffic::copy_channels<float>(40, 24, true).bytes() == 40 * 24 * 4 * 3);
   const kernels::UpsampleShape up{1, 3, 3, 6, 6, 8};
   CHECK(traffic::upsample_add<float>(up, true).bytes() == 4 * 8 * (9 + 36 + 36));
 }

@@ -20,6 +20,27 @@ TEST_CASE("every preset survives the way to TOML and back", "[config]") {
   }
 }
 
+TEST_CASE("another kind of backbone has what is usual of it, and what is set with it in any order", "[config]") {
+  Config config = preset("demo");
+  apply_toml(config, "[model.backbone]\ndepth = 19\nkind = \"vgg\"\nlayers = [1, 1, 2, 2, 2]\n", "test");
+  validate(config);
+  CHECK(config.model.backbone.depth == 19);
+  CHECK(config.model.backbone.layers == std::vector<int>{1, 1, 2, 2, 2});
+  CHECK(config.model.backbone.stem_width == BackboneConfig{}.stem_width);  // demo's is 32
+  CHECK(config.model.backbone.norm == Norm::Batch);
+  apply_setting(config, "model.backbone.kind=inception");
+  CHECK(config.model.backbone.depth == 48);
+  CHECK(config.model.backbone.layers.empty());
+  apply_setting(config, "model.backbone.kind=inception");
+  apply_setting(config, "model.backbone.kind=resnext");
+  CHECK(config.model.backbone.depth == 50);
+  apply_setting(config, "model.backbone.groups=64");
+  validate(config);
+  apply_setting(config, "model.backbone.kind=resnet");
+  CHECK(config.model.backbone.groups == 0);
+  validate(config);
+}
+
 TEST_CASE("settings from the command line override, and name what is wrong", "[config]") {
   Config config = preset("demo");
   apply_setting(config, "train.steps=17");

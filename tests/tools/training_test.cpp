@@ -7,6 +7,7 @@
 #include "kernels/device/cuda_device.h"
 #include "tests/support/catch.h"
 #include "tests/support/checked_run.h"
+#include "tests/support/classifier_file.h"
 #include "tests/support/training_folder.h"
 
 using namespace fovea;
@@ -157,6 +158,27 @@ TEST_CASE("init-from takes the weights that fit and names the head that starts a
   CHECK(tuned.exit_code == 0);
   CHECK_THAT(tuned.out,
              Contains("head.classification_head.cls_logits.weight, head.classification_head.cls_logits.bias\n"));
+}
+
+TEST_CASE("init-from takes the backbone of a classifier of torchvision's and says what is left out", "[train]") {
+  const Trainings trainings;
+  for (const Classifier& classifier : classifiers()) {
+    const std::string network = classifier.network;
+    if (network == "narrow_resnext" || network == "narrow_vgg") continue;  // whose widths and norm are not the preset's
+    CAPTURE(network);
+    const fs::path weights = trainings.folder.path() / (network + ".safetensors");
+    write_classifier(weights, classifier);
+    const bool inception = network == "narrow_inception";
+    const auto result = run_fovea(trainings.arguments(
+        classifier.network, {"--set", std::string("model.backbone.kind=") + (inception ? "inception" : "vgg"), "--set",
+                             "train.steps=1", "--init-from", weights.string()}));
+    CAPTURE(result.out, result.err);
+    CHECK(result.exit_code == 0);
+    CHECK_THAT(result.out, Contains("weights from " + weights.string()) && !Contains("backbone.body") &&
+                               Contains("head.regression_head.bbox_reg.weight") &&
+                               Contains(inception ? "\nleft out: AuxLogits (2 tensors), fc (2 tensors)\n"
+                                                  : "\nleft out: classifier (2 tensors)\n"));
+  }
 }
 
 TEST_CASE("images without boxes and crowd-only images train", "[train]") {

@@ -155,7 +155,8 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
     macs += static_cast<double>(s.macs());
     if (options.layers)
       table.add({layer.name, fmt::format("{}x{}x{}", s.in_h, s.in_w, s.in_c),
-                 fmt::format("{}x{}/{}", s.kernel_h, s.kernel_w, s.stride),
+                 fmt::format("{}x{}/{}{}", s.kernel_h, s.kernel_w, s.stride,
+                             s.groups > 1 ? fmt::format(" in {} groups", s.groups) : ""),
                  fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
                  fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
                  context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward,

@@ -66,6 +66,13 @@ std::string sentence(const std::string& text) { return text.ends_with('.') ? tex
 std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
 
+// "{a,b}", which may be longer than a line: it may break behind a comma.
+std::string italic_choices(const std::string& text) {
+  std::string out = italic(text);
+  for (size_t i = out.find(','); i != std::string::npos; i = out.find(',', i + 1)) out.insert(i + 1, "\\:");
+  return out;
+}
+
 // "fovea data check" -> "fovea-data-check"
 std::string page_name(const CommandWords& command) {
   std::string name = command.name;
@@ -93,7 +100,7 @@ std::string option_entry(const OptionWords& option, bool is_argument) {
   std::string head;
   for (const std::string& name : option.names)
     head += (head.empty() ? "" : ", ") + (is_argument ? italic(name) : bold(name));
-  if (!option.value.empty()) head += " " + italic(option.value) + (option.many ? " \\&..." : "");
+  if (!option.value.empty()) head += " " + italic_choices(option.value) + (option.many ? " \\&..." : "");
   std::string text = sentence(option.description);
   if (option.required && !is_argument) text += " Required.";
   if (!option.standard.empty()) text += " Default: " + option.standard + ".";

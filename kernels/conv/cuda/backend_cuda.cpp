@@ -346,7 +346,7 @@ std::vector<ConvPlan> CudnnBackend::plans(const ConvShape& shape, DType dtype, C
   if (pass == ConvPass::BackwardWeight) return rows;
   for (const auto& [add, mask] : {std::pair{true, false}, {false, true}, {true, true}})
     for (ConvPlan& row : rows_of({pass, shape, dtype, add, false, mask})) rows.push_back(std::move(row));
-  if (dtype == DType::BF16 && shape.kernel_h == 1)
+  if (dtype == DType::BF16 && shape.kernel_h == 1 && shape.kernel_w == 1)
     for (ConvPlan& row : rows_of({pass, shape, dtype, true, false, true}, /*bits=*/true))
       rows.push_back(std::move(row));
   return rows;
