@@ -1,13 +1,10 @@
-// Focal loss, Lin et al. 2017, eq. 5:  FL(pt) = −αt (1 − pt)^γ log pt,  pt = σ(s), s = +logit for the target class and
-// −logit for all others. With z = −s and p = σ(z) = 1 − pt (the probability of being wrong), both stable at any z:
-//   loss     = αt p^γ softplus(z)                        softplus(z) = −log pt = max(z, 0) + log1p(e^−|z|)
-//   dloss/dz = αt p^γ (γ (1 − p) softplus(z) + p)        a sum of terms >= 0: nothing cancels
-// and dloss/dlogit = ∓dloss/dz.
+// The focal loss over all logits: kernels/focal_term.h has the equation and its derivative.
 #include "kernels/focal_loss.h"
 
 #include <algorithm>
 
 #include "kernels/error.h"
+#include "kernels/focal_term.h"
 #include "kernels/launch/atomic.h"
 #include "kernels/launch/bits.h"
 #include "kernels/launch/launch.h"
@@ -25,33 +22,7 @@ constexpr int kFewLocations = 32;        //   traffic or less; where there are f
 constexpr int64_t kEnoughBlocks = 2048;  // 132 SMs, four blocks each, four rounds
 constexpr int64_t kMostChunks = 16;      // of a group
 
-enum class Gamma { Zero, Two, Any };
-
-// Loss and gradient by z of one element, without αt and scale, in factors.
-struct FocalTerm {
-  float power, softplus, inner;
-  FOVEA_HD float loss() const { return power * softplus; }
-  FOVEA_HD float derivative() const { return power * inner; }
-};
-
 constexpr float kNoLogit = -1e4f;  // stands for padding: its loss and its gradient are 0
-
-template <Gamma GAMMA>
-FOVEA_HD FocalTerm focal_term(float z, float gamma) {
-  const float e = math::approx_exp(-fabsf(z));
-  const float larger = math::hardware_reciprocal(1.f + e);  // σ(|z|)
-  const float p = z < 0.f ? e * larger : larger, pt = z < 0.f ? larger : e * larger;
-  const float softplus = math::hardware_log1p(e, z > 0.f ? z : 0.f);
-  if constexpr (GAMMA == Gamma::Zero) {
-    return {1.f, softplus, p};
-  } else if constexpr (GAMMA == Gamma::Two) {
-    return {p * p, softplus, math::fma(2.f * pt, softplus, p)};
-  } else {
-    const float log_p = -math::hardware_log1p(e, z < 0.f ? -z : 0.f);  // log p = −softplus(−z)
-    const float power = math::approx_exp(gamma * log_p);
-    return {power, softplus, math::fma(gamma * pt, softplus, p)};
-  }
-}
 
 // Loss of the element at x, its gradient into g and added to `bias`.
 template <Gamma GAMMA, class T>
