@@ -3,6 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <span>
 
 #include "engine/printable.h"
 #include "kernels/device/threads.h"
@@ -12,7 +15,6 @@
 #include "tools/report/progress.h"
 #include "tools/study/distribution_report.h"
 #include "tools/study/loss_curves.h"
-#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 
 namespace fovea {

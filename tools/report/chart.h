@@ -25,7 +25,7 @@ struct Panel {
   std::string x_label;  // where it is another than the chart's
   bool shares = false;  // values are 0…1, and so are the steps, from `first` on
   double first = 0;
-  std::optional<AxisRange> x_range{}, y_range{};  // of the axes, instead of what the points give
+  std::optional<AxisRange> x_range, y_range;  // of the axes, instead of what the points give
 };
 
 struct Chart {

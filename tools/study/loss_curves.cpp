@@ -81,7 +81,8 @@ Chart loss_curves_chart(const std::vector<GammaCurve>& curves) {
                    .x_label = "logit of the right answer",
                    .x_range = AxisRange{-kShownLogit, kShownLogit}};
   for (const GammaCurve& curve : curves) {
-    Series of_probability{.name = fmt::format("{:g}", curve.gamma), .points = {}}, of_logit = of_probability;
+    Series of_probability{.name = fmt::format("{:g}", curve.gamma), .points = {}};
+    Series of_logit{.name = of_probability.name, .points = {}};
     for (const LossPoint& point : curve.points) {
       if (point.loss <= kShownLoss) of_probability.points.push_back({point.probability, point.loss});
       if (std::abs(point.logit) <= kShownLogit) of_logit.points.push_back({point.logit, point.derivative});
