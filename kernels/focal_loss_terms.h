@@ -48,6 +48,17 @@ FOVEA_HD FocalTerm focal_term(float z, const Focus& focus) {
   }
 }
 
+// The focal loss for any γ >= 0. On the CPU the relative error of the loss is at most kFocalTermError: where γ is
+// neither 0 nor 2, p^γ = exp(γ log p), and γ |log p| <= 87 multiplies the errors of log p and γ (5e-7). Powers under
+// 2^−125 are 0.
+inline constexpr double kFocalTermError = 5e-5;
+FOVEA_HD FocalTerm focal_term(float z, float gamma) {
+  const Focus focus{gamma, 0.f, 0.f};
+  if (gamma == 2.f) return focal_term<LossForm::GammaTwo>(z, focus);
+  if (gamma == 0.f) return focal_term<LossForm::CrossEntropy>(z, focus);
+  return focal_term<LossForm::AnyGamma>(z, focus);
+}
+
 // Loss of the element at x, its gradient into g and added to `bias`.
 template <LossForm FORM, class T>
 FOVEA_HD float focal_element(const T& x, T& g, float* bias, bool is_target, float weight, const Focus& focus) {

@@ -210,6 +210,10 @@ Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& con
   return losses;
 }
 
+Tensor anchor_targets(Context& context, const ModelConfig& config, const Tensor& anchors, const Truth& truth) {
+  return match(context, config, anchors, truth).targets;
+}
+
 std::vector<LevelLosses> losses_by_level(Context& context, const Outputs& outputs, const ModelConfig& config,
                                          const LossTables& tables, const Truth& truth) {
   Matched all = match(context, config, tables.anchors, truth);

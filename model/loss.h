@@ -35,6 +35,10 @@ struct LossTables {
 Losses detection_loss(Tape& tape, const Outputs& outputs, const ModelConfig& config, const LossTables& tables,
                       const Truth& truth, const Parameter& logits_bias, const Parameter& deltas_bias);
 
+// What the loss takes each anchor for, int32 [N, A]: the label of the box that it learns, kBackground or kIgnored
+// (kernels/level_view.h).
+Tensor anchor_targets(Context& context, const ModelConfig& config, const Tensor& anchors, const Truth& truth);
+
 // What each level alone adds to the losses, to tell where a loss that is not finite comes from. Waits for the queue,
 // and leaves the outputs as they are.
 struct LevelLosses {

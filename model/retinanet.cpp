@@ -37,6 +37,10 @@ Losses RetinaNet::loss(Tape& tape, const Outputs& outputs, Size2d image, const T
                         heads_.classes().output_bias(), heads_.boxes().output_bias());
 }
 
+Tensor RetinaNet::anchor_targets(const Outputs& outputs, Size2d image, const Truth& truth) {
+  return fovea::anchor_targets(context_, config_, anchors_for(outputs, image), truth);
+}
+
 std::vector<LevelLosses> RetinaNet::losses_by_level(const Outputs& outputs, Size2d image, const Truth& truth) {
   return fovea::losses_by_level(context_, outputs, config_, {anchors_for(outputs, image), class_weights()}, truth);
 }

@@ -29,6 +29,7 @@ class RetinaNet {
   // Losses, and the gradients of all parameters but for the backward pass: tape.backward() runs that. Overwrites the
   // outputs.
   Losses loss(Tape& tape, const Outputs& outputs, Size2d image, const Truth& truth);
+  Tensor anchor_targets(const Outputs& outputs, Size2d image, const Truth& truth);
   std::vector<LevelLosses> losses_by_level(const Outputs& outputs, Size2d image, const Truth& truth);
   DeviceDetections detect(const Outputs& outputs, Size2d image, const Tensor& image_sizes, const Tensor& image_scale);
 

@@ -30,7 +30,7 @@ void open_standard_streams() {
 
 // Only for these it matters how threads wait: the others need not start twice for it.
 bool runs_networks(int argc, char** argv) {
-  constexpr std::string_view commands[] = {"train", "eval", "detect", "bench", "demo"};
+  constexpr std::string_view commands[] = {"train", "eval", "detect", "bench", "demo", "study"};
   return argc > 1 && std::find(std::begin(commands), std::end(commands), argv[1]) != std::end(commands);
 }
 

@@ -1,6 +1,7 @@
 #include "tools/cli/commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include "engine/printable.h"
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
+#include "tools/checkpoint/data_identity.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/usage.h"
 #include "tools/data/formats/format.h"
@@ -94,6 +96,7 @@ int run_command_line(int argc, char** argv) {
   add_anchors(app);
   add_info(app);
   add_bench(app);
+  add_study(app);
   add_doctor(app);
   add_completion(app);
   add_man(app);
@@ -213,6 +216,16 @@ ModelOptions model_options(const ConfigOptions& options) {
   return {.device = resolve_device(options.device),
           .adjust = [options](Config& config) { config = resolve(options, config); },
           .non_finite = options.non_finite()};
+}
+
+std::vector<Category> announced_categories(const std::string& weights, const ModelFile& file, const Dataset& dataset) {
+  std::vector<Category> categories = categories_for(file, dataset);
+  if (const auto changes = category_changes(file.categories, categories); !file.categories.empty() && !changes.empty())
+    fmt::print(
+        stderr,
+        "fovea: {}: the classes go by their ids, since the dataset has other names (weights -> dataset):\n  {}\n",
+        printable(weights), fmt::join(changes, "\n  "));
+  return categories;
 }
 
 }  // namespace fovea

@@ -27,6 +27,7 @@ void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_study(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_man(CLI::App& app);  // the last: it names the others
@@ -63,5 +64,12 @@ GpuCheckOptions gpu_check_of(const GpuStatus& status);
 
 // What open_model() takes of the options: the device, and the configuration as resolve() changes it.
 ModelOptions model_options(const ConfigOptions& options);
+
+// categories_for() the file of these weights; says on stderr where the dataset has other names for them.
+std::vector<Category> announced_categories(const std::string& weights, const ModelFile& file, const Dataset& dataset);
+
+// ---- the commands of `fovea study`
+
+void add_study_distribution(CLI::App& study);  // also curves
 
 }  // namespace fovea

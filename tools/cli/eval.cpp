@@ -1,11 +1,9 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/printable.h"
 #include "kernels/device/threads.h"
-#include "tools/checkpoint/data_identity.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
@@ -41,12 +39,7 @@ std::vector<Detection> run_network(const EvalOptions& options, const Dataset& da
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
   const auto update = [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); };
-  const auto categories = categories_for(file, dataset);
-  if (const auto changes = category_changes(file.categories, categories); !file.categories.empty() && !changes.empty())
-    fmt::print(
-        stderr,
-        "fovea: {}: the classes go by their ids, since the dataset has other names (weights -> dataset):\n  {}\n",
-        printable(options.weights), fmt::join(changes, "\n  "));
+  const auto categories = announced_categories(options.weights, file, dataset);
   auto detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
                                    {.batch = options.batch, .progress = update});
   progress.finish();

@@ -28,14 +28,6 @@ std::string section(const std::string& title, const std::string& explanation) {
   return fmt::format("<h2>{}</h2>\n<p class=\"quiet\">{}</p>\n", title, explanation);
 }
 
-// Within HTML, SVG needs no name of its language; so the page holds not one address.
-std::string drawing(const Drawing& drawing) {
-  std::string svg = drawing_svg(drawing);
-  const std::string name = " xmlns=\"http://www.w3.org/2000/svg\"";
-  svg.erase(svg.find(name), name.size());
-  return "<div class=\"wide\">" + svg + "</div>\n";
-}
-
 std::string summary(const ReportData& data) {
   int64_t crowds = 0;
   for (const GroundTruth& object : data.truth.objects) crowds += object.crowd;
@@ -72,7 +64,7 @@ std::string improvements(const ReportData& data) {
                      "The gain is how much AP at IoU 0.5, now {}, would rise if all errors of this kind were fixed and "
                      "nothing else; gains do not add up.",
                      short_value(data.errors.ap))) +
-         html_table({"cause", "count", "gain"}, rows) + drawing(bar_drawing(chart));
+         html_table({"cause", "count", "gain"}, rows) + html_drawing(bar_drawing(chart));
 }
 
 std::string metric_table(const ReportData& data) {
@@ -92,7 +84,7 @@ std::string sizes(const ReportData& data) {
   return section("By size of the object",
                  "The network did not see, or suppressed, objects that even the weakest detections miss; objects that "
                  "only weak detections find need a higher score.") +
-         drawing(bar_drawing(chart));
+         html_drawing(bar_drawing(chart));
 }
 
 // The value in a box that it fills in part.
@@ -135,7 +127,7 @@ std::string curves(const ReportData& data) {
                              "The share of correct detections as more and weaker ones are included to find more "
                              "objects. AP is the area "
                              "under the curve.") +
-                     drawing(chart_drawing(chart));
+                     html_drawing(chart_drawing(chart));
   text +=
       "<p class=\"quiet\">Precision (vertical) over recall (horizontal) for each class, 0 to 1; colors as above.</p>";
   text += "<div class=\"grid\">";
@@ -171,7 +163,7 @@ std::string confusions(const ReportData& data) {
               "Detections above their class's best threshold, matched with the annotated objects at IoU 0.5. "
               "Darker cells are larger shares of their row. The background row holds false detections, the "
               "background column missed objects.") +
-      drawing(heat_drawing(map));
+      html_drawing(heat_drawing(map));
   if (map.names.size() < data.confusion.classes + 1)
     text += fmt::format("<p>The {} classes with the most errors, of {}.</p>\n", map.names.size() - 1,
                         data.confusion.classes);

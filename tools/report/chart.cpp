@@ -90,6 +90,7 @@ class PanelDrawer {
 
  private:
   Axis x_axis() const {
+    if (panel_.x_range) return {panel_.x_range->low, panel_.x_range->high, 6, true};
     if (panel_.shares) return {panel_.first, 1, 5, true};
     double high = 6;  // steps are whole numbers: no ticks between them
     for (const auto& line : lines_) high = line.empty() ? high : std::max(high, line.back().x);
@@ -98,6 +99,7 @@ class PanelDrawer {
 
   // From 0 to what all but the highest hundredth stay below: the first steps' losses would flatten the rest.
   Axis y_axis() const {
+    if (panel_.y_range) return {panel_.y_range->low, panel_.y_range->high, 5, true};
     if (panel_.shares) return {0, 1, 5, true};
     double low = 0, high = 0;
     for (const auto& line : lines_) {

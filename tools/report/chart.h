@@ -1,6 +1,7 @@
 // Line charts: panels side by side, as PNG and as SVG from the same layout.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,17 @@ struct Series {
   bool noisy = false;         // drawn pale, with its moving average over it
 };
 
+struct AxisRange {
+  double low, high;
+};
+
 struct Panel {
   std::string title;
   std::vector<Series> series;
   std::string x_label;  // where it is another than the chart's
   bool shares = false;  // values are 0…1, and so are the steps, from `first` on
   double first = 0;
+  std::optional<AxisRange> x_range, y_range;  // of the axes, instead of what the points give
 };
 
 struct Chart {

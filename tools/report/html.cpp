@@ -9,7 +9,6 @@
 #include <cstdlib>
 
 #include "kernels/error.h"
-#include "tools/report/surface.h"
 #include "tools/text/outputs.h"
 
 namespace fovea {
@@ -96,6 +95,13 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
 
 std::string html_image(std::span<const uint8_t> jpeg, const std::string& description) {
   return fmt::format("<img alt=\"{}\" src=\"data:image/jpeg;base64,{}\">", xml_escaped(description), base64(jpeg));
+}
+
+std::string html_drawing(const Drawing& drawing) {
+  std::string svg = drawing_svg(drawing);
+  const std::string name = " xmlns=\"http://www.w3.org/2000/svg\"";
+  svg.erase(svg.find(name), name.size());
+  return "<div class=\"wide\">" + svg + "</div>\n";
 }
 
 std::string html_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {

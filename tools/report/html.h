@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tools/image/image_file.h"
+#include "tools/report/surface.h"
 
 namespace fovea {
 
@@ -15,6 +16,9 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
 
 // An <img> that holds the picture.
 std::string html_image(std::span<const uint8_t> jpeg, const std::string& description);
+
+// An <svg>. In a page it needs no name of its language; so the page holds not one address.
+std::string html_drawing(const Drawing& drawing);
 
 // Cells are HTML; the first column is aligned left, the others right.
 std::string html_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
