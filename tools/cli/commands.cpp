@@ -92,6 +92,7 @@ int run_command_line(int argc, char** argv) {
   add_detect(app);
   add_data(app);
   add_anchors(app);
+  add_study(app);
   add_info(app);
   add_bench(app);
   add_doctor(app);
