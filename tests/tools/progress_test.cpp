@@ -1,5 +1,7 @@
 #include "tools/report/progress.h"
 
+#include <cmath>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -116,7 +118,10 @@ TEST_CASE("the first steps, which are slow, do not count once there are others",
   }
   out.now += 10;
   progress.restart_clock();
-  for (; step < 20; out.now += 1) progress.update(++step, {}, 10);
+  while (step < 20) {
+    out.now += 1;
+    progress.update(++step, {}, 10);
+  }
   CHECK_THAT(out.written(), Contains("step 1/1000  0.2 images/s  ETA 16:39:00\n") &&
                                 Contains("step 2/1000  0.9 images/s  ETA 3:02:58\n") && Contains("  10.0 images/s"));
 }
@@ -127,6 +132,13 @@ TEST_CASE("the images of a batch, which come at once, count as one piece of work
     for (int image = 0; image < 8; ++image) pace.add(image == 0 ? (batch == 0 ? 100 : 2) : 0, 1, 1);
   CHECK(pace.images_per_second() == Approx(4));
   CHECK(pace.seconds_per_step() == Approx(0.25));
+}
+
+TEST_CASE("a pace is that of the last steps together, once the slow first ones are over", "[progress]") {
+  Pace pace;
+  for (const double seconds : {9.0, 9.0, 1.0, 3.0}) pace.add(seconds, 1, 1);
+  const double kept = std::exp(-3.0 / 20);
+  CHECK(pace.seconds_per_step() == Approx((kept * 1 + 3) / (kept + 1)));
 }
 
 TEST_CASE("a clock of steps leaves out what lies between, and knows no time of a step in which the program stood",

@@ -29,7 +29,7 @@ OptionWords::Takes kind_of(const std::string& value) {
   if (value.starts_with("{")) return Takes::Words;
   if (value.starts_with("FILE") || value.starts_with("PATH")) return Takes::File;
   if (value == "DIR") return Takes::Folder;
-  return value == "KEY=VALUE" ? Takes::Setting : Takes::Text;
+  return value.starts_with("KEY=VALUE") ? Takes::Setting : Takes::Text;
 }
 
 OptionWords option_words(const CLI::Option& option) {

@@ -94,9 +94,9 @@ int run_command_line(int argc, char** argv) {
   add_detect(app);
   add_data(app);
   add_anchors(app);
+  add_study(app);
   add_info(app);
   add_bench(app);
-  add_study(app);
   add_doctor(app);
   add_completion(app);
   add_man(app);

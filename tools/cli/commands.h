@@ -26,8 +26,8 @@ void add_anchors(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
-void add_demo(CLI::App& app);
 void add_study(CLI::App& app);
+void add_demo(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_man(CLI::App& app);  // the last: it names the others

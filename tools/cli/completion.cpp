@@ -14,6 +14,13 @@ std::string shell_quoted(const std::string& text) {
   return "'" + CLI::detail::find_and_replace(text, "'", R"('\'')") + "'";
 }
 
+std::string as_typed(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("/._-=+:,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  return plain ? text : shell_quoted(text);
+}
+
 void add_completion(CLI::App& app) {
   auto* command =
       app.add_subcommand("completion", "Print the script that completes the command line in bash, zsh or fish");

@@ -13,5 +13,7 @@ std::string fish_completion(const CommandWords& program);
 
 // `text` as one word of these shells.
 std::string shell_quoted(const std::string& text);
+// The same, without quotes where none are needed.
+std::string as_typed(const std::string& text);
 
 }  // namespace fovea

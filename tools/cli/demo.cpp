@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <utility>
@@ -49,14 +48,6 @@ std::string default_folder(bool existing) {
   std::string last, folder = "runs/demo";
   for (int i = 2; fs::exists(folder); ++i) last = std::exchange(folder, fmt::format("runs/demo-{}", i));
   return existing && !last.empty() ? last : folder;
-}
-
-// As it has to be typed in a shell.
-std::string as_typed(const std::string& word) {
-  const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("/._-=+:,").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  return plain ? word : shell_quoted(word);
 }
 
 // What is printed goes into a file while this lives.

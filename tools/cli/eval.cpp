@@ -32,21 +32,36 @@ struct EvalOptions {
   std::optional<DatasetFormat> format;
 };
 
-std::vector<Detection> run_network(const EvalOptions& options, const Dataset& dataset) {
+struct Evaluated {
+  TruthSet truth;
+  std::vector<Detection> detections;
+  std::optional<double> milliseconds;  // an image, of the network that was run
+};
+
+void run_network(const EvalOptions& options, const Dataset& dataset, Evaluated& evaluated) {
   ModelFile file = open_model(options.weights, model_options(options.config));
   const PinnedThreads pinned;
   BadFiles bad_files(images_in(dataset), options.bad_images);
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
-  const auto update = [&](size_t done, size_t) { progress.update(static_cast<int64_t>(done), {}, 1); };
+  // The first tenth of the images, which make plans and records, has no part in the time of an image.
+  size_t timed = 0;
+  double started = 0;
+  const auto update = [&](size_t done, size_t all) {
+    if (started == 0 && 10 * done >= all)
+      started = steady_seconds();
+    else if (started > 0)
+      ++timed;
+    progress.update(static_cast<int64_t>(done), {}, 1);
+  };
   const auto categories = announced_categories(options.weights, file, dataset);
-  auto detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
-                                   {.batch = options.batch, .progress = update});
+  evaluated.detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
+                                        {.batch = options.batch, .progress = update});
+  if (timed > 0) evaluated.milliseconds = 1000 * (steady_seconds() - started) / static_cast<double>(timed);
   progress.finish();
   if (bad_files.count() > 0) fmt::print(stderr, "fovea: skipped {} unreadable images\n", bad_files.count());
   if (const size_t kept = bad_files.kept().size(); kept > 0)
     fmt::print(stderr, "fovea: {} damaged images were partly used\n", kept);
-  return detections;
 }
 
 void check(const EvalOptions& options) {
@@ -86,11 +101,6 @@ void check_files(const EvalOptions& options) {
   }
 }
 
-struct Evaluated {
-  TruthSet truth;
-  std::vector<Detection> detections;
-};
-
 Dataset load(const EvalOptions& options) {
   const StatusLine shown("reading " + printable(options.split));
   return load_dataset(
@@ -104,7 +114,7 @@ Evaluated gather(const EvalOptions& options) {
     const Dataset dataset = load(options);
     if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
     evaluated.truth = truth_of(dataset);
-    if (!options.weights.empty()) evaluated.detections = run_network(options, dataset);
+    if (!options.weights.empty()) run_network(options, dataset, evaluated);
   } else {
     evaluated.truth = read_coco_truth(options.ground_truth);
     evaluated.truth.image_root = options.images;
@@ -132,7 +142,7 @@ void eval(const EvalOptions& options) {
   check_files(options);
   if (!options.report.empty()) check_font();
   const EvalSettings settings = settings_of(options);
-  const auto [truth, detections] = gather(options);
+  const auto [truth, detections, milliseconds] = gather(options);
   if (!options.save_detections.empty()) write_coco_results(options.save_detections, detections);
   const CocoMetrics metrics = coco_metrics(truth.categories, truth.objects, detections, settings);
   std::optional<VocMetrics> voc;
@@ -141,7 +151,7 @@ void eval(const EvalOptions& options) {
   if (voc)
     fmt::print("VOC at IoU {:.2f}: AP11 {}, AP {}\n", voc->iou, value_text(voc->mean.eleven_points),
                value_text(voc->mean.area));
-  if (!options.json.empty()) write_output(options.json, metrics_json(metrics, voc));
+  if (!options.json.empty()) write_output(options.json, metrics_json(metrics, voc, milliseconds));
   if (!options.report.empty()) {
     write_eval_report(options.report, truth, detections, metrics);
     fmt::print("report: {}\n", printable((std::filesystem::path(options.report) / "report.html").native()));

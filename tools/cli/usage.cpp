@@ -26,6 +26,14 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+// Those below it that have the option.
+std::vector<std::string> commands_with(const CLI::App& app, const std::string& option) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (command->get_option_no_throw(option) != nullptr) names.push_back(command->get_name());
+  return names;
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -46,8 +54,10 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
     } else if (word.starts_with("--")) {
       const auto options = option_names(*command);
       const std::string name(word.substr(0, word.find('=')));
-      if (!contains(options, name))
-        return fmt::format("{} has no option {}{}", command->get_name(), printable(name), did_you_mean(name, options));
+      if (contains(options, name)) continue;
+      if (const auto below = commands_with(*command, name); !below.empty())
+        return fmt::format("{} goes behind a command (commands: {})", printable(name), CLI::detail::join(below, ", "));
+      return fmt::format("{} has no option {}{}", command->get_name(), printable(name), did_you_mean(name, options));
     }
   }
   return "";

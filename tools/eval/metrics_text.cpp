@@ -76,10 +76,12 @@ std::string class_table(const CocoMetrics& metrics, const std::optional<VocMetri
   return table.text() + (unknown ? "n/a (no ground truth): no object of this class and size\n" : "");
 }
 
-std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc) {
+std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc,
+                         std::optional<double> milliseconds) {
   std::string text = fmt::format(
       "{{\n  \"about\": \"{}\",\n  \"stats\": [{}],\n  \"metrics\": {{{}}},\n  \"settings\": {},\n", kMark,
       fmt::join(metrics.values, ", "), named_values(metrics.metrics, metrics.values), settings_json(metrics.settings));
+  if (milliseconds) text += fmt::format("  \"milliseconds_per_image\": {:.4f},\n", *milliseconds);
   if (voc) text += fmt::format("  \"voc\": {{\"iou\": {}, {}}},\n", voc->iou, voc_values(voc->mean));
   text += "  \"per_class\": [";
   for (size_t k = 0; k < metrics.classes.size(); ++k) {

@@ -16,9 +16,9 @@ std::string table(const CocoMetrics& metrics);
 std::string class_table(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc = {});
 
 // {"stats": [pycocotools' numbers, -1 where there is no ground truth], "metrics": {"AP": …}, "settings": …,
-//  "per_class": [{"id": …, "name": …, "objects": …, "AP": …}], "voc": …}; but for "stats", null where there is no
-//  ground
-// truth.
-std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc = {});
+//  "milliseconds_per_image": …, "per_class": [{"id": …, "name": …, "objects": …, "AP": …}], "voc": …}; but for "stats",
+// null where there is no ground truth. The time, of detection, only where there is one.
+std::string metrics_json(const CocoMetrics& metrics, const std::optional<VocMetrics>& voc = {},
+                         std::optional<double> milliseconds = {});
 
 }  // namespace fovea

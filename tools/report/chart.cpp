@@ -11,6 +11,7 @@ namespace fovea {
 namespace {
 
 constexpr int panel_width = 640, panel_height = 420, header = 44;
+constexpr size_t kLongSeries = 20;  // points
 constexpr int left_margin = 76, right_margin = 36, top_margin = 64, bottom_margin = 58;
 
 // Ticks at multiples of 1, 2 or 5 × 10^n, about `count` of them, from at or below the lowest value; to at or above the
@@ -67,12 +68,17 @@ std::vector<Point> smoothed(const std::vector<Point>& points) {
   return out;
 }
 
+Color color_of(const Series& series, size_t index) {
+  return series_color(series.color < 0 ? index : static_cast<size_t>(series.color));
+}
+
 class PanelDrawer {
  public:
-  PanelDrawer(Surface& surface, const Panel& panel, const std::string& x_label, double left)
+  PanelDrawer(Surface& surface, const Panel& panel, const Chart& chart, double left)
       : surface_(surface),
         panel_(panel),
-        x_label_(x_label),
+        x_label_(chart.x_label),
+        has_legend_(!chart.legend_below),
         left_(left + left_margin),
         right_(left + panel_width - right_margin) {
     for (const Series& series : panel.series) lines_.push_back(thinned(series.points, 600));
@@ -82,7 +88,7 @@ class PanelDrawer {
     const Axis x = x_axis(), y = y_axis();
     draw_axes(x, y);
     for (size_t i = 0; i < lines_.size(); ++i) draw_series(i, x, y);
-    draw_legend();
+    if (has_legend_) draw_legend();
     surface_.text(left_, header + 18, panel_.title, Align::Left, false);
     const bool empty = std::all_of(lines_.begin(), lines_.end(), [](auto& line) { return line.empty(); });
     if (empty) surface_.text((left_ + right_) / 2, (top_ + bottom_) / 2, "no values yet", Align::Center, false);
@@ -97,18 +103,20 @@ class PanelDrawer {
     return {0, high, 6, false};
   }
 
-  // From 0 to what all but the highest hundredth stay below: the first steps' losses would flatten the rest.
+  // From 0 to the highest value; of long noisy series to what all but the highest hundredth stay below: the first
+  // steps' losses would flatten the rest.
   Axis y_axis() const {
     if (panel_.y_range) return {panel_.y_range->low, panel_.y_range->high, 5, true};
     if (panel_.shares) return {0, 1, 5, true};
     double low = 0, high = 0;
-    for (const auto& line : lines_) {
+    for (size_t i = 0; i < lines_.size(); ++i) {
       std::vector<double> values;
-      for (const Point& p : line) values.push_back(p.y);
+      for (const Point& p : lines_[i]) values.push_back(p.y);
       std::sort(values.begin(), values.end());
       if (values.empty()) continue;
       low = std::min(low, values.front());
-      high = std::max(high, values[(values.size() - 1) * 99 / 100]);
+      const bool cut = panel_.series[i].noisy && values.size() >= kLongSeries;
+      high = std::max(high, cut ? values[(values.size() - 1) * 99 / 100] : values.back());
     }
     return {low, high, 5, true};
   }
@@ -134,6 +142,7 @@ class PanelDrawer {
 
   void draw_series(size_t index, const Axis& x, const Axis& y) {
     const Series& series = panel_.series[index];
+    const Color color = color_of(series, index);
     const auto placed = [&](const std::vector<Point>& points) {
       std::vector<Point> out;
       for (const Point& p : points) out.push_back(place(x, y, p));
@@ -142,13 +151,13 @@ class PanelDrawer {
     const auto line = placed(lines_[index]);
     if (line.empty()) return;
     if (series.noisy) {
-      surface_.line(line, 1.2, series_color(index), 0.3);
-      surface_.line(placed(smoothed(lines_[index])), 2.4, series_color(index), 1);
+      surface_.line(line, 1.2, color, 0.3);
+      surface_.line(placed(smoothed(lines_[index])), 2.4, color, 1);
       return;
     }
-    surface_.line(line, 2.4, series_color(index), 1);
+    surface_.line(line, 2.4, color, 1);
     if (line.size() > 60) return;
-    for (const Point& p : line) surface_.line(std::vector<Point>{p}, 7, series_color(index), 1);
+    for (const Point& p : line) surface_.line(std::vector<Point>{p}, 7, color, 1);
   }
 
   // From the right, on the line of the title.
@@ -157,7 +166,8 @@ class PanelDrawer {
     for (size_t i = panel_.series.size(); i-- > 0;) {
       surface_.text(right, header + 18, panel_.series[i].name, Align::Right, false);
       right -= surface_text_width(panel_.series[i].name) + 8;
-      surface_.line(std::vector<Point>{{right - 18, header + 18.5}, {right, header + 18.5}}, 4, series_color(i), 1);
+      surface_.line(std::vector<Point>{{right - 18, header + 18.5}, {right, header + 18.5}}, 4,
+                    color_of(panel_.series[i], i), 1);
       right -= 18 + 20;
     }
   }
@@ -165,24 +175,61 @@ class PanelDrawer {
   Surface& surface_;
   const Panel& panel_;
   const std::string& x_label_;
+  bool has_legend_;
   double left_, right_, top_ = header + top_margin - 20, bottom_ = header + panel_height - bottom_margin;
   std::vector<std::vector<Point>> lines_;
 };
 
 int width_of(const Chart& chart) { return panel_width * static_cast<int>(std::max<size_t>(1, chart.panels.size())); }
 
+// Where the legend below the panels has a series' name.
+struct LegendEntry {
+  const Series& series;
+  size_t index;
+  int x, y;
+};
+
+std::vector<LegendEntry> legend_below(const Chart& chart) {
+  constexpr int line_height = 24, sample = 26, gap = 28;
+  std::vector<LegendEntry> entries;
+  if (!chart.legend_below || chart.panels.empty()) return entries;
+  int x = left_margin, y = header + panel_height + line_height / 2;
+  for (size_t i = 0; i < chart.panels[0].series.size(); ++i) {
+    const Series& series = chart.panels[0].series[i];
+    if (series.name.empty()) continue;
+    const int width = sample + surface_text_width(series.name);
+    if (x > left_margin && x + width > width_of(chart) - right_margin) {
+      x = left_margin;
+      y += line_height;
+    }
+    entries.push_back({series, i, x, y});
+    x += width + gap;
+  }
+  return entries;
+}
+
+int height_of(const Chart& chart) {
+  const auto entries = legend_below(chart);
+  return entries.empty() ? header + panel_height : entries.back().y + 20;
+}
+
 void draw(Surface& surface, const Chart& chart) {
   const int room = width_of(chart) - left_margin - right_margin;
   surface.text(left_margin, header / 2.0, surface_text(chart.title, room, true), Align::Left, true);
   for (size_t i = 0; i < chart.panels.size(); ++i) {
-    PanelDrawer(surface, chart.panels[i], chart.x_label, static_cast<double>(i) * panel_width).draw();
+    PanelDrawer(surface, chart.panels[i], chart, static_cast<double>(i) * panel_width).draw();
+  }
+  for (const auto& [series, index, x, y] : legend_below(chart)) {
+    const double left = x, middle = y;
+    surface.line(std::vector<Point>{{left, middle}, {left + 18, middle}}, 4, color_of(series, index), 1);
+    surface.text(left + 26, middle, series.name, Align::Left, false);
   }
 }
 
 }  // namespace
 
 Drawing chart_drawing(const Chart& chart) {
-  return {width_of(chart), header + panel_height, [&chart](Surface& surface) { draw(surface, chart); }};
+  return {width_of(chart), height_of(chart), [&chart](Surface& surface) { draw(surface, chart); }};
 }
 
 Image chart_image(const Chart& chart) { return drawing_image(chart_drawing(chart)); }

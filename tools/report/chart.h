@@ -13,6 +13,7 @@ struct Series {
   std::string name;
   std::vector<Point> points;  // x ascending; points that are not finite are left out
   bool noisy = false;         // drawn pale, with its moving average over it
+  int color = -1;             // negative: its place among the series
 };
 
 struct AxisRange {
@@ -31,6 +32,7 @@ struct Panel {
 struct Chart {
   std::string title, x_label;
   std::vector<Panel> panels;
+  bool legend_below = false;  // one for all panels, of the first one's series that have names; else each has its own
 };
 
 // `chart` outlives it.

@@ -29,6 +29,7 @@ tbody tr:hover { background: #f5f8fc; }
 .grid { display: flex; flex-wrap: wrap; gap: 14px; } figure { margin: 0; } figcaption { color: #444; font-size: 13px; }
 .pictures figure { max-width: 640px; } .pictures img { max-width: 100%; height: auto; display: block; }
 .key { display: inline-block; width: 12px; height: 12px; margin: 0 4px 0 14px; border: 3px solid; vertical-align: -3px; }
+@media print { body { padding: 0; } h2 { break-after: avoid; } tr, svg, figure { break-inside: avoid; } }
 )";
 
 struct JpegWriter {

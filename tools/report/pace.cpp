@@ -32,7 +32,7 @@ void StepClock::pause() { paused_ = seconds_(); }
 void StepClock::go_on() { last_ += seconds_() - paused_; }
 
 void Pace::add(double seconds, int64_t steps, int64_t images) {
-  if (seconds >= kAtOnce && groups_ <= kColdGroups) ++groups_;
+  if (seconds >= kAtOnce && groups_ <= kColdGroups + 1) ++groups_;
   const bool replaces = seconds >= kAtOnce && groups_ > 1 && groups_ <= kColdGroups + 1;
   const double kept = replaces ? 0 : std::exp(-std::max(seconds, 0.0) / kMemory);
   seconds_ = kept * seconds_ + seconds;

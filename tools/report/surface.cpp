@@ -79,8 +79,9 @@ std::string surface_text(const std::string& text, int width, bool large) {
 }
 
 Color series_color(size_t index) {
-  constexpr Color palette[] = {{31, 119, 180},  {214, 69, 65},  {44, 160, 90},
-                               {148, 103, 189}, {230, 140, 20}, {90, 90, 90}};
+  constexpr Color palette[] = {{31, 119, 180}, {214, 69, 65},  {44, 160, 90},   {148, 103, 189},
+                               {230, 140, 20}, {90, 90, 90},   {23, 178, 196},  {227, 119, 194},
+                               {140, 86, 75},  {160, 175, 35}, {120, 165, 225}, {235, 160, 150}};
   return palette[index % std::size(palette)];
 }
 

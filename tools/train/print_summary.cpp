@@ -57,8 +57,10 @@ std::string ap_text(int64_t step, const CocoMetrics& metrics, const Dataset& val
 }
 
 std::string ap_line(int64_t step, const CocoMetrics& metrics) {
-  return fmt::format(R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g}}})", step, metrics.values[Ap],
-                     metrics.values[Ap50], metrics.values[Ap75]);
+  return fmt::format(
+      R"({{"step":{},"ap":{:.17g},"ap50":{:.17g},"ap75":{:.17g},"ap_small":{:.17g},"ap_medium":{:.17g},"ap_large":{:.17g}}})",
+      step, metrics.values[Ap], metrics.values[Ap50], metrics.values[Ap75], metrics.values[ApSmall],
+      metrics.values[ApMedium], metrics.values[ApLarge]);
 }
 
 void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,

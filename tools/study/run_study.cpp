@@ -1,0 +1,377 @@
+#include "tools/study/run_study.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <memory>
+
+#include "engine/files.h"
+#include "engine/printable.h"
+#include "kernels/device/environment.h"
+#include "kernels/device/threads.h"
+#include "kernels/error.h"
+#include "tools/device/child_process.h"
+#include "tools/study/study_page.h"
+#include "tools/study/verdict.h"
+#include "tools/text/file.h"
+#include "tools/text/text.h"
+
+namespace fovea {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using RunState = RunResult::State;
+
+constexpr const char* kStopping = "fovea: stopping: each training saves itself first; again to stop at once\n";
+constexpr int kLookAgain = 100;  // milliseconds between two looks at the trainings
+constexpr int64_t kTail = 4096;  // bytes: of what a training printed, where its progress is
+constexpr double kWarm = 8;      // seconds of steps after which their pace predicts the rest
+
+// Of what the file holds from `from` on, the end.
+std::string tail_of(const fs::path& path, int64_t from) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const int64_t size = file ? static_cast<int64_t>(file.tellg()) : 0;
+  const int64_t begin = std::max(from, size - kTail);
+  if (begin >= size) return "";
+  std::string text(static_cast<size_t>(size - begin), '\0');
+  file.seekg(begin);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  return text;
+}
+
+int64_t size_of(const fs::path& path) {
+  std::error_code missing;
+  const auto size = fs::file_size(path, missing);
+  return missing ? 0 : static_cast<int64_t>(size);
+}
+
+// Several processes share the cores; what is in the environment for the user's command is in their files already.
+std::map<std::string, std::string> environment_of_jobs(int jobs) {
+  std::map<std::string, std::string> changes{{"FOVEA_SET", ""}};
+  if (jobs == 1) return changes;
+  const char* asked = environment("OMP_NUM_THREADS");
+  const int64_t threads = asked == nullptr ? usable_cores() : parse_integer(asked).value_or(1);
+  changes["OMP_NUM_THREADS"] = std::to_string(std::max<int64_t>(1, threads / jobs));
+  return changes;
+}
+
+std::string about(double seconds) {
+  if (seconds < 90) return fmt::format("{:.0f} s", std::max(1.0, seconds));
+  return seconds < 5400 ? fmt::format("{:.0f} min", seconds / 60) : fmt::format("{:.1f} h", seconds / 3600);
+}
+
+class StudyRunner {
+ public:
+  StudyRunner(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options);
+  void run();
+
+ private:
+  struct Active {
+    size_t run;
+    std::unique_ptr<ChildProcess> process;
+    double started, seconds_before;  // of earlier sittings
+    int64_t output_from, step, first_step;
+  };
+
+  RunFiles files(size_t run) const { return files_of(folder_.path(), runs_[run].name); }
+  bool has_checkpoint(size_t run) const;
+  int64_t first_step(size_t run) const;
+  void announce();
+  void train_all();
+  void start(size_t run);
+  void look_at(Active& active);
+  void take_end(Active& active, const ChildEnd& end);
+  void tell(const std::function<void(Progress&)>& say);
+  void tell(const std::string& line) {
+    tell([&](Progress& progress) { progress.message(line); });
+  }
+  void tell_cost();
+  void tell_progress();
+  void measure_speed();
+  void stop();
+  void write_page() const;
+  void finish() const;
+
+  const Study& study_;
+  const StudyFolder& folder_;
+  const StudyOptions& options_;
+  std::vector<StudyRun> runs_;
+  std::vector<RunResult> results_;
+  std::deque<size_t> open_;
+  std::vector<Active> active_;
+  std::vector<double> seconds_of_runs_;  // of those that began and ended in this sitting
+  std::vector<std::string> faults_;
+  std::unique_ptr<Progress> progress_;
+  double began_ = 0;
+  int64_t steps_before_ = 0, steps_ended_ = 0, steps_told_ = 0;  // of earlier sittings; of what ended in this one
+  bool cost_told_ = false;
+};
+
+StudyRunner::StudyRunner(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options)
+    : study_(study), folder_(folder), options_(options), runs_(runs_of(study, base, options.seeds)) {
+  for (size_t run = 0; run < runs_.size(); ++run) {
+    const RunResult& result = results_.emplace_back(read_result(files(run), runs_[run].config.train.steps));
+    const bool open = result.state == RunState::Open || result.state == RunState::Failed;
+    if (open) open_.push_back(run);
+    steps_before_ += open ? first_step(run) : runs_[run].config.train.steps;
+  }
+}
+
+bool StudyRunner::has_checkpoint(size_t run) const {
+  const fs::path folder = files(run).folder;
+  return is_there(folder / "last.safetensors") || is_there(folder / "previous.safetensors");
+}
+
+// About where it goes on.
+int64_t StudyRunner::first_step(size_t run) const {
+  const auto& loss = results_[run].loss;
+  return has_checkpoint(run) && !loss.empty() ? static_cast<int64_t>(loss.back().x) : 0;
+}
+
+void StudyRunner::announce() {
+  const size_t done = runs_.size() - open_.size();
+  fmt::print("study {}: {}\n{} variants × {} seed{} = {} trainings of {} steps, {} at a time{}\n", study_.name,
+             printable(study_.title), study_.variants.size(), options_.seeds, options_.seeds == 1 ? "" : "s",
+             runs_.size(), runs_[0].config.train.steps, options_.jobs,
+             done > 0 ? fmt::format("; {} are done", done) : "");
+  double seconds = 0;
+  size_t known = 0;
+  for (size_t run = 0; run < runs_.size(); ++run) {
+    if (results_[run].state != RunState::Done || results_[run].seconds <= 0) continue;
+    seconds += results_[run].seconds;
+    ++known;
+  }
+  if (open_.empty()) return;
+  cost_told_ = known > 0;
+  if (cost_told_)
+    fmt::print("cost: {} (by the {} that {} done)\n",
+               cost_text(open_.size(), seconds / static_cast<double>(known), options_.jobs), known,
+               known == 1 ? "is" : "are");
+  else
+    fmt::print("cost: told as soon as the first steps are timed\n");
+}
+
+void StudyRunner::start(size_t run) {
+  const RunFiles files = this->files(run);
+  const bool resume = has_checkpoint(run);
+  // Of a run that ended while it wrote its first checkpoint: there is nothing to go on from.
+  if (!resume && is_there(files.folder / "best.safetensors")) fs::remove(files.folder / "best.safetensors");
+  write_file_atomically(files.config, "# A training of a study.\n" + to_toml(runs_[run].config));
+  const int64_t first = first_step(run);
+  Active active{.run = run,
+                .process = nullptr,
+                .started = steady_seconds(),
+                .seconds_before = results_[run].seconds,
+                .output_from = size_of(files.output),
+                .step = first,
+                .first_step = first};
+  active.process = std::make_unique<ChildProcess>(
+      ChildStart{options_.train(files, resume), files.output, environment_of_jobs(options_.jobs)});
+  active_.push_back(std::move(active));
+}
+
+void StudyRunner::look_at(Active& active) {
+  const RunPace pace = pace_in(tail_of(files(active.run).output, active.output_from));
+  active.step = std::max(active.step, pace.step);
+  const TrainConfig& train = runs_[active.run].config.train;
+  const double seconds = steady_seconds() - active.started;
+  const int64_t steps = active.step - active.first_step;
+  if (cost_told_ || pace.images_per_second <= 0 || steps < 2 || seconds < kWarm) return;  // the first step is slow
+  const double each = static_cast<double>(train.steps) * train.batch / pace.images_per_second;
+  tell(fmt::format("cost: {} (by the first {} steps of the first; validations come on top)",
+                   cost_text(active_.size() + open_.size(), each, options_.jobs), steps));
+  cost_told_ = true;
+}
+
+void StudyRunner::take_end(Active& active, const ChildEnd& end) {
+  const RunFiles files = this->files(active.run);
+  const double seconds = steady_seconds() - active.started;
+  RunEnd said{end.exit_code, "", active.seconds_before + seconds};
+  if (end.signal != 0) {
+    said.exit_code = 128 + end.signal;
+    said.why = fmt::format("signal {} ({})", end.signal, strsignal(end.signal));
+  } else if (end.exit_code != 0) {
+    said.why = last_message(tail_of(files.output, active.output_from));
+  }
+  if (stop_requested && said.exit_code != static_cast<int>(ErrorKind::Diverged)) said = {0, "", said.seconds};
+  write_end(files, said);
+  RunResult& result = results_[active.run] = read_result(files, runs_[active.run].config.train.steps);
+  if (result.state == RunState::Open && !stop_requested) {
+    result.state = RunState::Failed;
+    result.why = "it ended without its last validation";
+  }
+  const std::string& name = runs_[active.run].name;
+  steps_ended_ +=
+      (result.state == RunState::Open ? active.step : runs_[active.run].config.train.steps) - active.first_step;
+  if (result.state == RunState::Done) {
+    tell(fmt::format("{}: AP {}  AP50 {}  AP75 {}  ({})", name, points_text(result.metrics[0]),
+                     points_text(result.metrics[1]), points_text(result.metrics[2]), format_duration(seconds)));
+    if (active.first_step == 0) seconds_of_runs_.push_back(seconds);
+    tell_cost();
+  } else if (result.state != RunState::Open) {
+    const bool diverged = result.state == RunState::Diverged;
+    tell(fmt::format("{}: {}: {}", name, diverged ? "diverged" : "failed", result.why));
+  }
+}
+
+// Where nobody reads stdout any more, or it takes no more, that is as good as Ctrl-C.
+void StudyRunner::tell(const std::function<void(Progress&)>& say) {
+  try {
+    say(*progress_);
+  } catch (const Error&) {
+    stop_requested = true;
+  }
+}
+
+// By the first training, where it was over before its steps could be timed.
+void StudyRunner::tell_cost() {
+  const size_t left = active_.size() - 1 + open_.size();
+  if (cost_told_ || seconds_of_runs_.empty()) return;
+  cost_told_ = true;
+  if (left > 0)
+    tell(fmt::format("cost: {} (by the first one)", cost_text(left, seconds_of_runs_.front(), options_.jobs)));
+}
+
+// By the mean pace of this sitting, with all that trainings do besides steps.
+void StudyRunner::tell_progress() {
+  int64_t steps = steps_ended_;
+  for (const Active& active : active_) steps += active.step - active.first_step;
+  if (steps <= steps_told_) return;
+  const double pace = (steady_seconds() - began_) / static_cast<double>(steps);
+  const int64_t more = steps - steps_told_;
+  steps_told_ = steps;
+  const int64_t images = more * runs_[0].config.train.batch;
+  tell([&](Progress& progress) {
+    progress.update(steps_before_ + steps, {}, images, pace * static_cast<double>(more));
+  });
+}
+
+void StudyRunner::train_all() {
+  if (open_.empty()) return;
+  int64_t total = 0;
+  for (const StudyRun& run : runs_) total += run.config.train.steps;
+  progress_ = std::make_unique<Progress>(total, steps_before_, ProgressOptions{.unit = "step"});
+  began_ = steady_seconds();
+  while (!open_.empty() || !active_.empty()) {
+    if (stop_requested) stop();
+    while (!open_.empty() && active_.size() < static_cast<size_t>(options_.jobs)) {
+      const size_t run = open_.front();
+      open_.pop_front();
+      start(run);
+    }
+    poll(nullptr, 0, kLookAgain);
+    for (size_t i = 0; i < active_.size();) {
+      look_at(active_[i]);
+      const auto end = active_[i].process->ended();
+      if (!end) {
+        ++i;
+        continue;
+      }
+      take_end(active_[i], *end);
+      active_.erase(active_.begin() + static_cast<int64_t>(i));
+      write_page();
+    }
+    tell_progress();
+  }
+  tell([](Progress& progress) { progress.finish(); });
+}
+
+void StudyRunner::stop() {
+  for (Active& active : active_) active.process->signal(SIGINT);  // a terminal has sent it to them too
+  while (!active_.empty()) {
+    poll(nullptr, 0, kLookAgain);
+    for (size_t i = 0; i < active_.size();) {
+      const auto end = active_[i].process->ended();
+      if (end) take_end(active_[i], *end);
+      if (end)
+        active_.erase(active_.begin() + static_cast<int64_t>(i));
+      else
+        ++i;
+    }
+  }
+  if (progress_) tell([](Progress& progress) { progress.finish(); });
+  write_page();
+  const auto done = std::count_if(results_.begin(), results_.end(), [](auto& r) { return r.state == RunState::Done; });
+  throw Error(ErrorKind::Interrupted,
+              fmt::format("stopped; {} of {} trainings are done, and the same command goes on", done, runs_.size()));
+}
+
+// One after the other, with nothing beside it.
+void StudyRunner::measure_speed() {
+  for (size_t run = 0; run < runs_.size(); ++run) {
+    if (results_[run].state != RunState::Done || results_[run].milliseconds >= 0) continue;
+    const RunFiles files = this->files(run);
+    fmt::print("{}: timing detection …\n", runs_[run].name);
+    std::fflush(stdout);
+    ChildProcess process({options_.evaluate(files, false), files.output, environment_of_jobs(1)});
+    while (!process.ended()) {
+      if (stop_requested) process.signal(SIGINT);
+      poll(nullptr, 0, kLookAgain);
+    }
+    if (stop_requested) stop();
+    results_[run] = read_result(files, runs_[run].config.train.steps);
+    if (results_[run].milliseconds < 0)
+      faults_.push_back(
+          fmt::format("{}: timing its detection failed: {}", runs_[run].name, last_message(tail_of(files.output, 0))));
+    write_page();
+  }
+}
+
+void StudyRunner::write_page() const {
+  write_file_atomically(folder_.file(kStudyCsv), results_csv(study_, runs_, results_));
+  write_file_atomically(folder_.file(kStudyPage),
+                        study_page({study_, runs_, results_, options_.command, options_.data, options_.start}));
+}
+
+void StudyRunner::finish() const {
+  const auto variants = by_variant(study_, runs_, results_);
+  fmt::print("\n{}\n{}\n", study_table(study_, variants), best_sentence(study_, variants));
+  for (const CheckedClaim& claim : check_claims(study_, variants))
+    fmt::print("The paper: {}.\n  {}\n", claim.claim, claim.finding);
+  fmt::print("page: {}\n", printable(folder_.file(kStudyPage).native()));
+  size_t diverged = 0, failed = faults_.size();
+  std::string first = faults_.empty() ? "" : faults_.front();
+  for (size_t run = 0; run < runs_.size(); ++run) {
+    const bool has_diverged = results_[run].state == RunState::Diverged;
+    if (results_[run].state == RunState::Done || results_[run].state == RunState::Open) continue;
+    diverged += has_diverged;
+    failed += !has_diverged;
+    if (first.empty()) first = runs_[run].name + ": " + results_[run].why;
+  }
+  if (diverged + failed == 0) return;
+  throw Error(
+      failed > 0 ? ErrorKind::Runtime : ErrorKind::Diverged,
+      fmt::format("{} of {} trainings diverged, {} failed; the first: {}", diverged, runs_.size(), failed, first));
+}
+
+void StudyRunner::run() {
+  const Unbroken until_saved(kStopping);
+  announce();
+  std::fflush(stdout);
+  train_all();
+  if (study_.speed) measure_speed();
+  write_page();
+  finish();
+}
+
+}  // namespace
+
+std::string cost_text(size_t trainings, double seconds_each, int jobs) {
+  const double rounds = std::ceil(static_cast<double>(trainings) / jobs);
+  return fmt::format("{} training{} of about {}, {} at a time: about {}", trainings, trainings == 1 ? "" : "s",
+                     about(seconds_each), jobs, about(rounds * seconds_each));
+}
+
+void run_study(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options) {
+  StudyRunner(study, base, folder, options).run();
+}
+
+}  // namespace fovea
