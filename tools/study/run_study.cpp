@@ -17,6 +17,7 @@
 #include "kernels/device/threads.h"
 #include "kernels/error.h"
 #include "tools/device/child_process.h"
+#include "tools/report/progress.h"
 #include "tools/study/study_page.h"
 #include "tools/study/verdict.h"
 #include "tools/text/file.h"
