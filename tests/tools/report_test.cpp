@@ -198,6 +198,19 @@ TEST_CASE("a chart draws every series in the PNG and in the SVG", "[report]") {
   CHECK_THROWS_AS(write_chart("/nowhere/chart.png", chart), Error);
 }
 
+TEST_CASE("a chart's axis reaches a short series' last value, and passes over the first losses of a long noisy one",
+          "[report]") {
+  const auto svg_of = [](size_t points, bool noisy) {
+    Series series{.name = "", .noisy = noisy};
+    for (size_t i = 0; i < points; ++i) series.points.push_back({static_cast<double>(i), i == 0 ? 40.0 : 4.0});
+    return chart_svg({.title = "", .x_label = "step", .panels = {{.title = "", .series = {series}}}});
+  };
+  CHECK_THAT(svg_of(2, false), Contains(">40</text>"));
+  CHECK_THAT(svg_of(2, true), Contains(">40</text>"));
+  CHECK_THAT(svg_of(100, false), Contains(">40</text>"));
+  CHECK_THAT(svg_of(100, true), !Contains(">30</text>") && Contains(">4</text>"));
+}
+
 TEST_CASE("names in any language stand in charts, on one line and within the picture", "[report]") {
   const std::string long_name(3000, 'w');
   const HeatMap map{"Confusion",

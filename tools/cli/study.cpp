@@ -7,7 +7,6 @@
 #include <iterator>
 
 #include "engine/printable.h"
-#include "kernels/error.h"
 #include "tools/checkpoint/data_identity.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
@@ -15,10 +14,10 @@
 #include "tools/cli/data_folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/report/canvas.h"
+#include "tools/report/progress.h"
 #include "tools/study/paper_studies.h"
 #include "tools/study/run_study.h"
 #include "tools/text/file.h"
-#include "tools/text/outputs.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {

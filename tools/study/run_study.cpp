@@ -17,6 +17,7 @@
 #include "kernels/device/threads.h"
 #include "kernels/error.h"
 #include "tools/device/child_process.h"
+#include "tools/report/progress.h"
 #include "tools/study/study_page.h"
 #include "tools/study/verdict.h"
 #include "tools/text/file.h"
@@ -184,7 +185,8 @@ void StudyRunner::look_at(Active& active) {
   const TrainConfig& train = runs_[active.run].config.train;
   const double seconds = steady_seconds() - active.started;
   const int64_t steps = active.step - active.first_step;
-  if (cost_told_ || pace.images_per_second <= 0 || steps < 2 || seconds < kWarm) return;  // the first step is slow
+  const bool warm = steps >= 2 && seconds >= kWarm && pace.images_per_second > 0;  // the first step is slow
+  if (cost_told_ || !warm || 2 * active.step > train.steps) return;                // its end tells more
   const double each = static_cast<double>(train.steps) * train.batch / pace.images_per_second;
   tell(fmt::format("cost: {} (by the first {} steps of the first; validations come on top)",
                    cost_text(active_.size() + open_.size(), each, options_.jobs), steps));

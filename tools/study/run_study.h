@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "tools/report/progress.h"
 #include "tools/study/run_result.h"
 #include "tools/study/study_folder.h"
 

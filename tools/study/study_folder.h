@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "tools/study/study.h"
 #include "tools/text/file_lock.h"
