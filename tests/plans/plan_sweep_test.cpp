@@ -1,8 +1,7 @@
 // With which kind of kernels an H200 computes each convolution of R18, R50 and R101, at every batch and size that a
-// training is likely to have, and those of other backbones at one size: the table tests/data/plan_kinds_h200.txt, made
-// and held here. A change of cuDNN, or of how ways are chosen, shows as its diff. Run by CTest on a stand-in driver
-// (tests/standin_driver), without which cuDNN offers nothing that it compiles at run time; `scripts/plan_sweep` writes
-// the table anew.
+// training is likely to have: the table tests/data/plan_kinds_h200.txt, made and held here. A change of cuDNN, or of
+// how ways are chosen, shows as its diff. Run by CTest on a stand-in driver (tests/standin_driver), without which cuDNN
+// offers nothing that it compiles at run time; `scripts/plan_sweep` writes the table anew.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -26,7 +25,7 @@ using kernels::ConvShape;
 namespace {
 
 constexpr int kDepths[] = {18, 50, 101};
-const std::vector<Size2d> kSizes{{640, 640}, {800, 800}, {1024, 1024}, {800, 1344}}, kUsualSize{{800, 800}};
+constexpr Size2d kSizes[] = {{640, 640}, {800, 800}, {1024, 1024}, {800, 1344}};
 const std::vector<int> kBatches{1, 2, 4, 8, 16, 24, 32, 48, 64}, kHeld{1, 32};
 constexpr const char* kTable = FOVEA_TEST_DATA "/plan_kinds_h200.txt";
 
@@ -41,16 +40,15 @@ void merge(const ConvTrace& layer, ConvTrace& into) {
 // Layers alike in all networks and sizes once, for one image, with the gradients that any of them has.
 std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> distinct_layers() {
   std::map<std::pair<ConvShape, ConvFusion>, ConvTrace> layers;
-  const auto add = [&](ModelConfig config, const std::vector<Size2d>& sizes) {
+  for (const int depth : kDepths) {
+    ModelConfig config = network(depth);
     config.backbone.frozen_stages = 0;
     Context context(DeviceKind::Cpu, Precision::F32);
     RetinaNet model(context, config, std::nullopt);
-    for (const Size2d size : sizes)
+    for (const Size2d size : kSizes)
       for (const ConvTrace& layer : test::layers_at(model, context, size))
         merge(layer, layers[{layer.shape, layer.fusion}]);
-  };
-  for (const int depth : kDepths) add(network(depth), kSizes);
-  for (const BackboneConfig& backbone : test::other_backbones()) add(network(backbone), kUsualSize);
+  }
   return layers;
 }
 
@@ -102,10 +100,7 @@ Kinds kinds_of(const std::string& text, const std::vector<int>& batches) {
 }
 
 std::string layer_text(const ConvShape& s) {
-  const bool padded = s.pad == kernels::Extent(s.kernel_h / 2, s.kernel_w / 2);
-  return fmt::format("{}x{} {}x{}/{}{} {}->{}{}", s.in_h, s.in_w, s.kernel_h, s.kernel_w, s.stride,
-                     padded ? "" : " unpadded", s.in_c, s.out_c,
-                     s.groups > 1 ? fmt::format(" in {} groups", s.groups) : "");
+  return fmt::format("{}x{} {}x{}/{} {}->{}", s.in_h, s.in_w, s.kernel_h, s.kernel_w, s.stride, s.in_c, s.out_c);
 }
 
 // What each pass of a layer takes.
@@ -115,14 +110,13 @@ void add_layer(const ConvTrace& layer, const std::vector<int>& batches, Table& t
   for (const int batch : batches) {
     ConvShape shape = layer.shape;
     shape.batch = batch;
-    const bool pointwise = shape.kernel_h == 1 && shape.kernel_w == 1;
     const auto add = [&](const std::string& name, ConvPass pass, const ConvFusion& of) {
       table[layer_text(shape) + " " + name][batch] = kind_of(convolution->used_plan(shape, DType::BF16, pass, of));
     };
     const std::string fused =
         std::string(fusion.add ? "+add" : "") + (fusion.bias ? "+bias" : "") + (fusion.relu ? "+relu" : "");
     add("forward" + fused, ConvPass::Forward, fusion);
-    if (layer.offers_mask && fusion.add && pointwise)
+    if (layer.offers_mask && fusion.add && shape.kernel_h == 1)
       add("forward" + fused + " with bits", ConvPass::Forward, {fusion.bias, true, true, true});
     add("weight", ConvPass::BackwardWeight, {});
     if (!layer.data_gradient) continue;
@@ -131,7 +125,8 @@ void add_layer(const ConvTrace& layer, const std::vector<int>& batches, Table& t
     if (!layer.takes_mask) continue;
     add("data+relu", ConvPass::BackwardData, {.relu = true});
     add("data+add+relu", ConvPass::BackwardData, {.add = true, .relu = true});
-    if (pointwise) add("data+add+relu by bits", ConvPass::BackwardData, {.add = true, .relu = true, .bits = true});
+    if (shape.kernel_h == 1)
+      add("data+add+relu by bits", ConvPass::BackwardData, {.add = true, .relu = true, .bits = true});
   }
 }
 
