@@ -5,7 +5,7 @@
 #include <random>
 #include <sstream>
 
-#include "kernels/focal_term.h"
+#include "kernels/focal_loss_terms.h"
 #include "model/anchors.h"
 #include "model/levels.h"
 #include "tests/support/anchor_match_oracle.h"
