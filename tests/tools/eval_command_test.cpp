@@ -146,6 +146,8 @@ TEST_CASE("fault: eval refuses results with unknown ids or scores that are no nu
              Contains("--weights and --detections exclude each other"));
   CHECK_THAT(run_fovea({"eval", "--ground-truth", "g", "--detections", "d", "--data", "x"}).err,
              Contains("--data and --ground-truth exclude each other"));
+  CHECK_THAT(run_fovea({"eval", "--ground-truth", "g", "--detections", "d", "--time"}).err,
+             Contains("--time measures a network"));
   const auto missing = run_fovea({"eval", "--ground-truth", evals.path("none.json"), "--detections", "x"});
   CHECK(missing.exit_code == 3);
   CHECK_THAT(missing.err, Contains("none.json: no such file"));

@@ -213,7 +213,7 @@ TEST_CASE("study: the page has the table, the verdicts, the curves and what made
   CHECK_THAT(page, !Contains("http:") && !Contains("https:") && !Contains("<script") && !Contains("<link"));
 }
 
-TEST_CASE("study: curves have a color for each variant, named once; figure 2 a line for each depth", "[study]") {
+TEST_CASE("study: curves have a color for each variant, named once, and figure 2 a line for each depth", "[study]") {
   Compared near({done(0.38), done(0.40)}, {done(0.33), done(0.39)});
   for (size_t i = 0; i < near.results.size(); ++i) near.results[i].milliseconds = 10.0 + static_cast<double>(i);
   const StudyPage page{near.study, near.runs, near.results, "", "", ""};

@@ -26,7 +26,7 @@ struct EvalOptions {
   std::string weights, data, split = "val", ground_truth, detections, images, json, report, save_detections;
   std::vector<std::string> ious, areas;
   std::vector<int> limits;
-  bool voc = false, merge_classes = false;
+  bool voc = false, merge_classes = false, time = false;
   int batch = 0;
   OnBad bad_images = OnBad::Skip;
   std::optional<DatasetFormat> format;
@@ -35,7 +35,7 @@ struct EvalOptions {
 struct Evaluated {
   TruthSet truth;
   std::vector<Detection> detections;
-  std::optional<double> milliseconds;  // an image, of the network that was run
+  std::optional<double> milliseconds;  // an image, of the network that was run, where that was asked for
 };
 
 void run_network(const EvalOptions& options, const Dataset& dataset, Evaluated& evaluated) {
@@ -57,7 +57,8 @@ void run_network(const EvalOptions& options, const Dataset& dataset, Evaluated& 
   const auto categories = announced_categories(options.weights, file, dataset);
   evaluated.detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
                                         {.batch = options.batch, .progress = update});
-  if (timed > 0) evaluated.milliseconds = 1000 * (steady_seconds() - started) / static_cast<double>(timed);
+  if (options.time && timed > 0)
+    evaluated.milliseconds = 1000 * (steady_seconds() - started) / static_cast<double>(timed);
   progress.finish();
   if (bad_files.count() > 0) fmt::print(stderr, "fovea: skipped {} unreadable images\n", bad_files.count());
   if (const size_t kept = bad_files.kept().size(); kept > 0)
@@ -74,6 +75,7 @@ void check(const EvalOptions& options) {
     throw usage("eval needs either --weights (to run a network) or --detections (a COCO results file)");
   if (options.data.empty() && options.ground_truth.empty())
     throw usage("eval needs either --data (the folder of a dataset) or --ground-truth (a COCO annotation file)");
+  if (options.time && options.weights.empty()) throw usage("--time measures a network: give its --weights");
   if (!options.weights.empty() && options.data.empty())
     throw usage("--weights needs images: give the dataset's folder with --data");
 }
@@ -151,6 +153,7 @@ void eval(const EvalOptions& options) {
   if (voc)
     fmt::print("VOC at IoU {:.2f}: AP11 {}, AP {}\n", voc->iou, value_text(voc->mean.eleven_points),
                value_text(voc->mean.area));
+  if (milliseconds) fmt::print("{:.2f} ms per image\n", *milliseconds);
   if (!options.json.empty()) write_output(options.json, metrics_json(metrics, voc, milliseconds));
   if (!options.report.empty()) {
     write_eval_report(options.report, truth, detections, metrics);
@@ -203,6 +206,9 @@ void add_eval(CLI::App& app) {
       ->type_name("NAME=LOW:HIGH");
   command->add_flag("--voc", options->voc,
                     "Also compute Pascal VOC's AP at IoU 0.5: over 11 points, and as the area under the curve");
+  command->add_flag("--time", options->time,
+                    "Also print the time of an image, with reading it, and write it to --json, which then differs from "
+                    "run to run");
   add_format(*command, options->format);
   add_merge_classes(*command, options->merge_classes);
   add_on_bad(*command, "--bad-images", options->bad_images,

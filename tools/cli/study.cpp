@@ -85,11 +85,17 @@ Words train_words(const StudyCommand& command, const RunFiles& files, bool resum
 
 Words evaluate_words(const StudyCommand& command, const RunFiles& files) {
   const TrainOptions& options = command.train;
-  Words words{"/proc/self/exe", "eval",
-              "--weights",      files.folder / "last.safetensors",
-              "--data",         options.val.empty() ? options.data : options.val,
-              "--json",         files.eval,
-              "--device",       command.config.device};
+  Words words{"/proc/self/exe",
+              "eval",
+              "--weights",
+              files.folder / "last.safetensors",
+              "--data",
+              options.val.empty() ? options.data : options.val,
+              "--json",
+              files.eval,
+              "--time",
+              "--device",
+              command.config.device};
   add_data_words(options, words);
   return words;
 }
