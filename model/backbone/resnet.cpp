@@ -45,12 +45,6 @@ ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& n
 
 }  // namespace
 
-Groups groups_of(const BackboneConfig& config) {
-  const bool next = config.kind == BackboneKind::ResNeXt;
-  const int usual_width = !next ? 64 : config.depth == 50 ? 4 : 8;
-  return {config.groups > 0 ? config.groups : next ? 32 : 1, config.group_width > 0 ? config.group_width : usual_width};
-}
-
 ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name,
                              const Shape& shape, bool trainable) {
   struct Step {

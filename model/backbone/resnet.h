@@ -28,12 +28,6 @@ class ResidualBlock {
   std::unique_ptr<ConvLayer> shortcut_;
 };
 
-// Of a bottleneck's 3×3 convolution: groups, and channels of a group in a stage of 64.
-struct Groups {
-  int count, width;
-};
-Groups groups_of(const BackboneConfig& config);
-
 class ResNet : public Backbone {
  public:
   ResNet(ParameterStore& store, const BackboneConfig& config);

@@ -10,7 +10,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
-#include "model/backbone/backbone.h"
+#include "model/backbone/kinds.h"
 #include "tools/config/fields.h"
 #include "tools/text/file.h"
 #include "tools/text/nearest.h"

@@ -9,9 +9,8 @@
 
 #include "kernels/error.h"
 #include "kernels/focal_loss.h"
-#include "model/backbone/backbone.h"
 #include "model/backbone/inception.h"
-#include "model/backbone/resnet.h"
+#include "model/backbone/kinds.h"
 #include "tools/config/config.h"
 #include "tools/config/fields.h"
 
