@@ -12,16 +12,35 @@
 
 namespace fovea {
 
+std::string reason_text(int reason) {
+  const auto advice = [reason]() -> const char* {
+    switch (reason) {
+      case ENOSPC:
+      case EDQUOT:
+        return ": make room on its disk, or choose another place";
+      case EACCES:
+      case EPERM:
+        return ": change its permissions (chmod)";
+      case EROFS:
+        return ": choose another place";
+      case EMFILE:
+      case ENFILE:
+        return ": raise the limit (ulimit -n)";
+      default:
+        return "";
+    }
+  };
+  return std::strerror(reason) + std::string(advice());
+}
+
 void fail_with_errno(const std::filesystem::path& path, const char* what) {
-  throw Error(ErrorKind::Runtime,
-              fmt::format("{}: {} failed: {}", printable(path.native()), what, std::strerror(errno)));
+  throw Error(ErrorKind::Runtime, fmt::format("{}: {} failed: {}", printable(path.native()), what, reason_text(errno)));
 }
 
 Error cannot_read(const std::filesystem::path& path, int reason) {
   const bool too_many = reason == EMFILE || reason == ENFILE;
   const ErrorKind kind = too_many ? ErrorKind::Runtime : reason == ENOMEM ? ErrorKind::OutOfMemory : ErrorKind::Data;
-  return {kind, fmt::format("{}: cannot be opened: {}{}", printable(path.native()), std::strerror(reason),
-                            too_many ? ": raise the limit (ulimit -n)" : "")};
+  return {kind, fmt::format("{}: cannot be opened: {}", printable(path.native()), reason_text(reason))};
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts) {

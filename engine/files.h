@@ -15,6 +15,10 @@ namespace fovea {
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> parts);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+// What errno's value means, and what to do about it where that is known: "No space left on device: make room on its
+// disk, or choose another place".
+std::string reason_text(int reason);
+
 // Throws Error(Runtime): "PATH: WHAT failed: " and errno's reason.
 [[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* what);
 

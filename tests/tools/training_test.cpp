@@ -214,7 +214,8 @@ TEST_CASE("fault: a disk that is full costs a checkpoint, not the training", "[t
   const auto result = run_fovea(trainings.arguments("run"));
   CAPTURE(result.out, result.err);
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.err, Contains("last checkpoint of step 4 was not saved") && Contains("No space left on device") &&
+  CHECK_THAT(result.err, Contains("last checkpoint of step 4 was not saved") &&
+                             Contains("No space left on device: make room on its disk") &&
                              Contains("best checkpoint of step 8 was not saved") && !Contains("step 16"));
   for (const char* name : {"last.safetensors", "best.safetensors"})
     CHECK_NOTHROW(SafetensorsFile(trainings.run("run") / name));

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "engine/files.h"
@@ -40,9 +39,7 @@ const char* stand_in(FILE* file) {
 }  // namespace
 
 Error cannot_write(const std::filesystem::path& path) {
-  const bool full = errno == ENOSPC || errno == EDQUOT;
-  return {ErrorKind::Runtime, fmt::format("{}: cannot be written: {}{}", printable(path.native()), std::strerror(errno),
-                                          full ? ": make room on its disk, or choose another place" : "")};
+  return {ErrorKind::Runtime, fmt::format("{}: cannot be written: {}", printable(path.native()), reason_text(errno))};
 }
 
 bool is_there(const std::filesystem::path& path) {
@@ -78,8 +75,8 @@ void make_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   if (failure)
-    throw Error(ErrorKind::Usage,
-                fmt::format("{}: cannot create the folder: {}", printable(folder.native()), failure.message()));
+    throw Error(ErrorKind::Usage, fmt::format("{}: cannot create the folder: {}", printable(folder.native()),
+                                              reason_text(failure.value())));
 }
 
 FileHandle open_file(const std::filesystem::path& path) {
@@ -87,7 +84,7 @@ FileHandle open_file(const std::filesystem::path& path) {
   std::error_code status;
   const auto type = std::filesystem::status(path, status).type();
   if (type == std::filesystem::file_type::not_found) throw failure_at(path, "no such file");
-  if (status) throw failure_at(path, status.message());
+  if (status) throw failure_at(path, reason_text(status.value()));
   if (type != std::filesystem::file_type::regular) throw failure_at(path, "is not a regular file");
   FileHandle file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) throw cannot_read(path, errno);
@@ -99,7 +96,7 @@ std::vector<uint8_t> read_file(const std::filesystem::path& path, uint64_t max_b
   const FileHandle file = open_file(path);
   std::error_code status;
   const uint64_t size = std::filesystem::file_size(path, status);
-  if (status) throw failure_at(path, status.message());
+  if (status) throw failure_at(path, reason_text(status.value()));
   if (size > max_bytes) throw failure_at(path, fmt::format("has {} bytes, more than the limit of {}", size, max_bytes));
   std::vector<uint8_t> bytes;
   bytes.reserve(size + spare_capacity);

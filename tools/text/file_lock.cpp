@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
 
@@ -42,7 +43,7 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& who) : 
   while (true) {
     file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0)
-      throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder: {}", folder, std::strerror(errno)));
+      throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder: {}", folder, reason_text(errno)));
     if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
       std::string held_by = holder(file_);
@@ -69,7 +70,7 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& who) : 
     const int reason = errno;
     unlink(path.c_str());
     close(file_);
-    throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder: {}", folder, std::strerror(reason)));
+    throw Error(ErrorKind::Usage, fmt::format("{}: cannot write to the folder: {}", folder, reason_text(reason)));
   }
 }
 

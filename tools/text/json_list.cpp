@@ -8,6 +8,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "tools/text/encoding.h"
+#include "tools/text/file.h"
 
 namespace fovea {
 namespace {
@@ -38,7 +39,7 @@ JsonParts::JsonParts(const std::filesystem::path& path, size_t part_bytes)
     return {ErrorKind::Data, fmt::format("{}: {}", printable(name_), why)};
   };
   if (!file_) throw errno == ENOENT ? fail("no such file") : cannot_read(path, errno);
-  if (std::filesystem::is_directory(path)) throw fail("is a folder, not a file");
+  if (is_folder(path)) throw fail("is a folder, not a file");
   std::error_code unknown;
   const auto size = std::filesystem::file_size(path, unknown);
   file_bytes_ = unknown ? 0 : static_cast<int64_t>(size);

@@ -103,7 +103,7 @@ std::optional<std::string> left_out(const fs::path& root, const Sources& sources
   if (!sources.is_annotations) return std::nullopt;
   try {
     return LeftOut(root, sources).look();
-  } catch (const Error& error) {  // lost+found beside the splits keeps nobody from reading these
+  } catch (const Error& error) {  // a folder that may not be entered keeps nobody from reading these
     return fmt::format("{}: was not searched for annotations that belong to no split: {}", printable(root.native()),
                        error.what());
   }
