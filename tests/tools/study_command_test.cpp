@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/files.h"
 #include "tests/support/checked_run.h"
 #include "tests/support/training_folder.h"
 #include "tools/device/child_process.h"
@@ -77,7 +78,10 @@ TEST_CASE("study: every variant and seed is trained as `fovea train` would, and 
   };
   const auto first = run(studies.gammas({"--jobs", "2"}), with_threads("2"));
   REQUIRE(first.exit_code == 0);
-  CHECK_THAT(first.out, Contains("2 variants × 1 seed = 2 trainings of 3 steps, 2 at a time") && Contains("cost: "));
+  CHECK_THAT(first.out, Contains("2 variants × 1 seed = 2 trainings of 3 steps, 2 at a time") &&
+                            Contains("timing the first steps of a training …\ncost: 2 trainings of about ") &&
+                            Contains(", 2 at a time: about ") && Contains(" (by 3 steps of the first one)\n"));
+  CHECK_FALSE(is_there(studies.out / "runs/.rehearsal.toml"));
   CHECK_THAT(first.out, Contains("With one seed nobody knows"));
   CHECK(lines_in(studies.csv()) == 3);
   CHECK_THAT(studies.page(), Contains("--vary") && Contains(fs::canonical(studies.data).string()));

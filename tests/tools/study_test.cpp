@@ -13,7 +13,7 @@
 #include "tools/report/surface.h"
 #include "tools/study/paper_studies.h"
 #include "tools/study/run_result.h"
-#include "tools/study/run_study.h"
+#include "tools/study/study_cost.h"
 #include "tools/study/study_page.h"
 #include "tools/study/verdict.h"
 
@@ -281,6 +281,24 @@ TEST_CASE("study: progress and last words are found in what a training prints", 
   CHECK(pace_in("").step == 0);
   CHECK(last_message(output + "fovea: out of memory\nand so on\n") == "out of memory");
   CHECK(last_message("something else\n\n") == "something else");
-  CHECK(cost_text(7, 240, 2) == "7 trainings of about 4 min, 2 at a time: about 16 min");
-  CHECK(cost_text(1, 5, 1) == "1 training of about 5 s, 1 at a time: about 5 s");
+}
+
+TEST_CASE("study: what it costs goes by the arithmetic of its trainings, and by how many run at a time", "[study]") {
+  CHECK(cost_text(std::vector(7, 240.0), 2) == "7 trainings of about 4 min, 2 at a time: about 16 min");
+  CHECK(cost_text({5}, 1) == "1 training of about 5 s, 1 at a time: about 5 s");
+  CHECK(cost_text({60, 7200, 300}, 2) == "3 trainings of about 60 s to 2.0 h, 2 at a time: about 2.0 h");
+  // Four times the pixels, but for what is rounded up in the small levels.
+  Config small = preset("tiny"), large = small;
+  large.input.short_side = {192};
+  large.input.long_side = 256;
+  const double macs = macs_of_image(small);
+  CHECK(macs > 1e6);
+  CHECK(macs_of_image(large) > 3.5 * macs);
+  CHECK(macs_of_image(large) < 4.5 * macs);
+  small.train.steps = 10;
+  small.train.batch = 2;
+  small.train.eval_every = 4;  // after steps 4, 8 and 10
+  CHECK(macs_of_training(small, 1, 7) == 3 * 10 * 2 + 3 * 7);
+  small.train.eval_every = 0;
+  CHECK(macs_of_training(small, 1, 7) == 3 * 10 * 2 + 7);
 }

@@ -102,6 +102,7 @@ Words evaluate_words(const StudyCommand& command, const RunFiles& files) {
 
 struct StudiedData {
   std::string sentence, identity;
+  size_t val_images;
 };
 
 StudiedData look_at_data(const TrainOptions& options) {
@@ -116,7 +117,7 @@ StudiedData look_at_data(const TrainOptions& options) {
                       printable(true_path(options.data).native()), train.samples.size(),
                       printable(true_path(of_val).native()), val.samples.size(), train.categories.size(),
                       fmt::join(names, ", ")),
-          to_json({identity_of(train), identity_of(val)})};
+          to_json({identity_of(train), identity_of(val)}), val.samples.size()};
 }
 
 std::map<std::string, std::string> facts_of(const StudyCommand& command, const StudiedData& data) {
@@ -146,6 +147,7 @@ void run_study_command(const std::string& name, const StudyCommand& command) {
              .command = typed_command(),
              .data = data.sentence,
              .start = start,
+             .val_images = data.val_images,
              .train = [&](const RunFiles& files, bool resume) { return train_words(command, files, resume); },
              .evaluate = [&](const RunFiles& files, bool) { return evaluate_words(command, files); }});
 }

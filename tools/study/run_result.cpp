@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cmath>
+#include <fstream>
 #include <numeric>
 
 #include "engine/files.h"
@@ -104,6 +105,18 @@ RunPace pace_in(const std::string& output) {
     pace = {*step, number_before(line, " images/s").value_or(0)};
   }
   return pace;
+}
+
+std::string end_of_file(const std::filesystem::path& path, int64_t from) {
+  constexpr int64_t kEnough = 4096;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const int64_t size = file ? static_cast<int64_t>(file.tellg()) : 0;
+  const int64_t begin = std::max(from, size - kEnough);
+  if (begin >= size) return "";
+  std::string text(static_cast<size_t>(size - begin), '\0');
+  file.seekg(begin);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  return text;
 }
 
 std::string last_message(const std::string& output) {

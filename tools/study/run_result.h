@@ -53,6 +53,9 @@ struct RunPace {
 };
 RunPace pace_in(const std::string& output);
 
+// The last few kilobytes of what a file holds behind `from` bytes; nothing where there is no file.
+std::string end_of_file(const std::filesystem::path& path, int64_t from);
+
 // The last message of the program in what a child printed, without its name in front; else the last line.
 std::string last_message(const std::string& output);
 

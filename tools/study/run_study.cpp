@@ -18,6 +18,8 @@
 #include "kernels/error.h"
 #include "tools/device/child_process.h"
 #include "tools/report/progress.h"
+#include "tools/study/rehearsal.h"
+#include "tools/study/study_cost.h"
 #include "tools/study/study_page.h"
 #include "tools/study/verdict.h"
 #include "tools/text/file.h"
@@ -33,20 +35,6 @@ using RunState = RunResult::State;
 
 constexpr const char* kStopping = "fovea: stopping: each training saves itself first; again to stop at once\n";
 constexpr int kLookAgain = 100;  // milliseconds between two looks at the trainings
-constexpr int64_t kTail = 4096;  // bytes: of what a training printed, where its progress is
-constexpr double kWarm = 8;      // seconds of steps after which their pace predicts the rest
-
-// Of what the file holds from `from` on, the end.
-std::string tail_of(const fs::path& path, int64_t from) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const int64_t size = file ? static_cast<int64_t>(file.tellg()) : 0;
-  const int64_t begin = std::max(from, size - kTail);
-  if (begin >= size) return "";
-  std::string text(static_cast<size_t>(size - begin), '\0');
-  file.seekg(begin);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  return text;
-}
 
 int64_t size_of(const fs::path& path) {
   std::error_code missing;
@@ -62,11 +50,6 @@ std::map<std::string, std::string> environment_of_jobs(int jobs) {
   const int64_t threads = asked == nullptr ? usable_cores() : parse_integer(asked).value_or(1);
   changes["OMP_NUM_THREADS"] = std::to_string(std::max<int64_t>(1, threads / jobs));
   return changes;
-}
-
-std::string about(double seconds) {
-  if (seconds < 90) return fmt::format("{:.0f} s", std::max(1.0, seconds));
-  return seconds < 5400 ? fmt::format("{:.0f} min", seconds / 60) : fmt::format("{:.1f} h", seconds / 3600);
 }
 
 class StudyRunner {
@@ -85,7 +68,15 @@ class StudyRunner {
   RunFiles files(size_t run) const { return files_of(folder_.path(), runs_[run].name); }
   bool has_checkpoint(size_t run) const;
   int64_t first_step(size_t run) const;
-  void announce();
+  // Multiply-adds that were done in some seconds, by what; none where it is not known why.
+  struct Speed {
+    double seconds = 0, macs = 0;
+    std::string by, why;
+  };
+  Speed speed_so_far(const std::vector<double>& macs) const;
+  Speed rehearsed_speed(const std::vector<double>& macs) const;
+  void tell_cost() const;
+  void announce() const;
   void train_all();
   void start(size_t run);
   void look_at(Active& active);
@@ -94,7 +85,6 @@ class StudyRunner {
   void tell(const std::string& line) {
     tell([&](Progress& progress) { progress.message(line); });
   }
-  void tell_cost();
   void tell_progress();
   void measure_speed();
   void stop();
@@ -108,12 +98,10 @@ class StudyRunner {
   std::vector<RunResult> results_;
   std::deque<size_t> open_;
   std::vector<Active> active_;
-  std::vector<double> seconds_of_runs_;  // of those that began and ended in this sitting
   std::vector<std::string> faults_;
   std::unique_ptr<Progress> progress_;
   double began_ = 0;
   int64_t steps_before_ = 0, steps_ended_ = 0, steps_told_ = 0;  // of earlier sittings; of what ended in this one
-  bool cost_told_ = false;
 };
 
 StudyRunner::StudyRunner(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options)
@@ -137,27 +125,61 @@ int64_t StudyRunner::first_step(size_t run) const {
   return has_checkpoint(run) && !loss.empty() ? static_cast<int64_t>(loss.back().x) : 0;
 }
 
-void StudyRunner::announce() {
+void StudyRunner::announce() const {
   const size_t done = runs_.size() - open_.size();
   fmt::print("study {}: {}\n{} variants × {} seed{} = {} trainings of {} steps, {} at a time{}\n", study_.name,
              printable(study_.title), study_.variants.size(), options_.seeds, options_.seeds == 1 ? "" : "s",
              runs_.size(), runs_[0].config.train.steps, options_.jobs,
              done > 0 ? fmt::format("; {} are done", done) : "");
-  double seconds = 0;
-  size_t known = 0;
+  if (!open_.empty()) tell_cost();
+}
+
+StudyRunner::Speed StudyRunner::speed_so_far(const std::vector<double>& macs) const {
+  Speed speed;
+  size_t done = 0;
   for (size_t run = 0; run < runs_.size(); ++run) {
     if (results_[run].state != RunState::Done || results_[run].seconds <= 0) continue;
-    seconds += results_[run].seconds;
-    ++known;
+    speed.seconds += results_[run].seconds;
+    speed.macs += macs_of_training(runs_[run].config, macs[run], options_.val_images);
+    ++done;
   }
-  if (open_.empty()) return;
-  cost_told_ = known > 0;
-  if (cost_told_)
-    fmt::print("cost: {} (by the {} that {} done)\n",
-               cost_text(open_.size(), seconds / static_cast<double>(known), options_.jobs), known,
-               known == 1 ? "is" : "are");
-  else
-    fmt::print("cost: told as soon as the first steps are timed\n");
+  if (done > 0) speed.by = fmt::format("the {} that {} done", done, done == 1 ? "is" : "are");
+  return speed;
+}
+
+StudyRunner::Speed StudyRunner::rehearsed_speed(const std::vector<double>& macs) const {
+  fmt::print("timing the first steps of a training …\n");
+  std::fflush(stdout);
+  const size_t first = open_.front();
+  const Config& config = runs_[first].config;
+  const Rehearsal rehearsal = rehearse(
+      files_of(folder_.path(), ".rehearsal"), config,
+      [&](const RunFiles& files) { return options_.train(files, false); }, environment_of_jobs(options_.jobs));
+  if (!rehearsal.why.empty()) return {.why = rehearsal.why};
+  return {.seconds = static_cast<double>(rehearsal.steps * config.train.batch) / rehearsal.images_per_second,
+          .macs = macs_of_steps(config, macs[first], rehearsal.steps),
+          .by = fmt::format("{} steps of the first one", rehearsal.steps)};
+}
+
+// As if all took the time of a multiply-add that some took.
+void StudyRunner::tell_cost() const {
+  std::map<size_t, double> of_variant;  // whose seeds are alike in it
+  std::vector<double> macs;             // of an image, by run
+  for (const StudyRun& run : runs_) {
+    if (!of_variant.contains(run.variant)) of_variant[run.variant] = macs_of_image(run.config);
+    macs.push_back(of_variant[run.variant]);
+  }
+  Speed speed = speed_so_far(macs);
+  if (speed.macs <= 0) speed = rehearsed_speed(macs);
+  if (stop_requested) return;
+  if (speed.macs <= 0) return fmt::print("cost: not known, as that training ended: {}\n", speed.why);
+  std::vector<double> seconds;
+  for (const size_t run : open_) {
+    const Config& config = runs_[run].config;
+    const double left = 1 - static_cast<double>(first_step(run)) / static_cast<double>(config.train.steps);
+    seconds.push_back(left * macs_of_training(config, macs[run], options_.val_images) * speed.seconds / speed.macs);
+  }
+  fmt::print("cost: {} (by {})\n", cost_text(seconds, options_.jobs), speed.by);
 }
 
 void StudyRunner::start(size_t run) {
@@ -180,17 +202,8 @@ void StudyRunner::start(size_t run) {
 }
 
 void StudyRunner::look_at(Active& active) {
-  const RunPace pace = pace_in(tail_of(files(active.run).output, active.output_from));
+  const RunPace pace = pace_in(end_of_file(files(active.run).output, active.output_from));
   active.step = std::max(active.step, pace.step);
-  const TrainConfig& train = runs_[active.run].config.train;
-  const double seconds = steady_seconds() - active.started;
-  const int64_t steps = active.step - active.first_step;
-  const bool warm = steps >= 2 && seconds >= kWarm && pace.images_per_second > 0;  // the first step is slow
-  if (cost_told_ || !warm || 2 * active.step > train.steps) return;                // its end tells more
-  const double each = static_cast<double>(train.steps) * train.batch / pace.images_per_second;
-  tell(fmt::format("cost: {} (by the first {} steps of the first; validations come on top)",
-                   cost_text(active_.size() + open_.size(), each, options_.jobs), steps));
-  cost_told_ = true;
 }
 
 void StudyRunner::take_end(Active& active, const ChildEnd& end) {
@@ -201,7 +214,7 @@ void StudyRunner::take_end(Active& active, const ChildEnd& end) {
     said.exit_code = 128 + end.signal;
     said.why = fmt::format("signal {} ({})", end.signal, strsignal(end.signal));
   } else if (end.exit_code != 0) {
-    said.why = last_message(tail_of(files.output, active.output_from));
+    said.why = last_message(end_of_file(files.output, active.output_from));
   }
   if (stop_requested && said.exit_code != static_cast<int>(ErrorKind::Diverged)) said = {0, "", said.seconds};
   write_end(files, said);
@@ -216,8 +229,6 @@ void StudyRunner::take_end(Active& active, const ChildEnd& end) {
   if (result.state == RunState::Done) {
     tell(fmt::format("{}: AP {}  AP50 {}  AP75 {}  ({})", name, points_text(result.metrics[0]),
                      points_text(result.metrics[1]), points_text(result.metrics[2]), format_duration(seconds)));
-    if (active.first_step == 0) seconds_of_runs_.push_back(seconds);
-    tell_cost();
   } else if (result.state != RunState::Open) {
     const bool diverged = result.state == RunState::Diverged;
     tell(fmt::format("{}: {}: {}", name, diverged ? "diverged" : "failed", result.why));
@@ -231,15 +242,6 @@ void StudyRunner::tell(const std::function<void(Progress&)>& say) {
   } catch (const Error&) {
     stop_requested = true;
   }
-}
-
-// By the first training, where it was over before its steps could be timed.
-void StudyRunner::tell_cost() {
-  const size_t left = active_.size() - 1 + open_.size();
-  if (cost_told_ || seconds_of_runs_.empty()) return;
-  cost_told_ = true;
-  if (left > 0)
-    tell(fmt::format("cost: {} (by the first one)", cost_text(left, seconds_of_runs_.front(), options_.jobs)));
 }
 
 // By the mean pace of this sitting, with all that trainings do besides steps.
@@ -321,8 +323,8 @@ void StudyRunner::measure_speed() {
     if (stop_requested) stop();
     results_[run] = read_result(files, runs_[run].config.train.steps);
     if (results_[run].milliseconds < 0)
-      faults_.push_back(
-          fmt::format("{}: timing its detection failed: {}", runs_[run].name, last_message(tail_of(files.output, 0))));
+      faults_.push_back(fmt::format("{}: timing its detection failed: {}", runs_[run].name,
+                                    last_message(end_of_file(files.output, 0))));
     write_page();
   }
 }
@@ -365,12 +367,6 @@ void StudyRunner::run() {
 }
 
 }  // namespace
-
-std::string cost_text(size_t trainings, double seconds_each, int jobs) {
-  const double rounds = std::ceil(static_cast<double>(trainings) / jobs);
-  return fmt::format("{} training{} of about {}, {} at a time: about {}", trainings, trainings == 1 ? "" : "s",
-                     about(seconds_each), jobs, about(rounds * seconds_each));
-}
 
 void run_study(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options) {
   StudyRunner(study, base, folder, options).run();
