@@ -12,11 +12,12 @@ namespace {
 
 struct Preset {
   const char* name;
+  const char* base;  // the preset that it changes; null: the fields' own values
   const char* toml;
 };
 
 constexpr Preset kPresets[] = {
-    {"paper", R"(
+    {"paper", nullptr, R"(
 [input]
 shape_buckets = 4
 [train.schedule]
@@ -24,7 +25,7 @@ milestones = [60000, 80000]
 reference_batch = 16
 )"},
     // torchvision's retinanet_resnet50_fpn and its reference training script (26 epochs of COCO on 8 × 2 images).
-    {"torchvision", R"(
+    {"torchvision", nullptr, R"(
 [model.fpn]
 p6_from_c5 = false
 [model.anchors]
@@ -43,48 +44,29 @@ steps = 190600
 milestones = [117300, 161300]
 reference_batch = 16
 )"},
-    {"r18", R"(
+    {"r18", "paper", R"(
 [model.backbone]
 depth = 18
-[input]
-shape_buckets = 4
-[train.schedule]
-milestones = [60000, 80000]
-reference_batch = 16
 )"},
-    {"resnext50", R"(
+    {"resnext50", "paper", R"(
 [model.backbone]
 kind = "resnext"
-[input]
-shape_buckets = 4
-[train.schedule]
-milestones = [60000, 80000]
-reference_batch = 16
 )"},
-    {"vgg16", R"(
+    {"vgg16", "paper", R"(
 [model.backbone]
 kind = "vgg"
 norm = "none"
-[input]
-shape_buckets = 4
-[train.schedule]
-milestones = [60000, 80000]
-reference_batch = 16
 )"},
     // Pixels between −1 and 1, as torchvision's weights of Inception v3 take them.
-    {"inception", R"(
+    {"inception", "paper", R"(
 [model.backbone]
 kind = "inception"
 [input]
 mean = [0.5, 0.5, 0.5]
 std = [0.5, 0.5, 0.5]
-shape_buckets = 4
-[train.schedule]
-milestones = [60000, 80000]
-reference_batch = 16
 )"},
     // A small network that learns the example data from scratch within minutes on two CPU cores.
-    {"demo", R"(
+    {"demo", nullptr, R"(
 [model.backbone]
 depth = 18
 width_divisor = 2
@@ -122,7 +104,7 @@ reference_batch = 8
 warmup_steps = 50
 )"},
     // For tests: trains in a second.
-    {"tiny", R"(
+    {"tiny", nullptr, R"(
 [model.backbone]
 depth = 18
 layers = [1, 1, 1, 1]
@@ -172,7 +154,7 @@ const std::vector<std::string>& preset_names() {
 Config preset(const std::string& name) {
   for (const Preset& known : kPresets) {
     if (name != known.name) continue;
-    Config config;
+    Config config = known.base == nullptr ? Config() : preset(known.base);
     apply_toml(config, known.toml, "preset " + name);
     return config;
   }
