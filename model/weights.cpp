@@ -64,6 +64,11 @@ std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
 }  // namespace
 
 int classes_of(const SafetensorsFile& file, const ModelConfig& config) {
+  if (!file.contains(names::logits_bias()))
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: holds no detector (no tensor '{}'); weights of a backbone alone can start a "
+                            "training, no more",
+                            printable(file.path().native()), names::logits_bias()));
   return static_cast<int>(file.at(names::logits_bias()).shape.at(0)) / config.anchors.per_location();
 }
 

@@ -343,8 +343,10 @@ void add_bench(CLI::App& app) {
   auto* command =
       app.add_subcommand("bench", "Measure the speed and memory of detection and training on random images");
   const auto o = std::make_shared<BenchOptions>();
-  command->add_option("--model", o->model, "Backbone")->capture_default_str()->check(suggested(bench_models()));
+  auto* model = command->add_option("--model", o->model, "Backbone");
+  model->capture_default_str()->check(suggested(bench_models()));
   command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead")
+      ->excludes(model)
       ->check(suggested(preset_names()));
   command->add_option("--size", o->size, "Height and width of the input")
       ->capture_default_str()

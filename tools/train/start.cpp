@@ -84,6 +84,13 @@ void start_from_weights(const std::filesystem::path& path, RetinaNet& model, Opt
   fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", name,
              report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
   if (!report.unused.empty()) fmt::print("left out: {}\n", by_module(report.unused));
+  const auto of_backbone = [](const std::string& parameter) { return parameter.starts_with("backbone.body."); };
+  const auto& all = model.parameters().all();
+  const auto whole = std::count_if(all.begin(), all.end(), [&](const Parameter& p) { return of_backbone(p.name); });
+  const auto anew = std::count_if(report.reinitialized.begin(), report.reinitialized.end(), of_backbone);
+  if (anew > 0)
+    fmt::print("only {} of the backbone's {} tensors come from there: is it the backbone of another network?\n",
+               whole - anew, whole);
 }
 
 void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state) {
