@@ -46,6 +46,8 @@ class DirectConvolution {
   };
   struct Descs;
 
+  bool adds_from_elsewhere(const Key& key);
+  Key right(Key key);  // with the addend copied into y first where it would be read wrongly elsewhere
   const Primitive& primitive(Key key);
   static Primitive make_forward(const Key& key, const Descs& descs);
   static Primitive make_backward_data(const Key& key, const Descs& descs);
