@@ -167,6 +167,19 @@ TEMPLATE_TEST_CASE("convolution of a few pixels writes no others", "[conv]", flo
   }
 }
 
+// oneDNN 2's brgconv_1x1, which it takes on CPUs with AVX-512, reads no other tensor to add.
+TEST_CASE("convolution: what computes a layer depends on what is added", "[conv]") {
+  Convolution convolution(ConvAlgorithm::Direct);
+  const ConvShape shape{.batch = 1, .in_h = 6, .in_w = 6, .in_c = 64, .out_c = 64};
+  const auto by = [&](kernels::ConvFusion fusion) {
+    return convolution.describe(shape, DType::F32, kernels::ConvPass::Forward, fusion);
+  };
+  const std::string alone = by({.bias = true, .relu = true});
+  if (!kernels::convolution_library().starts_with("oneDNN 2.") || !alone.starts_with("brgconv_1x1"))
+    return;  // another oneDNN or CPU
+  CHECK_FALSE(by({.bias = true, .add = true, .relu = true}).starts_with("brgconv"));
+}
+
 TEST_CASE("an empty convolution does nothing and its gradients are zero", "[conv]") {
   Convolution convolution;
   TestQueue queue;

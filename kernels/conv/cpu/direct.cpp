@@ -249,8 +249,15 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   if (p.pack.needed) p.pack(dweight, args.dweight, pad(scratch));
 }
 
-std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
-  return primitive({.pass = pass, .shape = shape, .dtype = dtype}).implementation;
+std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) {
+  Key key{.pass = pass, .shape = shape, .dtype = dtype};
+  if (pass == ConvPass::Forward) {
+    key.bias = fusion.bias, key.relu = fusion.relu;
+    key.add = fusion.add ? Add::Other : Add::None;
+  } else {
+    key.accumulate = fusion.add;
+  }
+  return primitive(right(key)).implementation;
 }
 
 }  // namespace fovea::kernels

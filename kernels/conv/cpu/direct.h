@@ -21,7 +21,7 @@ class DirectConvolution {
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
 
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass);
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
 
  private:
   enum class Add : uint8_t { None, InPlace, Other };
