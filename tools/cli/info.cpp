@@ -159,7 +159,7 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
                              s.groups > 1 ? fmt::format(" in {} groups", s.groups) : ""),
                  fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
                  fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
-                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward,
+                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward, layer.fusion,
                                               context.queue.device())});
   }
   if (options.layers) fmt::print("{}", table.text());

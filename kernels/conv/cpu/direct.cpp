@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/channel_slice.h"
 #include "kernels/conv/conv_passes.h"
 #include "kernels/conv/cpu/cpu_features.h"
 #include "kernels/device/scratch.h"
@@ -157,14 +158,31 @@ const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weigh
                      [&](void* packed) { p.pack(weights.data, packed, scratch); });
 }
 
+// Whether oneDNN 2.6 computes a sum with a tensor other than y right. It reads that at wrong places where groups are
+// small, on CPUs without AVX2, and where all it has for the shape is matmuls (gemm). For bf16 on CPUs with AMX it takes
+// jit_1x1, which writes a fourth tile, past y, where an image has three (of 9 to 16 pixels: 27 to 48 in all); what adds
+// to y itself (brgconv) does not, and is not slower with the copy.
+bool DirectConvolution::adds_from_elsewhere(const Key& key) {
+  if (key.shape.groups > 1 || !cpu_has_avx2()) return false;
+  if (key.dtype == DType::BF16 && cpu_has_bf16_matrices()) return false;
+  return primitive(key).implementation.find("gemm") == std::string::npos;
+}
+
+DirectConvolution::Key DirectConvolution::right(Key key) {
+  if (key.add == Add::Other && !adds_from_elsewhere(key)) key.add = Add::InPlace;
+  return key;
+}
+
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
-  Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
-  // oneDNN 2.6 reads it at wrong places where groups are small, and on CPUs without AVX2.
-  if (add == Add::Other && (shape.groups > 1 || !cpu_has_avx2())) {
-    std::memcpy(args.y, args.add, static_cast<size_t>(shape.output_count()) * size_of(dtype));
-    add = Add::InPlace;
+  const Add asked = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
+  const Key key = right({ConvPass::Forward, shape, dtype, args.bias != nullptr, asked, args.relu});
+  if (key.add != asked) {
+    dispatch(dtype, [&]<class T> {
+      copy_channels<T>(queue, shape.output_count() / shape.out_c, shape.out_c,
+                       {static_cast<const T*>(args.add), shape.out_c}, {static_cast<T*>(args.y), shape.out_c}, false);
+    });
   }
-  const Primitive& p = primitive({ConvPass::Forward, shape, dtype, args.bias != nullptr, add, args.relu});
+  const Primitive& p = primitive(key);
   Scratch scratch;
   const auto pad = scratch.add<char>(p.scratchpad.get_size());
   const auto pack_scratch = scratch.add<char>(pack_scratch_bytes(p, args.weights));
@@ -175,7 +193,8 @@ void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtyp
       {DNNL_ARG_DST, onednn::memory(p.y, args.y)},
       {DNNL_ARG_SCRATCHPAD, onednn::memory(p.scratchpad, pad(scratch))}};
   if (args.bias) run.emplace(DNNL_ARG_BIAS, onednn::memory(p.bias, args.bias));
-  if (add == Add::Other) run.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, onednn::memory(p.y, args.add));
+  if (key.add == Add::Other)
+    run.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, onednn::memory(p.y, args.add));
   p.run.execute(onednn::stream(), run);
 }
 
@@ -230,8 +249,15 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   if (p.pack.needed) p.pack(dweight, args.dweight, pad(scratch));
 }
 
-std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
-  return primitive({.pass = pass, .shape = shape, .dtype = dtype}).implementation;
+std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) {
+  Key key{.pass = pass, .shape = shape, .dtype = dtype};
+  if (pass == ConvPass::Forward) {
+    key.bias = fusion.bias, key.relu = fusion.relu;
+    key.add = fusion.add ? Add::Other : Add::None;
+  } else {
+    key.accumulate = fusion.add;
+  }
+  return primitive(right(key)).implementation;
 }
 
 }  // namespace fovea::kernels

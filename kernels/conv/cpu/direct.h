@@ -21,7 +21,7 @@ class DirectConvolution {
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
 
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass);
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
 
  private:
   enum class Add : uint8_t { None, InPlace, Other };
@@ -46,6 +46,8 @@ class DirectConvolution {
   };
   struct Descs;
 
+  bool adds_from_elsewhere(const Key& key);
+  Key right(Key key);  // with the addend copied into y first where it would be read wrongly elsewhere
   const Primitive& primitive(Key key);
   static Primitive make_forward(const Key& key, const Descs& descs);
   static Primitive make_backward_data(const Key& key, const Descs& descs);
