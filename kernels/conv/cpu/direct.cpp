@@ -159,12 +159,15 @@ const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weigh
 }
 
 // Whether oneDNN 2.6 computes a sum with a tensor other than y right. It reads that at wrong places where groups are
-// small, on CPUs without AVX2, and where all it has for the shape is matmuls (gemm). For bf16 on CPUs with AMX it takes
-// jit_1x1, which writes a fourth tile, past y, where an image has three (of 9 to 16 pixels: 27 to 48 in all); what adds
-// to y itself (brgconv) does not, and is not slower with the copy.
+// small, on CPUs without AVX2, and where all it has for the shape is matmuls (gemm). For bf16 on CPUs with AMX it may
+// take jit_1x1, which computes a fourth tile, past y, where an image has three; a tile has at most 16 pixels. What adds
+// to y itself (brgconv) does not.
 bool DirectConvolution::adds_from_elsewhere(const Key& key) {
-  if (key.shape.groups > 1 || !cpu_has_avx2()) return false;
-  if (key.dtype == DType::BF16 && cpu_has_bf16_matrices()) return false;
+  constexpr int64_t kThreeTiles = 3 * 16;
+  const ConvShape& s = key.shape;
+  if (s.groups > 1 || !cpu_has_avx2()) return false;
+  const bool few_pixels = int64_t{s.out_h()} * s.out_w() <= kThreeTiles;
+  if (key.dtype == DType::BF16 && cpu_has_bf16_matrices() && few_pixels) return false;
   return primitive(key).implementation.find("gemm") == std::string::npos;
 }
 
