@@ -254,12 +254,13 @@ def narrow(seed, name, make_body, classes, p6, groups, box_loss):
                 value.fill_(-3)
             elif "head" in key and value.dim() == 4 and not groups:
                 value.normal_(0, 0.08, generator=generator)
-        # The pyramid's inputs have the size of one whatever the backbone, else losses explode within a step or two.
-        found = list(backbone.body(torch.randn(2, 3, 128, 192, generator=generator, dtype=torch.float64)).values())
-        for block, feature in zip(backbone.fpn.inner_blocks, found):
-            block[0].weight /= feature.std()
-        if p6 == "C5":
-            extra.p6.weight /= found[2].std()
+        if "note" in body.about:  # the backbones' features may be large: else losses explode within a step or two
+            found = list(backbone.body(torch.randn(2, 3, 128, 192, generator=generator, dtype=torch.float64)).values())
+            for block, feature in zip(backbone.fpn.inner_blocks, found):
+                block[0].weight /= max(1, feature.std())
+            if p6 == "C5":
+                extra.p6.weight /= max(1, found[2].std())
+            head.classification_head.cls_logits.weight /= 4
         for value in model.state_dict().values():
             value.copy_(as_float32_values(value))
     for key, p in model.named_parameters():
