@@ -9,7 +9,6 @@
 #include "kernels/interrupt.h"
 #include "tools/device/child_process.h"
 #include "tools/report/pace.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <memory>
 
 #include "engine/files.h"
