@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
-#include <cstring>
 #include <deque>
 #include <memory>
 
@@ -106,17 +105,13 @@ class StudyRunner {
 
 // As many as are asked for, or as the folder has trainings of: what was done is shown, whatever is added.
 int seeds_there(const Study& study, const Config& base, const StudyFolder& folder, int asked) {
-  const auto seeds_begun = [&](const Variant& variant) {
-    int seeds = asked;
-    const auto begun = [&] {
-      const std::string name = name_of_run(variant, base.seed + static_cast<uint64_t>(seeds));
-      return is_there(files_of(folder.path(), name).end);
-    };
-    while (begun()) ++seeds;
-    return seeds;
+  const auto has_run_of = [&](uint64_t seed) {
+    return std::any_of(study.variants.begin(), study.variants.end(), [&](const Variant& variant) {
+      return is_there(files_of(folder.path(), name_of_run(variant, seed)).end);
+    });
   };
   int seeds = asked;
-  for (const Variant& variant : study.variants) seeds = std::max(seeds, seeds_begun(variant));
+  while (has_run_of(base.seed + static_cast<uint64_t>(seeds))) ++seeds;
   return seeds;
 }
 
@@ -228,13 +223,8 @@ void StudyRunner::look_at(Active& active) {
 void StudyRunner::take_end(Active& active, const ChildEnd& end) {
   const RunFiles files = this->files(active.run);
   const double seconds = steady_seconds() - active.started;
-  RunEnd said{end.exit_code, "", active.seconds_before + seconds};
-  if (end.signal != 0) {
-    said.exit_code = 128 + end.signal;
-    said.why = fmt::format("signal {} ({})", end.signal, strsignal(end.signal));
-  } else if (end.exit_code != 0) {
-    said.why = last_message(end_of_file(files.output, active.output_from));
-  }
+  RunEnd said{end.signal != 0 ? 128 + end.signal : end.exit_code,
+              why_it_ended(end, end_of_file(files.output, active.output_from)), active.seconds_before + seconds};
   if (stop_requested && said.exit_code != static_cast<int>(ErrorKind::Diverged)) said = {0, "", said.seconds};
   write_end(files, said);
   RunResult& result = results_[active.run] = read_result(files, runs_[active.run].config.train.steps);
