@@ -37,6 +37,7 @@ class DirectConvolution {
     auto operator<=>(const Key&) const = default;
   };
   struct Primitive {
+    Add add = Add::None;  // InPlace for Other: where oneDNN would add wrongly the addend is copied into y first
     dnnl::primitive run;
     dnnl::memory::desc x, weights, bias, y, scratchpad;  // x, weights, y: or their gradients
     onednn::Reorder reorder_x, reorder_y;                // from NHWC
@@ -46,10 +47,9 @@ class DirectConvolution {
   };
   struct Descs;
 
-  bool adds_from_elsewhere(const Key& key);
-  Key right(Key key);  // with the addend copied into y first where it would be read wrongly elsewhere
+  static bool adds_wrongly(const Key& key);
   const Primitive& primitive(Key key);
-  static Primitive make_forward(const Key& key, const Descs& descs);
+  static Primitive make_forward(Key key, const Descs& descs);
   static Primitive make_backward_data(const Key& key, const Descs& descs);
   static Primitive make_backward_weight(const Key& key, const Descs& descs);
   Primitive make(const Key& key);
