@@ -16,8 +16,8 @@ namespace fovea {
 struct StoredTensor {
   std::string dtype;  // F64 F32 F16 BF16 I64 … I8 U64 … U8 BOOL; of any other one the values cannot be read
   std::vector<int64_t> shape;
-  std::span<const std::byte> data;    // from its first value to its last
-  std::vector<int64_t> strides = {};  // in values, of each dimension; empty: in C order, without gaps
+  std::span<const std::byte> data;  // from its first value to its last
+  std::vector<int64_t> strides;     // in values, of each dimension; empty: in C order, without gaps
 };
 
 // Bytes of a value; 0: a dtype that is not known, which matters only for a tensor that is read.

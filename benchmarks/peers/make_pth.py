@@ -172,8 +172,8 @@ def repacked(path, change=lambda name, data: data, method=zipfile.ZIP_STORED, dr
             out.writestr(zipfile.ZipInfo(name), data, compress_type=method)
 
 
-def zip64(path):
-    """The archive with all numbers in ZIP64's fields, as files above 4 GiB have them."""
+def zip64(path, twins=1):
+    """The archive with all numbers in ZIP64's fields, as files above 4 GiB have them. `twins`: how many names each entry has."""
     source = zipfile.ZipFile(path)
     body, directory, count = b"", b"", 0
     for info in source.infolist():
@@ -182,9 +182,11 @@ def zip64(path):
         body += struct.pack("<IHHHHHIIIHH", 0x04034B50, 45, 0, 0, 0, 0, info.CRC, 0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra))
         body += name + extra + data
         extra = struct.pack("<HHI", 0x5A5A, 4, 7) + struct.pack("<HHQQQ", 1, 24, len(data), len(data), offset)
-        directory += struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 45, 45, 0, 0, 0, 0, info.CRC, 0xFFFFFFFF, 0xFFFFFFFF,
-                                 len(name), len(extra), 0, 0, 0, 0, 0xFFFFFFFF) + name + extra
-        count += 1
+        for twin in range(twins):
+            called = name + str(twin).encode() * (twin > 0)
+            directory += struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 45, 45, 0, 0, 0, 0, info.CRC, 0xFFFFFFFF, 0xFFFFFFFF,
+                                     len(called), len(extra), 0, 0, 0, 0, 0xFFFFFFFF) + called + extra
+            count += 1
     end = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, len(directory), len(body))
     end += struct.pack("<IIQI", 0x07064B50, 0, len(body) + len(directory), 1)
     end += struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
@@ -228,6 +230,10 @@ def main():
     save("other_key.pth", {"detector": plain(), "epoch": 1}, plain(), "the only dictionary of tensors, under another key")
     save("two_keys.pth", {"generator": plain(), "discriminator": plain()}, note="two dictionaries of tensors", refused="'generator', 'discriminator'")
     zip64(save("zip64.pth", plain(), plain(), "sizes and offsets in ZIP64's fields"))
+    path = save("overlapping.pth", {"w": torch.ones(500)}, note="entries of one content under many names", refused="its entries overlap")
+    zip64(path, twins=8)
+    with zipfile.ZipFile(save("twins.pth", plain(), note="two entries of one name", refused="it has two entries"), "a") as out:
+        out.writestr("twins/data/0", b"")
     repacked(save("repacked.pth", plain(), plain(), "packed again without compression"))
     repacked(save("as_1_6.pth", plain(), plain(), "as PyTorch 1.6 to 2.0 wrote it"), drop=("byteorder", ".data/", ".format_version", ".storage_alignment"))
     save("one_tensor.pth", torch.ones(3), note="a tensor without a name", refused="one tensor without a name")

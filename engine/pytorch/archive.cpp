@@ -62,33 +62,35 @@ bool widen(ArchiveEntry& entry, std::string_view extra) {
 
 }  // namespace
 
-Archive::Archive(std::string_view file, std::string name) : file_(file), name_(std::move(name)) { read_directory(); }
+Archive::Archive(std::string_view file, std::string file_name) : file_(file), file_name_(std::move(file_name)) {
+  read_directory();
+}
 
 void Archive::read_directory() {
   const size_t end = find_end(file_);
   if (end == file_.npos)
-    refuse_damaged(name_, "the directory at its end is missing; it was cut off: download or copy it again");
+    refuse_damaged(file_name_, "the directory at its end is missing; it was cut off: download or copy it again");
   uint64_t count = number_at<uint16_t>(file_, end + 10), bytes = number_at<uint32_t>(file_, end + 12),
            place = number_at<uint32_t>(file_, end + 16);
   if (end >= kLocatorBytes && number_at<uint32_t>(file_, end - kLocatorBytes) == kEnd64Locator) {
     const auto end64 = number_at<uint64_t>(file_, end - kLocatorBytes + 8);
     if (!has(file_, end64, kEnd64Bytes) || number_at<uint32_t>(file_, end64) != kEnd64)
-      refuse_damaged(name_, "its directory (ZIP64) is damaged");
+      refuse_damaged(file_name_, "its directory (ZIP64) is damaged");
     count = number_at<uint64_t>(file_, end64 + 32);
     bytes = number_at<uint64_t>(file_, end64 + 40);
     place = number_at<uint64_t>(file_, end64 + 48);
   }
   if (!has(file_, place, bytes) || count > bytes / kEntryBytes)
-    refuse_damaged(name_, "its directory lies outside the file; it was cut off: download or copy it again");
+    refuse_damaged(file_name_, "its directory lies outside the file; it was cut off: download or copy it again");
   uint64_t stored = 0;
   for (uint64_t i = 0; i < count; ++i)
     if (__builtin_add_overflow(stored, read_entry(place).stored_size, &stored) || stored > file_.size())
-      refuse_damaged(name_, "its entries overlap");
+      refuse_damaged(file_name_, "its entries overlap");
 }
 
 const ArchiveEntry& Archive::read_entry(uint64_t& place) {
   if (!has(file_, place, kEntryBytes) || number_at<uint32_t>(file_, place) != kDirectoryEntry)
-    refuse_damaged(name_, "its directory is damaged");
+    refuse_damaged(file_name_, "its directory is damaged");
   ArchiveEntry entry{.header = number_at<uint32_t>(file_, place + 42),
                      .size = number_at<uint32_t>(file_, place + 24),
                      .stored_size = number_at<uint32_t>(file_, place + 20),
@@ -99,17 +101,17 @@ const ArchiveEntry& Archive::read_entry(uint64_t& place) {
                  comment = number_at<uint16_t>(file_, place + 32);
   place += kEntryBytes;
   if (!has(file_, place, name_bytes + extra + comment) || !widen(entry, file_.substr(place + name_bytes, extra)))
-    refuse_damaged(name_, "its directory is damaged");
+    refuse_damaged(file_name_, "its directory is damaged");
   std::string name(file_.substr(place, name_bytes));
   place += name_bytes + extra + comment;
   const auto [kept, is_new] = entries_.emplace(std::move(name), entry);
-  if (!is_new) refuse_damaged(name_, fmt::format("it has two entries '{}'", printable(kept->first)));
+  if (!is_new) refuse_damaged(file_name_, fmt::format("it has two entries '{}'", printable(kept->first)));
   return kept->second;
 }
 
 std::span<const std::byte> Archive::at(const std::string& name) const {
   const auto damaged = [&](const char* why) {
-    refuse_damaged(name_, fmt::format("its entry '{}' {}", printable(name), why));
+    refuse_damaged(file_name_, fmt::format("its entry '{}' {}", printable(name), why));
   };
   const auto found = entries_.find(name);
   if (found == entries_.end()) damaged("is missing");
@@ -132,7 +134,7 @@ void Archive::verify(const std::string& name) const {
   const std::span<const std::byte> bytes = at(name);
   const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
   if (sum != entries_.at(name).checksum)
-    refuse_damaged(name_, fmt::format("its entry '{}' is damaged: its checksum does not match", printable(name)));
+    refuse_damaged(file_name_, fmt::format("its entry '{}' is damaged: its checksum does not match", printable(name)));
 }
 
 }  // namespace fovea::pytorch

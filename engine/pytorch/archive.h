@@ -20,23 +20,23 @@ struct ArchiveEntry {
 
 class Archive {
  public:
-  // Reads the directory at the end of the file, also in the form for files above 4 GiB (ZIP64). `name`: printable, for
-  // errors. Throws Error(Data) where there is none (a file that was cut off), or one that is damaged.
-  Archive(std::string_view file, std::string name);
+  // Reads the directory at the end of the file, also in the form for files above 4 GiB (ZIP64). `file_name`: printable,
+  // for errors. Throws Error(Data) where there is none (a file that was cut off), or one that is damaged.
+  Archive(std::string_view file, std::string file_name);
 
   const std::map<std::string, ArchiveEntry, std::less<>>& entries() const { return entries_; }
-  // The bytes of the entry, whose checksum is not yet verified. Throws Error(Data) where there is no such entry, or one
-  // that is compressed, encrypted, or outside the file.
-  std::span<const std::byte> at(const std::string& entry) const;
+  // The bytes of the entry of this name, whose checksum is not yet verified. Throws Error(Data) where there is no such
+  // entry, or one that is compressed, encrypted, or outside the file.
+  std::span<const std::byte> at(const std::string& name) const;
   // Throws Error(Data) where the entry's bytes are not those that were written.
-  void verify(const std::string& entry) const;
+  void verify(const std::string& name) const;
 
  private:
   void read_directory();
   const ArchiveEntry& read_entry(uint64_t& place);
 
   std::string_view file_;
-  std::string name_;
+  std::string file_name_;
   std::map<std::string, ArchiveEntry, std::less<>> entries_;
 };
 

@@ -5,40 +5,38 @@
 namespace fovea::pytorch {
 namespace {
 
-using enum GlobalKind;
-
 struct KnownGlobal {
   std::string_view module, name;
   GlobalKind kind;
-  std::string_view dtype = "";
+  std::string_view dtype;
 };
 constexpr KnownGlobal kGlobals[] = {
-    {"collections", "OrderedDict", Dict},
-    {"collections", "defaultdict", Dict},
-    {"builtins", "dict", Dict},
-    {"builtins", "list", Sequence},
-    {"builtins", "tuple", Sequence},
-    {"builtins", "set", Sequence},
-    {"builtins", "frozenset", Sequence},
-    {"torch", "Size", Sequence},
-    {"torch._utils", "_rebuild_tensor", Tensor},
-    {"torch._utils", "_rebuild_tensor_v2", Tensor},
-    {"torch._utils", "_rebuild_tensor_v3", TypedTensor},
-    {"torch._utils", "_rebuild_parameter", Parameter},
-    {"torch._utils", "_rebuild_parameter_with_state", Parameter},
-    {"torch._tensor", "_rebuild_from_type", Wrapped},
-    {"torch._tensor", "_rebuild_from_type_v2", Wrapped},
-    {"torch.tensor", "_rebuild_from_type", Wrapped},
-    {"torch._utils", "_rebuild_qtensor", OddTensor, "quantized"},
-    {"torch._utils", "_rebuild_sparse_tensor", OddTensor, "sparse"},
-    {"torch._utils", "_rebuild_sparse_csr_tensor", OddTensor, "sparse"},
-    {"torch._utils", "_rebuild_nested_tensor", OddTensor, "nested"},
-    {"torch._utils", "_rebuild_meta_tensor_no_storage", OddTensor, "without values"},
-    {"torch._utils", "_rebuild_wrapper_subclass", OddTensor, "wrapped"},
-    {"torch._utils", "_rebuild_device_tensor_from_numpy", OddTensor, "in NumPy's form"},
-    {"torch._utils", "_rebuild_device_tensor_from_cpu_tensor", Parameter},
-    {"torch.storage", "UntypedStorage", Storage, "U8"},
-    {"torch", "UntypedStorage", Storage, "U8"},
+    {"collections", "OrderedDict", GlobalKind::Dict},
+    {"collections", "defaultdict", GlobalKind::Dict},
+    {"builtins", "dict", GlobalKind::Dict},
+    {"builtins", "list", GlobalKind::Sequence},
+    {"builtins", "tuple", GlobalKind::Sequence},
+    {"builtins", "set", GlobalKind::Sequence},
+    {"builtins", "frozenset", GlobalKind::Sequence},
+    {"torch", "Size", GlobalKind::Sequence},
+    {"torch._utils", "_rebuild_tensor", GlobalKind::Tensor},
+    {"torch._utils", "_rebuild_tensor_v2", GlobalKind::Tensor},
+    {"torch._utils", "_rebuild_tensor_v3", GlobalKind::TypedTensor},
+    {"torch._utils", "_rebuild_parameter", GlobalKind::Parameter},
+    {"torch._utils", "_rebuild_parameter_with_state", GlobalKind::Parameter},
+    {"torch._tensor", "_rebuild_from_type", GlobalKind::Wrapped},
+    {"torch._tensor", "_rebuild_from_type_v2", GlobalKind::Wrapped},
+    {"torch.tensor", "_rebuild_from_type", GlobalKind::Wrapped},
+    {"torch._utils", "_rebuild_qtensor", GlobalKind::OddTensor, "quantized"},
+    {"torch._utils", "_rebuild_sparse_tensor", GlobalKind::OddTensor, "sparse"},
+    {"torch._utils", "_rebuild_sparse_csr_tensor", GlobalKind::OddTensor, "sparse"},
+    {"torch._utils", "_rebuild_nested_tensor", GlobalKind::OddTensor, "nested"},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", GlobalKind::OddTensor, "without values"},
+    {"torch._utils", "_rebuild_wrapper_subclass", GlobalKind::OddTensor, "wrapped"},
+    {"torch._utils", "_rebuild_device_tensor_from_numpy", GlobalKind::OddTensor, "in NumPy's form"},
+    {"torch._utils", "_rebuild_device_tensor_from_cpu_tensor", GlobalKind::Parameter},
+    {"torch.storage", "UntypedStorage", GlobalKind::Storage, "U8"},
+    {"torch", "UntypedStorage", GlobalKind::Storage, "U8"},
 };
 
 // Both the storages and the dtypes go by these.
@@ -114,11 +112,11 @@ Global find_global(std::string_view module, std::string_view name) {
   if (module == "torch" || module == "torch.cuda")
     for (const KnownDType& known : kDTypesOfPyTorch)
       if (!name.empty() && (known.storage == name || known.name == name)) {
-        found.kind = known.storage == name ? Storage : DType;
+        found.kind = known.storage == name ? GlobalKind::Storage : GlobalKind::DType;
         found.dtype = known.dtype;
         return found;
       }
-  if (is_harmful(module, name)) found.kind = Harmful;
+  if (is_harmful(module, name)) found.kind = GlobalKind::Harmful;
   return found;
 }
 

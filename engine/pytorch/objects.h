@@ -71,8 +71,8 @@ struct Objects {
   const PickledTensor& tensor(Value value) const { return tensors[static_cast<size_t>(value.number)]; }
   const PickledObject& object(Value value) const { return objects[static_cast<size_t>(value.number)]; }
 
-  // The last value under a text; Other where there is none, or where `dict` is none.
-  Value find(Value dict, std::string_view key) const;
+  // The last value under a text; Other where there is none, or where `value` is no dictionary.
+  Value find(Value value, std::string_view key) const;
 };
 
 // Makes values, and refuses a pickle that makes more than any file of weights needs.

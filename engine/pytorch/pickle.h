@@ -33,12 +33,13 @@ class Unpickler {
   template <class T>
   T number() {
     T value;
-    std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
+    const std::string_view bytes = take(sizeof(T));
+    std::memcpy(&value, bytes.data(), bytes.size());
     return value;
   }
   std::string_view take(uint64_t bytes);
   std::string_view line();
-  Value integer(std::string_view little_endian);
+  Value integer(std::string_view bytes);  // little-endian
   Value decimal(std::string_view digits);
 
   void push(Value value);

@@ -13,20 +13,15 @@ namespace {
 // Python's raw-unicode-escape: \uXXXX and \UXXXXXXXX among bytes of Latin-1.
 std::string unescaped(std::string_view text) {
   std::u32string characters;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const size_t digits = i + 1 < text.size() && text[i] == '\\' ? (text[i + 1] == 'u'   ? 4
-                                                                    : text[i + 1] == 'U' ? 8
-                                                                                         : 0)
-                                                                 : 0;
-    const std::string_view code = digits > 0 ? text.substr(i + 2).substr(0, digits) : "";
+  while (!text.empty()) {
+    const size_t digits = text.starts_with("\\u") ? 4 : text.starts_with("\\U") ? 8 : 0;
+    const std::string_view code = text.substr(digits > 0 ? 2 : 0, digits);
     uint32_t character = 0;
-    if (digits > 0 && code.size() == digits &&
-        std::from_chars(code.data(), code.data() + digits, character, 16).ptr == code.data() + digits) {
-      characters += static_cast<char32_t>(character);
-      i += 1 + digits;
-    } else {
-      characters += static_cast<unsigned char>(text[i]);
-    }
+    const bool is_escape =
+        digits > 0 && code.size() == digits &&
+        std::from_chars(code.data(), code.data() + code.size(), character, 16).ptr == code.data() + code.size();
+    characters += static_cast<char32_t>(is_escape ? character : static_cast<unsigned char>(text[0]));
+    text.remove_prefix(is_escape ? 2 + digits : 1);
   }
   return encoded(characters);
 }
