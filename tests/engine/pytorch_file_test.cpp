@@ -111,16 +111,17 @@ TEST_CASE("fault: a view that repeats a value without end is not gathered", "[py
 
 TEST_CASE("fault: what would run a program is refused by its name, in whichever way it is called", "[pytorch]") {
   const std::string command = text("touch fovea_was_executed"), popen = pickled_global("subprocess", "Popen");
-  check_refused(all_of({"(", command, "ios\nsystem\n"}), "'os.system'");
-  check_refused(all_of({"(", pickled_global("posix", "system"), command, "o"}), "'posix.system'");
-  check_refused(all_of({popen, command, "\x85\x81"}), "'subprocess.Popen'");
-  check_refused(all_of({popen, command, "\x85}\x92"}), "'subprocess.Popen'");
-  check_refused(all_of({text("builtins"), text("eval"), "\x93", command, "\x85R"}), "'builtins.eval'");
+  check_refused(all_of({"(", command, "ios\nsystem\n"}), "Python would call 'os.system'");
+  check_refused(all_of({"(", pickled_global("posix", "system"), command, "o"}), "Python would call 'posix.system'");
+  check_refused(all_of({popen, command, "\x85\x81"}), "Python would call 'subprocess.Popen'");
+  check_refused(all_of({popen, command, "\x85}\x92"}), "Python would call 'subprocess.Popen'");
+  check_refused(all_of({text("builtins"), text("eval"), "\x93", command, "\x85R"}),
+                "Python would call 'builtins.eval'");
   check_refused(all_of({pickled_global("importlib.util", "find_spec"), command, "\x85R"}),
-                "'importlib.util.find_spec'");
+                "Python would call 'importlib.util.find_spec'");
   check_refused(all_of({pickled_global("torch._tensor", "_rebuild_from_type_v2"), "(", pickled_global("os", "system"),
                         "N(", command, "tNtR"}),
-                "'os.system'");
+                "Python would call 'os.system'");
   // Named, and not called; or found by what is never called itself.
   check_refused(pickled_global("os", "system"), "holds no dictionary of tensors");
   check_refused(all_of({pickled_global("builtins", "getattr"), pickled_global("os", "path"), text("x"), "\x86R)R"}),
