@@ -142,6 +142,7 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
   std::string sums = "{", body;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
+    require(tensor.strides.empty(), "a view with strides is written as if it had none");
     sums += fmt::format("{}{}:\"{}\"", sums.size() > 1 ? "," : "", json_quoted(name), checksum(tensor.data));
     body += fmt::format(",{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", json_quoted(name),
                         tensor.dtype, fmt::join(tensor.shape, ","), offset, offset + tensor.data.size());

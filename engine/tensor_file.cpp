@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/file_kind.h"
 #include "engine/mapped_file.h"
 #include "engine/printable.h"
 #include "engine/pytorch/file.h"

@@ -2,6 +2,7 @@
 // before that, and with _use_new_zipfile_serialization=False, five pickles and then the storages one after another.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 

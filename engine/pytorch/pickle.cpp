@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "engine/printable.h"
 #include "engine/pytorch/damage.h"
 
 namespace fovea::pytorch {
