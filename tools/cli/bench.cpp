@@ -299,7 +299,7 @@ void bench(BenchOptions options) {
   const PinnedThreads pinned;
   RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
-  if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
+  if (!options.weights.empty()) load_weights(open_tensor_file(options.weights), model.parameters(), LoadMode::Exact);
   const DeviceBatch batch = random_batch(context, options, images_for(options));
   fmt::print("{}: {}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
              backbone_name(config.model.backbone), options.size, options.size, options.batch, options.classes,
@@ -369,7 +369,7 @@ void add_bench(CLI::App& app) {
       ->check(at_least(0));
   command->add_option("--repeats", o->repeats, "Timed runs")->capture_default_str()->take_last()->check(at_least(1));
   command->add_option("--json", o->json, "Write the results to this file")->type_name("FILE");
-  command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)")
+  command->add_option("--weights", o->weights, "Load these weights (safetensors, or PyTorch's .pth)")
       ->type_name("FILE");
   command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input")
       ->type_name("FILE");
