@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
+#include "engine/half.h"
 #include "engine/mapped_file.h"
 #include "engine/printable.h"
 #include "engine/pytorch/file.h"
@@ -53,12 +53,8 @@ bool is_readable(std::string_view dtype) {
   throw Error(ErrorKind::Data, fmt::format("{}: tensor '{}' {}", printable(path.native()), printable(name), why));
 }
 
-float half_to_float(uint16_t half) {
-  const int exponent = (half >> 10) & 31, fraction = half & 1023;
-  const float sign = (half & 0x8000) != 0 ? -1.f : 1.f;
-  if (exponent == 31) return fraction != 0 ? NAN : sign * INFINITY;
-  return sign * (exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                               : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25));
+[[noreturn]] void refuse_dtype(const std::filesystem::path& path, const std::string& name, const StoredTensor& tensor) {
+  refuse_tensor(path, name, fmt::format("has the dtype '{}', which is not supported", printable(tensor.dtype)));
 }
 
 // take(i, place): of each value in C order, where it lies, in values from the first.
@@ -96,7 +92,7 @@ void convert_16_bits(const StoredTensor& tensor, std::vector<T>& out) {
   for_each_value(tensor, out.size(), [&](size_t i, size_t place) {
     bfloat16 brain;
     std::memcpy(&brain.bits, tensor.data.data() + place * sizeof(brain.bits), sizeof(brain.bits));
-    out[i] = static_cast<T>(is_brain ? static_cast<float>(brain) : half_to_float(brain.bits));
+    out[i] = static_cast<T>(is_brain ? static_cast<float>(brain) : float_of_half(brain.bits));
   });
 }
 
@@ -128,12 +124,22 @@ const StoredTensor& TensorFile::at(const std::string& name) const {
   return found->second;
 }
 
+std::vector<std::byte> TensorFile::read_bytes(const std::string& name) const {
+  const StoredTensor& tensor = at(name);
+  const size_t size = bytes_of_dtype(tensor.dtype);
+  if (size == 0) refuse_dtype(path_, name, tensor);
+  std::vector<std::byte> out(count_of(*this, name, tensor) * size);
+  for_each_value(tensor, out.size() / size, [&](size_t i, size_t place) {
+    std::memcpy(out.data() + i * size, tensor.data.data() + place * size, size);
+  });
+  return out;
+}
+
 template <class T>
 std::vector<T> TensorFile::read(const std::string& name) const {
   const StoredTensor& tensor = at(name);
   const std::string& dtype = tensor.dtype;
-  if (!is_readable(dtype))
-    refuse_tensor(path_, name, fmt::format("has the dtype '{}', which is not supported", printable(dtype)));
+  if (!is_readable(dtype)) refuse_dtype(path_, name, tensor);
   std::vector<T> out(count_of(*this, name, tensor));
   if (dtype == "F64")
     convert<double>(tensor, out);

@@ -46,6 +46,8 @@ class TensorFile {
   // dtypes, and for a view that repeats few values so often that they would fill the memory.
   template <class T>
   std::vector<T> read(const std::string& name) const;
+  // The same without conversion, of any dtype whose size is known.
+  std::vector<std::byte> read_bytes(const std::string& name) const;
 
  private:
   std::filesystem::path path_;

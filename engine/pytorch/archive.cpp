@@ -8,17 +8,16 @@
 
 #include "engine/printable.h"
 #include "engine/pytorch/damage.h"
+#include "engine/pytorch/zip_format.h"
 
 namespace fovea::pytorch {
+
+using namespace zip;
+
 namespace {
 
-// Sizes and signatures of the parts (APPNOTE.TXT of PKWARE, 4.3).
-constexpr uint32_t kLocalHeader = 0x04034b50, kDirectoryEntry = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
-                   kEnd64Locator = 0x07064b50;
-constexpr uint64_t kLocalBytes = 30, kEntryBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr uint64_t kLongestComment = 0xffff;
-constexpr uint32_t kIn64 = 0xffffffff;  // the number is in the entry's ZIP64 field
-constexpr uint16_t kZip64Field = 1, kStored = 0, kEncrypted = 1;
+constexpr uint16_t kEncrypted = 1;
 
 // The number at `place`, which must be inside.
 template <class T>
@@ -49,7 +48,7 @@ bool widen(ArchiveEntry& entry, std::string_view extra) {
     if (bytes > extra.size()) return false;
     std::string_view field = extra.substr(0, bytes);
     extra.remove_prefix(bytes);
-    if (kind != kZip64Field) continue;
+    if (kind != kField64) continue;
     for (uint64_t* number : {&entry.size, &entry.stored_size, &entry.header}) {
       if (*number != kIn64) continue;
       if (field.size() < 8) return false;

@@ -1,6 +1,7 @@
 #include "engine/pytorch/file.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "engine/pytorch/archive.h"
 #include "engine/pytorch/damage.h"
 #include "engine/pytorch/pickle.h"
+#include "engine/pytorch/save.h"
 #include "engine/pytorch/state_dict.h"
 
 namespace fovea {
@@ -121,6 +123,20 @@ std::optional<std::string> folder_of(const Archive& archive) {
                                       : fmt::format("it holds '{}'", printable(names.substr(0, names.find('\n'))))));
 }
 
+std::map<std::string, std::string> parse_metadata(std::string_view json, const std::string& name) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object entries;
+  const auto damaged = [&] { refuse_damaged(name, fmt::format("its entry '{}' is damaged", kMetadataEntry)); };
+  std::map<std::string, std::string> metadata;
+  if (parser.parse(json.data(), json.size()).get_object().get(entries)) damaged();
+  for (const auto entry : entries) {
+    std::string_view value;
+    if (entry.value.get_string().get(value)) damaged();
+    metadata[std::string(entry.key)] = value;
+  }
+  return metadata;
+}
+
 PyTorchContent read_archive(std::string_view file, const std::string& name, const std::string& key) {
   const Archive archive(file, name);
   const auto folder = folder_of(archive);
@@ -132,6 +148,9 @@ PyTorchContent read_archive(std::string_view file, const std::string& name, cons
   };
   const std::string order = *folder + "byteorder";
   if (archive.entries().contains(order) && text_of_bytes(checked(order)) == "big") refuse_big_endian(name);
+  std::map<std::string, std::string> metadata;
+  if (const std::string entry = *folder + kMetadataEntry; archive.entries().contains(entry))
+    metadata = parse_metadata(text_of_bytes(checked(entry)), name);
   Maker maker(name);
   const Value root = Unpickler(text_of_bytes(checked(*folder + "data.pkl")), maker, name).next();
   const Objects& objects = maker.objects();
@@ -142,7 +161,11 @@ PyTorchContent read_archive(std::string_view file, const std::string& name, cons
     if (verified.insert(entry).second) archive.verify(entry);
     return archive.at(entry);
   });
-  return {format_of("zip", state), views_of(state, objects, views)};
+  PyTorchContent content{format_of("zip", state), views_of(state, objects, views), metadata};
+  if (!metadata.empty() && key.empty())  // a checkpoint of Fovea: the optimizer's tensors belong to it
+    for (const auto& [tensor, value] : tensors_of(objects, objects.find(root, kOptimizerKey)))
+      content.tensors.emplace(tensor, views.view(tensor, objects.tensor(value)));
+  return content;
 }
 
 // The storages that follow the pickles: of each, in the order of `keys`, its count of values and the values.
@@ -193,7 +216,7 @@ PyTorchContent read_pickles(std::string_view file, const std::string& name, cons
     if (found == storages.end()) refuse_damaged(name, "a storage is missing");
     return found->second;
   });
-  return {format_of("before 1.6", state), views_of(state, objects, views)};
+  return {format_of("before 1.6", state), views_of(state, objects, views), {}};
 }
 
 }  // namespace
@@ -212,7 +235,7 @@ bool looks_like_pytorch(std::string_view file) {
 
 TensorFile read_pytorch(const std::filesystem::path& path, const MappedFile& file, const std::string& state_dict) {
   pytorch::PyTorchContent content = pytorch::read_content(file.text(), printable(path.native()), state_dict);
-  return {path, std::move(content.format), file.memory, std::move(content.tensors), {}};
+  return {path, std::move(content.format), file.memory, std::move(content.tensors), std::move(content.metadata)};
 }
 
 }  // namespace fovea

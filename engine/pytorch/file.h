@@ -26,6 +26,7 @@ namespace pytorch {
 struct PyTorchContent {
   std::string format;
   std::map<std::string, StoredTensor> tensors;
+  std::map<std::string, std::string> metadata;  // of files that Fovea wrote (save.h)
 };
 PyTorchContent read_content(std::string_view file, const std::string& name, const std::string& state_dict = "");
 

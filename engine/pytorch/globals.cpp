@@ -120,4 +120,10 @@ Global find_global(std::string_view module, std::string_view name) {
   return found;
 }
 
+DTypeNames names_of_dtype(std::string_view dtype) {
+  for (const KnownDType& known : kDTypesOfPyTorch)
+    if (known.dtype == dtype && !dtype.starts_with('Q')) return {known.storage, known.name};
+  return {};
+}
+
 }  // namespace fovea::pytorch

@@ -29,4 +29,11 @@ struct Global {
 
 Global find_global(std::string_view module, std::string_view name);
 
+// What PyTorch calls a dtype and its storages. `storage` is empty where it has none of its own, both where PyTorch has
+// no such dtype.
+struct DTypeNames {
+  std::string_view storage, dtype;
+};
+DTypeNames names_of_dtype(std::string_view dtype);
+
 }  // namespace fovea::pytorch

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace {
 constexpr std::string_view kStateDictKeys[] = {"model",   "state_dict", "model_state_dict", "module",
                                                "network", "net",        "weights",          "params",
                                                "ema",     "model_ema",  "ema_state_dict",   "ema_model"};
-constexpr int kDeepestPlace = 4;  // keys within keys
+constexpr auto kAverageKeys = std::span(kStateDictKeys).subspan<8>();  // the first stands for any of them
+constexpr int kDeepestPlace = 4;                                       // keys within keys
 
 constexpr const char* kSaveStateDict =
     "in Python, where its code is, write torch.save(model.state_dict(), \"weights.pth\")";
@@ -112,6 +114,9 @@ Found find_dict(const Objects& objects, Value root, const std::string& file, con
   };
   if (!key.empty()) {
     if (const auto& found = search.in(objects.find(root, key), 1)) return under(key, *found);
+    if (key == kAverageKeys.front())
+      for (const std::string_view other : kAverageKeys)
+        if (const auto& found = search.in(objects.find(root, other), 1)) return under(other, *found);
     const auto keys = keys_of(objects, root, with_tensors);
     refuse_content(file, fmt::format("has no tensors under '{}'{}", printable(key),
                                      keys.empty() ? "" : fmt::format("; it has some under {}", fmt::join(keys, ", "))));
@@ -132,17 +137,22 @@ Found find_dict(const Objects& objects, Value root, const std::string& file, con
 
 }  // namespace
 
-StateDict find_state_dict(const Objects& objects, Value root, const std::string& file, const std::string& key) {
-  const Found found = find_dict(objects, root, file, key);
-  StateDict state{.place = found.place};
-  for (const auto& [name, value] : objects.dict(found.dict)) {
+std::map<std::string, Value> tensors_of(const Objects& objects, Value dict) {
+  std::map<std::string, Value> tensors;
+  if (!dict.is(ValueKind::Dict)) return tensors;
+  for (const auto& [name, value] : objects.dict(dict)) {
     if (!name.is(ValueKind::Text)) continue;
     if (value.is(ValueKind::Tensor))
-      state.tensors.insert_or_assign(std::string(objects.text(name)), value);
+      tensors.insert_or_assign(std::string(objects.text(name)), value);
     else
-      state.tensors.erase(std::string(objects.text(name)));  // the later one counts, as in Python
+      tensors.erase(std::string(objects.text(name)));
   }
-  return state;
+  return tensors;
+}
+
+StateDict find_state_dict(const Objects& objects, Value root, const std::string& file, const std::string& key) {
+  const Found found = find_dict(objects, root, file, key);
+  return {.place = found.place, .tensors = tensors_of(objects, found.dict)};
 }
 
 }  // namespace fovea::pytorch

@@ -7,14 +7,19 @@
 
 namespace fovea::pytorch {
 
+// The tensors of a dictionary by their names, of a name that comes twice the later one, as in Python; none of what is
+// no dictionary.
+std::map<std::string, Value> tensors_of(const Objects& objects, Value dict);
+
 struct StateDict {
   std::string place;                     // "model"; "model.state_dict"; empty: the file is nothing else
   std::map<std::string, Value> tensors;  // by their names there
 };
 
 // The first of the usual keys (kStateDictKeys) under which there are tensors, or what has tensors itself; the weights
-// that a training averages (ema) come last. With `key`: under this one. What stands beside the weights is passed over.
-// Throws Error(Data) where there is none, saying what the file holds instead. `file`: printable.
+// that a training averages (ema) come last. With `key`: under this one, where "ema" stands for any of the average's.
+// What stands beside the weights is passed over. Throws Error(Data) where there is none, saying what the file holds
+// instead. `file`: printable.
 StateDict find_state_dict(const Objects& objects, Value root, const std::string& file, const std::string& key = "");
 
 }  // namespace fovea::pytorch
