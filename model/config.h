@@ -16,14 +16,17 @@ struct BackboneConfig {
   int group_width = 0;    // channels of a group in the first stage; 0: ResNet's 64 (128: Wide ResNet), ResNeXt's 4 or 8
   int width_divisor = 1;  // of all stages' widths
   int stem_width = 64;    // ResNet, ResNeXt
+  bool stride_in_1x1 = false;  // of a bottleneck: in its first convolution, as Caffe's ResNets; else in the 3×3
   Norm norm = Norm::FrozenBatch;
-  int norm_groups = 32;   // Norm::Group
-  int frozen_stages = 2;  // of five, from the input: a ResNet's are the stem and layer1 … layer4
+  int norm_groups = 32;      // Norm::Group
+  double norm_epsilon = -1;  // added to variances; below 0: 1e-5, Inception's 1e-3
+  int frozen_stages = 2;     // of five, from the input: a ResNet's are the stem and layer1 … layer4
 };
 
 struct FpnConfig {
   int channels = 256;
   bool p6_from_c5 = true;  // else from P5
+  bool relu_before_p7 = true;
 };
 
 inline constexpr double kUsualPrior = 0.01;  // section 4.1
@@ -39,7 +42,9 @@ struct AnchorConfig {
   std::array<double, 5> sizes{32, 64, 128, 256, 512};  // one a level, P3 … P7
   std::vector<double> octaves{0, 1.0 / 3, 2.0 / 3};    // each size × 2^octave
   std::vector<double> ratios{0.5, 1, 2};               // height / width
-  bool rounded = false;  // sizes cut to whole pixels and cells rounded, as torchvision; else exact, as the paper
+  bool rounded = false;    // sizes cut to whole pixels and cells rounded, as torchvision; else exact, as the paper
+  double offset = 0;       // of a location's anchors, in strides: 0.5 centers them on its square of the image
+  bool inclusive = false;  // right and lower edges are of the last pixel: anchors are one wider and higher, as ODTK's
   int per_location() const { return static_cast<int>(octaves.size() * ratios.size()); }
 };
 

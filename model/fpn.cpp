@@ -32,7 +32,7 @@ std::vector<Tensor> Fpn::forward(Tape& tape, const Features& c) {
   const Tensor m3 = ops::upsample_add(tape, plain(lateral_[0], c.c3), m4);
   const Tensor p3 = plain(output_[0], m3), p4 = plain(output_[1], m4), p5 = plain(output_[2], m5);
   const Tensor p6 = plain(extra_[0], config_.p6_from_c5 ? c.c5 : p5);
-  const Tensor p7 = plain(extra_[1], ops::relu(tape, p6));
+  const Tensor p7 = plain(extra_[1], config_.relu_before_p7 ? ops::relu(tape, p6) : p6);
   return {p3, p4, p5, p6, p7};
 }
 

@@ -1,6 +1,6 @@
 // Feature pyramid network (Lin et al. 2017), as RetinaNet takes it: P3 … P7, strides 8 … 128.
 //   M5 = 1×1(C5)    M4 = 1×1(C4) + up(M5)    M3 = 1×1(C3) + up(M4)    Pl = 3×3(Ml)
-//   P6 = 3×3/2(C5 or P5)    P7 = 3×3/2(relu(P6))
+//   P6 = 3×3/2(C5 or P5)    P7 = 3×3/2(relu(P6) or P6)
 #pragma once
 #include <vector>
 

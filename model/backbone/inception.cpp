@@ -100,7 +100,7 @@ ConvLayer make_layer(ParameterStore& store, const BackboneConfig& config, const 
            .pad = step.pad,
            .norm = config.norm,
            .norm_groups = config.norm_groups,
-           .epsilon = 1e-3f,
+           .epsilon = norm_epsilon_of(config),
            .trainable = trainable}};
 }
 

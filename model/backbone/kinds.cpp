@@ -35,6 +35,7 @@ void change_kind(BackboneConfig& config, BackboneKind kind) {
   if (config.layers.size() != stages_of(kind)) config.layers.clear();
   if (kind != BackboneKind::ResNeXt) config.groups = 0;
   if (is_residual(kind)) return;
+  config.stride_in_1x1 = false;
   config.group_width = 0;
   config.stem_width = BackboneConfig{}.stem_width;
 }
@@ -55,6 +56,11 @@ std::string backbone_name(const BackboneConfig& config) {
   const int width = groups_of(config).width;
   return width == 64 ? fmt::format("ResNet-{}", config.depth)
                      : fmt::format("Wide ResNet-{}-{:g}", config.depth, width / 64.0);
+}
+
+float norm_epsilon_of(const BackboneConfig& config) {
+  if (config.norm_epsilon >= 0) return static_cast<float>(config.norm_epsilon);
+  return config.kind == BackboneKind::Inception ? 1e-3f : 1e-5f;
 }
 
 ConvGroups groups_of(const BackboneConfig& config) {

@@ -24,5 +24,7 @@ struct ConvGroups {
   int count, width;
 };
 ConvGroups groups_of(const BackboneConfig& config);
+// What its norms add to variances.
+float norm_epsilon_of(const BackboneConfig& config);
 
 }  // namespace fovea

@@ -40,6 +40,7 @@ ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& n
           .groups = groups,
           .norm = backbone.norm,
           .norm_groups = backbone.norm_groups,
+          .epsilon = norm_epsilon_of(backbone),
           .trainable = trainable};
 }
 
@@ -51,10 +52,11 @@ ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config
     int kernel, out_channels, stride, groups;
   };
   const std::vector<Step> steps =
-      shape.bottleneck ? std::vector<Step>{{1, shape.inner, 1, 1},
-                                           {3, shape.inner, shape.stride, groups_of(config).count},
-                                           {1, shape.out_channels, 1, 1}}
-                       : std::vector<Step>{{3, shape.inner, shape.stride, 1}, {3, shape.out_channels, 1, 1}};
+      shape.bottleneck
+          ? std::vector<Step>{{1, shape.inner, config.stride_in_1x1 ? shape.stride : 1, 1},
+                              {3, shape.inner, config.stride_in_1x1 ? 1 : shape.stride, groups_of(config).count},
+                              {1, shape.out_channels, 1, 1}}
+          : std::vector<Step>{{3, shape.inner, shape.stride, 1}, {3, shape.out_channels, 1, 1}};
   int channels = shape.in_channels;
   for (size_t i = 0; i < steps.size(); ++i) {
     branch_.emplace_back(

@@ -1,5 +1,5 @@
-// ResNet (He et al. 2016), the form of torchvision: in a bottleneck the 3×3 convolution has the stride. And ResNeXt
-// (Xie et al. 2017), whose 3×3 convolutions are in groups.
+// ResNet (He et al. 2016), the form of torchvision: in a bottleneck the 3×3 convolution has the stride, or the first
+// 1×1 where the configuration says so. And ResNeXt (Xie et al. 2017), whose 3×3 convolutions are in groups.
 #pragma once
 #include <memory>
 #include <string>

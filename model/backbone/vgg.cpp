@@ -48,6 +48,7 @@ Vgg::Vgg(ParameterStore& store, const BackboneConfig& config) {
                                                       .bias = true,
                                                       .norm = config.norm,
                                                       .norm_groups = config.norm_groups,
+                                                      .epsilon = norm_epsilon_of(config),
                                                       .trainable = config.frozen_stages < static_cast<int>(s) + 1});
       channels = width;
       place += has_norm ? 3 : 2;

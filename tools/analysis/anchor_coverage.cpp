@@ -51,19 +51,22 @@ double overlap(double low_a, double high_a, double low_b, double high_b) {
   return std::max(0.0, std::min(high_a, high_b) - std::max(low_a, low_b));
 }
 
-// The place on an axis of `count` cells at a stride that is nearest to `center`.
-double nearest_place(double center, int length, int count) {
+// The place on an axis of `count` cells at a stride that is nearest to `center`, of anchors `offset` strides from their
+// cells.
+double nearest_place(double center, int length, int count, double offset) {
   const int stride = length / count;
-  return std::clamp(std::round(center / stride), 0.0, count - 1.0) * stride;
+  return (std::clamp(std::round(center / stride - offset), 0.0, count - 1.0) + offset) * stride;
 }
 
-AnchorMatch best_anchor(const ScaledBox& box, const AnchorGrid& grid,
+AnchorMatch best_anchor(const ScaledBox& box, const AnchorGrid& grid, const AnchorConfig& anchors,
                         const std::array<std::vector<float>, kLevels>& cells) {
   AnchorMatch best;
+  const double beyond = anchors.inclusive ? 0.5 : 0;  // of an anchor's center beyond its place
   const double area = (box.x2 - box.x1) * (box.y2 - box.y1);
   for (size_t level = 0; level < kLevels; ++level) {
-    const double x = nearest_place((box.x1 + box.x2) / 2, grid.image.width, grid.levels[level].width);
-    const double y = nearest_place((box.y1 + box.y2) / 2, grid.image.height, grid.levels[level].height);
+    const Size2d size = grid.levels[level];
+    const double x = nearest_place((box.x1 + box.x2) / 2 - beyond, grid.image.width, size.width, anchors.offset);
+    const double y = nearest_place((box.y1 + box.y2) / 2 - beyond, grid.image.height, size.height, anchors.offset);
     for (size_t cell = 0; cell < cells[level].size() / 4; ++cell) {
       const float* a = &cells[level][4 * cell];
       const double shared = overlap(box.x1, box.x2, x + a[0], x + a[2]) * overlap(box.y1, box.y2, y + a[1], y + a[3]);
@@ -81,7 +84,7 @@ std::vector<AnchorMatch> best_anchors(const ScaledBoxes& boxes, const AnchorConf
   for (size_t level = 0; level < kLevels; ++level) cells[level] = anchor_cells(anchors, level);
   std::vector<AnchorMatch> matches;
   matches.reserve(boxes.boxes.size());
-  for (const ScaledBox& box : boxes.boxes) matches.push_back(best_anchor(box, boxes.grids[box.grid], cells));
+  for (const ScaledBox& box : boxes.boxes) matches.push_back(best_anchor(box, boxes.grids[box.grid], anchors, cells));
   return matches;
 }
 

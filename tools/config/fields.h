@@ -95,11 +95,14 @@ void visit_fields(C& c, Visitor&& v) {
   v("model.backbone.group_width", c.model.backbone.group_width);
   v("model.backbone.width_divisor", c.model.backbone.width_divisor);
   v("model.backbone.stem_width", c.model.backbone.stem_width);
+  v("model.backbone.stride_in_1x1", c.model.backbone.stride_in_1x1);
   v("model.backbone.norm", c.model.backbone.norm);
   v("model.backbone.norm_groups", c.model.backbone.norm_groups);
+  v("model.backbone.norm_epsilon", c.model.backbone.norm_epsilon);
   v("model.backbone.frozen_stages", c.model.backbone.frozen_stages);
   v("model.fpn.channels", c.model.fpn.channels);
   v("model.fpn.p6_from_c5", c.model.fpn.p6_from_c5);
+  v("model.fpn.relu_before_p7", c.model.fpn.relu_before_p7);
   v("model.head.convolutions", c.model.head.convolutions);
   v("model.head.norm", c.model.head.norm);
   v("model.head.norm_groups", c.model.head.norm_groups);
@@ -108,6 +111,8 @@ void visit_fields(C& c, Visitor&& v) {
   v("model.anchors.octaves", c.model.anchors.octaves);
   v("model.anchors.ratios", c.model.anchors.ratios);
   v("model.anchors.rounded", c.model.anchors.rounded);
+  v("model.anchors.offset", c.model.anchors.offset);
+  v("model.anchors.inclusive", c.model.anchors.inclusive);
   v("model.loss.kind", c.model.loss.kind);
   v("model.loss.alpha", c.model.loss.alpha);
   v("model.loss.gamma", c.model.loss.gamma);

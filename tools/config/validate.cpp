@@ -44,11 +44,13 @@ constexpr Range kRanges[] = {
     {"model.classes", 1, 1e6},
     {"model.backbone.stem_width", 1, 4096},
     {"model.backbone.layers", 1, 1000},
+    {"model.backbone.norm_epsilon", -1, 1},
     {"model.fpn.channels", 1, 65536},
     {"model.head.convolutions", 0, 1000},
     {"model.anchors.sizes", 0, 1e5},
     {"model.anchors.octaves", -8, 8},
     {"model.anchors.ratios", 1e-3, 1e3},
+    {"model.anchors.offset", 0, 1},
     {"model.loss.alpha", -1, 1},
     {"model.loss.gamma", 0, 100},
     {"model.loss.star_beta", -100, 100},
@@ -141,6 +143,8 @@ void validate_backbone(const BackboneConfig& b) {
        fmt::format("model.backbone.frozen_stages must be 0 (none) to 5 ({})",
                    residual ? "the stem and all four stages" : "all five stages"));
   need(b.norm_groups >= 1, "model.backbone.norm_groups must be at least 1");
+  need(!b.stride_in_1x1 || bottleneck,
+       "model.backbone.stride_in_1x1: only resnet and resnext from depth 50 on have 1x1 convolutions");
   const bool stem_divides = !residual || b.stem_width % b.norm_groups == 0;
   need(b.norm != Norm::Group || (stem_divides && divisible / b.width_divisor % b.norm_groups == 0),
        fmt::format("model.backbone.norm_groups must divide {}{}", residual ? "the stem's width and " : "",
