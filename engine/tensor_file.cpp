@@ -165,6 +165,18 @@ template std::vector<int32_t> TensorFile::read(const std::string&) const;
 template std::vector<int64_t> TensorFile::read(const std::string&) const;
 template std::vector<uint8_t> TensorFile::read(const std::string&) const;
 
+std::vector<std::byte> TensorFile::bytes(const std::string& name) const {
+  const StoredTensor& tensor = at(name);
+  const size_t size = bytes_of_dtype(tensor.dtype);
+  if (size == 0)
+    refuse_tensor(path_, name, fmt::format("has the dtype '{}', which is not supported", printable(tensor.dtype)));
+  std::vector<std::byte> out(count_of(*this, name, tensor) * size);
+  for_each_value(tensor, out.size() / size, [&](size_t i, size_t place) {
+    std::memcpy(out.data() + i * size, tensor.data.data() + place * size, size);
+  });
+  return out;
+}
+
 TensorFile open_tensor_file(const std::filesystem::path& path, const std::string& state_dict) {
   const MappedFile file = map_file(path);
   return looks_like_pytorch(file.text()) ? read_pytorch(path, file, state_dict) : read_safetensors(path, file);

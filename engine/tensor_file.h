@@ -46,6 +46,8 @@ class TensorFile {
   // dtypes, and for a view that repeats few values so often that they would fill the memory.
   template <class T>
   std::vector<T> read(const std::string& name) const;
+  // As they are stored, of any dtype whose values have a known size; else as read().
+  std::vector<std::byte> bytes(const std::string& name) const;
 
  private:
   std::filesystem::path path_;
