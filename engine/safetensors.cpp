@@ -95,9 +95,15 @@ void verify_checksums(const std::filesystem::path& path, const Tensors& tensors,
   if (parser.parse(entry->second).get_object().get(sums)) refuse(path, "the checksums are not a JSON object");
   for (const auto& [name, tensor] : tensors) {
     std::string_view expected;
-    if (sums[name].get_string().get(expected)) refuse(path, fmt::format("tensor '{}' has no checksum", name));
+    if (sums[name].get_string().get(expected))
+      refuse(path, fmt::format("tensor '{}' has no checksum (if another program added it, that program has to drop the "
+                               "metadata 'xxh3')",
+                               name));
     if (expected != checksum(tensor.data))
-      refuse(path, fmt::format("tensor '{}' is damaged: its checksum does not match", name));
+      refuse(path,
+             fmt::format("tensor '{}' is damaged: its checksum does not match (if another program changed it, that "
+                         "program has to drop the metadata 'xxh3')",
+                         name));
   }
 }
 

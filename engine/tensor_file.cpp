@@ -173,7 +173,11 @@ template std::vector<uint8_t> TensorFile::read(const std::string&) const;
 
 TensorFile open_tensor_file(const std::filesystem::path& path, const std::string& state_dict) {
   const MappedFile file = map_file(path);
-  return looks_like_pytorch(file.text()) ? read_pytorch(path, file, state_dict) : read_safetensors(path, file);
+  if (looks_like_pytorch(file.text())) return read_pytorch(path, file, state_dict);
+  if (!state_dict.empty())
+    throw Error(ErrorKind::Data, fmt::format("{}: is no PyTorch file, which could have tensors under '{}'",
+                                             printable(path.native()), printable(state_dict)));
+  return read_safetensors(path, file);
 }
 
 }  // namespace fovea

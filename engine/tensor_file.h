@@ -59,7 +59,7 @@ class TensorFile {
 
 // Of whichever format the file's content says, not its name. Throws Error(Data) naming the file and what is wrong, or
 // what the file is instead. `state_dict`: the key of a PyTorch file under which to look for its tensors; empty: the
-// usual ones (engine/pytorch/state_dict.h), and of other formats the only one.
+// usual ones (engine/pytorch/state_dict.h).
 TensorFile open_tensor_file(const std::filesystem::path& path, const std::string& state_dict = "");
 
 }  // namespace fovea

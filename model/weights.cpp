@@ -15,11 +15,6 @@ namespace fovea {
 
 namespace {
 
-std::vector<int64_t> torchvision_shape(const Parameter& p) {
-  if (p.role != ParameterRole::ConvWeight) return p.shape.sizes();
-  return {p.shape[0], p.shape[3], p.shape[1], p.shape[2]};
-}
-
 // [a, b, c] to [a, c, b].
 std::vector<float> swap_last_two(const std::vector<float>& values, int64_t a, int64_t b, int64_t c) {
   std::vector<float> swapped(values.size());
@@ -53,22 +48,9 @@ std::string name_in_file(const Names& taken, const Parameter& p) {
 
 }  // namespace
 
-int classes_of(const TensorFile& file, const ModelConfig& config) {
-  const Names taken = names_taken(file);
-  const auto found = taken.find(names::logits_bias());
-  if (found == taken.end())
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: holds no detector (no tensor '{}'); weights of a backbone alone can start a "
-                            "training, no more",
-                            printable(file.path().native()), names::logits_bias()));
-  const std::vector<int64_t>& shape = file.at(found->second).shape;
-  const int anchors = config.anchors.per_location();
-  constexpr int64_t kMostClasses = 1'000'000;
-  if (shape.size() != 1 || shape[0] < anchors || shape[0] % anchors != 0 || shape[0] / anchors > kMostClasses)
-    throw Error(ErrorKind::Data,
-                fmt::format("{}: tensor '{}' has shape {}, which is no number of classes for {} anchors",
-                            printable(file.path().native()), printable(found->second), Shape(shape).text(), anchors));
-  return static_cast<int>(shape[0]) / anchors;
+std::vector<int64_t> torchvision_shape(const Parameter& p) {
+  if (p.role != ParameterRole::ConvWeight) return p.shape.sizes();
+  return {p.shape[0], p.shape[3], p.shape[1], p.shape[2]};
 }
 
 std::vector<float> to_torchvision(const Parameter& p, const std::vector<float>& values) {

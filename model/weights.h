@@ -41,8 +41,8 @@ WeightsReport load_weights(const TensorFile& file, ParameterStore& store, LoadMo
 // Throws Error(Data) where the tensor holds such numbers and they are refused: file, tensor, how many.
 void require_finite(const TensorFile& file, const std::string& tensor, NonFinite non_finite);
 
-// By the outputs of the classification head, with the anchors of `config`.
-int classes_of(const TensorFile& file, const ModelConfig& config);
+// A parameter's shape in torchvision's layout.
+std::vector<int64_t> torchvision_shape(const Parameter& parameter);
 
 // The values of a parameter in torchvision's layout, from values in ours.
 std::vector<float> to_torchvision(const Parameter& parameter, const std::vector<float>& values);

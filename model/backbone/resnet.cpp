@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/names.h"
 
 namespace fovea {
@@ -45,6 +47,14 @@ ConvLayerConfig conv_config(const BackboneConfig& backbone, const std::string& n
 }
 
 }  // namespace
+
+int depth_of_blocks(bool bottleneck, const std::vector<int>& blocks) {
+  for (const Depth& known : kDepths)
+    if (known.bottleneck == bottleneck &&
+        std::equal(known.layers.begin(), known.layers.end(), blocks.begin(), blocks.end()))
+      return known.depth;
+  return 0;
+}
 
 ResidualBlock::ResidualBlock(ParameterStore& store, const BackboneConfig& config, const std::string& name,
                              const Shape& shape, bool trainable) {

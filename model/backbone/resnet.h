@@ -10,6 +10,9 @@
 
 namespace fovea {
 
+// The depth whose stages have these blocks; 0: none.
+int depth_of_blocks(bool bottleneck, const std::vector<int>& blocks);
+
 // y = relu(F(x) + shortcut(x)); F: two 3×3 convolutions (basic), or 1×1, 3×3, 1×1 (bottleneck); shortcut: x or a 1×1
 // convolution.
 class ResidualBlock {

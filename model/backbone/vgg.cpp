@@ -32,6 +32,13 @@ std::vector<int> convolutions_of(const BackboneConfig& config) {
 
 }  // namespace
 
+int depth_of_convolutions(const std::vector<int>& convolutions) {
+  for (const VggDepth& known : kVggDepths)
+    if (std::equal(known.convolutions.begin(), known.convolutions.end(), convolutions.begin(), convolutions.end()))
+      return known.depth;
+  return 0;
+}
+
 Vgg::Vgg(ParameterStore& store, const BackboneConfig& config) {
   const std::vector<int> convolutions = convolutions_of(config);
   const bool has_norm = config.norm != Norm::None;

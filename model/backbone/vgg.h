@@ -9,6 +9,9 @@
 
 namespace fovea {
 
+// The depth whose stages have these convolutions; 0: none.
+int depth_of_convolutions(const std::vector<int>& convolutions);
+
 class Vgg : public Backbone {
  public:
   Vgg(ParameterStore& store, const BackboneConfig& config);

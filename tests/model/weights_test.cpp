@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/recognize.h"
 #include "tests/model/golden_network.h"
 #include "tests/support/classifier_file.h"
 #include "tests/support/pth_file.h"
@@ -69,7 +70,7 @@ TEST_CASE("a network in PyTorch's file is the one in safetensors, in whichever w
     write_pth(path, weights.tensors(), wrapper.rename, wrapper.key);
     const TensorFile file = open_tensor_file(path);
     const ModelConfig config = golden_config(weights);
-    CHECK(classes_of(file, config) == config.classes);
+    CHECK(recognize(file).model.classes == config.classes);
     Context context(test_device(), Precision::F32);
     RetinaNet model(context, config, /*seed=*/7);
     CHECK(load_weights(file, model.parameters(), LoadMode::Exact).unused.empty());
@@ -94,15 +95,4 @@ TEST_CASE("a classifier in PyTorch's file gives a network its backbone", "[weigh
   const WeightsReport report = load_weights(open_tensor_file(path), model.parameters(), LoadMode::Matching);
   CHECK(report.unused.empty());
   CHECK(report.reinitialized.size() == model.parameters().all().size() - backbone.size());
-}
-
-TEST_CASE("fault: logits that are no number of classes are refused", "[weights]") {
-  const TemporaryFolder folder;
-  const auto path = folder.path() / "x.safetensors";
-  const std::vector<float> values(10);
-  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{10}, {2, 5}, {0}}) {
-    const auto bytes = std::as_bytes(std::span(values)).first(shape == std::vector<int64_t>{0} ? 0 : 40);
-    write_safetensors(path, {{names::logits_bias(), {"F32", shape, bytes}}}, {});
-    CHECK_THROWS_WITH(classes_of(SafetensorsFile(path), ModelConfig()), Catch::Contains("no number of classes"));
-  }
 }

@@ -7,18 +7,49 @@
 #include "engine/printable.h"
 #include "model/weights.h"
 #include "tools/checkpoint/checkpoint.h"
+#include "tools/checkpoint/foreign_weights.h"
 #include "tools/report/notices.h"
 #include "tools/text/advice.h"
 
 namespace fovea {
 
+namespace {
+
+// Whether the network has the heads that the file has; after a user has changed its anchors.
+void require_anchors(const TensorFile& file, const Recognized& recognized, const ModelConfig& model) {
+  const int there = recognized.anchors_per_location, here = model.anchors.per_location();
+  if (there != here)
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: has {} anchors a location, the configuration {}: set model.anchors.octaves and "
+                            "model.anchors.ratios, which are not in the file",
+                            printable(file.path().native()), there, here));
+}
+
+// The file as Fovea's own, and the configuration for it.
+TensorFile own_weights(const TensorFile& file, const ModelOptions& options, Config& config) {
+  Recognized recognized = recognize(file, options.names);
+  config = config_for(recognized);
+  if (options.adjust) options.adjust(config);
+  validate(config);
+  require_anchors(file, recognized, config.model);
+  config.model.classes = recognized.model.classes;
+  tell_of_recognized(file.path().native(), recognized, config);
+  recognized.model.anchors = config.model.anchors;
+  return as_own(file, recognized);
+}
+
+}  // namespace
+
 ModelFile open_model(const std::string& weights, const ModelOptions& options) {
-  const TensorFile file = open_tensor_file(weights, options.state_dict);
+  TensorFile file = open_tensor_file(weights, options.state_dict);
   const CheckpointInfo info = read_info(file);
-  ModelFile opened{.config = info.config ? *info.config : preset("torchvision"), .categories = info.categories};
-  if (options.adjust) options.adjust(opened.config);
-  validate(opened.config);
-  if (!info.config) opened.config.model.classes = classes_of(file, opened.config.model);
+  ModelFile opened{.config = info.config.value_or(Config()), .categories = info.categories};
+  if (info.config) {
+    if (options.adjust) options.adjust(opened.config);
+    validate(opened.config);
+  } else {
+    file = own_weights(file, options, opened.config);
+  }
   opened.context = std::make_unique<Context>(options.device, opened.config.precision, opened.config.convolution);
   opened.context->convolution.set_autotune(opened.config.autotune);
   tell_when_recordings_go(*opened.context);

@@ -7,6 +7,7 @@
 
 #include "engine/context.h"
 #include "model/retinanet.h"
+#include "model/weight_family.h"
 #include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/dataset.h"
@@ -18,6 +19,7 @@ struct ModelOptions {
   std::function<void(Config&)> adjust;       // changes the file's configuration before the network is made from it
   NonFinite non_finite = NonFinite::Refuse;  // of weights
   std::string state_dict;                    // as of open_tensor_file()
+  std::optional<WeightFamily> names;         // as of recognize()
 };
 
 struct ModelFile {
@@ -26,9 +28,9 @@ struct ModelFile {
   std::unique_ptr<Context> context;
   std::unique_ptr<RetinaNet> model;
 };
-// The configuration is the file's own; for weights without one (torchvision's), the preset "torchvision" with as many
-// classes as the weights have. Throws Error(Data) where the file is damaged or does not fit the network, Error(Usage)
-// where the configuration is refused.
+// The configuration is the file's own. Weights without one are recognized (tools/checkpoint/foreign_weights.h), which
+// is said on stderr. Throws Error(Data) where the file is damaged or does not fit the network, Error(Usage) where the
+// configuration is refused.
 ModelFile open_model(const std::string& weights, const ModelOptions& options = {});
 
 // What the network's labels mean on this dataset: the file's categories, found there by name or else by id; where the

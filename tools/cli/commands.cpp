@@ -39,6 +39,7 @@ void name_options_in_advice() {
       {advice::kKeepConfig, "without --preset, --config and --set"},
       {advice::kAllowDataChange, "--allow-data-change"},
       {advice::kAllowNonFinite, "--allow-non-finite"},
+      {advice::kChangeSettings, "--set KEY=VALUE"},
       {advice::kNameStateDict, "--state-dict KEY"},
       {advice::kAllowConfigChange, "--allow-config-change"},
       {advice::kStartFromWeights, "--init-from"},
@@ -141,6 +142,18 @@ void add_weights_options(CLI::App& command, ConfigOptions& options) {
       .add_option("--state-dict", options.state_dict,
                   "Where in a PyTorch file the weights are, if not at a usual place (model, state_dict, …), e.g. ema")
       ->type_name("KEY");
+  std::vector<std::string> families;
+  for (const FamilyTraits& traits : weight_families()) families.emplace_back(traits.word);
+  command
+      .add_option_function<std::string>(
+          "--names",
+          [&options](const std::string& word) {
+            for (const FamilyTraits& traits : weight_families())
+              if (word == traits.word) options.names = traits.family;
+          },
+          "Which program's the names in a file of weights are (default: told from the file); it decides what the "
+          "file does not tell, such as the order of colors")
+      ->check(CLI::IsMember(families));
 }
 
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep) {
@@ -221,7 +234,8 @@ ModelOptions model_options(const ConfigOptions& options) {
   return {.device = resolve_device(options.device),
           .adjust = [options](Config& config) { config = resolve(options, config); },
           .non_finite = options.non_finite(),
-          .state_dict = options.state_dict};
+          .state_dict = options.state_dict,
+          .names = options.names};
 }
 
 std::vector<Category> announced_categories(const std::string& weights, const ModelFile& file, const Dataset& dataset) {

@@ -13,7 +13,9 @@
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
 #include "kernels/launch/math.h"
+#include "model/recognize.h"
 #include "model/trace.h"
+#include "model/weight_names.h"
 #include "tools/analysis/plan_table.h"
 #include "tools/analysis/roofline.h"
 #include "tools/analysis/simulation.h"
@@ -189,10 +191,25 @@ void print_config(const InfoOptions& options) {
   fmt::print("{}", to_toml(config));
 }
 
+// Whose network a file of weights is; what is none is listed without.
+std::string file_text(const InfoOptions& options) {
+  const TensorFile file = open_tensor_file(options.file, options.config.state_dict);
+  if (!family_of(file, options.config.names)) return tensor_list(file, names_taken(file));
+  Recognized recognized;
+  try {
+    recognized = recognize(file, options.config.names);
+  } catch (const Error& error) {
+    return tensor_list(file, names_taken(file), fmt::format("network: none of Fovea's: {}", error.what()));
+  }
+  return tensor_list(
+      file, names_taken(file, recognized),
+      fmt::format("network: {}: {}", traits_of(recognized.family).program, network_words(recognized.model)));
+}
+
 void info(const InfoOptions& options) {
   check_outputs({options.weights, options.file}, {options.json});
   if (!options.file.empty()) {
-    fmt::print("{}", tensor_list(open_tensor_file(options.file, options.config.state_dict)));
+    fmt::print("{}", file_text(options));
     return;
   }
   if (options.smoke) return smoke();

@@ -81,6 +81,7 @@ Words train_words(const StudyCommand& command, const RunFiles& files, bool resum
   } else if (!options.init_from.empty()) {
     words.insert(words.end(), {"--init-from", options.init_from});
     if (!command.config.state_dict.empty()) words.insert(words.end(), {"--state-dict", command.config.state_dict});
+    if (command.config.names) words.insert(words.end(), {"--names", traits_of(*command.config.names).word});
   }
   return words;
 }
@@ -127,6 +128,7 @@ std::map<std::string, std::string> facts_of(const StudyCommand& command, const S
   std::map<std::string, std::string> facts{{"data", data.identity}, {"bad images", word_of_policy(options.bad_images)}};
   if (!options.init_from.empty()) facts["weights"] = true_path(options.init_from);
   if (!command.config.state_dict.empty()) facts["weights under"] = command.config.state_dict;
+  if (command.config.names) facts["names of weights"] = traits_of(*command.config.names).word;
   return facts;
 }
 

@@ -115,6 +115,8 @@ void add_train(CLI::App& app) {
                   "--resume continues a run and --init-from starts a new one from weights: use only one of them");
     if (!options->config.state_dict.empty() && train_options.init_from.empty())
       throw Error(ErrorKind::Usage, "--state-dict says where in the file of --init-from the weights are: give both");
+    if (options->config.names && train_options.init_from.empty())
+      throw Error(ErrorKind::Usage, "--names says whose names the file of --init-from has: give both");
     check_files(options->config.file, train_options);
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
@@ -123,6 +125,7 @@ void add_train(CLI::App& app) {
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
     train_options.non_finite = options->config.non_finite();
     train_options.state_dict = options->config.state_dict;
+    train_options.names = options->config.names;
     train_options.device = resolve_device(options->config.device);
     train(config, train_options);
   });

@@ -224,6 +224,14 @@ std::vector<SettingName> setting_names() {
   return names;
 }
 
+std::string value_of(const Config& config, const std::string& key) {
+  std::string text;
+  visit_fields(config, [&](const char* of_field, const auto& field) {
+    if (key == of_field) text = text_of(field);
+  });
+  return text;
+}
+
 std::vector<std::string> differences(const Config& a, const Config& b) {
   std::vector<std::pair<std::string, std::string>> of_a, of_b;
   visit_fields(a, [&](const char* key, const auto& field) { of_a.emplace_back(key, text_of(field)); });

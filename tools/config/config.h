@@ -66,7 +66,8 @@ struct Config {
   bool autotune = false;  // on a GPU: time cuDNN's candidates for each layer at first use, in place of its own guess
 };
 
-// paper, torchvision, r18, resnext50, vgg16, inception, demo, tiny. Throws Error(Usage) naming the nearest one.
+// paper, torchvision, torchvision_v2, r18, resnext50, vgg16, inception, demo, tiny. Throws Error(Usage) naming the
+// nearest one.
 Config preset(const std::string& name);
 const std::vector<std::string>& preset_names();
 
@@ -87,6 +88,8 @@ struct SettingName {
   std::vector<std::string> values;
 };
 std::vector<SettingName> setting_names();
+// The value of a field as TOML; empty for a key that there is not.
+std::string value_of(const Config& config, const std::string& key);
 // Lines "key: a -> b" of the fields that differ.
 std::vector<std::string> differences(const Config& a, const Config& b);
 

@@ -44,6 +44,28 @@ steps = 190600
 milestones = [117300, 161300]
 reference_batch = 16
 )"},
+    // torchvision's retinanet_resnet50_fpn_v2, as its published weights were trained (pytorch/vision, pull request
+    // 5756).
+    {"torchvision_v2", "torchvision", R"(
+[model.backbone]
+norm = "batch"
+[model.fpn]
+p6_from_c5 = true
+[model.head]
+norm = "group"
+[model.loss]
+box = "giou"
+[input]
+short_side = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
+[train]
+sync_batch_norm = true
+[train.optimizer]
+kind = "adamw"
+weight_decay = 0.05
+decay_norm_and_bias = false
+[train.schedule]
+base = 0.0001
+)"},
     {"r18", "paper", R"(
 [model.backbone]
 depth = 18

@@ -15,6 +15,7 @@ inline constexpr const char* kStartNew = "start a new run";
 inline constexpr const char* kKeepConfig = "leave it as it is";
 inline constexpr const char* kAllowDataChange = "go on with the new data";
 inline constexpr const char* kAllowConfigChange = "allow the change";
+inline constexpr const char* kChangeSettings = "set what differs";
 inline constexpr const char* kStartFromWeights = "start a new run from its weights";
 
 inline constexpr const char* kSetFormat = "set the format";

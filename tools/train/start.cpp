@@ -6,7 +6,9 @@
 #include <map>
 
 #include "engine/printable.h"
+#include "model/recognize.h"
 #include "model/weights.h"
+#include "tools/checkpoint/foreign_weights.h"
 #include "tools/text/advice.h"
 #include "tools/train/class_weights.h"
 
@@ -72,6 +74,20 @@ TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimi
   state.data = now.data;
   fmt::print("resuming {} after step {}\n", printable(file.path().native()), state.step);
   return state;
+}
+
+TensorFile weights_to_start_from(const TrainOptions& options, const Config& config) {
+  const TensorFile file = open_tensor_file(options.init_from, options.state_dict);
+  const auto family = family_of(file, options.names);
+  if (!family || *family == WeightFamily::Torchvision || read_info(file).config) return file;
+  const Recognized recognized = recognize(file, options.names);
+  fmt::print("{}: {}: {}\n", printable(file.path().native()), traits_of(recognized.family).program,
+             network_words(recognized.model));
+  const auto otherwise = used_otherwise(recognized, config);
+  if (!otherwise.empty())
+    fmt::print("its network is used otherwise than this run's (there -> here): {}; {}\n", fmt::join(otherwise, ", "),
+               advise(advice::kChangeSettings));
+  return as_own(file, recognized);
 }
 
 void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite) {

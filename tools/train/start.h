@@ -24,6 +24,10 @@ struct ResumedRun {
 // not all of it.
 TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now);
 
+// The file of options.init_from, under torchvision's names. Of another program's network it is said which it is, and
+// where it is used otherwise than `config` uses its own.
+TensorFile weights_to_start_from(const TrainOptions& options, const Config& config);
+
 // Takes what fits, and prints what does not. Error(Data) where nothing does.
 void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite);
 

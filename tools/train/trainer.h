@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "model/weight_family.h"
 #include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
@@ -18,6 +19,7 @@ struct TrainOptions {
   bool resume = false;
   std::filesystem::path init_from;           // weights only; empty: from the initial ones
   std::string state_dict;                    // where in it, as of open_tensor_file()
+  std::optional<WeightFamily> names;         // its program's, as of recognize()
   bool allow_config_change = false;          // resume although the configuration differs from the checkpoint's
   bool allow_data_change = false;            // … although the classes, images or boxes do
   NonFinite non_finite = NonFinite::Refuse;  // of weights and checkpoints
