@@ -34,7 +34,7 @@ def train(args, start, seed):
               *[word for setting in settings for word in ("--set", setting)])
         fovea("eval", "--weights", run / "last.safetensors", "--data", args.data, "--json", metrics)
     result = json.loads(metrics.read_text())
-    return {name: 100 * result[name] for name in ("AP", "AP50")}
+    return {name: 100 * result["metrics"][name] for name in ("AP", "AP50")}
 
 
 def main():

@@ -73,7 +73,7 @@ Optimizer::Optimizer(Context& context, ParameterStore& store, const OptimizerCon
     buffer("sgd.momentum");
   }
   if (config.ema_decay > 0) {
-    buffer("ema");
+    buffer(kAverageState);
     average_ = state_.back().tensor;
     restart_average();
   }

@@ -21,6 +21,8 @@ struct OptimizerConfig {
   double ema_decay = 0;  // of the moving average of the weights; 0: there is none
 };
 
+inline constexpr const char* kAverageState = "ema";  // of Optimizer::state()
+
 class Optimizer {
  public:
   Optimizer(Context& context, ParameterStore& store, const OptimizerConfig& config);

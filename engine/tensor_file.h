@@ -57,6 +57,9 @@ class TensorFile {
   std::map<std::string, std::string> metadata_;
 };
 
+// As `state_dict`: the moving average of the weights, under whichever of its usual keys.
+inline constexpr const char* kAverageWeights = "ema";
+
 // Of whichever format the file's content says, not its name. Throws Error(Data) naming the file and what is wrong, or
 // what the file is instead. `state_dict`: the key of a PyTorch file under which to look for its tensors; empty: the
 // usual ones (engine/pytorch/state_dict.h).

@@ -11,6 +11,8 @@ inline constexpr const char* kFpn = "backbone.fpn.";
 inline constexpr const char* kHeads = "head.";
 inline constexpr const char* kClassHead = "head.classification_head";
 inline constexpr const char* kBoxHead = "head.regression_head";
+// Ends the names of the counts that torchvision's norms keep beside their statistics.
+inline constexpr const char* kBatchCount = ".num_batches_tracked";
 // The last convolution of a head.
 inline constexpr const char* kLogits = "cls_logits";
 inline constexpr const char* kDeltas = "bbox_reg";

@@ -178,7 +178,7 @@ void require_whole(const FamilyTensors& tensors, const Recognized& result) {
   }
   std::sort(used.begin(), used.end());
   for (const auto& [name, in_file] : tensors.names()) {
-    const bool counts = name.ends_with(".num_batches_tracked"), classifies = name.find(".fc.") != name.npos;
+    const bool counts = name.ends_with(names::kBatchCount), classifies = name.find(".fc.") != name.npos;
     const bool of_network = name.starts_with("backbone") || name.starts_with("head.") || name.starts_with("neck.") ||
                             name.starts_with("bbox_head.") || name.starts_with("cls_head.") ||
                             name.starts_with("box_head.");

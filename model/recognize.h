@@ -35,6 +35,11 @@ TensorFile as_own(const TensorFile& file, const Recognized& recognized);
 // By the name that the network takes a tensor by, its name in the file.
 std::map<std::string, std::string> names_taken(const TensorFile& file, const Recognized& recognized);
 
+// Of a file that says itself which network it is of.
+inline Recognized recognized_as(WeightFamily family, const ModelConfig& model) {
+  return {.family = family, .model = model, .anchors_per_location = model.anchors.per_location()};
+}
+
 // "ResNet-50, P6 from P5, heads of 4 convolutions, 9 anchors a location, 91 classes".
 std::string network_words(const ModelConfig& config);
 

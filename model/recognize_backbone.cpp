@@ -19,7 +19,7 @@ std::string body(const std::string& name) { return names::kBackbone + name; }
 // `norm`: a norm's name, where there may be one; `channels`: a number that those of all norms are multiples of.
 void recognize_norm(const TensorShapes& shapes, const std::string& norm, int channels, BackboneConfig& config) {
   if (shapes.has(norm + ".running_mean")) {
-    config.norm = shapes.has(norm + ".num_batches_tracked") ? Norm::Batch : Norm::FrozenBatch;
+    config.norm = shapes.has(norm + names::kBatchCount) ? Norm::Batch : Norm::FrozenBatch;
   } else {
     config.norm = shapes.has(norm + ".weight") ? Norm::Group : Norm::None;
     config.norm_groups = std::gcd(config.norm_groups, channels);

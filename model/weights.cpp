@@ -30,7 +30,6 @@ std::vector<float> from_torchvision(const Parameter& p, std::vector<float> value
   return swap_last_two(values, p.shape[0], p.shape[3], p.shape[1] * p.shape[2]);
 }
 
-constexpr const char* kBatchCount = ".num_batches_tracked";  // of torchvision's norms, which only count with it
 constexpr const char* kVggFeatures = "features.";            // as torchvision's classifiers call VGG's layers
 
 using Names = std::map<std::string, std::string>;
@@ -105,7 +104,7 @@ WeightsReport load_weights(const TensorFile& file, ParameterStore& store, LoadMo
     report.reinitialized.push_back(p.name);
   }
   for (const auto& [name, in_file] : taken)
-    if (!used.contains(in_file) && !name.ends_with(kBatchCount)) report.unused.push_back(name);
+    if (!used.contains(in_file) && !name.ends_with(names::kBatchCount)) report.unused.push_back(name);
   for (const auto& [parameter, name] : fitting) require_finite(file, name, non_finite);
   for (const auto& [parameter, name] : fitting)
     parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));

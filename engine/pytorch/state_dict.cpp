@@ -12,17 +12,18 @@
 
 #include "engine/printable.h"
 #include "engine/pytorch/damage.h"
+#include "engine/tensor_file.h"
 #include "kernels/advice.h"
 
 namespace fovea::pytorch {
 namespace {
 
 // In this order: what a training goes on with before its average.
-constexpr std::string_view kStateDictKeys[] = {"model",   "state_dict", "model_state_dict", "module",
-                                               "network", "net",        "weights",          "params",
-                                               "ema",     "model_ema",  "ema_state_dict",   "ema_model"};
-constexpr auto kAverageKeys = std::span(kStateDictKeys).subspan<8>();  // the first stands for any of them
-constexpr int kDeepestPlace = 4;                                       // keys within keys
+constexpr std::string_view kStateDictKeys[] = {"model",         "state_dict", "model_state_dict", "module",
+                                               "network",       "net",        "weights",          "params",
+                                               kAverageWeights, "model_ema",  "ema_state_dict",   "ema_model"};
+constexpr auto kAverages = std::span(kStateDictKeys).subspan<8>();
+constexpr int kDeepestPlace = 4;  // keys within keys
 
 constexpr const char* kSaveStateDict =
     "in Python, where its code is, write torch.save(model.state_dict(), \"weights.pth\")";
@@ -114,8 +115,8 @@ Found find_dict(const Objects& objects, Value root, const std::string& file, con
   };
   if (!key.empty()) {
     if (const auto& found = search.in(objects.find(root, key), 1)) return under(key, *found);
-    if (key == kAverageKeys.front())
-      for (const std::string_view other : kAverageKeys)
+    if (key == kAverageWeights)
+      for (const std::string_view other : kAverages)
         if (const auto& found = search.in(objects.find(root, other), 1)) return under(other, *found);
     const auto keys = keys_of(objects, root, with_tensors);
     refuse_content(file, fmt::format("has no tensors under '{}'{}", printable(key),

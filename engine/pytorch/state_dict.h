@@ -17,9 +17,9 @@ struct StateDict {
 };
 
 // The first of the usual keys (kStateDictKeys) under which there are tensors, or what has tensors itself; the weights
-// that a training averages (ema) come last. With `key`: under this one, where "ema" stands for any of the average's.
-// What stands beside the weights is passed over. Throws Error(Data) where there is none, saying what the file holds
-// instead. `file`: printable.
+// that a training averages (ema) come last. With `key`: under this one, where kAverageWeights stands for any of the
+// average's. What stands beside the weights is passed over. Throws Error(Data) where there is none, saying what the
+// file holds instead. `file`: printable.
 StateDict find_state_dict(const Objects& objects, Value root, const std::string& file, const std::string& key = "");
 
 }  // namespace fovea::pytorch

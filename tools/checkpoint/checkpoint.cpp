@@ -50,8 +50,8 @@ TrainingState parse_state(const TensorFile& file, const std::string& text) {
   return state;
 }
 
-std::string state_name(const Optimizer::State& state) { return std::string("optimizer.") + state.name; }
-constexpr const char *kStepsKey = "fovea.optimizer_steps", *kDataKey = "fovea.data";
+std::string state_name(const Optimizer::State& state) { return std::string(kOptimizerPrefix) + state.name; }
+constexpr const char* kDataKey = "fovea.data";
 
 }  // namespace
 
@@ -60,7 +60,7 @@ void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, 
   HostTensors tensors;
   tensors.add_parameters(model.parameters());
   std::map<std::string, std::string> metadata{
-      {"fovea.config", to_toml(config)},
+      {kConfigKey, to_toml(config)},
       {"fovea.categories", categories_json(categories)},
       {"fovea.state", fmt::format("{{\"step\":{},\"best_ap\":{:.17e}}}", state.step, state.best_ap)}};
   if (state.data) metadata[kDataKey] = to_json(*state.data);
@@ -75,10 +75,10 @@ CheckpointInfo read_info(const TensorFile& file) {
   CheckpointInfo info;
   const auto& metadata = file.metadata();
   const auto find = [&](const char* key) { return metadata.find(key); };
-  if (const auto entry = find("fovea.config"); entry != metadata.end()) {
+  if (const auto entry = find(kConfigKey); entry != metadata.end()) {
     info.config.emplace();
     try {
-      apply_toml(*info.config, entry->second, "fovea.config", OldKeys::Take);
+      apply_toml(*info.config, entry->second, kConfigKey, OldKeys::Take);
       validate(*info.config);
     } catch (const Error& error) {  // the file is at fault, not who gave it
       refuse(file, fmt::format("the metadata is not valid: {}", error.what()));

@@ -21,6 +21,10 @@ struct TrainingState {
   std::optional<DataIdentity> data;  // none: an older checkpoint does not say
 };
 
+// What the optimizer's tensors and keys of the metadata are called.
+inline constexpr const char* kOptimizerPrefix = "optimizer.";
+inline constexpr const char *kConfigKey = "fovea.config", *kStepsKey = "fovea.optimizer_steps";
+
 // What a file says about itself; a file of weights alone (from torchvision, say) says nothing.
 struct CheckpointInfo {
   std::optional<Config> config;

@@ -47,6 +47,8 @@ ModelFile open_model(const std::string& weights, const ModelOptions& options) {
   if (info.config) {
     if (options.adjust) options.adjust(opened.config);
     validate(opened.config);
+    if (const auto family = family_of(file, options.names))
+      file = as_own(file, recognized_as(*family, info.config->model));
   } else {
     file = own_weights(file, options, opened.config);
   }

@@ -98,6 +98,7 @@ int run_command_line(int argc, char** argv) {
   add_anchors(app);
   add_study(app);
   add_info(app);
+  add_convert(app);
   add_bench(app);
   add_doctor(app);
   add_completion(app);
@@ -135,6 +136,20 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
+void add_names(CLI::App& command, const char* name, std::optional<WeightFamily>& names, const char* description) {
+  std::vector<std::string> families;
+  for (const FamilyTraits& traits : weight_families()) families.emplace_back(traits.word);
+  command
+      .add_option_function<std::string>(
+          name,
+          [&names](const std::string& word) {
+            for (const FamilyTraits& traits : weight_families())
+              if (word == traits.word) names = traits.family;
+          },
+          description)
+      ->check(CLI::IsMember(families));
+}
+
 void add_weights_options(CLI::App& command, ConfigOptions& options) {
   command.add_flag("--allow-non-finite", options.allow_non_finite,
                    "Accept weights with numbers that are not finite (NaN, inf)");
@@ -142,18 +157,9 @@ void add_weights_options(CLI::App& command, ConfigOptions& options) {
       .add_option("--state-dict", options.state_dict,
                   "Where in a PyTorch file the weights are, if not at a usual place (model, state_dict, …), e.g. ema")
       ->type_name("KEY");
-  std::vector<std::string> families;
-  for (const FamilyTraits& traits : weight_families()) families.emplace_back(traits.word);
-  command
-      .add_option_function<std::string>(
-          "--names",
-          [&options](const std::string& word) {
-            for (const FamilyTraits& traits : weight_families())
-              if (word == traits.word) options.names = traits.family;
-          },
-          "Which program's the names in a file of weights are (default: told from the file); it decides what the "
-          "file does not tell, such as the order of colors")
-      ->check(CLI::IsMember(families));
+  add_names(command, "--names", options.names,
+            "Which program's the names in a file of weights are (default: told from the file); it decides what the "
+            "file does not tell, such as the order of colors");
 }
 
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep) {

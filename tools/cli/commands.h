@@ -25,6 +25,7 @@ void add_data(CLI::App& app);
 void add_anchors(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_study(CLI::App& app);
 void add_demo(CLI::App& app);
@@ -44,6 +45,8 @@ struct ConfigOptions {
   NonFinite non_finite() const { return allow_non_finite ? NonFinite::Take : NonFinite::Refuse; }
 };
 void add_config_options(CLI::App& command, ConfigOptions& options);
+// An option of the programs whose names tensors have.
+void add_names(CLI::App& command, const char* name, std::optional<WeightFamily>& names, const char* description);
 // The options --allow-non-finite, --state-dict and --names, of commands that read weights.
 void add_weights_options(CLI::App& command, ConfigOptions& options);
 // An option skip|error; for images also keep.

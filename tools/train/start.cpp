@@ -79,7 +79,9 @@ TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimi
 TensorFile weights_to_start_from(const TrainOptions& options, const Config& config) {
   const TensorFile file = open_tensor_file(options.init_from, options.state_dict);
   const auto family = family_of(file, options.names);
-  if (!family || *family == WeightFamily::Torchvision || read_info(file).config) return file;
+  if (!family || *family == WeightFamily::Torchvision) return file;
+  if (const CheckpointInfo info = read_info(file); info.config)
+    return as_own(file, recognized_as(*family, info.config->model));
   const Recognized recognized = recognize(file, options.names);
   fmt::print("{}: {}: {}\n", printable(file.path().native()), traits_of(recognized.family).program,
              network_words(recognized.model));
