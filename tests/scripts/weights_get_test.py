@@ -116,7 +116,7 @@ class WeightsGet(unittest.TestCase):
                                    env={**inherited, **environment})
         if server:
             server.http.process = process
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, code, out + err)
         return out if code == 0 else [line for line in err.splitlines() if not line.startswith("MiB ")]
 

@@ -83,8 +83,7 @@ void set_options(const Curl& curl, CURL* transfer, Receiver& receiver, char* err
                     : url.starts_with("http:") ? CURLPROTO_HTTP | CURLPROTO_HTTPS
                                                : CURLPROTO_FILE;
   set(CURLOPT_URL, url.c_str());
-  set(CURLOPT_PROTOCOLS, here);
-  set(CURLOPT_REDIR_PROTOCOLS, here & ~long{CURLPROTO_FILE});
+  set(CURLOPT_PROTOCOLS, here);  // of where it is sent on to, too
   set(CURLOPT_FOLLOWLOCATION, 1L);
   set(CURLOPT_MAXREDIRS, 10L);
   set(CURLOPT_FAILONERROR, 1L);  // the page of an error is not the file
