@@ -76,6 +76,8 @@ set_target_properties(harfbuzz::harfbuzz PROPERTIES INTERFACE_INCLUDE_DIRECTORIE
 add_library(raqm::raqm INTERFACE IMPORTED)
 set_target_properties(raqm::raqm PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAQM_INCLUDE_DIR}"
   INTERFACE_LINK_LIBRARIES "${RAQM_LIBRARY};harfbuzz::harfbuzz;Freetype::Freetype")
+# Its header alone: the library is found when something is downloaded (tools/weights/download.cpp).
+find_path(CURL_INCLUDE_DIR curl/curl.h REQUIRED)
 include(cmake/font.cmake)
 find_package(Threads REQUIRED)
 

@@ -26,7 +26,7 @@ NETWORKS = {"torchvision": torchvision.models.detection.retinanet_resnet50_fpn,
 
 def build(preset):
     return NETWORKS[preset](weights=None, weights_backbone=None, num_classes=CLASSES, min_size=SIZE[1], max_size=SIZE[0],
-                            score_thresh=SCORE, trainable_backbone_layers=3)
+                            score_thresh=SCORE)
 
 
 def randomize(model):
@@ -148,7 +148,7 @@ class Check:
         state = torch.load(out, weights_only=True)
         classes = state["head.classification_head.cls_logits.bias"].numel() // 9
         model = NETWORKS[preset](weights=None, weights_backbone=None, num_classes=classes, min_size=SIZE[1],
-                                 max_size=SIZE[0], score_thresh=SCORE, trainable_backbone_layers=3)
+                                 max_size=SIZE[0], score_thresh=SCORE)
         model.load_state_dict(state, strict=True)
         with open(os.path.join(data, "annotations", "instances_train.json")) as file:
             categories = [category["id"] for category in json.load(file)["categories"]]

@@ -50,6 +50,8 @@ void name_options_in_advice() {
       {advice::kSkipBadBoxes, "--bad-boxes skip"},
       {advice::kClipBoxes, "--clip"},
       {advice::kNameImages, "--images"},
+      {advice::kUseMirror, "--mirror URL"},
+      {advice::kOtherFolder, "--out DIR"},
   };
 }
 
@@ -97,6 +99,7 @@ int run_command_line(int argc, char** argv) {
   add_data(app);
   add_anchors(app);
   add_study(app);
+  add_weights(app);
   add_info(app);
   add_convert(app);
   add_bench(app);

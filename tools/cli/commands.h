@@ -26,6 +26,7 @@ void add_anchors(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_info(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_weights(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_study(CLI::App& app);
 void add_demo(CLI::App& app);

@@ -66,10 +66,10 @@ std::string sentence(const std::string& text) { return text.ends_with('.') ? tex
 std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
 
-// "{a,b}", which may be longer than a line: it may break behind a comma.
+// "{a, b}", which may be longer than a line: it breaks, and is adjusted, at the spaces.
 std::string italic_choices(const std::string& text) {
   std::string out = italic(text);
-  for (size_t i = out.find(','); i != std::string::npos; i = out.find(',', i + 1)) out.insert(i + 1, "\\:");
+  for (size_t i = out.find(','); i != std::string::npos; i = out.find(',', i + 1)) out.insert(i + 1, " ");
   return out;
 }
 
@@ -197,7 +197,9 @@ void add_man(CLI::App& app) {
   std::vector<std::string> words;
   const CommandWords program = command_tree(app);
   for (const CommandWords* known : all_commands(program))
-    if (known != &program) words.push_back(last_word(*known));
+    if (const std::string word = last_word(*known);
+        known != &program && std::find(words.begin(), words.end(), word) == words.end())
+      words.push_back(word);
   command->add_option("command", options->command, "The command, e.g. data check (default: fovea itself)")
       ->check(suggested(words));
   command->add_option("--out", options->out, "Write the pages of all commands into this folder")->type_name("DIR");

@@ -30,6 +30,10 @@ inline constexpr ReferenceEntry kEnvironment[] = {
     {"FOVEA_RANK_TIMEOUT", "The default of --rank-timeout, in seconds."},
     {"FOVEA_CUDNN, FOVEA_CUBLASLT, FOVEA_NVRTC, FOVEA_NCCL",
      "Where NVIDIA's library is: its file, or the folder that holds it. No other place is searched then."},
+    {"FOVEA_WEIGHTS_URL", "The default of --mirror of fovea weights get."},
+    {"FOVEA_CURL", "Where libcurl is, which fetches weights: its file. No other place is searched then."},
+    {"CURL_CA_BUNDLE, SSL_CERT_FILE", "The file of certificates that downloads are verified with."},
+    {"https_proxy, http_proxy, all_proxy, no_proxy", "Proxies of downloads, as curl takes them."},
     {"XDG_CACHE_HOME, HOME",
      "Results of GPU checks and plans of convolutions are kept in $XDG_CACHE_HOME/fovea, or else in "
      "$HOME/.cache/fovea."},

@@ -55,6 +55,7 @@ Progress::Progress(int64_t total, int64_t done, const ProgressOptions& options)
       step_(done),
       out_(options.out),
       unit_(options.unit),
+      rate_(options.rate),
       terminal_(options.terminal.value_or(is_terminal(options.out))),
       lines_(options.lines),
       seconds_(options.seconds ? options.seconds : steady_seconds),
@@ -80,7 +81,7 @@ void Progress::restart_clock() { clock_.step(); }
 std::string Progress::status() const {
   const std::string loss = loss_ ? fmt::format("loss {:.4f}  ", *loss_) : "";
   const double rate = pace_.images_per_second();
-  const std::string images = rate > 0 ? fmt::format("{:.1f} images/s  ", rate) : "";
+  const std::string images = rate > 0 ? fmt::format("{:.1f} {}  ", rate, rate_) : "";
   return fmt::format("{} {}/{}  {}{}ETA {}", unit_, step_, total_, loss, images,
                      format_duration(pace_.seconds_per_step() * static_cast<double>(total_ - step_)));
 }

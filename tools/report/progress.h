@@ -16,7 +16,7 @@ struct ProgressOptions {
   std::optional<bool> terminal;     // none: as `out` is
   bool lines = true;                // away from a terminal: plain lines at a modest rate; else nothing
   std::function<double()> seconds;  // a clock; none: the steady clock
-  const char* unit = "step";
+  const char *unit = "step", *rate = "images/s";
 };
 
 // What works for long shows, besides its results: a bar on stderr where that is a terminal.
@@ -74,7 +74,7 @@ class Progress {
   std::optional<double> loss_;
   Pace pace_;
   FILE* out_;
-  const char* unit_;
+  const char *unit_, *rate_;
   bool terminal_, lines_, drawn_ = false;
   std::function<double()> seconds_;
   StepClock clock_;

@@ -26,4 +26,7 @@ inline constexpr const char* kSkipBadBoxes = "skip bad boxes";
 inline constexpr const char* kClipBoxes = "clip them";
 inline constexpr const char* kNameImages = "name the folder of the images";
 
+inline constexpr const char* kUseMirror = "name a mirror";
+inline constexpr const char* kOtherFolder = "choose another folder";
+
 }  // namespace fovea::advice
