@@ -20,6 +20,7 @@ LIMIT = 1e-4  # of a score, and of a corner relative to the image's longer side
 CLASSES = 5
 SIZE = (320, 256)  # of the images: width, height; neither side is resized
 SCORE = 0.05
+SPREAD = {"cls_logits": 1, "bbox_reg": 0.2}  # standard deviations
 NETWORKS = {"torchvision": torchvision.models.detection.retinanet_resnet50_fpn,
             "torchvision_v2": torchvision.models.detection.retinanet_resnet50_fpn_v2}
 
@@ -31,7 +32,6 @@ def build(preset):
 
 def randomize(model):
     """Norms that keep the activations near one, and logits that spread around the prior."""
-    torch.manual_seed(1)
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if name.endswith(".running_mean"):
@@ -40,9 +40,13 @@ def randomize(model):
                 value.uniform_(0.8, 1.2)
             elif name.endswith("bn3.weight") or "downsample.1.weight" in name:
                 value.fill_(0.5)
-        model.head.classification_head.cls_logits.weight.normal_(0, 0.05)
-        model.head.regression_head.bbox_reg.weight.normal_(0, 0.01)
-    return model.eval()
+        model.eval()
+        features = list(model.backbone(torch.randn(1, 3, SIZE[1], SIZE[0])).values())
+        for outputs, head in (("cls_logits", model.head.classification_head), ("bbox_reg", model.head.regression_head)):
+            layer = getattr(head, outputs)
+            layer.weight.normal_()
+            layer.weight /= (head(features) - layer.bias.mean()).std() / SPREAD[outputs]
+    return model
 
 
 def make_images(folder, count=3):
@@ -81,7 +85,7 @@ class Check:
         with open(os.path.join(out, "detections.json")) as file:
             entries = json.load(file)
         return [[(d["category_id"], d["score"], np.array(d["bbox"])) for d in entries if d["image_id"] == image]
-                for image in sorted({d["image_id"] for d in entries})]
+                for image in range(1, len(os.listdir(self.images)) + 1)]
 
     def found_by_torchvision(self, model, categories=range(CLASSES)):
         found = []
@@ -112,6 +116,7 @@ class Check:
         return state
 
     def torchvision_to_fovea(self, preset):
+        torch.manual_seed(1)
         model = randomize(build(preset))
         original = self.path(f"{preset}.pth")
         torch.save({"model": model.state_dict(), "epoch": 3}, original)
