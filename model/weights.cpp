@@ -30,7 +30,7 @@ std::vector<float> from_torchvision(const Parameter& p, std::vector<float> value
   return swap_last_two(values, p.shape[0], p.shape[3], p.shape[1] * p.shape[2]);
 }
 
-constexpr const char* kVggFeatures = "features.";            // as torchvision's classifiers call VGG's layers
+constexpr const char* kVggFeatures = "features.";  // as torchvision's classifiers call VGG's layers
 
 using Names = std::map<std::string, std::string>;
 
