@@ -37,7 +37,8 @@ TensorFile as_own(const TensorFile& file, const Recognized& recognized) {
   for (const auto& [own, in_file] : names_taken(file, recognized)) {
     StoredTensor tensor = file.at(in_file);
     if (is_rearranged(recognized.family, own)) {
-      held->made.push_back(from_family(recognized.family, own, file.read_bytes(in_file), tensor.shape, recognized.model));
+      held->made.push_back(
+          from_family(recognized.family, own, file.read_bytes(in_file), tensor.shape, recognized.model));
       tensor.data = held->made.back();
       tensor.strides.clear();
     }
