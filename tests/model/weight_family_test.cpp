@@ -179,6 +179,27 @@ TEST_CASE("a network in another program's layout is the one under torchvision's 
   }
 }
 
+TEST_CASE("tensors that a network does not need may be of any dtype, and NaN is refused by its tensor",
+          "[weight_family][golden]") {
+  const SafetensorsFile own = golden("narrow_bottleneck.weights");
+  const ModelConfig config = golden_config(own);
+  ForeignFile foreign(own, config, WeightFamily::Detectron2);
+  static constexpr std::byte kByte{};
+  foreign.tensors["scheduler.x"] = {"F8_E4M3", {1}, {&kByte, 1}, {}};
+  foreign.tensors["ema.y"] = {"no dtype", {1}, {&kByte, 1}, {}};
+  Context context(test_device(), Precision::F32);
+  RetinaNet model(context, config, std::nullopt);
+  const auto load = [&] {
+    const TensorFile file("x.pth", "PyTorch", nullptr, foreign.tensors, {});
+    return load_weights(as_own(file, recognize(file)), model.parameters(), LoadMode::Exact).unused;
+  };
+  CHECK(load() == std::vector<std::string>{"ema.y", "scheduler.x"});
+  std::vector<float> broken = own.read<float>("backbone.body.layer1.0.conv2.weight");
+  broken[7] = NAN;
+  foreign.tensors.at("model.backbone.bottom_up.res2.0.conv2.weight").data = std::as_bytes(std::span(broken));
+  CHECK_THROWS_WITH(load(), Catch::Contains("'backbone.body.layer1.0.conv2.weight' holds numbers that are not finite"));
+}
+
 TEST_CASE("ODTK's rows of anchors find their places, of any dtype", "[weight_family]") {
   const ModelConfig config;
   const auto order = anchors_in_order(WeightFamily::Odtk);
