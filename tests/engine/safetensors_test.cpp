@@ -138,6 +138,7 @@ TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the ten
   std::string flipped = good;
   flipped[good.size() - 77] ^= 4;
   refused(flipped, "'weights' is damaged");
+  refused(flipped, "that program has to drop the metadata 'xxh3'");
   refused(good.substr(0, good.size() / 2), "truncated");
   refused(good.substr(0, 5), "too few");
   refused("", "too few");
@@ -163,4 +164,21 @@ TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the ten
 TEST_CASE("every golden file opens", "[safetensors]") {
   for (const char* name : {"focal_loss", "anchors", "narrow_basic.weights", "narrow_gn_giou.golden"})
     CHECK_FALSE(test::golden(name).tensors().empty());
+}
+
+TEST_CASE("the bytes of a view come in C order, of any dtype with a known size", "[safetensors]") {
+  const std::vector<uint16_t> stored{0, 1, 2, 3, 4, 5};
+  const auto bytes = std::as_bytes(std::span(stored));
+  const TensorFile file("x", "PyTorch", nullptr,
+                        {{"transposed", {"F16", {2, 3}, bytes, {1, 2}}},
+                         {"small", {"F8_E4M3", {12}, bytes, {}}},
+                         {"odd", {"F9", {12}, bytes, {}}}},
+                        {});
+  const std::vector<uint16_t> expected{0, 2, 4, 1, 3, 5};
+  const auto same = std::as_bytes(std::span(expected));
+  const auto taken = file.bytes("transposed");
+  CHECK(std::equal(taken.begin(), taken.end(), same.begin(), same.end()));
+  CHECK(file.bytes("small").size() == 12);
+  CHECK_THROWS_WITH(file.bytes("odd"), Contains("'odd' has the dtype 'F9'"));
+  CHECK_THROWS_WITH(file.bytes("none"), Contains("'none' is not in it"));
 }

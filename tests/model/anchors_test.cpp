@@ -34,3 +34,31 @@ TEST_CASE("the paper's anchors have the areas and ratios of section 4", "[anchor
     }
   }
 }
+
+TEST_CASE("anchors half a stride from their locations, with the last pixel in them, are ODTK's", "[anchors]") {
+  AnchorConfig config;
+  config.offset = 0.5;
+  config.inclusive = true;
+  const std::vector<Size2d> levels{{20, 28}, {10, 14}, {5, 7}, {3, 4}, {2, 2}};
+  const auto anchors = make_anchors(config, {160, 224}, levels);
+  size_t at = 0;
+  for (const Size2d level : levels) {
+    const int stride = 160 / level.height;
+    const double nominal = level.height == 3 ? 64 : level.height == 2 ? 128 : stride;
+    for (int y = 0; y < level.height; ++y)
+      for (int x = 0; x < level.width; ++x)
+        for (const double ratio : config.ratios)
+          for (const double octave : config.octaves) {
+            // ODTK: x1, x2 = (stride ∓ width) / 2 behind the location; the box reaches to x2 + 1.
+            const double scale = 4 * std::exp2(octave), width = nominal / std::sqrt(ratio) * scale;
+            const int stride_x = 224 / level.width;
+            CHECK(anchors[at] == Approx(x * stride_x + 0.5 * (stride_x - width)).margin(1e-3));
+            CHECK(anchors[at + 2] == Approx(x * stride_x + 0.5 * (stride_x + width) + 1).margin(1e-3));
+            const double height = nominal * std::sqrt(ratio) * scale;
+            CHECK(anchors[at + 1] == Approx(y * stride + 0.5 * (stride - height)).margin(1e-3));
+            CHECK(anchors[at + 3] == Approx(y * stride + 0.5 * (stride + height) + 1).margin(1e-3));
+            at += 4;
+          }
+  }
+  CHECK(at == anchors.size());
+}

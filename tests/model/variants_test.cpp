@@ -61,7 +61,7 @@ std::pair<float, float> learn(const ModelConfig& config, Precision precision) {
 
 TEST_CASE("every norm, block, head and loss learns a batch", "[variants]") {
   const auto precision = GENERATE(Precision::F32, Precision::BF16);
-  const auto variant = GENERATE(range(0, 15));
+  const auto variant = GENERATE(range(0, 17));
   CAPTURE(static_cast<int>(precision), variant);
   ModelConfig config = narrow_config();
   if (variant == 1) config.backbone.norm = Norm::Group;
@@ -78,6 +78,8 @@ TEST_CASE("every norm, block, head and loss learns a batch", "[variants]") {
   if (variant == 12) config.loss = {.kind = LossKind::Ohem, .alpha = -1, .mining_batch = 64, .mining_ratio = 3};
   if (variant == 13) config.loss = {.kind = LossKind::Ssd, .alpha = -1};
   if (variant == 14) config.loss.class_weights = {0.5, 2, 1};
+  if (variant == 15) config.backbone.depth = 50, config.backbone.stride_in_1x1 = true;
+  if (variant == 16) config.fpn.relu_before_p7 = false;
   const auto [first, last] = learn(config, precision);
   CHECK(last < 0.8f * first);
 }

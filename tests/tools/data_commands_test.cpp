@@ -222,7 +222,9 @@ TEST_CASE("stats count boxes of classes, images, sizes and shapes", "[data]") {
 
 TEST_CASE("the best anchor of a box is that of all anchors, one by one", "[data]") {
   const Dataset data = load_dataset(FOVEA_SOURCE_DIR "/examples/blood_cells", "val");
-  const Config config = preset("demo");
+  Config config = preset("demo");
+  config.model.anchors.offset = GENERATE(0, 0.5);
+  config.model.anchors.inclusive = config.model.anchors.offset > 0;
   const ScaledBoxes boxes = boxes_at_size(data, config.input);
   const auto matches = best_anchors(boxes, config.model.anchors);
   REQUIRE(boxes.grids.size() == 1);
