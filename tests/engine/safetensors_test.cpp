@@ -176,9 +176,9 @@ TEST_CASE("the bytes of a view come in C order, of any dtype with a known size",
                         {});
   const std::vector<uint16_t> expected{0, 2, 4, 1, 3, 5};
   const auto same = std::as_bytes(std::span(expected));
-  const auto taken = file.bytes("transposed");
+  const auto taken = file.read_bytes("transposed");
   CHECK(std::equal(taken.begin(), taken.end(), same.begin(), same.end()));
-  CHECK(file.bytes("small").size() == 12);
-  CHECK_THROWS_WITH(file.bytes("odd"), Contains("'odd' has the dtype 'F9'"));
-  CHECK_THROWS_WITH(file.bytes("none"), Contains("'none' is not in it"));
+  CHECK(file.read_bytes("small").size() == 12);
+  CHECK_THROWS_WITH(file.read_bytes("odd"), Contains("'odd' has the dtype 'F9'"));
+  CHECK_THROWS_WITH(file.read_bytes("none"), Contains("'none' is not in it"));
 }
