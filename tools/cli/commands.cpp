@@ -48,6 +48,7 @@ void name_options_in_advice() {
       {advice::kSkipBadBoxes, "--bad-boxes skip"},
       {advice::kClipBoxes, "--clip"},
       {advice::kNameImages, "--images"},
+      {advice::kNamePython, "--python"},
   };
 }
 
@@ -92,6 +93,7 @@ int run_command_line(int argc, char** argv) {
   add_train(app);
   add_eval(app);
   add_detect(app);
+  add_export(app);
   add_data(app);
   add_anchors(app);
   add_study(app);
