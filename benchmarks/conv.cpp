@@ -100,8 +100,11 @@ Result measure(const Layer& layer, ConvAlgorithm algorithm, const char* name, co
     result.seconds[2] = best_seconds([&] {
       convolution.backward_weight(queue, s, dtype, {x.data(), dy.data(), false, dweight.data(), dbias.data()});
     });
-  for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight})
-    result.implementation[static_cast<int>(pass)] = convolution.describe(s, dtype, pass);
+  for (const ConvPass pass : {ConvPass::Forward, ConvPass::BackwardData, ConvPass::BackwardWeight}) {
+    const bool forward = pass == ConvPass::Forward;
+    result.implementation[static_cast<int>(pass)] =
+        convolution.describe(s, dtype, pass, {.bias = forward, .relu = forward});
+  }
   result.workspace = queue.workspace_bytes();
   result.packed = convolution.cached_bytes();
   return result;

@@ -21,7 +21,6 @@ struct Kind {
   size_t at = 0;
 };
 constexpr Kind kKinds[] = {
-    {"PK\x03\x04", "a PyTorch file (zip)", kSaveAsSafetensors},
     {"\x80\x02", "a PyTorch file (pickle)", kSaveAsSafetensors},
     {"\x80\x03", "a PyTorch file (pickle)", kSaveAsSafetensors},
     {"\x80\x04", "a PyTorch file (pickle)", kSaveAsSafetensors},
@@ -47,13 +46,15 @@ constexpr Kind kKinds[] = {
     {"[net]", "a network file of darknet", kNoWeights},
 };
 
-// By the names of what lies in it, which stand before each entry, and once more at the end.
+constexpr const char* kSaveScript =
+    "save its state_dict with torch.save(torch.jit.load(FILE).state_dict(), \"weights.pth\") in Python";
 constexpr Kind kZips[] = {
-    {"constants.pkl", "a TorchScript file",
-     "save its state_dict with safetensors.torch.save_file(torch.jit.load(FILE).state_dict(), "
-     "\"weights.safetensors\")"},
+    {"constants.pkl", "a TorchScript file", kSaveScript},
+    {"bytecode.pkl", "a TorchScript file (for mobile)", "save the state_dict of the model that it was made from"},
+    {"exported_program.json", "a program of torch.export", "save the state_dict of the model that it was made from"},
     {"config.json", "a Keras file (zip)", kConvert},
     {".npy", "an archive of NumPy (npz)", kConvert},
+    {"data.pkl", "a PyTorch file (zip)", kSaveAsSafetensors},
 };
 
 // A model of ONNX, or a graph of TensorFlow: fields of protobuf messages, each a tag before its value.
@@ -87,12 +88,13 @@ bool is(const Kind& kind, std::string_view file) {
   return file.size() > kind.at && file.substr(kind.at).starts_with(kind.begin);
 }
 
-std::string kind_of_zip(std::string_view file) {
+// The names stand before each entry, and once more at the end.
+std::string kind_of_zip_file(std::string_view file) {
   constexpr size_t kEnd = 1 << 16;
-  for (const Kind& kind : kZips)
-    for (const std::string_view part : {file.substr(0, 4096), file.substr(file.size() - std::min(file.size(), kEnd))})
-      if (part.find(kind.begin) != part.npos) return text_of(kind);
-  return text_of(kKinds[0]);
+  std::string names(file.substr(0, 4096));
+  names += file.substr(file.size() - std::min(file.size(), kEnd));
+  const std::string kind = kind_of_zip(names);
+  return kind.empty() ? std::string("a zip archive: ") + kUnpack : kind;
 }
 
 bool begins_like_html(std::string_view begin) {
@@ -104,10 +106,19 @@ bool begins_like_html(std::string_view begin) {
 
 }  // namespace
 
+bool looks_like_safetensors(std::string_view file) {
+  return file.size() > 8 && file[8] == '{' && file.substr(4, 4) == "\0\0\0\0"sv;
+}
+
+std::string kind_of_zip(std::string_view names) {
+  for (const Kind& kind : kZips)
+    if (names.find(kind.begin) != names.npos) return text_of(kind);
+  return "";
+}
+
 std::string kind_of_other_file(std::string_view file) {
-  // The length of a header that can be, and its brace.
-  if (file.size() > 8 && file[8] == '{' && file.substr(4, 4) == "\0\0\0\0"sv) return "";
-  if (is(kKinds[0], file)) return kind_of_zip(file);
+  if (looks_like_safetensors(file)) return "";
+  if (file.starts_with("PK\x03\x04")) return kind_of_zip_file(file);
   for (const Kind& kind : kKinds)
     if (is(kind, file)) return text_of(kind);
   const std::string_view begin = file.substr(0, 4096);

@@ -1,47 +1,23 @@
 // The safetensors file format: an 8-byte length, a JSON header, raw little-endian tensors. Ours carry a checksum a
 // tensor (XXH3-64, in the metadata under "xxh3"), which is verified where present.
 #pragma once
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
-#include <span>
 #include <string>
-#include <vector>
+
+#include "engine/mapped_file.h"
+#include "engine/tensor_file.h"
 
 namespace fovea {
 
-struct StoredTensor {
-  std::string dtype;  // F64 F32 F16 BF16 I64 … I8 U64 … U8 BOOL; of any other one the values cannot be read
-  std::vector<int64_t> shape;
-  std::span<const std::byte> data;
-};
-
-// A file, mapped and checked whole: header inside the file, offsets contiguous and without holes, shapes that match the
+// As TensorFile, checked whole: header inside the file, offsets contiguous and without holes, shapes that match the
 // sizes, checksums. Throws Error(Data) naming the file and the tensor, or what the file is instead.
-class SafetensorsFile {
+TensorFile read_safetensors(const std::filesystem::path& path, const MappedFile& file);
+
+// A file that can be of no other format: checkpoints.
+class SafetensorsFile : public TensorFile {
  public:
-  explicit SafetensorsFile(const std::filesystem::path& path);
-
-  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const std::filesystem::path& path() const { return path_; }
-  bool contains(const std::string& name) const { return tensors_.contains(name); }
-  const StoredTensor& at(const std::string& name) const;
-
-  // The values of a tensor of any floating or integer dtype, converted. Throws Error(Data) for other dtypes.
-  template <class T>
-  std::vector<T> read(const std::string& name) const;
-
- private:
-  void parse_header(std::string_view header, std::span<const std::byte> payload);
-  void verify_checksums() const;
-
-  std::filesystem::path path_;
-  std::shared_ptr<const std::byte> mapping_;
-  std::map<std::string, StoredTensor> tensors_;
-  std::map<std::string, std::string> metadata_;
+  explicit SafetensorsFile(const std::filesystem::path& path) : TensorFile(read_safetensors(path, map_file(path))) {}
 };
 
 // As write_file_atomically() does (files.h), with a checksum for each tensor. Throws Error(Data), and writes nothing,

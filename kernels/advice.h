@@ -10,6 +10,7 @@ namespace advice {
 inline constexpr const char* kUseLessMemory = "use a smaller batch, a smaller input size or bf16";
 inline constexpr const char* kUseCpu = "use the CPU";
 inline constexpr const char* kUseFp32 = "use fp32";
+inline constexpr const char* kNameStateDict = "name the one to take";
 inline constexpr const char* kAllowNonFinite = "take it as it is";
 }  // namespace advice
 

@@ -3,7 +3,6 @@
 #include "kernels/average_pool.h"
 
 #include "kernels/launch/launch.h"
-#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {

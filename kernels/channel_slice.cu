@@ -2,7 +2,6 @@
 #include "kernels/channel_slice.h"
 
 #include "kernels/launch/launch.h"
-#include "kernels/launch/math.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
 #include <set>
 
 #include "engine/printable.h"
 #include "kernels/advice.h"
 #include "model/names.h"
+#include "model/weight_names.h"
 
 namespace fovea {
 
@@ -35,36 +35,40 @@ std::vector<float> from_torchvision(const Parameter& p, std::vector<float> value
   return swap_last_two(values, p.shape[0], p.shape[3], p.shape[1] * p.shape[2]);
 }
 
-// torchvision's names before its release 0.14, which its published files of 2020 have: a convolution of the FPN is not
-// yet the first of a pair, and the heads' towers count their ReLUs.
-std::string old_name(const std::string& name) {
-  static const std::regex fpn(R"((.*\.fpn\.(?:inner|layer)_blocks\.\d+)\.0\.(weight|bias))");
-  static const std::regex tower(R"((head\..*\.conv)\.(\d+)\.0\.(weight|bias))");
-  std::smatch parts;
-  if (std::regex_match(name, parts, fpn)) return parts.str(1) + "." + parts.str(2);
-  if (std::regex_match(name, parts, tower))
-    return fmt::format("{}.{}.{}", parts.str(1), 2 * std::stoi(parts.str(2)), parts.str(3));
-  return name;
-}
-
 constexpr const char* kBatchCount = ".num_batches_tracked";  // of torchvision's norms, which only count with it
 constexpr const char* kVggFeatures = "features.";            // as torchvision's classifiers call VGG's layers
 
-std::string name_in_file(const SafetensorsFile& file, const Parameter& p) {
-  if (file.contains(p.name)) return p.name;
-  if (const std::string old = old_name(p.name); file.contains(old)) return old;
+using Names = std::map<std::string, std::string>;
+
+// The parameter's name in the file; its own where it is not there.
+std::string name_in_file(const Names& taken, const Parameter& p) {
+  if (const auto found = taken.find(p.name); found != taken.end()) return found->second;
   if (p.name.starts_with(names::kBackbone)) {
     const std::string bare = p.name.substr(std::string_view(names::kBackbone).size());
     for (const char* prefix : {"", kVggFeatures})
-      if (file.contains(prefix + bare)) return prefix + bare;
+      if (const auto found = taken.find(prefix + bare); found != taken.end()) return found->second;
   }
   return p.name;
 }
 
 }  // namespace
 
-int classes_of(const SafetensorsFile& file, const ModelConfig& config) {
-  return static_cast<int>(file.at(names::logits_bias()).shape.at(0)) / config.anchors.per_location();
+int classes_of(const TensorFile& file, const ModelConfig& config) {
+  const Names taken = names_taken(file);
+  const auto found = taken.find(names::logits_bias());
+  if (found == taken.end())
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: holds no detector (no tensor '{}'); weights of a backbone alone can start a "
+                            "training, no more",
+                            printable(file.path().native()), names::logits_bias()));
+  const std::vector<int64_t>& shape = file.at(found->second).shape;
+  const int anchors = config.anchors.per_location();
+  constexpr int64_t kMostClasses = 1'000'000;
+  if (shape.size() != 1 || shape[0] < anchors || shape[0] % anchors != 0 || shape[0] / anchors > kMostClasses)
+    throw Error(ErrorKind::Data,
+                fmt::format("{}: tensor '{}' has shape {}, which is no number of classes for {} anchors",
+                            printable(file.path().native()), printable(found->second), Shape(shape).text(), anchors));
+  return static_cast<int>(shape[0]) / anchors;
 }
 
 std::vector<float> to_torchvision(const Parameter& p, const std::vector<float>& values) {
@@ -85,7 +89,7 @@ void HostTensors::add_parameters(const ParameterStore& store) {
   for (const Parameter& p : store.all()) add(p.name, torchvision_shape(p), to_torchvision(p, p.value.to_host<float>()));
 }
 
-void require_finite(const SafetensorsFile& file, const std::string& tensor, NonFinite non_finite) {
+void require_finite(const TensorFile& file, const std::string& tensor, NonFinite non_finite) {
   if (non_finite == NonFinite::Take) return;
   const auto values = file.read<float>(tensor);
   const auto bad = std::count_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
@@ -97,12 +101,13 @@ void require_finite(const SafetensorsFile& file, const std::string& tensor, NonF
                     advise(advice::kAllowNonFinite)));
 }
 
-WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode, NonFinite non_finite) {
+WeightsReport load_weights(const TensorFile& file, ParameterStore& store, LoadMode mode, NonFinite non_finite) {
   WeightsReport report;
   std::set<std::string> used;
+  const Names taken = names_taken(file);
   std::vector<std::pair<Parameter*, std::string>> fitting;
   for (Parameter& p : store.all()) {
-    const std::string name = name_in_file(file, p);
+    const std::string name = name_in_file(taken, p);
     const bool there = file.contains(name);
     if (there) used.insert(name);
     if (there && file.at(name).shape == torchvision_shape(p)) {
@@ -117,8 +122,8 @@ WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, L
     }
     report.reinitialized.push_back(p.name);
   }
-  for (const auto& [name, tensor] : file.tensors())
-    if (!used.contains(name) && !name.ends_with(kBatchCount)) report.unused.push_back(name);
+  for (const auto& [name, in_file] : taken)
+    if (!used.contains(in_file) && !name.ends_with(kBatchCount)) report.unused.push_back(name);
   for (const auto& [parameter, name] : fitting) require_finite(file, name, non_finite);
   for (const auto& [parameter, name] : fitting)
     parameter->value.upload(from_torchvision(*parameter, file.read<float>(name)));

@@ -1,4 +1,4 @@
-// Parameters to and from safetensors files, under torchvision's names and in its layout (convolution weights OIHW).
+// Parameters to and from files of tensors, under torchvision's names and in its layout (convolution weights OIHW).
 #pragma once
 #include <deque>
 #include <map>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/parameters.h"
-#include "engine/safetensors.h"
+#include "engine/tensor_file.h"
 #include "model/config.h"
 
 namespace fovea {
@@ -35,14 +35,14 @@ struct WeightsReport {
 enum class LoadMode : uint8_t { Exact, Matching };
 // Numbers that are NaN or infinite, as a training that diverged leaves them.
 enum class NonFinite : uint8_t { Refuse, Take };
-WeightsReport load_weights(const SafetensorsFile& file, ParameterStore& store, LoadMode mode,
+WeightsReport load_weights(const TensorFile& file, ParameterStore& store, LoadMode mode,
                            NonFinite non_finite = NonFinite::Refuse);
 
 // Throws Error(Data) where the tensor holds such numbers and they are refused: file, tensor, how many.
-void require_finite(const SafetensorsFile& file, const std::string& tensor, NonFinite non_finite);
+void require_finite(const TensorFile& file, const std::string& tensor, NonFinite non_finite);
 
 // By the outputs of the classification head, with the anchors of `config`.
-int classes_of(const SafetensorsFile& file, const ModelConfig& config);
+int classes_of(const TensorFile& file, const ModelConfig& config);
 
 // The values of a parameter in torchvision's layout, from values in ours.
 std::vector<float> to_torchvision(const Parameter& parameter, const std::vector<float>& values);

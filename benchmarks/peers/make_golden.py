@@ -179,8 +179,8 @@ def resize(generator, image):
 class Body:
     """A backbone whose widths are divided by 8: its layers, which of them C3, C4, C5 are, and what is said of it."""
 
-    def __init__(self, layers, stages, channels, frozen=(), **about):
-        self.layers, self.stages, self.channels, self.frozen, self.about = layers, stages, channels, list(frozen), about
+    def __init__(self, layers, stages, channels, about, frozen=()):
+        self.layers, self.stages, self.channels, self.about, self.frozen = layers, stages, channels, about, list(frozen)
 
 
 def resnet(block, layers, groups=1, width_per_group=64, **about):
@@ -190,8 +190,8 @@ def resnet(block, layers, groups=1, width_per_group=64, **about):
     for i, (p, n) in enumerate(zip(planes, layers)):
         setattr(body, f"layer{i + 1}", body._make_layer(block, p, n, stride=1 if i == 0 else 2))
     return Body(body, ("layer2", "layer3", "layer4"), [p * block.expansion for p in planes[1:]],
-                ("backbone.body.conv1", "backbone.body.layer1"),
-                **about or {"block": block.__name__, "layers": layers, "norm": "frozen batch norm, eps 1e-5, in the backbone"})
+                about or {"block": block.__name__, "layers": layers, "norm": "frozen batch norm, eps 1e-5, in the backbone"},
+                ("backbone.body.conv1", "backbone.body.layer1"))
 
 
 def freeze_norms(body):
@@ -208,7 +208,7 @@ def vgg(norm):
     layers = make_layers([width if width == "M" else width // 8 for width in cfgs["D"]], batch_norm=norm)
     poolings = [str(i) for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
     return Body(freeze_norms(layers), poolings[2:], [32, 64, 64],
-                note="VGG-16-BN with frozen batch norm" if norm else "VGG-16 without norm")
+                {"note": "VGG-16-BN with frozen batch norm" if norm else "VGG-16 without norm"})
 
 
 class NarrowConv(BasicConv2d):
@@ -220,7 +220,7 @@ def inception():
     blocks = [functools.partial(block, conv_block=NarrowConv) for block in (InceptionA, InceptionB, InceptionC, InceptionD, InceptionE)]
     body = Inception3(aux_logits=False, init_weights=False, inception_blocks=[NarrowConv, *blocks, None])
     return Body(freeze_norms(body), ("Mixed_5d", "Mixed_6e", "Mixed_7c"), [36, 96, 256],
-                note="Inception v3 with frozen batch norm (eps 1e-3)")
+                {"note": "Inception v3 with frozen batch norm (eps 1e-3)"})
 
 
 def resnext():
@@ -254,6 +254,14 @@ def narrow(seed, name, make_body, classes, p6, groups, box_loss):
                 value.fill_(-3)
             elif "head" in key and value.dim() == 4 and not groups:
                 value.normal_(0, 0.08, generator=generator)
+        if "note" in body.about:  # the backbones' features may be large: else losses explode within a step or two
+            found = list(backbone.body(torch.randn(2, 3, 128, 192, generator=generator, dtype=torch.float64)).values())
+            for block, feature in zip(backbone.fpn.inner_blocks, found):
+                block[0].weight /= max(1, feature.std())
+            if p6 == "C5":
+                extra.p6.weight /= max(1, found[2].std())
+            head.classification_head.cls_logits.weight /= 4
+        for value in model.state_dict().values():
             value.copy_(as_float32_values(value))
     for key, p in model.named_parameters():
         if any(key.startswith(f) for f in body.frozen):

@@ -28,10 +28,11 @@ class ConvBackend {
   virtual size_t cached_bytes() const = 0;
   virtual void forget_weights() = 0;
 
-  virtual std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) = 0;
+  // Of a gradient, here and below, `add`: it accumulates, `relu`: it is masked.
+  virtual std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) = 0;
   virtual std::vector<ConvPlan> plans(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
   virtual std::vector<ConvPlanTime> time_plans(Queue&, const ConvShape&, DType, ConvPass, int) { return {}; }
-  // What a call takes, without its alternatives: of a gradient, `add`: it accumulates, `relu`: it is masked.
+  // What a call takes, without its alternatives.
   virtual ConvPlan used_plan(const ConvShape&, DType, ConvPass, const ConvFusion&) { return {}; }
 };
 

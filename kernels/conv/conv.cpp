@@ -75,8 +75,9 @@ void Convolution::forget_weights() {
   impl_->each([](ConvBackend& backend) { backend.forget_weights(); });
 }
 
-std::string Convolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, DeviceKind device) {
-  return shape.output_count() == 0 ? "nothing" : impl_->on(device).describe(shape, dtype, pass);
+std::string Convolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion,
+                                  DeviceKind device) {
+  return shape.output_count() == 0 ? "nothing" : impl_->on(device).describe(shape, dtype, pass, fusion);
 }
 std::vector<ConvPlanTime> Convolution::time_plans(Queue& queue, const ConvShape& shape, DType dtype, ConvPass pass,
                                                   int most) {

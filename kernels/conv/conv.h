@@ -164,8 +164,9 @@ class Convolution {
   void forget_weights();
 
   // What computes this pass of this shape, e.g. "winograd F(4x4,3x3)" or "cuDNN conv + bias + ReLU, eng41…, Hopper".
+  // `fusion`: of a gradient, `add`: it accumulates, `relu`: it is masked.
   std::string describe(const ConvShape& shape, DType dtype, ConvPass pass = ConvPass::Forward,
-                       DeviceKind device = DeviceKind::Cpu);
+                       const ConvFusion& fusion = {}, DeviceKind device = DeviceKind::Cpu);
   // The plans for this pass, for the GPU at hand or, where there is none, for the described one. Throws
   // Error(Runtime) where there is no cuDNN.
   std::vector<ConvPlan> plans(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);

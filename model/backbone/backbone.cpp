@@ -12,8 +12,8 @@ namespace fovea {
 
 void require_image_size(const Tensor& images, int smallest, const char* name) {
   if (std::min(images.height(), images.width()) < smallest)
-    throw Error(ErrorKind::Data, fmt::format("images of {}x{} pixels are too small for {}: it needs {} a side",
-                                             images.width(), images.height(), name, smallest));
+    throw Error(ErrorKind::Usage, fmt::format("images of {}x{} pixels are too small for {}: it needs {} a side",
+                                              images.width(), images.height(), name, smallest));
 }
 
 std::unique_ptr<Backbone> make_backbone(ParameterStore& store, const BackboneConfig& config) {

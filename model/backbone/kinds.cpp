@@ -42,7 +42,7 @@ void change_kind(BackboneConfig& config, BackboneKind kind) {
 std::string backbone_name(const BackboneConfig& config) {
   switch (config.kind) {
     case BackboneKind::ResNeXt: {
-      const Groups groups = groups_of(config);
+      const ConvGroups groups = groups_of(config);
       return fmt::format("ResNeXt-{} {}x{}d", config.depth, groups.count, groups.width);
     }
     case BackboneKind::Vgg:
@@ -57,7 +57,7 @@ std::string backbone_name(const BackboneConfig& config) {
                      : fmt::format("Wide ResNet-{}-{:g}", config.depth, width / 64.0);
 }
 
-Groups groups_of(const BackboneConfig& config) {
+ConvGroups groups_of(const BackboneConfig& config) {
   const bool next = config.kind == BackboneKind::ResNeXt;
   const int usual_width = !next ? 64 : config.depth == 50 ? 4 : 8;
   return {config.groups > 0 ? config.groups : next ? 32 : 1, config.group_width > 0 ? config.group_width : usual_width};

@@ -20,9 +20,9 @@ constexpr size_t stages_of(BackboneKind kind) { return is_residual(kind) ? 4 : k
 std::string backbone_name(const BackboneConfig& config);
 
 // Of a bottleneck's 3×3 convolution: groups, and channels of a group in a stage of 64.
-struct Groups {
+struct ConvGroups {
   int count, width;
 };
-Groups groups_of(const BackboneConfig& config);
+ConvGroups groups_of(const BackboneConfig& config);
 
 }  // namespace fovea

@@ -85,7 +85,7 @@ ResNet::ResNet(ParameterStore& store, const BackboneConfig& config) {
   const std::string body = names::kBackbone;
   stem_ = std::make_unique<ConvLayer>(
       store, conv_config(config, body + "conv1", body + "bn1", 3, config.stem_width, 7, 2, config.frozen_stages < 1));
-  const Groups groups = groups_of(config);
+  const ConvGroups groups = groups_of(config);
   int channels = config.stem_width;
   for (int stage = 0; stage < 4; ++stage) {
     const int width = (64 << stage) / config.width_divisor;

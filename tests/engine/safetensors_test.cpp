@@ -87,7 +87,8 @@ TEST_CASE("fault: files of other kinds are named for what they are", "[safetenso
     write_text(path, bytes + std::string(20, ' '));
     CHECK_THROWS_WITH(SafetensorsFile(path), Contains(words) && Contains("x.safetensors: is a"));
   };
-  refused("PK\x03\x04", "PyTorch file (zip): save its state_dict");
+  refused("PK\x03\x04 weights/data.pkl", "PyTorch file (zip): save its state_dict");
+  refused("PK\x03\x04 hello.txt", "zip archive: unpack it");
   refused("\x80\x02\x8a\x0a", "PyTorch file (pickle)");
   refused("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer");
   refused("\n<!DOCTYPE html>\n<html>", "web page");

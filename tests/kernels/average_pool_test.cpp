@@ -64,5 +64,8 @@ TEST_CASE("average pooling is its own backward pass", "[average_pool]") {
 
 TEST_CASE("average pooling of no images does nothing", "[average_pool]") {
   TestQueue queue;
-  kernels::average_pool<float>(queue, {0, 4, 4, 8}, nullptr, nullptr, false);
+  const auto before = seeded_uniform<float>(4 * 4 * 8, 1);  // of an image, which is not one of these none
+  Guarded<float> y(before);
+  CHECK_NOTHROW(kernels::average_pool<float>(queue, {0, 4, 4, 8}, nullptr, y.data(), false));
+  CHECK(y.values() == before);
 }

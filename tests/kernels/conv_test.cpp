@@ -152,6 +152,34 @@ TEMPLATE_TEST_CASE("convolution weight and bias gradients agree with their defin
   }
 }
 
+// Of so many pixels that no kernel's tiles fit all of them. oneDNN 2.6 wrote past y where they were 27, 33, 36, 39, 42,
+// 45 or 48, in bf16 on CPUs with AMX.
+TEMPLATE_TEST_CASE("convolution of a few pixels writes no others", "[conv]", float, bfloat16) {
+  Convolution convolution(ConvAlgorithm::Direct);
+  for (int pixels = 1; pixels <= 64; ++pixels) {
+    const ConvShape shape{.batch = 1, .in_h = 1, .in_w = pixels, .in_c = 32, .out_c = 32};
+    const Inputs<TestType> in(shape);
+    CAPTURE(pixels);
+    check_forward<TestType>(convolution, shape, in, {.bias = true, .relu = true});
+    check_forward<TestType>(convolution, shape, in, {.bias = true, .add = true, .relu = true});
+    check_backward_data<TestType>(convolution, shape, in, false, false);
+    check_backward_weight<TestType>(convolution, shape, in, false, false);
+  }
+}
+
+// oneDNN 2's brgconv_1x1, which it takes on CPUs with AVX-512, reads no other tensor to add.
+TEST_CASE("convolution: what computes a layer depends on what is added", "[conv]") {
+  Convolution convolution(ConvAlgorithm::Direct);
+  const ConvShape shape{.batch = 1, .in_h = 6, .in_w = 6, .in_c = 64, .out_c = 64};
+  const auto by = [&](kernels::ConvFusion fusion) {
+    return convolution.describe(shape, DType::F32, kernels::ConvPass::Forward, fusion);
+  };
+  const std::string alone = by({.bias = true, .relu = true});
+  if (!kernels::convolution_library().starts_with("oneDNN 2.") || !alone.starts_with("brgconv_1x1"))
+    return;  // another oneDNN or CPU
+  CHECK_FALSE(by({.bias = true, .add = true, .relu = true}).starts_with("brgconv"));
+}
+
 TEST_CASE("an empty convolution does nothing and its gradients are zero", "[conv]") {
   Convolution convolution;
   TestQueue queue;

@@ -66,15 +66,23 @@ void check_all_planned(const std::vector<LayerPlans>& plans) {
 }  // namespace
 
 TEST_CASE("plan: every convolution of every network has a plan in bf16 and fp32 at three sizes", "[plans][table]") {
-  kernels::Convolution convolution;
   std::vector<LayerPlans> plans;
-  for (const ModelConfig& config :
-       {network(50), network(50, Norm::Batch), network(50, Norm::Group, Norm::Group),
-        network(50, Norm::FrozenBatch, Norm::None, 91), network(18), network(34), network(101), network(152)}) {
+  std::vector<ModelConfig> networks{network(50),
+                                    network(50, Norm::Batch),
+                                    network(50, Norm::Group, Norm::Group),
+                                    network(50, Norm::FrozenBatch, Norm::None, 91),
+                                    network(18),
+                                    network(34),
+                                    network(101),
+                                    network(152)};
+  for (const BackboneConfig& backbone : test::other_backbones()) networks.push_back(network(backbone));
+  for (const ModelConfig& config : networks) {
     const auto layers = layers_of(config);
-    for (size_t i = 0; i < layers.size(); ++i)
+    for (size_t i = 0; i < layers.size(); ++i) {
+      kernels::Convolution convolution;  // its plans, hundreds of megabytes of them, are let go of with it
       for (const DType dtype : {DType::BF16, DType::F32})
         plan_layers(convolution, layers[i], dtype, kInputs[i].batch, plans);
+    }
   }
   fmt::print("{}", plan_table(plans));
   check_all_planned(plans);

@@ -244,7 +244,7 @@ TEST_CASE("plan: the table says which convolutions are matmuls", "[plans][cublas
   CHECK_FALSE(used(ConvPass::BackwardData, "data gradient + add"));
   CHECK(used(ConvPass::BackwardWeight, "matmul"));
   CHECK_FALSE(used(ConvPass::BackwardWeight, "weight gradient"));
-  CHECK_THAT(convolution->describe(s, DType::BF16, ConvPass::BackwardWeight),
+  CHECK_THAT(convolution->describe(s, DType::BF16, ConvPass::BackwardWeight, {}),
              Contains("matmul, cuBLASLt 13") && Contains("algorithm 22"));
 }
 

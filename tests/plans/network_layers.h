@@ -21,4 +21,18 @@ inline ModelConfig network(int depth, Norm norm = Norm::FrozenBatch, Norm head_n
   return config;
 }
 
+inline ModelConfig network(const BackboneConfig& backbone) {
+  ModelConfig config;
+  config.backbone = backbone;
+  return config;
+}
+
+// One of each kind but ResNet: with convolutions in groups, with biases, and with unpadded and rectangular ones.
+inline const std::vector<BackboneConfig>& other_backbones() {
+  static const std::vector<BackboneConfig> all{{.kind = BackboneKind::ResNeXt, .depth = 50},
+                                               {.kind = BackboneKind::Vgg, .depth = 16, .norm = Norm::None},
+                                               {.kind = BackboneKind::Inception, .depth = 48}};
+  return all;
+}
+
 }  // namespace fovea::test

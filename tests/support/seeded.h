@@ -48,7 +48,7 @@ class Guarded {
   }
 
  private:
-  static constexpr size_t kGuard = 64;
+  static constexpr size_t kGuard = 4096;  // bytes: several pixels, as what writes too many of them writes
   static constexpr unsigned char kSentinel = 0xa5;
   size_t n_;
   std::vector<unsigned char> bytes_;

@@ -82,7 +82,7 @@ TEST_CASE("study: every variant and seed is trained as `fovea train` would, and 
                             Contains("timing the first steps of a training …\ncost: 2 trainings of about ") &&
                             Contains(", 2 at a time: about ") && Contains(" (by 3 steps of the first one)\n"));
   CHECK_FALSE(is_there(studies.out / "runs/.rehearsal.toml"));
-  CHECK_THAT(first.out, Contains("With one seed nobody knows"));
+  CHECK_THAT(first.out, Contains("All have the same AP, 0.0: there is nothing to compare."));
   CHECK(lines_in(studies.csv()) == 3);
   CHECK_THAT(studies.page(), Contains("--vary") && Contains(fs::canonical(studies.data).string()));
 
@@ -104,6 +104,17 @@ TEST_CASE("study: every variant and seed is trained as `fovea train` would, and 
   const auto again = run(studies.gammas({"--seeds", "2"}));
   CHECK(again.exit_code == 0);
   CHECK(contents(runs) == after);
+
+  // Fewer seeds and more values take nothing away.
+  const auto three = run(studies.study("custom", {"--vary", "model.loss.gamma=0.0,2.0,5.0"}));
+  CHECK(three.exit_code == 0);
+  CHECK_THAT(three.out, Contains("3 variants × 2 seeds = 6 trainings"));
+  CHECK(lines_in(studies.csv()) == 7);
+  after = contents(runs);
+  for (const auto& [name, bytes] : before) CHECK((after[name] == bytes));
+  write_text(studies.out / "index.html", "my own notes\n");
+  check_fails(2, studies.study("custom", {"--vary", "model.loss.gamma=0.0,2.0,5.0"}), "index.html");
+  CHECK(read_text(studies.out / "index.html") == "my own notes\n");
 }
 
 TEST_CASE("study: another definition, a run's folder and a second study in it are refused in a line", "[study]") {
@@ -119,13 +130,14 @@ TEST_CASE("study: another definition, a run's folder and a second study in it ar
   };
   refused(studies.gammas({"--set", "train.batch=1"}), "holds another study (train.batch: 2 -> 1)");
   refused(studies.study("alpha"), "holds another study (study: custom -> alpha; ");
-  refused(studies.study("custom", {"--vary", "model.loss.gamma=0.0,2.0,5.0"}),
-          "variant gamma-5.0: none -> model.loss.gamma=5.0");
+  refused(studies.study("custom", {"--vary", "model.loss.gamma=0.0,5.0"}),
+          "variant gamma-2.0: model.loss.gamma=2.0 -> none");
+  refused(studies.gammas({"--set", "train.steps=0"}), "train.steps must be at least 1");
   Arguments other = studies.gammas();
   const fs::path less = studies.folder.path() / "less";
   make_data(less, 3, 2);
   *(std::find(other.begin(), other.end(), "--data") + 1) = less.string();
-  refused(other, "holds another study (data: ");
+  refused(other, "holds another study (");
 
   Arguments into_run = studies.gammas();
   *(std::find(into_run.begin(), into_run.end(), "--out") + 1) = (studies.out / "runs/gamma-0.0-seed0").string();

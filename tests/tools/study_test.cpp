@@ -171,15 +171,46 @@ TEST_CASE("study: a difference counts where it is larger than the spread between
              Contains("that of x 1: 41.0 ± 1.4.") && Contains("All others are lower by more"));
 
   Compared near({done(0.38), done(0.40)}, {done(0.33), done(0.39)});
-  CHECK(near.claim().outcome == Outcome::ShowsNot);
-  CHECK_THAT(near.claim().finding, Contains("does not show: ") && Contains("within the spread between seeds (4.2)"));
-  CHECK(near.claim(Claim::Kind::NoBetter).outcome == Outcome::Shows);
+  CHECK(near.claim().outcome == Outcome::Open);
+  CHECK_THAT(near.claim().finding, Contains("is not decided: ") && Contains("within the spread between seeds (4.2)"));
+  CHECK(near.claim(Claim::Kind::NoBetter).outcome == Outcome::Open);  // 39 is no lower than 36
   CHECK(as_good_as_best(near.variants(), 1));
   CHECK_FALSE(as_good_as_best(near.variants(), 0));
   CHECK_THAT(best_sentence(near.study, near.variants()), Contains("may be chance, for: x 2."));
 
   Compared against({done(0.30), done(0.31)}, {done(0.40), done(0.41)});
   CHECK_THAT(against.claim().finding, Contains("the claim does not hold: AP 30.5"));
+  Compared little({done(0.33), done(0.39)}, {done(0.38), done(0.40)});
+  CHECK(little.claim(Claim::Kind::NoBetter).outcome == Outcome::Shows);
+  CHECK(little.claim(Claim::Kind::Fails).outcome == Outcome::ShowsNot);
+  Compared failing({done(0.01), done(0.03)}, {done(0.38), done(0.40)});
+  CHECK(failing.claim(Claim::Kind::Fails).outcome == Outcome::Shows);
+  Compared lower({done(0.05), done(0.05)}, {done(0.38), done(0.40)});
+  CHECK(lower.claim(Claim::Kind::Fails).outcome == Outcome::ShowsNot);  // lower, and it learns
+}
+
+TEST_CASE("study: six seeds that all point one way decide what the spread does not, and five do not", "[study]") {
+  std::vector<RunResult> first, second;
+  for (int seed = 0; seed < 5; ++seed) {
+    first.push_back(done(0.30 + 0.05 * seed));
+    second.push_back(done(0.29 + 0.05 * seed));
+  }
+  CHECK(Compared(first, second).claim().outcome == Outcome::Open);
+  first.push_back(done(0.20));
+  second.push_back(done(0.19));
+  const CheckedClaim six = Compared(first, second).claim();
+  CHECK(six.outcome == Outcome::Shows);
+  CHECK_THAT(six.finding, Contains("+1.0 AP with the same sign in each of 6 seeds."));
+  second.back() = done(0.21);
+  CHECK(Compared(first, second).claim().outcome == Outcome::Open);
+}
+
+TEST_CASE("study: where all have the same AP none is the best", "[study]") {
+  Compared none({done(0), done(0)}, {done(0), done(0)});
+  CHECK(best_variant(none.variants()) == -1);
+  CHECK(best_sentence(none.study, none.variants()) == "All have the same AP, 0.0 ± 0.0: there is nothing to compare.");
+  Compared one({done(0)}, {done(0)});
+  CHECK_THAT(one.claim().finding, Contains("one seed shows no difference"));
 }
 
 TEST_CASE("study: one seed decides nothing, and what is missing is said", "[study]") {
@@ -225,6 +256,7 @@ TEST_CASE("study: curves have a color for each variant, named once, and figure 2
   REQUIRE(speed.panels[0].series.size() == 2);
   CHECK(speed.panels[0].series[1].name == "x 2");
   CHECK(speed.panels[0].series[1].points[0].x == Approx(12));  // mean of 11 and 13
+  CHECK(speed.panels[0].series[1].labels == std::vector<std::string>{"2"});
   // The legend that all panels share has lines of its own below them, as many as it needs.
   Chart many = curves;
   const int height = chart_drawing(many).height;

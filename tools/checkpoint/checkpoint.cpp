@@ -5,6 +5,7 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "engine/safetensors.h"
 #include "model/weights.h"
 #include "tools/text/advice.h"
 
@@ -20,11 +21,11 @@ std::string categories_json(const std::vector<Category>& categories) {
   return text + "]";
 }
 
-[[noreturn]] void refuse(const SafetensorsFile& file, const std::string& why) {
+[[noreturn]] void refuse(const TensorFile& file, const std::string& why) {
   throw Error(ErrorKind::Data, fmt::format("{}: {}", printable(file.path().native()), why));
 }
 
-std::vector<Category> parse_categories(const SafetensorsFile& file, const std::string& text) {
+std::vector<Category> parse_categories(const TensorFile& file, const std::string& text) {
   simdjson::dom::parser parser;
   simdjson::dom::array list;
   if (parser.parse(text).get_array().get(list)) refuse(file, "the metadata fovea.categories is not a list");
@@ -39,7 +40,7 @@ std::vector<Category> parse_categories(const SafetensorsFile& file, const std::s
   return categories;
 }
 
-TrainingState parse_state(const SafetensorsFile& file, const std::string& text) {
+TrainingState parse_state(const TensorFile& file, const std::string& text) {
   simdjson::dom::parser parser;
   simdjson::dom::element root;
   TrainingState state;
@@ -70,7 +71,7 @@ void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, 
   write_safetensors(path, tensors.tensors(), std::move(metadata));
 }
 
-CheckpointInfo read_info(const SafetensorsFile& file) {
+CheckpointInfo read_info(const TensorFile& file) {
   CheckpointInfo info;
   const auto& metadata = file.metadata();
   const auto find = [&](const char* key) { return metadata.find(key); };
@@ -101,7 +102,7 @@ void require_readable(const std::filesystem::path& path) {
   }
 }
 
-void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer, NonFinite non_finite) {
+void restore_optimizer(const TensorFile& file, Optimizer& optimizer, NonFinite non_finite) {
   for (const auto& flat : optimizer.state()) {
     const std::string name = state_name(flat);
     if (!file.contains(name))

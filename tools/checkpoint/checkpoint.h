@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/optimizer.h"
-#include "engine/safetensors.h"
+#include "engine/tensor_file.h"
 #include "model/retinanet.h"
 #include "model/weights.h"
 #include "tools/checkpoint/data_identity.h"
@@ -33,11 +33,11 @@ struct CheckpointInfo {
 void save_checkpoint(const std::filesystem::path& path, const RetinaNet& model, const Optimizer* optimizer,
                      const Config& config, const std::vector<Category>& categories, const TrainingState& state);
 
-CheckpointInfo read_info(const SafetensorsFile& file);
+CheckpointInfo read_info(const TensorFile& file);
 // Reads a checkpoint that was just written: whether those of this disk, and of these names, can be read. Throws
 // Error(Runtime).
 void require_readable(const std::filesystem::path& path);
 // Throws Error(Data) where the file has no state of this optimizer in this size, or one that is not finite.
-void restore_optimizer(const SafetensorsFile& file, Optimizer& optimizer, NonFinite non_finite = NonFinite::Refuse);
+void restore_optimizer(const TensorFile& file, Optimizer& optimizer, NonFinite non_finite = NonFinite::Refuse);
 
 }  // namespace fovea

@@ -13,7 +13,7 @@
 namespace fovea {
 
 ModelFile open_model(const std::string& weights, const ModelOptions& options) {
-  const SafetensorsFile file(weights);
+  const TensorFile file = open_tensor_file(weights, options.state_dict);
   const CheckpointInfo info = read_info(file);
   ModelFile opened{.config = info.config ? *info.config : preset("torchvision"), .categories = info.categories};
   if (options.adjust) options.adjust(opened.config);

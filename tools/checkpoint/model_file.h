@@ -17,6 +17,7 @@ struct ModelOptions {
   DeviceKind device = DeviceKind::Cpu;
   std::function<void(Config&)> adjust;       // changes the file's configuration before the network is made from it
   NonFinite non_finite = NonFinite::Refuse;  // of weights
+  std::string state_dict;                    // as of open_tensor_file()
 };
 
 struct ModelFile {

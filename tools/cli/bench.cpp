@@ -299,7 +299,7 @@ void bench(BenchOptions options) {
   const PinnedThreads pinned;
   RetinaNet model(context, config.model, options.weights.empty() ? std::optional<uint64_t>(0) : std::nullopt);
   if (!options.time_plans.empty()) return bench_plans(options, context, model);
-  if (!options.weights.empty()) load_weights(SafetensorsFile(options.weights), model.parameters(), LoadMode::Exact);
+  if (!options.weights.empty()) load_weights(open_tensor_file(options.weights), model.parameters(), LoadMode::Exact);
   const DeviceBatch batch = random_batch(context, options, images_for(options));
   fmt::print("{}: {}, {}x{}, batch {}, {} classes, {}, {} threads\n", network_name(options),
              backbone_name(config.model.backbone), options.size, options.size, options.batch, options.classes,
@@ -343,8 +343,10 @@ void add_bench(CLI::App& app) {
   auto* command =
       app.add_subcommand("bench", "Measure the speed and memory of detection and training on random images");
   const auto o = std::make_shared<BenchOptions>();
-  command->add_option("--model", o->model, "Backbone")->capture_default_str()->check(suggested(bench_models()));
+  auto* model = command->add_option("--model", o->model, "Backbone");
+  model->capture_default_str()->check(suggested(bench_models()));
   command->add_option("--preset", o->preset, "Use the network and optimizer of this preset instead")
+      ->excludes(model)
       ->check(suggested(preset_names()));
   command->add_option("--size", o->size, "Height and width of the input")
       ->capture_default_str()
@@ -367,7 +369,7 @@ void add_bench(CLI::App& app) {
       ->check(at_least(0));
   command->add_option("--repeats", o->repeats, "Timed runs")->capture_default_str()->take_last()->check(at_least(1));
   command->add_option("--json", o->json, "Write the results to this file")->type_name("FILE");
-  command->add_option("--weights", o->weights, "Load these weights (safetensors with torchvision's names)")
+  command->add_option("--weights", o->weights, "Load these weights (safetensors, or PyTorch's .pth)")
       ->type_name("FILE");
   command->add_option("--input", o->input, "Use the tensor `images` [N, H, W, 3] of this safetensors file as input")
       ->type_name("FILE");

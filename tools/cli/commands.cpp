@@ -39,6 +39,7 @@ void name_options_in_advice() {
       {advice::kKeepConfig, "without --preset, --config and --set"},
       {advice::kAllowDataChange, "--allow-data-change"},
       {advice::kAllowNonFinite, "--allow-non-finite"},
+      {advice::kNameStateDict, "--state-dict KEY"},
       {advice::kAllowConfigChange, "--allow-config-change"},
       {advice::kStartFromWeights, "--init-from"},
       {advice::kSetFormat, "--format"},
@@ -135,9 +136,13 @@ void add_config_options(CLI::App& command, ConfigOptions& options) {
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}));
 }
 
-void add_allow_non_finite(CLI::App& command, ConfigOptions& options) {
+void add_weights_options(CLI::App& command, ConfigOptions& options) {
   command.add_flag("--allow-non-finite", options.allow_non_finite,
                    "Accept weights with numbers that are not finite (NaN, inf)");
+  command
+      .add_option("--state-dict", options.state_dict,
+                  "Where in a PyTorch file the weights are, if not at a usual place (model, state_dict, …), e.g. ema")
+      ->type_name("KEY");
 }
 
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep) {
@@ -217,7 +222,8 @@ DeviceKind resolve_device(const std::string& device) {
 ModelOptions model_options(const ConfigOptions& options) {
   return {.device = resolve_device(options.device),
           .adjust = [options](Config& config) { config = resolve(options, config); },
-          .non_finite = options.non_finite()};
+          .non_finite = options.non_finite(),
+          .state_dict = options.state_dict};
 }
 
 std::vector<Category> announced_categories(const std::string& weights, const ModelFile& file, const Dataset& dataset) {

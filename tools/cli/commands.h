@@ -40,11 +40,12 @@ struct ConfigOptions {
   std::vector<std::string> settings;
   std::string precision, convolution, device = "auto";
   bool autotune = false, allow_non_finite = false;
+  std::string state_dict;
   NonFinite non_finite() const { return allow_non_finite ? NonFinite::Take : NonFinite::Refuse; }
 };
 void add_config_options(CLI::App& command, ConfigOptions& options);
-// The option --allow-non-finite, of commands that read weights.
-void add_allow_non_finite(CLI::App& command, ConfigOptions& options);
+// The options --allow-non-finite and --state-dict, of commands that read weights.
+void add_weights_options(CLI::App& command, ConfigOptions& options);
 // An option skip|error; for images also keep.
 void add_on_bad(CLI::App& command, const char* name, OnBad& policy, const char* description, bool may_keep = false);
 // The option --split, and what else its help says.

@@ -281,7 +281,7 @@ void add_detect(CLI::App& app) {
       "detect", "Detect objects in images: write annotated images, and JSON in COCO's results format");
   const auto options = std::make_shared<DetectOptions>();
   add_config_options(*command, options->config);
-  add_allow_non_finite(*command, options->config);
+  add_weights_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea detect photo.jpg --weights RUN/best.safetensors --out found\n"
@@ -290,7 +290,9 @@ void add_detect(CLI::App& app) {
       ->add_option("images", options->images, "JPEG, PNG, WebP, BMP or TIFF files, or folders with them in any depth")
       ->required()
       ->check(CLI::ExistingPath);
-  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
+  command
+      ->add_option("--weights", options->weights,
+                   "Checkpoint of Fovea, or torchvision's weights (safetensors, or PyTorch's .pth)")
       ->required()
       ->type_name("FILE");
   command

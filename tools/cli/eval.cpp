@@ -167,12 +167,14 @@ void add_eval(CLI::App& app) {
   auto* command = app.add_subcommand("eval", "Compute COCO's metrics of a network, or of a file of detections");
   const auto options = std::make_shared<EvalOptions>();
   add_config_options(*command, options->config);
-  add_allow_non_finite(*command, options->config);
+  add_weights_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea eval --weights RUN/best.safetensors --data DIR --report REPORT\n"
       "  fovea eval --ground-truth instances.json --detections results.json --json metrics.json");
-  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
+  command
+      ->add_option("--weights", options->weights,
+                   "Checkpoint of Fovea, or torchvision's weights (safetensors, or PyTorch's .pth)")
       ->type_name("FILE");
   command->add_option("--detections", options->detections, "COCO results file to evaluate instead of a network")
       ->type_name("FILE");

@@ -8,6 +8,7 @@
 #include "engine/files.h"
 #include "engine/optimizer.h"
 #include "engine/printable.h"
+#include "engine/tensor_file.h"
 #include "kernels/conv/conv.h"
 #include "kernels/device/cuda_device.h"
 #include "kernels/device/gpu.h"
@@ -24,6 +25,7 @@
 #include "tools/device/smoke.h"
 #include "tools/report/layer_table.h"
 #include "tools/report/table.h"
+#include "tools/report/tensor_list.h"
 #include "tools/text/outputs.h"
 #include "tools/train/step.h"
 #include "tools/train/training_memory.h"
@@ -34,7 +36,7 @@ namespace {
 
 struct InfoOptions {
   ConfigOptions config;
-  std::string weights, json;
+  std::string file, weights, json;
   std::vector<int> size;
   int batch = 1;
   bool show_config = false, layers = false, plans = false, roofline = false, simulate = false;
@@ -159,7 +161,7 @@ void print_network(const InfoOptions& options, const Config& config, Context& co
                              s.groups > 1 ? fmt::format(" in {} groups", s.groups) : ""),
                  fmt::format("{}x{}x{}", s.out_h(), s.out_w(), s.out_c),
                  fmt::format("{:.3f}", static_cast<double>(s.macs()) / 1e9),
-                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward,
+                 context.convolution.describe(s, context.activation_dtype, kernels::ConvPass::Forward, layer.fusion,
                                               context.queue.device())});
   }
   if (options.layers) fmt::print("{}", table.text());
@@ -188,7 +190,11 @@ void print_config(const InfoOptions& options) {
 }
 
 void info(const InfoOptions& options) {
-  check_outputs({options.weights}, {options.json});
+  check_outputs({options.weights, options.file}, {options.json});
+  if (!options.file.empty()) {
+    fmt::print("{}", tensor_list(open_tensor_file(options.file, options.config.state_dict)));
+    return;
+  }
   if (options.smoke) return smoke();
   if (options.check_gpu) return check_gpu_anew();
   if (options.show_config) return print_config(options);
@@ -216,12 +222,18 @@ void add_info(CLI::App& app) {
       app.add_subcommand("info", "Show the build, the machine, and a network's parameters, arithmetic and memory");
   const auto options = std::make_shared<InfoOptions>();
   add_config_options(*command, options->config);
-  add_allow_non_finite(*command, options->config);
+  add_weights_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea info --preset paper --layers\n"
       "  fovea info --config --preset demo\n"
+      "  fovea info weights.pth\n"
       "  fovea info --check-gpu");
+  command
+      ->add_option("file", options->file,
+                   "List the tensors of this file of weights (safetensors, or PyTorch's .pth), by the names that a "
+                   "network takes them by")
+      ->type_name("FILE");
   command->add_flag(
       "--check-gpu", options->check_gpu,
       "Check convolution, losses, NMS and training steps on the GPU against the CPU, within a minute; --device auto "
@@ -229,7 +241,7 @@ void add_info(CLI::App& app) {
   command->add_flag(
       "--smoke", options->smoke,
       "Run the checks of --check-gpu in this process, without a time limit (for debuggers and sanitizers)");
-  command->add_option("--weights", options->weights, "Describe the network of this file")->type_name("FILE");
+  command->add_option("--weights", options->weights, "Describe the network of these weights")->type_name("FILE");
   command->add_option("--size", options->size, "Height and width of the input (default: from the configuration)")
       ->expected(1, 2)
       ->check(CLI::Range(1, 65536));

@@ -76,10 +76,12 @@ Words train_words(const StudyCommand& command, const RunFiles& files, bool resum
   add_data_words(options, words);
   if (!options.val.empty()) words.insert(words.end(), {"--val", options.val});
   if (command.config.allow_non_finite) words.emplace_back("--allow-non-finite");
-  if (resume)
+  if (resume) {
     words.emplace_back("--resume");
-  else if (!options.init_from.empty())
+  } else if (!options.init_from.empty()) {
     words.insert(words.end(), {"--init-from", options.init_from});
+    if (!command.config.state_dict.empty()) words.insert(words.end(), {"--state-dict", command.config.state_dict});
+  }
   return words;
 }
 
@@ -124,6 +126,7 @@ std::map<std::string, std::string> facts_of(const StudyCommand& command, const S
   const TrainOptions& options = command.train;
   std::map<std::string, std::string> facts{{"data", data.identity}, {"bad images", word_of_policy(options.bad_images)}};
   if (!options.init_from.empty()) facts["weights"] = true_path(options.init_from);
+  if (!command.config.state_dict.empty()) facts["weights under"] = command.config.state_dict;
   return facts;
 }
 
@@ -154,7 +157,7 @@ void run_study_command(const std::string& name, const StudyCommand& command) {
 
 void add_study_options(CLI::App& command, StudyCommand& options) {
   add_config_options(command, options.config);
-  add_allow_non_finite(command, options.config);
+  add_weights_options(command, options.config);
   TrainOptions& train = options.train;
   command.add_option("config", options.config.file, "Configuration file (TOML)")->check(CLI::ExistingFile);
   command.add_option("--data", train.data, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")

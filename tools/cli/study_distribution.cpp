@@ -143,8 +143,10 @@ void add_study_distribution(CLI::App& study) {
       "distribution", "Chart which elements have the loss of a trained network, at several γ: figure 4 of the paper");
   const auto options = std::make_shared<StudyDistributionOptions>();
   add_config_options(*command, options->config);
-  add_allow_non_finite(*command, options->config);
-  command->add_option("--weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
+  add_weights_options(*command, options->config);
+  command
+      ->add_option("--weights", options->weights,
+                   "Checkpoint of Fovea, or torchvision's weights (safetensors, or PyTorch's .pth)")
       ->required()
       ->type_name("FILE");
   command->add_option("--data", options->data, "Folder of the dataset, or its one file (COCO's JSON, YOLO's YAML)")

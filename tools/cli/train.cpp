@@ -48,7 +48,7 @@ void add_train(CLI::App& app) {
       "train", "Train a detector on a dataset with train and val splits (COCO, VOC, CSV or YOLO format)");
   const auto options = std::make_shared<Options>();
   add_config_options(*command, options->config);
-  add_allow_non_finite(*command, options->config);
+  add_weights_options(*command, options->config);
   command->footer(
       "Examples:\n"
       "  fovea train --preset demo --data DIR --out RUN\n"
@@ -79,7 +79,8 @@ void add_train(CLI::App& app) {
                     "With --resume: accept other classes, images or boxes");
   command
       ->add_option("--init-from", options->train.init_from,
-                   "Start from these weights; tensors that do not fit are initialized anew and listed")
+                   "Start from these weights (safetensors, or PyTorch's .pth); tensors that do not fit are initialized "
+                   "anew and listed")
       ->type_name("FILE");
   add_format(*command, options->train.format);
   command
@@ -112,6 +113,8 @@ void add_train(CLI::App& app) {
     if (train_options.resume && !train_options.init_from.empty())
       throw Error(ErrorKind::Usage,
                   "--resume continues a run and --init-from starts a new one from weights: use only one of them");
+    if (!options->config.state_dict.empty() && train_options.init_from.empty())
+      throw Error(ErrorKind::Usage, "--state-dict says where in the file of --init-from the weights are: give both");
     check_files(options->config.file, train_options);
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
@@ -119,6 +122,7 @@ void add_train(CLI::App& app) {
       apply_setting(config, "train.non_finite_limit=" + options->non_finite_limit);
     if (options->cache) apply_setting(config, fmt::format("input.cache_mb={}", *options->cache >> 20));
     train_options.non_finite = options->config.non_finite();
+    train_options.state_dict = options->config.state_dict;
     train_options.device = resolve_device(options->config.device);
     train(config, train_options);
   });

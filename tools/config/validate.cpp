@@ -120,6 +120,8 @@ void validate_backbone(const BackboneConfig& b) {
                                  stages, residual ? "blocks" : "convolutions"));
   need(b.groups == 0 || (b.kind == BackboneKind::ResNeXt && b.groups > 0),
        fmt::format("model.backbone.groups = {}: only kind resnext has groups, and at least 1", b.groups));
+  need(b.groups <= 1024 && b.group_width <= 4096,
+       "model.backbone.groups must be at most 1024, model.backbone.group_width at most 4096");
   const bool bottleneck = residual && b.depth >= 50;
   need(b.group_width == 0 || (bottleneck && b.group_width > 0),
        fmt::format("model.backbone.group_width = {}: only resnet and resnext from depth 50 on have one, at least 1",
@@ -129,12 +131,15 @@ void validate_backbone(const BackboneConfig& b) {
   need(b.width_divisor >= 1 && divisible % b.width_divisor == 0,
        fmt::format("model.backbone.width_divisor must divide {}", divisible));
   need(!bottleneck || divisible / b.width_divisor * groups_of(b).width / 64 >= 1,
-       "model.backbone.width_divisor leaves the groups of the first stage without a channel");
+       fmt::format("model.backbone.width_divisor = {} leaves the groups of the first stage without a channel: set a "
+                   "smaller one, or model.backbone.group_width to at least {}",
+                   b.width_divisor, b.width_divisor));
   need(b.stem_width >= 1, "model.backbone.stem_width must be at least 1");
   need(residual || b.stem_width == usual.stem_width,
        fmt::format("model.backbone.stem_width: kind {} has no choice of it", kind));
   need(b.frozen_stages >= 0 && b.frozen_stages <= 5,
-       "model.backbone.frozen_stages must be 0 (none) to 5 (of a ResNet the stem and all four stages)");
+       fmt::format("model.backbone.frozen_stages must be 0 (none) to 5 ({})",
+                   residual ? "the stem and all four stages" : "all five stages"));
   need(b.norm_groups >= 1, "model.backbone.norm_groups must be at least 1");
   const bool stem_divides = !residual || b.stem_width % b.norm_groups == 0;
   need(b.norm != Norm::Group || (stem_divides && divisible / b.width_divisor % b.norm_groups == 0),

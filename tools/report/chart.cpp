@@ -99,7 +99,8 @@ class PanelDrawer {
     if (panel_.x_range) return {panel_.x_range->low, panel_.x_range->high, 6, true};
     if (panel_.shares) return {panel_.first, 1, 5, true};
     double high = 6;  // steps are whole numbers: no ticks between them
-    for (const auto& line : lines_) high = line.empty() ? high : std::max(high, line.back().x);
+    for (const auto& line : lines_)
+      for (const Point& p : line) high = std::max(high, p.x);
     return {0, high, 6, false};
   }
 
@@ -158,6 +159,8 @@ class PanelDrawer {
     surface_.line(line, 2.4, color, 1);
     if (line.size() > 60) return;
     for (const Point& p : line) surface_.line(std::vector<Point>{p}, 7, color, 1);
+    for (size_t i = 0; i < series.labels.size(); ++i)
+      surface_.text(line[i].x, line[i].y - 16, series.labels[i], Align::Center, false, color);
   }
 
   // From the right, on the line of the title.

@@ -11,9 +11,10 @@ namespace fovea {
 
 struct Series {
   std::string name;
-  std::vector<Point> points;  // x ascending; points that are not finite are left out
-  bool noisy = false;         // drawn pale, with its moving average over it
-  int color = -1;             // negative: its place among the series
+  std::vector<Point> points;        // x ascending (but where they have labels); points that are not finite are left out
+  bool noisy = false;               // drawn pale, with its moving average over it
+  int color = -1;                   // negative: its place among the series
+  std::vector<std::string> labels;  // written at the points, which are then finite and few; none: nothing is
 };
 
 struct AxisRange {

@@ -21,6 +21,8 @@ p { max-width: 860px; } .quiet { color: #666; }
 table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; }
 th, td { padding: 2px 8px; font-size: 14px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } th { color: #555; font-weight: 600; }
+.words { white-space: normal; text-align: left; max-width: 760px; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 tbody tr:hover { background: #f5f8fc; }
 .wide { overflow-x: auto; } .wide svg { max-width: 100%; height: auto; }
 .tiles { display: flex; gap: 16px; flex-wrap: wrap; margin: 16px 0; }

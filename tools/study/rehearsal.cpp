@@ -1,15 +1,11 @@
 #include "tools/study/rehearsal.h"
 
-#include <fmt/format.h>
 #include <poll.h>
-
-#include <cstring>
 
 #include "engine/files.h"
 #include "kernels/interrupt.h"
 #include "tools/device/child_process.h"
 #include "tools/report/pace.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 
@@ -24,8 +20,7 @@ void remove_rehearsal(const RunFiles& files) {
 
 // Of one that ended by itself, as short ones do: by all that it did.
 Rehearsal whole(const ChildEnd& end, const std::string& output, const Config& config, double seconds) {
-  if (end.signal != 0) return {.why = fmt::format("signal {} ({})", end.signal, strsignal(end.signal))};
-  if (end.exit_code != 0) return {.why = last_message(output)};
+  if (const std::string why = why_it_ended(end, output); !why.empty()) return {.why = why};
   const int64_t steps = config.train.steps;
   return {steps, static_cast<double>(steps * config.train.batch) / seconds, {}};
 }

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <numeric>
 
@@ -127,6 +128,11 @@ std::string last_message(const std::string& output) {
     if (line.starts_with("fovea: ")) message = line.substr(7);
   }
   return printable(message.empty() ? last : message);
+}
+
+std::string why_it_ended(const ChildEnd& end, const std::string& output) {
+  if (end.signal != 0) return fmt::format("signal {} ({})", end.signal, strsignal(end.signal));
+  return end.exit_code == 0 ? "" : last_message(output);
 }
 
 Spread spread_of(const std::vector<double>& values) {

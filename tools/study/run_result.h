@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/device/child_process.h"
 #include "tools/report/canvas.h"
 #include "tools/study/study.h"
 
@@ -58,6 +59,9 @@ std::string end_of_file(const std::filesystem::path& path, int64_t from);
 
 // The last message of the program in what a child printed, without its name in front; else the last line.
 std::string last_message(const std::string& output);
+
+// Why a child ended other than by having done its work, by its signal or its last message; else empty.
+std::string why_it_ended(const ChildEnd& end, const std::string& output);
 
 // Mean and sample standard deviation, with n − 1: how far apart seeds are.
 struct Spread {

@@ -6,9 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
-#include <cstring>
 #include <deque>
-#include <fstream>
 #include <memory>
 
 #include "engine/files.h"
@@ -94,6 +92,7 @@ class StudyRunner {
   const Study& study_;
   const StudyFolder& folder_;
   const StudyOptions& options_;
+  int seeds_;
   std::vector<StudyRun> runs_;
   std::vector<RunResult> results_;
   std::deque<size_t> open_;
@@ -104,8 +103,24 @@ class StudyRunner {
   int64_t steps_before_ = 0, steps_ended_ = 0, steps_told_ = 0;  // of earlier sittings; of what ended in this one
 };
 
+// As many as are asked for, or as the folder has trainings of: what was done is shown, whatever is added.
+int seeds_there(const Study& study, const Config& base, const StudyFolder& folder, int asked) {
+  const auto has_run_of = [&](uint64_t seed) {
+    return std::any_of(study.variants.begin(), study.variants.end(), [&](const Variant& variant) {
+      return is_there(files_of(folder.path(), name_of_run(variant, seed)).end);
+    });
+  };
+  int seeds = asked;
+  while (has_run_of(base.seed + static_cast<uint64_t>(seeds))) ++seeds;
+  return seeds;
+}
+
 StudyRunner::StudyRunner(const Study& study, const Config& base, const StudyFolder& folder, const StudyOptions& options)
-    : study_(study), folder_(folder), options_(options), runs_(runs_of(study, base, options.seeds)) {
+    : study_(study),
+      folder_(folder),
+      options_(options),
+      seeds_(seeds_there(study, base, folder, options.seeds)),
+      runs_(runs_of(study, base, seeds_)) {
   for (size_t run = 0; run < runs_.size(); ++run) {
     const RunResult& result = results_.emplace_back(read_result(files(run), runs_[run].config.train.steps));
     const bool open = result.state == RunState::Open || result.state == RunState::Failed;
@@ -128,9 +143,8 @@ int64_t StudyRunner::first_step(size_t run) const {
 void StudyRunner::announce() const {
   const size_t done = runs_.size() - open_.size();
   fmt::print("study {}: {}\n{} variants × {} seed{} = {} trainings of {} steps, {} at a time{}\n", study_.name,
-             printable(study_.title), study_.variants.size(), options_.seeds, options_.seeds == 1 ? "" : "s",
-             runs_.size(), runs_[0].config.train.steps, options_.jobs,
-             done > 0 ? fmt::format("; {} are done", done) : "");
+             printable(study_.title), study_.variants.size(), seeds_, seeds_ == 1 ? "" : "s", runs_.size(),
+             runs_[0].config.train.steps, options_.jobs, done > 0 ? fmt::format("; {} are done", done) : "");
   if (!open_.empty()) tell_cost();
 }
 
@@ -209,13 +223,8 @@ void StudyRunner::look_at(Active& active) {
 void StudyRunner::take_end(Active& active, const ChildEnd& end) {
   const RunFiles files = this->files(active.run);
   const double seconds = steady_seconds() - active.started;
-  RunEnd said{end.exit_code, "", active.seconds_before + seconds};
-  if (end.signal != 0) {
-    said.exit_code = 128 + end.signal;
-    said.why = fmt::format("signal {} ({})", end.signal, strsignal(end.signal));
-  } else if (end.exit_code != 0) {
-    said.why = last_message(end_of_file(files.output, active.output_from));
-  }
+  RunEnd said{end.signal != 0 ? 128 + end.signal : end.exit_code,
+              why_it_ended(end, end_of_file(files.output, active.output_from)), active.seconds_before + seconds};
   if (stop_requested && said.exit_code != static_cast<int>(ErrorKind::Diverged)) said = {0, "", said.seconds};
   write_end(files, said);
   RunResult& result = results_[active.run] = read_result(files, runs_[active.run].config.train.steps);
@@ -248,7 +257,8 @@ void StudyRunner::tell(const std::function<void(Progress&)>& say) {
 void StudyRunner::tell_progress() {
   int64_t steps = steps_ended_;
   for (const Active& active : active_) steps += active.step - active.first_step;
-  if (steps <= steps_told_) return;
+  constexpr double kWarm = 10;  // seconds: before that the start of the first training is most of them
+  if (steps <= steps_told_ || (steady_seconds() - began_ < kWarm && !active_.empty())) return;
   const double pace = (steady_seconds() - began_) / static_cast<double>(steps);
   const int64_t more = steps - steps_told_;
   steps_told_ = steps;

@@ -15,6 +15,7 @@ Config config_of(const Config& base, const Variant& variant) {
   try {
     for (const std::string& setting : variant.settings) apply_setting(config, setting);
     validate(config);
+    if (config.train.steps < 1) throw Error(ErrorKind::Usage, "train.steps must be at least 1: a study trains");
   } catch (const Error& error) {
     throw Error(error.kind(), fmt::format("{}: {}", printable(variant.name), error.what()));
   }
@@ -30,13 +31,15 @@ void set_steps(Config& config, int64_t steps) {
   for (int64_t& milestone : config.train.schedule.milestones) milestone = scaled(milestone);
 }
 
+std::string name_of_run(const Variant& variant, uint64_t seed) { return fmt::format("{}-seed{}", variant.name, seed); }
+
 std::vector<StudyRun> runs_of(const Study& study, const Config& base, int seeds) {
   std::vector<StudyRun> runs;
   for (int i = 0; i < seeds; ++i) {
     for (size_t v = 0; v < study.variants.size(); ++v) {
       StudyRun run{{}, v, config_of(base, study.variants[v])};
       run.config.seed = base.seed + static_cast<uint64_t>(i);
-      run.name = fmt::format("{}-seed{}", study.variants[v].name, run.config.seed);
+      run.name = name_of_run(study.variants[v], run.config.seed);
       runs.push_back(std::move(run));
     }
   }

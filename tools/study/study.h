@@ -19,8 +19,9 @@ struct Variant {
 
 // What the paper says of two of them, or of the best of two groups.
 struct Claim {
-  enum class Kind : uint8_t { Better, NoBetter };  // `first` has a higher AP than `second`; has no higher one
-  std::string text;                                // the paper's, with its numbers
+  // `first` has a higher AP than `second`; has no higher one; diverges or has next to none beside it.
+  enum class Kind : uint8_t { Better, NoBetter, Fails };
+  std::string text;  // the paper's, with its numbers
   Kind kind = Kind::Better;
   std::vector<std::string> first, second;  // names of variants
 };
@@ -44,10 +45,12 @@ void set_steps(Config& config, int64_t steps);
 
 // A training of the study.
 struct StudyRun {
-  std::string name;  // "gamma-2-seed0"
-  size_t variant;    // in Study::variants
+  std::string name;
+  size_t variant;  // in Study::variants
   Config config;
 };
+// "gamma-2-seed0".
+std::string name_of_run(const Variant& variant, uint64_t seed);
 // All of them, the first seed's first: so that the first results compare all variants.
 std::vector<StudyRun> runs_of(const Study& study, const Config& base, int seeds);
 

@@ -6,6 +6,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/checkpoint/data_identity.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
 #include "tools/text/text.h"
@@ -18,11 +19,13 @@ namespace {
 
 using Facts = std::map<std::string, std::string>;
 
+constexpr const char* kVariant = "variant ";
+
 Facts all_facts(const Study& study, const Facts& facts) {
   Facts all = facts;
   all["study"] = study.name;
   for (const Variant& variant : study.variants)
-    all["variant " + variant.name] = fmt::format("{}", fmt::join(variant.settings, " "));
+    all[kVariant + variant.name] = fmt::format("{}", fmt::join(variant.settings, " "));
   return all;
 }
 
@@ -30,6 +33,11 @@ std::string text_of_facts(const Facts& facts) {
   std::string text = fmt::format("# {}: what this folder is a study of, besides config.toml\n", kMark);
   for (const auto& [key, value] : facts) text += fmt::format("{}: {}\n", printable(key), printable(value));
   return text;
+}
+
+std::vector<std::string> changed_data(const std::string& before, const std::string& now) {
+  const auto then = data_identity_of_json(before), today = data_identity_of_json(now);
+  return then && today ? data_changes(*then, *today) : std::vector<std::string>{"other images or boxes"};
 }
 
 // Lines "key: a -> b".
@@ -50,9 +58,14 @@ std::vector<std::string> changed_facts(const fs::path& file, const Facts& now) {
   Facts keys = before;
   for (const auto& [key, of_now] : now) keys[printable(key)] = printable(of_now);
   for (const auto& [key, of_now] : keys) {
-    const bool gone = now.find(key) == now.end();
+    const bool gone = now.find(key) == now.end(), added = before.find(key) == before.end();
     const std::string after = gone ? "none" : of_now;
-    if (value(before, key) != after) changes.push_back(fmt::format("{}: {} -> {}", key, value(before, key), after));
+    if (added && key.starts_with(kVariant)) continue;  // more of them are no other study
+    if (value(before, key) == after) continue;
+    if (key == "data")
+      for (const std::string& line : changed_data(value(before, key), after)) changes.push_back(line);
+    else
+      changes.push_back(fmt::format("{}: {} -> {}", key, value(before, key), after));
   }
   return changes;
 }
@@ -80,17 +93,16 @@ StudyFolder::StudyFolder(fs::path folder, const Study& study, const Config& base
     for (const char* run : {"last.safetensors", "log.jsonl", kStudyRuns})
       if (is_there(folder_ / run))
         throw Error(ErrorKind::Usage, fmt::format("{}: holds {}, and no study: choose another folder", name, run));
-    require_replaceable(file(kStudyPage));
-    require_replaceable(file(kStudyCsv), {"study,variant,seed,"});
     require_replaceable(file(kStudyConfig), {kUnedited});
   }
+  require_replaceable(file(kStudyPage));
+  require_replaceable(file(kStudyCsv), {"study,variant,seed,"});
   make_writable_folder(folder_);
   lock_ = std::make_unique<FileLock>(file(".lock"), "study");
-  if (!resumed_) {
+  if (!resumed_)
     write_file_atomically(file(kStudyConfig),
                           with_checksum("# What all trainings of a study share.\n" + to_toml(base)));
-    write_file_atomically(file(kStudyFile), text_of_facts(now));  // last: with it the study is there
-  }
+  write_file_atomically(file(kStudyFile), text_of_facts(now));  // last: with it the study is there
   make_folder(file(kStudyRuns));
 }
 

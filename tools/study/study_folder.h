@@ -16,7 +16,8 @@ inline constexpr const char *kStudyPage = "index.html", *kStudyCsv = "results.cs
 class StudyFolder {
  public:
   // Makes the folder and locks it: one study at a time goes on there. `facts` are what must be the same besides the
-  // variants and the configuration: the data, the weights to start from. More or fewer seeds are no other study.
+  // variants and the configuration: the data, the weights to start from. More or fewer seeds, and more variants, are no
+  // other study.
   // Throws Error(Usage), and changes nothing, where it holds another study, a run, or files of the user's with these
   // names, and where it cannot be locked.
   StudyFolder(std::filesystem::path folder, const Study& study, const Config& base,

@@ -65,6 +65,9 @@ std::string inline_svg(const Chart& chart) {
   return "<div class=\"wide\">" + svg + "</div>\n";
 }
 
+// A cell of a table that is read rather than compared.
+std::string words_cell(const std::string& text) { return "<div class=\"words\">" + xml_escaped(text) + "</div>"; }
+
 std::string heading(const std::string& title) { return fmt::format("<h2>{}</h2>\n", xml_escaped(title)); }
 std::string paragraph(const std::string& text, bool quiet = false) {
   return fmt::format("<p{}>{}</p>\n", quiet ? " class=\"quiet\"" : "", xml_escaped(text));
@@ -84,7 +87,7 @@ std::string html_results(const Study& study, const std::vector<VariantResult>& r
   text += paragraph(
       "AP in points (0 to 100) of the last validation, as COCO defines it: of the trained network after its last step. "
       "With several seeds: their mean ± sample standard deviation. ≈: lower than the best by no more than the larger "
-      "of both deviations, the spread between seeds.",
+      "of both deviations, the spread between seeds, and not in each of six seeds or more.",
       true);
   if (has_paper_values(study)) text += paragraph("The paper's AP: " + study.paper + ".", true);
   if (study.speed)
@@ -112,8 +115,10 @@ std::string html_curves(const StudyPage& page, const std::vector<VariantResult>&
   std::string text;
   if (page.study.speed)
     text += heading("Accuracy and speed") + inline_svg(speed_chart(page, variants)) +
-            paragraph("As figure 2 of the paper: AP over the milliseconds of an image; up and to the left is better.",
-                      true);
+            paragraph(
+                "As figure 2 of the paper: AP over the milliseconds of an image; up and to the left is better. "
+                "The numbers at the points are scales; lines join them by scale.",
+                true);
   return text + heading("Training") + inline_svg(curves_chart(page)) +
          paragraph(
              "Every training, a color for each row of the table. Losses of different kinds, or with different "
@@ -141,9 +146,9 @@ std::string html_trainings(const StudyPage& page) {
     const RunResult& result = page.results[i];
     rows.push_back({"runs/" + xml_escaped(page.runs[i].name),
                     result.state == RunResult::State::Done ? points_text(result.metrics[0]) : "–",
-                    result.seconds > 0 ? format_duration(result.seconds) : "–", xml_escaped(state_text(result))});
+                    result.seconds > 0 ? format_duration(result.seconds) : "–", words_cell(state_text(result))});
   }
-  return heading("Trainings") + html_table({"folder", "AP", "time", "state"}, rows);
+  return heading("Trainings") + html_table({"folder", "AP", "time", words_cell("state")}, rows);
 }
 
 std::string html_origin(const StudyPage& page) {
@@ -192,9 +197,8 @@ Chart speed_chart(const StudyPage& page, const std::vector<VariantResult>& varia
     auto series = std::find_if(panel.series.begin(), panel.series.end(), [&](auto& one) { return one.name == name; });
     if (series == panel.series.end()) series = panel.series.insert(series, Series{.name = name});
     series->points.push_back({variants[v].milliseconds.mean, 100 * variants[v].ap().mean});
+    series->labels.push_back(page.study.variants[v].labels.back());
   }
-  for (Series& series : panel.series)
-    std::sort(series.points.begin(), series.points.end(), [](Point a, Point b) { return a.x < b.x; });
   return {.title = "", .panels = {panel}};
 }
 

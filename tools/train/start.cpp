@@ -18,7 +18,7 @@ namespace {
                                             fmt::join(changes, "\n  "), instead));
 }
 
-void require_same_classes(const SafetensorsFile& file, const CheckpointInfo& info, const ResumedRun& now) {
+void require_same_classes(const TensorFile& file, const CheckpointInfo& info, const ResumedRun& now) {
   if (info.categories.size() != now.categories.size())
     throw Error(ErrorKind::Usage,
                 fmt::format("cannot resume: {} has {} classes, the dataset has {}; {}", printable(file.path().native()),
@@ -29,7 +29,7 @@ void require_same_classes(const SafetensorsFile& file, const CheckpointInfo& inf
            fmt::format("Use the dataset of the run, or {}", advise(advice::kAllowDataChange)));
 }
 
-void require_same(const SafetensorsFile& file, const CheckpointInfo& info, const ResumedRun& now) {
+void require_same(const TensorFile& file, const CheckpointInfo& info, const ResumedRun& now) {
   const auto of_config = differences(*info.config, now.config);
   if (!of_config.empty() && !now.options.allow_config_change)
     refuse("the configuration differs from the checkpoint's", of_config,
@@ -60,7 +60,7 @@ std::unique_ptr<RetinaNet> make_network(Context& context, const Config& config, 
   return std::make_unique<RetinaNet>(context, model, drawn ? std::optional(config.seed) : std::nullopt);
 }
 
-TrainingState resume(const SafetensorsFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now) {
+TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now) {
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
     throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; {}",
@@ -74,16 +74,22 @@ TrainingState resume(const SafetensorsFile& file, RetinaNet& model, Optimizer& o
   return state;
 }
 
-void start_from_weights(const std::filesystem::path& path, RetinaNet& model, Optimizer& optimizer,
-                        NonFinite non_finite) {
-  const std::string name = printable(path.native());
-  const WeightsReport report = load_weights(SafetensorsFile(path), model.parameters(), LoadMode::Matching, non_finite);
+void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite) {
+  const std::string name = printable(file.path().native());
+  const WeightsReport report = load_weights(file, model.parameters(), LoadMode::Matching, non_finite);
   optimizer.restart_average();
   if (report.reinitialized.size() == model.parameters().all().size())
     throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", name));
   fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", name,
              report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
   if (!report.unused.empty()) fmt::print("left out: {}\n", by_module(report.unused));
+  const auto of_backbone = [](const std::string& parameter) { return parameter.starts_with("backbone.body."); };
+  const auto& all = model.parameters().all();
+  const auto whole = std::count_if(all.begin(), all.end(), [&](const Parameter& p) { return of_backbone(p.name); });
+  const auto anew = std::count_if(report.reinitialized.begin(), report.reinitialized.end(), of_backbone);
+  if (anew > 0)
+    fmt::print("only {} of the backbone's {} tensors come from there: is it the backbone of another network?\n",
+               whole - anew, whole);
 }
 
 void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state) {

@@ -1,6 +1,5 @@
 // Where a training starts: a checkpoint that it goes on from, weights of another, or what was drawn.
 #pragma once
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -23,11 +22,10 @@ struct ResumedRun {
 // Fills the network and the optimizer; where in the training that is. Throws Error(Usage), with the differences, where
 // configuration, classes or data are not the checkpoint's, unless the options allow it; Error(Data) where the file has
 // not all of it.
-TrainingState resume(const SafetensorsFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now);
+TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now);
 
 // Takes what fits, and prints what does not. Error(Data) where nothing does.
-void start_from_weights(const std::filesystem::path& path, RetinaNet& model, Optimizer& optimizer,
-                        NonFinite non_finite);
+void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite);
 
 // Everybody starts where rank 0 does, which alone has read a checkpoint or weights.
 void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state);

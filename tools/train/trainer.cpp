@@ -113,7 +113,8 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
     state_ = resume(folder_->newest_checkpoint(), *model_, *optimizer_,
                     {.config = config_, .categories = train_.categories, .data = *state_.data, .options = options});
   else if (ranks.is_first() && !options.init_from.empty())
-    start_from_weights(options.init_from, *model_, *optimizer_, options.non_finite);
+    start_from_weights(open_tensor_file(options.init_from, options.state_dict), *model_, *optimizer_,
+                       options.non_finite);
   share_start(ranks, *model_, *optimizer_, state_);
   first_step_ = steps_read_ = saved_step_ = state_.step;
 }

@@ -17,6 +17,7 @@ struct TrainOptions {
   bool merge_classes = false;
   bool resume = false;
   std::filesystem::path init_from;           // weights only; empty: from the initial ones
+  std::string state_dict;                    // where in it, as of open_tensor_file()
   bool allow_config_change = false;          // resume although the configuration differs from the checkpoint's
   bool allow_data_change = false;            // … although the classes, images or boxes do
   NonFinite non_finite = NonFinite::Refuse;  // of weights and checkpoints

@@ -51,10 +51,10 @@ class OnednnBackend final : public ConvBackend {
   size_t cached_bytes() const override { return packed_.bytes(); }
   void forget_weights() override { packed_.clear(); }
 
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) override {
     if (by_winograd(shape, dtype, pass)) return WinogradConvolution::describe(shape, dtype);
     const bool wide = through_fp32(shape, dtype, pass);
-    return direct_.describe(shape, wide ? DType::F32 : dtype, pass) + (wide ? " through fp32" : "");
+    return direct_.describe(shape, wide ? DType::F32 : dtype, pass, fusion) + (wide ? " through fp32" : "");
   }
 
  private:

@@ -3,8 +3,9 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstring>
+#include <string_view>
 
+#include "kernels/channel_slice.h"
 #include "kernels/conv/conv_passes.h"
 #include "kernels/conv/cpu/cpu_features.h"
 #include "kernels/device/scratch.h"
@@ -63,14 +64,30 @@ struct DirectConvolution::Descs {
   }
 };
 
-DirectConvolution::Primitive DirectConvolution::make_forward(const Key& key, const Descs& descs) {
+// oneDNN 2.6 reads a tensor other than y that is added at wrong places where groups are small, and on CPUs without
+// AVX2. For bf16 on CPUs with AMX it may take jit_1x1 for it, which computes a fourth tile, past y, where an image has
+// three; a tile has at most 16 pixels. What adds to y itself (brgconv) does not.
+bool DirectConvolution::adds_wrongly(const Key& key) {
+  constexpr int64_t kThreeTiles = 3 * 16;
+  const ConvShape& s = key.shape;
+  const bool few_pixels = int64_t{s.out_h()} * s.out_w() <= kThreeTiles;
+  return s.groups > 1 || !cpu_has_avx2() || (key.dtype == DType::BF16 && cpu_has_bf16_matrices() && few_pixels);
+}
+
+DirectConvolution::Primitive DirectConvolution::make_forward(Key key, const Descs& descs) {
+  if (key.add == Add::Other && adds_wrongly(key)) key.add = Add::InPlace;
   dnnl::post_ops post_ops;
   if (key.add == Add::InPlace) post_ops.append_sum(1.f);
   if (key.add == Add::Other) post_ops.append_binary(dnnl::algorithm::binary_add, descs.y);
   if (key.relu) onednn::append_relu(post_ops);
-  Primitive p;
+  Primitive p{.add = key.add};
   if (key.bias) p.bias = memory::desc({key.shape.out_c}, memory::data_type::f32, memory::format_tag::x);
   const auto desc = descs.forward(onednn::attributes(post_ops), dnnl::prop_kind::forward_inference, p.bias);
+  // Its matmuls add another tensor wrongly too (2.6).
+  if (key.add == Add::Other && std::string_view(desc.impl_info_str()).find("gemm") != std::string_view::npos) {
+    key.add = Add::InPlace;
+    return make_forward(key, descs);
+  }
   p.run = dnnl::convolution_forward(desc);
   p.x = desc.src_desc(), p.weights = desc.weights_desc(), p.y = desc.dst_desc();
   p.scratchpad = desc.scratchpad_desc(), p.implementation = desc.impl_info_str();
@@ -158,13 +175,14 @@ const void* DirectConvolution::pack(const Primitive& p, const ConvWeights& weigh
 }
 
 void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtype, const ConvForward& args) {
-  Add add = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
-  // oneDNN 2.6 reads it at wrong places where groups are small, and on CPUs without AVX2.
-  if (add == Add::Other && (shape.groups > 1 || !cpu_has_avx2())) {
-    std::memcpy(args.y, args.add, static_cast<size_t>(shape.output_count()) * size_of(dtype));
-    add = Add::InPlace;
+  const Add asked = args.add == nullptr ? Add::None : args.add == args.y ? Add::InPlace : Add::Other;
+  const Primitive& p = primitive({ConvPass::Forward, shape, dtype, args.bias != nullptr, asked, args.relu});
+  if (p.add != asked) {
+    dispatch(dtype, [&]<class T> {
+      copy_channels<T>(queue, shape.output_count() / shape.out_c, shape.out_c,
+                       {static_cast<const T*>(args.add), shape.out_c}, {static_cast<T*>(args.y), shape.out_c}, false);
+    });
   }
-  const Primitive& p = primitive({ConvPass::Forward, shape, dtype, args.bias != nullptr, add, args.relu});
   Scratch scratch;
   const auto pad = scratch.add<char>(p.scratchpad.get_size());
   const auto pack_scratch = scratch.add<char>(pack_scratch_bytes(p, args.weights));
@@ -175,7 +193,8 @@ void DirectConvolution::forward(Queue& queue, const ConvShape& shape, DType dtyp
       {DNNL_ARG_DST, onednn::memory(p.y, args.y)},
       {DNNL_ARG_SCRATCHPAD, onednn::memory(p.scratchpad, pad(scratch))}};
   if (args.bias) run.emplace(DNNL_ARG_BIAS, onednn::memory(p.bias, args.bias));
-  if (add == Add::Other) run.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, onednn::memory(p.y, args.add));
+  if (p.add == Add::Other)
+    run.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, onednn::memory(p.y, args.add));
   p.run.execute(onednn::stream(), run);
 }
 
@@ -230,8 +249,15 @@ void DirectConvolution::backward_weight(Queue& queue, const ConvShape& shape, DT
   if (p.pack.needed) p.pack(dweight, args.dweight, pad(scratch));
 }
 
-std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass) {
-  return primitive({.pass = pass, .shape = shape, .dtype = dtype}).implementation;
+std::string DirectConvolution::describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) {
+  Key key{.pass = pass, .shape = shape, .dtype = dtype};
+  if (pass == ConvPass::Forward) {
+    key.bias = fusion.bias, key.relu = fusion.relu;
+    key.add = fusion.add ? Add::Other : Add::None;
+  } else {
+    key.accumulate = fusion.add;
+  }
+  return primitive(key).implementation;
 }
 
 }  // namespace fovea::kernels

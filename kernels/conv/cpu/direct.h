@@ -21,7 +21,7 @@ class DirectConvolution {
   void backward_data(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardData& args);
   void backward_weight(Queue& queue, const ConvShape& shape, DType dtype, const ConvBackwardWeight& args);
 
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass);
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion);
 
  private:
   enum class Add : uint8_t { None, InPlace, Other };
@@ -37,6 +37,7 @@ class DirectConvolution {
     auto operator<=>(const Key&) const = default;
   };
   struct Primitive {
+    Add add = Add::None;  // InPlace for Other: where oneDNN would add wrongly the addend is copied into y first
     dnnl::primitive run;
     dnnl::memory::desc x, weights, bias, y, scratchpad;  // x, weights, y: or their gradients
     onednn::Reorder reorder_x, reorder_y;                // from NHWC
@@ -46,8 +47,9 @@ class DirectConvolution {
   };
   struct Descs;
 
+  static bool adds_wrongly(const Key& key);
   const Primitive& primitive(Key key);
-  static Primitive make_forward(const Key& key, const Descs& descs);
+  static Primitive make_forward(Key key, const Descs& descs);
   static Primitive make_backward_data(const Key& key, const Descs& descs);
   static Primitive make_backward_weight(const Key& key, const Descs& descs);
   Primitive make(const Key& key);

@@ -122,9 +122,8 @@ class CudnnBackend final : public ConvBackend {
   size_t cached_bytes() const override { return packed_.bytes(); }
   void forget_weights() override { packed_.clear(); }
 
-  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass) override {
-    const ConvFusion fused = pass == ConvPass::Forward ? ConvFusion{.bias = true, .relu = true} : ConvFusion{};
-    const ConvPlan plan = used_plan(shape, dtype, pass, fused);
+  std::string describe(const ConvShape& shape, DType dtype, ConvPass pass, const ConvFusion& fusion) override {
+    const ConvPlan plan = used_plan(shape, dtype, pass, fusion);
     if (!plan.used) return "no cuDNN plan";
     return (plan.kernels == "cuBLASLt" ? "" : "cuDNN ") + plan.graph + ", " + plan.engine + ", " + plan.kernels +
            (plan.passes.empty() ? "" : " (" + plan.passes + ")");

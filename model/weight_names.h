@@ -1,0 +1,24 @@
+// The names of a file's tensors, made those of the network: torchvision's of today.
+#pragma once
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "engine/tensor_file.h"
+
+namespace fovea {
+
+// Without what wrappers of a model put before or into its names: DataParallel ("module."), Lightning ("model."),
+// torch.compile ("_orig_mod.").
+std::string bare_name(std::string_view name);
+
+// torchvision's name since its release 0.14 for one of before, which its published files of 2020 have; other names
+// stay.
+std::string present_name(const std::string& name);
+
+// By the name that the network takes a tensor by, its name in the file: without wrappers' prefixes, in torchvision's
+// names of today. Where two tensors would get one name, the one with the shorter name in the file has it, and the other
+// keeps its own.
+std::map<std::string, std::string> names_taken(const TensorFile& file);
+
+}  // namespace fovea
