@@ -15,8 +15,8 @@ struct NetworkGraph {
   std::vector<float> anchors;  // [anchors, 4] x1 y1 x2 y2, in the order of LevelView
 };
 
-// Of detection on `images` images of this size. Runs the network once, on images of zeros. Its tensors are those of the
-// network, which outlives them.
+// Of detection on `images` images of this size, on the CPU. Records the network, which computes nothing: no memory is
+// touched but that of the weights. Its tensors are those of the network, which outlives them.
 NetworkGraph network_graph(RetinaNet& model, int images, Size2d size);
 
 }  // namespace fovea

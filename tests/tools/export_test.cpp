@@ -2,16 +2,20 @@
 #include <simdjson.h>
 
 #include <bit>
+#include <regex>
 #include <set>
 
 #include "model/names.h"
+#include "model/network_graph.h"
 #include "tests/support/checked_run.h"
+#include "tests/support/classifier_file.h"
 #include "tests/support/exportable.h"
 #include "tests/support/format_files.h"
 #include "tests/support/refusal.h"
 #include "tests/support/training_folder.h"
 #include "tools/export/exporter.h"
 #include "tools/export/onnx_writer.h"
+#include "tools/export/verify.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -85,6 +89,25 @@ std::vector<std::string> described(const std::string& description, const char* k
   return texts;
 }
 
+// The anchors that a reader of the description makes of it.
+std::vector<float> described_anchors(const std::string& description) {
+  simdjson::dom::parser parser;
+  std::vector<float> anchors;
+  const simdjson::dom::element document = parser.parse(description);
+  for (const simdjson::dom::element level : simdjson::dom::array(document["anchor_levels"])) {
+    const auto number = [&](const char* key) { return static_cast<float>(double(level[key])); };
+    for (float y = 0; y < number("height"); ++y)
+      for (float x = 0; x < number("width"); ++x)
+        for (const simdjson::dom::element cell : simdjson::dom::array(level["cells"])) {
+          size_t edge = 0;
+          for (const double value : simdjson::dom::array(cell))
+            anchors.push_back(static_cast<float>(value) +
+                              (edge++ % 2 == 0 ? x * number("stride_x") : y * number("stride_y")));
+        }
+  }
+  return anchors;
+}
+
 using Texts = std::vector<std::string>;
 
 }  // namespace
@@ -116,6 +139,17 @@ TEST_CASE("export: inputs and outputs are those of the options, in the graph as 
     CHECK(one->model.metadata_props(0).value() == one->description);
   }
   CHECK_THAT(raw.description, Contains(R"({"label": 2, "id": 3, "name": "WBC"})"));
+}
+
+// Odd sizes: the levels of one input have steps of 8 to 160 pixels. Corners are printed as they are.
+TEST_CASE("export: the description's levels and cells give the anchors of the network", "[export]") {
+  const Config config = narrow(BackboneKind::ResNet, 18);
+  for (const Size2d size : {Size2d{96, 128}, Size2d{32, 160}, Size2d{64, 32}}) {
+    const Exported exported(config, {.size = size});
+    Context context;
+    RetinaNet model(context, config.model, 1);
+    CHECK(described_anchors(exported.description) == network_graph(model, 1, size).anchors);
+  }
 }
 
 TEST_CASE("export: each value is made once, before it is used, and its type and shape are written", "[export]") {
@@ -238,15 +272,30 @@ TEST_CASE("export: what cannot be exported is refused before anything is written
   const Arguments plain{"export", weights, out};
   check_fails(2, joined(plain, {"--size", "100x128"}),
               "must be multiples of 32, the stride of the network: use 128x128");
+  check_fails(2, joined(plain, {"--size", "32000x32000"}), "more than 67108864 pixels");
   check_fails(2, joined(plain, {"--size", "large"}), "--size large: must be height and width, such as 800x1344");
   check_fails(2, joined(plain, {"--batch", "0"}), "--batch 0: must be a number from 1 to 4096, or dynamic");
   check_fails(2, joined(plain, {"--tail", "efficient_nms", "--verify", folder.path().string()}),
               "cannot be verified here");
   check_fails(2, joined(plain, {"--python", "python3"}), "--python requires --verify");
+  check_fails(2, joined(plain, {"--tail", "mask"}), "--tail: mask not in {heads,nms,efficient_nms}");
   check_fails(2, {"export", weights, weights}, "must end in .onnx");
   check_fails(3, {"export", folder.path().string() + "/none.safetensors", out}, "none.safetensors");
   check_fails(1, {"export", weights, "/nowhere/model.onnx"}, "/nowhere/model.onnx");
+  write_text(folder.path() / "text.safetensors", "no detector");
+  check_fails(3, {"export", (folder.path() / "text.safetensors").string(), out}, "text.safetensors: ");
+  const fs::path classifier = folder.path() / "classifier.safetensors";
+  write_classifier(classifier, classifiers().front());
+  check_fails(3, {"export", classifier.string(), out}, "classifier.safetensors: ");
+  fs::create_directory(folder.path() / "empty");
+  check_fails(3, joined(plain, {"--verify", (folder.path() / "empty").string()}), "/empty");
+  make_data(folder.path() / "data", 1, 1);
+  const fs::path truth = folder.path() / "data/annotations/instances_val.json";
+  const std::regex id(R"re(("category_id":|\{"id":)(\d)(,"(bbox|name)))re"), name(R"re("name":")re");
+  write_text(truth, std::regex_replace(std::regex_replace(read_text(truth), id, "$011$2$3"), name, "$&other "));
+  check_fails(3, joined(plain, {"--verify", (folder.path() / "data").string()}), "the weights have a category");
   CHECK_FALSE(fs::exists(out));
+  CHECK_FALSE(fs::exists(folder.path() / "model.json"));
 
   // Neither an input nor a file of the user's is replaced; what was exported before is.
   fs::create_symlink(weights, folder.path() / "link.onnx");
@@ -256,6 +305,25 @@ TEST_CASE("export: what cannot be exported is refused before anything is written
   fs::remove(folder.path() / "model.json");
   for (int time = 0; time < 2; ++time) REQUIRE(run(joined(plain, {"--size", "64x64"})).exit_code == 0);
   CHECK(read_onnx(out).producer_name() == "fovea");
+}
+
+TEST_CASE("export: too few that agree, or another AP, is a failed verification", "[export]") {
+  const auto refused = [](const Verification& found, ExportPrecision precision) {
+    return refusal_of([&] { require_same(found, precision); });
+  };
+  const Verification same{.own = 1000, .other = 1000, .agreeing = 999, .own_ap = 0.4, .other_ap = 0.4009};
+  CHECK(refused(same, ExportPrecision::Fp32) == "no error");
+  Verification fewer = same;
+  fewer.agreeing = 998;
+  CHECK_THAT(refused(fewer, ExportPrecision::Fp32), Contains("finds something else than Fovea"));
+  CHECK(refused(fewer, ExportPrecision::Fp16) == "no error");  // whose numbers are rounded
+  Verification more = same;
+  more.other = 1010;
+  CHECK_THAT(refused(more, ExportPrecision::Fp32), Contains("finds something else than Fovea"));
+  Verification worse = same;
+  worse.other_ap = 0.3985;
+  for (const auto precision : {ExportPrecision::Fp32, ExportPrecision::Bf16})
+    CHECK_THAT(refused(worse, precision), Contains("their APs are 0.0015 apart"));
 }
 
 TEST_CASE("export: --verify says what is missing to run the model", "[export]") {
@@ -269,10 +337,11 @@ TEST_CASE("export: --verify says what is missing to run the model", "[export]") 
                             "--verify",
                             (folder.path() / "data").string(),
                             "--python"};
-  check_fails(1, joined(verifying, {"/nowhere/python3"}), "/nowhere/python3: cannot be started: No such file");
+  check_fails(2, joined(verifying, {"/nowhere/python3"}), "/nowhere/python3: cannot be started: No such file");
   write_files(folder.path(), {{"python", "#!/bin/sh\nexec /usr/bin/python3 -S \"$@\"\n"}});
   fs::permissions(folder.path() / "python", fs::perms::owner_all);
-  check_fails(1, joined(verifying, {(folder.path() / "python").string()}),
+  check_fails(2, joined(verifying, {(folder.path() / "python").string()}),
               "python -m pip install numpy onnxruntime', or name another Python (--python)");
   check_fails(1, joined(verifying, {"/bin/false"}), "/bin/false, which runs onnxruntime, has ended");
+  CHECK_FALSE(fs::exists(folder.path() / "model.onnx"));
 }

@@ -15,6 +15,7 @@
 #include "tools/report/progress.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
+#include "tools/text/stop.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -94,8 +95,8 @@ Dataset images_to_verify_on(const ExportCommand& command) {
   return dataset;
 }
 
-void verify_export(const ExportCommand& command, ModelFile& file, const Dataset& dataset) {
-  const auto categories = announced_categories(command.weights, file, dataset);
+void verify_export(const ExportCommand& command, ModelFile& file, const Dataset& dataset,
+                   const std::vector<Category>& categories, const RuntimeProcess& runtime) {
   BadFiles bad_files(images_in(dataset));
   add_bad_images(bad_files, dataset);
   Progress progress(static_cast<int64_t>(dataset.samples.size()), 0, on_stderr("image"));
@@ -103,8 +104,8 @@ void verify_export(const ExportCommand& command, ModelFile& file, const Dataset&
   const auto update = [&](size_t done) {
     progress.update(static_cast<int64_t>(done), {}, static_cast<int64_t>(done - std::exchange(before, done)));
   };
-  const Verification verification = verify(file, command.model, command.out, dataset, categories, bad_files,
-                                           {.python = command.python, .runtime = command.runtime, .progress = update});
+  runtime.load(command.out);
+  const Verification verification = verify(file, command.model, runtime, dataset, categories, bad_files, update);
   progress.finish();
   fmt::print("{}\n", verification.text());
   flush_output();
@@ -123,17 +124,26 @@ void run_export(ExportCommand& command) {
   Dataset dataset;
   if (verifies) dataset = images_to_verify_on(command);
   ModelFile file = open_model(command.weights, model_options(command.config));
+  std::vector<Category> categories;
+  std::optional<RuntimeProcess> runtime;
+  if (verifies) {
+    categories = announced_categories(command.weights, file, dataset);
+    runtime.emplace(command.python, command.runtime, usable_cores());
+  }
   const PinnedThreads pinned;
   if (command.size.empty()) command.model.size = usual_export_size(file.config.input);
   const ExportedModel exported = export_model(file, command.model);
-  write_output(command.out, exported.onnx);
-  write_output(command.description(), exported.description);
+  {
+    const Unbroken both;
+    write_output(command.out, exported.onnx);
+    write_output(command.description(), exported.description);
+  }
   fmt::print("{}: {}, {} x {}, {}, {}: {:.1f} MB\n{}: classes, preprocessing, anchors\n", printable(command.out),
              name_of(command.model.tail), command.model.size.height, command.model.size.width,
              command.batch == "dynamic" ? "any batch" : "batch " + command.batch, name_of(command.model.precision),
              static_cast<double>(exported.onnx.size()) / 1e6, printable(command.description().native()));
   flush_output();
-  if (verifies) verify_export(command, file, dataset);
+  if (verifies) verify_export(command, file, dataset, categories, *runtime);
 }
 
 }  // namespace
@@ -147,7 +157,9 @@ void add_export(CLI::App& app) {
       "Examples:\n"
       "  fovea export RUN/best.safetensors model.onnx\n"
       "  fovea export RUN/best.safetensors model.onnx --size 640x640 --batch dynamic --verify DIR");
-  command->add_option("weights", options->weights, "Checkpoint of Fovea, or torchvision's weights as safetensors")
+  command
+      ->add_option("weights", options->weights,
+                   "Checkpoint of Fovea, or torchvision's weights (safetensors, or PyTorch's .pth)")
       ->required()
       ->type_name("FILE");
   command->add_option("out", options->out, "File to write, NAME.onnx; NAME.json beside it describes it")
@@ -175,7 +187,7 @@ void add_export(CLI::App& app) {
       ->add_option("--set", options->config.settings,
                    "Override settings, e.g. model.detect.score_threshold=0.3 (list them with `fovea info --config`)")
       ->type_name("KEY=VALUE");
-  add_allow_non_finite(*command, options->config);
+  add_weights_options(*command, options->config);
   auto* verify = command
                      ->add_option("--verify", options->verify,
                                   "Dataset: run the model on its images and compare detections and AP")

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include "engine/files.h"
-#include "model/anchors.h"
 #include "tools/export/tail_nodes.h"
 #include "tools/text/outputs.h"
 #include "tools/text/version.h"
@@ -15,7 +14,9 @@ namespace {
 
 using Entries = std::vector<std::string>;
 
-std::string json_entries(const Entries& entries) { return fmt::format("[\n    {}\n  ]", fmt::join(entries, ",\n    ")); }
+std::string json_entries(const Entries& entries) {
+  return fmt::format("[\n    {}\n  ]", fmt::join(entries, ",\n    "));
+}
 
 std::string tensor(const char* name, const char* type, const std::string& shape, const std::string& meaning) {
   return fmt::format(R"({{"name": "{}", "type": "{}", "shape": [{}], "is": "{}"}})", name, type, shape, meaning);
@@ -45,8 +46,8 @@ std::string outputs(const ExportOptions& options, const Config& config, const Ne
   if (options.tail == ExportTail::Heads) {
     const size_t anchors = network.anchors.size() / 4;
     return json_entries({tensor("logits", "float32", fmt::format("{}, {}, {}", batch, anchors, config.model.classes),
-                        "before the sigmoid"),
-                 tensor("deltas", "float32", fmt::format("{}, {}, 4", batch, anchors), "dx dy dw dh")});
+                                "before the sigmoid"),
+                         tensor("deltas", "float32", fmt::format("{}, {}, 4", batch, anchors), "dx dy dw dh")});
   }
   const bool plugin = options.tail == ExportTail::EfficientNms;
   const int64_t places = plugin ? config.model.detect.per_image : onnx_file::detections_of(network, config.model);
@@ -68,18 +69,26 @@ std::string classes(const Config& config, const std::vector<Category>& categorie
   return json_entries(entries);
 }
 
-// anchor = cell + (x · stride, y · stride), in the order level, y, x, cell.
+// anchor = cell + (x · stride_x, y · stride_y), in the order level, y, x, cell; read from the anchors themselves. A
+// level of one column or row has the whole input as its step.
 std::string anchor_levels(const ExportOptions& options, const Config& config, const NetworkGraph& network) {
   Entries entries;
-  for (size_t level = 0; level < network.levels.size(); ++level) {
-    const auto [height, width] = network.levels[level];
-    const std::vector<float> cells = anchor_cells(config.model.anchors, level);
+  const auto cells = static_cast<size_t>(config.model.anchors.per_location());
+  size_t first = 0;  // anchor of the level
+  for (const auto [height, width] : network.levels) {
+    const auto edge = [&network, first, cells](size_t location, size_t cell, size_t side) {
+      return network.anchors.at(4 * (first + location * cells + cell) + side);
+    };
+    const auto below = static_cast<size_t>(width);
+    const float stride_x = width > 1 ? edge(1, 0, 0) - edge(0, 0, 0) : static_cast<float>(options.size.width);
+    const float stride_y = height > 1 ? edge(below, 0, 1) - edge(0, 0, 1) : static_cast<float>(options.size.height);
     Entries corners;
-    for (size_t i = 0; i < cells.size(); i += 4)
-      corners.push_back(fmt::format("[{}, {}, {}, {}]", cells[i], cells[i + 1], cells[i + 2], cells[i + 3]));
+    for (size_t cell = 0; cell < cells; ++cell)
+      corners.push_back(
+          fmt::format("[{}, {}, {}, {}]", edge(0, cell, 0), edge(0, cell, 1), edge(0, cell, 2), edge(0, cell, 3)));
     entries.push_back(fmt::format(R"({{"height": {}, "width": {}, "stride_y": {}, "stride_x": {}, "cells": [{}]}})",
-                                  height, width, options.size.height / height, options.size.width / width,
-                                  fmt::join(corners, ", ")));
+                                  height, width, stride_y, stride_x, fmt::join(corners, ", ")));
+    first += static_cast<size_t>(height) * below * cells;
   }
   return json_entries(entries);
 }

@@ -13,7 +13,8 @@ namespace fovea {
 
 namespace {
 
-constexpr int kStride = 32;  // of C5, to which torchvision pads
+constexpr int kStride = 32;               // of C5, to which torchvision pads
+constexpr int64_t kMostPixels = 1 << 26;  // their anchors are 200 MB of the file
 
 // bf16 in convolutions came with 22. 17 is what all readers of the last years take.
 int opset_of(ExportPrecision precision) { return precision == ExportPrecision::Bf16 ? 22 : 17; }
@@ -43,6 +44,9 @@ void require_exportable(const ExportOptions& options) {
                 fmt::format("the input's size {}x{}: height and width must be multiples of {}, the stride of the "
                             "network: use {}x{}, and pad images below and on the right",
                             height, width, kStride, rounded(height), rounded(width)));
+  if (int64_t{height} * width > kMostPixels)
+    throw Error(ErrorKind::Usage, fmt::format("the input's size {}x{}: more than {} pixels: cut images into parts",
+                                              height, width, kMostPixels));
 }
 
 ExportedModel export_model(ModelFile& file, const ExportOptions& options) {

@@ -19,22 +19,25 @@ namespace fovea {
 
 namespace {
 
-// argv: the model, the module, threads. Each reply is a code, a length and so many bytes: first the module's version;
-// then, for a number of images and the bytes of the inputs, the bytes of the outputs; or in their place what is wrong.
-// What libraries print goes to stderr.
+// argv: the module, threads. Each reply is a code, a length and so many bytes: first the module's version; then
+// nothing, for the length of the model's path and the path; then, for a number of images and the bytes of the inputs,
+// the bytes of the outputs; or in their place what is wrong. What libraries print goes to stderr.
 constexpr int32_t kNoModule = 1;  // the module is not there
 constexpr const char* kScript = R"py(
-import os, signal, struct, sys
+import os, struct, sys
 
-signal.signal(signal.SIGINT, signal.SIG_IGN)
 replies = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)
-path, module, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+requests = sys.stdin.buffer
+module, threads = sys.argv[1], int(sys.argv[2])
 
 
 def reply(code, content):
-    replies.write(struct.pack("<iq", code, len(content)) + content)
-    replies.flush()
+    try:
+        replies.write(struct.pack("<iq", code, len(content)) + content)
+        replies.flush()
+    except OSError:  # nobody reads it any more
+        os._exit(1)
     if code != 0:
         os._exit(0)
 
@@ -43,17 +46,28 @@ def refuse(code, error):
     reply(code, " ".join(str(error).split()).encode())
 
 
+def number():
+    head = requests.read(4)
+    if len(head) < 4:
+        os._exit(0)
+    return struct.unpack("<i", head)[0]
+
+
 try:
     import numpy
     if module == "openvino":
         import openvino
+        version = openvino.__version__.split("-")[0]
     else:
         import onnxruntime
+        version = onnxruntime.__version__
 except ImportError as error:
     refuse(1, error)
+reply(0, version.encode())
+
+path = requests.read(number()).decode(errors="surrogateescape")
 try:
     if module == "openvino":
-        version = openvino.__version__.split("-")[0]
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         compiled = openvino.compile_model(openvino.Core().read_model(path), "CPU", settings)
         inputs = [(i.any_name, [size.get_length() if size.is_static else None for size in i.partial_shape],
@@ -62,13 +76,10 @@ try:
         def run(feed):
             return compiled(feed).values()
     else:
-        version = onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        types = {"tensor(uint8)" : numpy.uint8,
-                      "tensor(float)" : numpy.float32
-}
+        types = {"tensor(uint8)": numpy.uint8, "tensor(float)": numpy.float32}
         inputs = [(i.name, [size if isinstance(size, int) else None for size in i.shape], numpy.dtype(types[i.type]))
                   for i in session.get_inputs()]
 
@@ -76,14 +87,10 @@ try:
             return session.run(None, feed)
 except Exception as error:
     refuse(2, error)
-reply(0, version.encode())
+reply(0, b"")
 
-requests = sys.stdin.buffer
 while True:
-    head = requests.read(4)
-    if len(head) < 4:
-        break
-    images, = struct.unpack("<i", head)
+    images = number()
     feed = {}
     for name, shape, dtype in inputs:
         shape = [images if size is None else size for size in shape]
@@ -102,8 +109,7 @@ Error failed(const char* what) { return {ErrorKind::Runtime, fmt::format("{}: {}
 
 const char* name_of(Runtime runtime) { return runtime == Runtime::OpenVino ? "openvino" : "onnxruntime"; }
 
-RuntimeProcess::RuntimeProcess(const std::string& python, Runtime runtime, const std::filesystem::path& model,
-                               int threads)
+RuntimeProcess::RuntimeProcess(const std::string& python, Runtime runtime, int threads)
     : python_(python), module_(name_of(runtime)) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw failed("socketpair");
@@ -112,16 +118,25 @@ RuntimeProcess::RuntimeProcess(const std::string& python, Runtime runtime, const
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  std::vector<std::string> words{python, "-c", kScript, model.string(), module_, std::to_string(threads)};
+  // Whether to end is this program's business: a terminal sends its signals to both.
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&blocked, signal);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setsigmask(&attributes, &blocked);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  std::vector<std::string> words{python, "-c", kScript, module_, std::to_string(threads)};
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  const int reason = posix_spawnp(&pid_, python.c_str(), &actions, nullptr, pointers.data(), environ);
+  const int reason = posix_spawnp(&pid_, python.c_str(), &actions, &attributes, pointers.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   if (reason != 0) {
     close(socket_);
-    throw Error(ErrorKind::Runtime, fmt::format("{}: cannot be started: {}", printable(python), std::strerror(reason)));
+    throw Error(ErrorKind::Usage, fmt::format("{}: cannot be started: {}", printable(python), std::strerror(reason)));
   }
   try {
     const std::vector<std::byte> text = reply();
@@ -138,6 +153,14 @@ void RuntimeProcess::end() const {
   close(socket_);
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+}
+
+void RuntimeProcess::load(const std::filesystem::path& model) const {
+  const std::string path = model.string();
+  const auto length = static_cast<int32_t>(path.size());
+  send(&length, sizeof(length));
+  send(path.data(), path.size());
+  reply();
 }
 
 std::vector<std::byte> RuntimeProcess::run(int images, const std::vector<std::span<const std::byte>>& inputs) const {
@@ -157,7 +180,7 @@ std::vector<std::byte> RuntimeProcess::reply() const {
   if (code == 0) return content;
   const std::string text = printable({reinterpret_cast<const char*>(content.data()), content.size()});
   if (code == kNoModule)
-    throw Error(ErrorKind::Runtime,
+    throw Error(ErrorKind::Usage,
                 fmt::format("{} has no {} ({}): run '{} -m pip install numpy {}', or {}", printable(python_), module_,
                             text, printable(python_), module_, advise(advice::kNamePython)));
   throw Error(ErrorKind::Runtime, fmt::format("{} refuses the model: {}", module_, text));

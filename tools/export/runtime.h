@@ -14,14 +14,16 @@ const char* name_of(Runtime runtime);
 
 class RuntimeProcess {
  public:
-  // `python`: a program, looked for on PATH. Throws Error(Runtime) where it cannot be started, has no such module (with
-  // how to install it), or the module does not take the model.
-  RuntimeProcess(const std::string& python, Runtime runtime, const std::filesystem::path& model, int threads);
+  // `python`: a program, looked for on PATH. Throws Error(Usage) where it cannot be started or has no such module (with
+  // how to install it).
+  RuntimeProcess(const std::string& python, Runtime runtime, int threads);
   ~RuntimeProcess();
   RuntimeProcess(const RuntimeProcess&) = delete;
   RuntimeProcess& operator=(const RuntimeProcess&) = delete;
 
-  const std::string& version() const { return version_; }
+  std::string name() const { return module_ + " " + version_; }  // "onnxruntime 1.20.0"
+  // Once. Throws Error(Runtime) where the module does not take the model.
+  void load(const std::filesystem::path& model) const;
   // The bytes of all outputs, one behind the other in the model's order, for those of all inputs of these images.
   std::vector<std::byte> run(int images, const std::vector<std::span<const std::byte>>& inputs) const;
 

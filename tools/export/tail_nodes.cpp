@@ -185,7 +185,7 @@ void add_efficient_nms_tail(Writer& writer, const TailInput& tail) {
                                   {"score_activation", int64_t{1}},  // the sigmoid
                                   {"class_agnostic", int64_t{detect.class_agnostic}},
                                   {"box_coding", int64_t{0}}});  // corners
-  for (const size_t i : {1, 2, 3, 0}) writer.output(found[i]);  // the count is the last, as of the other tail
+  for (const size_t i : {1, 2, 3, 0}) writer.output(found[i]);   // the count is the last, as of the other tail
 }
 
 }  // namespace fovea::onnx_file

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/device/threads.h"
 #include "tools/data/loading/batch.h"
 #include "tools/data/loading/pixels.h"
 #include "tools/data/loading/shape_buckets.h"
@@ -130,7 +129,7 @@ class SideBySide {
   }
 
   FoundInBatch found_by_runtime(const std::vector<std::byte>& bytes, size_t places, const Outputs& like,
-                         const Tensor& sizes) const {
+                                const Tensor& sizes) const {
     Reader reader(bytes);
     if (exported_.tail == ExportTail::Heads) return found_in_heads(reader, places, like, sizes);
     // Of four floats, one, and one integer a detection, and one integer an image.
@@ -215,12 +214,12 @@ void check_verified_tail(const ExportOptions& exported) {
                 "verified here: verify one with another tail");
 }
 
-Verification verify(ModelFile& file, const ExportOptions& exported, const std::filesystem::path& model,
+Verification verify(ModelFile& file, const ExportOptions& exported, const RuntimeProcess& runtime,
                     const Dataset& dataset, const std::vector<Category>& categories, BadFiles& bad_files,
-                    const VerifyOptions& options) {
-  const RuntimeProcess process(options.python, options.runtime, model, usable_cores());
-  Verification verification{.runtime = name_of(options.runtime) + (" " + process.version())};
-  SideBySide side_by_side(file, exported, process);
+                    const std::function<void(size_t)>& progress) {
+  const Unbroken until_images_are_compared;
+  Verification verification{.runtime = runtime.name()};
+  SideBySide side_by_side(file, exported, runtime);
   Loader loader(dataset, file.config.input, {.batch = 1, .training = false}, bad_files);
   std::vector<Detection> own, other;
   std::vector<LoadedImage> images;
@@ -239,7 +238,7 @@ Verification verify(ModelFile& file, const ExportOptions& exported, const std::f
     }
     verification.images += images.size();
     images.clear();
-    if (options.progress) options.progress(verification.images);
+    if (progress) progress(verification.images);
   };
   const size_t batch = exported.batch == 0 ? kAnyBatch : static_cast<size_t>(exported.batch);
   for (auto loaded = loader.next(); !loaded.empty(); loaded = loader.next()) {
