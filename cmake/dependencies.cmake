@@ -79,6 +79,14 @@ set_target_properties(raqm::raqm PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${RAQ
 # Its header alone: the library is found when something is downloaded (tools/weights/download.cpp).
 find_path(CURL_INCLUDE_DIR curl/curl.h REQUIRED)
 include(cmake/font.cmake)
+# ONNX's protobuf definition, for exported models: of Debian's package only these messages, not its operators, which its CMake
+# config links to.
+find_path(ONNX_INCLUDE_DIR onnx/onnx_pb.h REQUIRED)
+find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+find_package(Protobuf REQUIRED)
+add_library(onnx::proto INTERFACE IMPORTED)
+set_target_properties(onnx::proto PROPERTIES INTERFACE_INCLUDE_DIRECTORIES ${ONNX_INCLUDE_DIR}
+  INTERFACE_LINK_LIBRARIES "${ONNX_PROTO_LIBRARY};protobuf::libprotobuf")
 find_package(Threads REQUIRED)
 
 # MPI starts the ranks of a training that mpirun launched; without it they find each other over TCP.

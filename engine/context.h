@@ -12,6 +12,7 @@
 namespace fovea {
 
 class Communicator;
+class OpGraph;
 
 // TF32: tensors in fp32, which a GPU's convolutions multiply with 10 bits of mantissa. Elsewhere it is F32.
 enum class Precision : uint8_t { Auto, F32, TF32, BF16 };
@@ -43,6 +44,7 @@ struct Context {
   // The ranks that train together; nullptr: this process alone. And those that share the statistics of batch norms.
   Communicator *ranks = nullptr, *norm_ranks = nullptr;
   std::vector<ConvTrace>* trace = nullptr;  // where given, forward convolutions are listed
+  OpGraph* graph = nullptr;                 // where given, forward operations add themselves
 };
 
 }  // namespace fovea

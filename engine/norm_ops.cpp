@@ -1,5 +1,6 @@
 // The norms among the differentiable operations.
 #include "engine/distributed/communicator.h"
+#include "engine/op_graph.h"
 #include "engine/ops.h"
 #include "kernels/group_norm.h"
 #include "kernels/traffic.h"
@@ -126,6 +127,7 @@ Tensor group_norm(Tape& tape, const Tensor& x, const GroupNormArgs& args) {
                                                   .saved_mean = mean.data<float>(),
                                                   .saved_invstd = invstd.data<float>()});
   });
+  if (tape.context().graph != nullptr) tape.context().graph->add(args, {x}, y);
   if (tape.differentiates({&x, &args.scale->value}))
     tape.record("group_norm", y, [shape, x, y, mean, invstd, args](Gradients& g) {
       const Tensor dy = g.of(y);

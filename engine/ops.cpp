@@ -1,5 +1,6 @@
 #include "engine/ops.h"
 
+#include "engine/op_graph.h"
 #include "kernels/activation.h"
 #include "kernels/average_pool.h"
 #include "kernels/batch_norm.h"
@@ -17,6 +18,14 @@ using traffic::declare;
 namespace {
 
 Tensor empty_like(Tape& tape, const Tensor& x) { return tape.context().empty(x.shape(), x.dtype()); }
+
+// For the graph that is recorded, where one is.
+template <class What>
+void note(Tape& tape, const What& what, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
+          const Tensor& output) {
+  OpGraph* graph = tape.context().graph;
+  if (graph != nullptr) graph->add(what, {inputs.begin(), inputs.end()}, output);
+}
 
 template <class T>
 T* data_or_null(const Tensor& x) {
@@ -171,6 +180,7 @@ Tensor conv2d(Tape& tape, const Tensor& x, const ConvArgs& args) {
                                .y = y.raw(),
                                .rounded_bias = args.rounded_bias && args.bias ? args.rounded_bias.raw() : nullptr,
                                .relu_bits = bits ? bits.raw() : nullptr});
+  note(tape, args, {x, args.add}, y);
   if (differentiates)
     tape.record("conv2d", y, [shape, x, y, args, mask](Gradients& g) { conv2d_backward(g, shape, x, y, args, mask); });
   if (offers_mask) tape.offer_mask({y, bits});
@@ -183,6 +193,7 @@ Tensor relu(Tape& tape, const Tensor& x) {
     declare(tape.queue(), traffic::relu_forward<T>(x.count()));
     kernels::relu_forward(tape.queue(), x.count(), x.data<T>(), y.data<T>());
   });
+  note(tape, OpGraph::Relu{}, {x}, y);
   if (tape.differentiates({&x}))
     tape.record("relu", y, [x, y](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -203,6 +214,7 @@ Tensor add_relu(Tape& tape, const Tensor& a, const Tensor& b) {
     declare(tape.queue(), traffic::add<T>(a.count()));
     kernels::add_relu(tape.queue(), a.count(), a.data<T>(), b.data<T>(), y.data<T>());
   });
+  note(tape, OpGraph::AddRelu{}, {a, b}, y);
   if (tape.differentiates({&a, &b}))
     tape.record("add_relu", y, [a, b, y](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -233,6 +245,7 @@ Tensor max_pool(Tape& tape, const Tensor& x, PoolWindow window) {
     declare(tape.queue(), traffic::max_pool_forward<T>(shape, differentiates));
     kernels::max_pool_forward(tape.queue(), shape, x.data<T>(), y.data<T>(), data_or_null<uint8_t>(argmax));
   });
+  note(tape, window, {x}, y);
   if (differentiates)
     tape.record("max_pool", y, [shape, x, y, argmax](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -254,6 +267,7 @@ Tensor average_pool(Tape& tape, const Tensor& x) {
     declare(tape.queue(), traffic::average_pool<T>(shape, false));
     kernels::average_pool<T>(tape.queue(), shape, x.data<T>(), y.data<T>(), false);
   });
+  note(tape, OpGraph::AveragePool{}, {x}, y);
   if (tape.differentiates({&x}))
     tape.record("average_pool", y, [shape, x, y](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -286,6 +300,7 @@ Tensor concat(Tape& tape, const std::vector<Tensor>& parts) {
       slice += part.channels();
     }
   });
+  if (tape.context().graph != nullptr) tape.context().graph->add(OpGraph::Concat{}, parts, y);
   if (differentiates)
     tape.record("concat", y, [parts, y](Gradients& g) {
       const Tensor dy = g.of(y);
@@ -317,6 +332,7 @@ Tensor upsample_add(Tape& tape, const Tensor& lateral, const Tensor& coarse) {
     declare(tape.queue(), traffic::upsample_add<T>(shape, /*lateral=*/true));
     kernels::upsample_add(tape.queue(), shape, coarse.data<T>(), lateral.data<T>(), y.data<T>());
   });
+  note(tape, OpGraph::UpsampleAdd{}, {lateral, coarse}, y);
   if (tape.differentiates({&lateral, &coarse}))
     tape.record("upsample_add", y, [shape, lateral, coarse, y](Gradients& g) {
       const Tensor dy = g.of(y);

@@ -3,24 +3,18 @@
 // pixels, which is gathered: nothing is added atomically.
 #include "kernels/upsample.h"
 
-#include <cmath>
-
 #include "kernels/launch/launch.h"
 #include "kernels/launch/pack.h"
 
 namespace fovea::kernels {
 namespace {
 
-FOVEA_HD int source(int d, int in, int out) {
-  const int s = static_cast<int>(std::floor(d * (static_cast<float>(in) / static_cast<float>(out))));
-  return s < in ? s : in - 1;
-}
-
 // The least d whose source is >= s; `out` if there is none.
 FOVEA_HD int first_destination(int s, int in, int out) {
-  int d = static_cast<int>(int64_t{s} * out / in) - 1;  // rounding in source() never takes more than one from it
+  int d =
+      static_cast<int>(int64_t{s} * out / in) - 1;  // rounding in upsample_source() never takes more than one from it
   d = d < 0 ? 0 : d;
-  while (d < out && source(d, in, out) < s) ++d;
+  while (d < out && upsample_source(d, in, out) < s) ++d;
   return d;
 }
 
@@ -47,8 +41,8 @@ struct UpsampleAdd {
   FOVEA_HD AtRow row(int64_t row) const {
     const int pixel = static_cast<int>(row), w = pixel % shape.out_w, h = pixel / shape.out_w % shape.out_h;
     const int64_t image = pixel / shape.out_w / shape.out_h;
-    const int64_t from =
-        (image * shape.in_h + source(h, shape.in_h, shape.out_h)) * shape.in_w + source(w, shape.in_w, shape.out_w);
+    const int64_t from = (image * shape.in_h + upsample_source(h, shape.in_h, shape.out_h)) * shape.in_w +
+                         upsample_source(w, shape.in_w, shape.out_w);
     return {coarse + from * shape.channels, LATERAL ? lateral + row * shape.channels : nullptr,
             y + row * shape.channels};
   }

@@ -52,6 +52,7 @@ void name_options_in_advice() {
       {advice::kNameImages, "--images"},
       {advice::kUseMirror, "--mirror URL"},
       {advice::kOtherFolder, "--out DIR"},
+      {advice::kNamePython, "--python"},
   };
 }
 
@@ -96,6 +97,7 @@ int run_command_line(int argc, char** argv) {
   add_train(app);
   add_eval(app);
   add_detect(app);
+  add_export(app);
   add_data(app);
   add_anchors(app);
   add_study(app);

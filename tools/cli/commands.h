@@ -24,6 +24,7 @@ void add_eval(CLI::App& app);
 void add_data(CLI::App& app);
 void add_anchors(CLI::App& app);
 void add_detect(CLI::App& app);
+void add_export(CLI::App& app);
 void add_info(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_weights(CLI::App& app);

@@ -147,9 +147,10 @@ std::string man_page(const CommandWords& command, const CommandWords& program) {
     brief = "train and run RetinaNet object detectors";
   else
     brief[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(brief[0])));
+  // Not adjusted: a line of choices has no spaces to widen.
   std::string text =
-      fmt::format(".TH {} 1 {} \"fovea {}\" \"Fovea\"\n.SH NAME\n{} \\-\n{}.SH SYNOPSIS\n{}", upper(name), kVersionDay,
-                  roff(kVersion), roff(name), roff_lines(brief), synopsis(command));
+      fmt::format(".TH {} 1 {} \"fovea {}\" \"Fovea\"\n.ad l\n.SH NAME\n{} \\-\n{}.SH SYNOPSIS\n{}", upper(name),
+                  kVersionDay, roff(kVersion), roff(name), roff_lines(brief), synopsis(command));
   text += ".SH DESCRIPTION\n" + roff_lines(sentence(command.description));
   if (!command.commands.empty()) text += ".SH COMMANDS\n";
   for (const CommandWords& below : command.commands)

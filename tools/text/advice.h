@@ -24,6 +24,7 @@ inline constexpr const char* kSkipBadImages = "skip bad images";
 inline constexpr const char* kMergeClasses = "merge them";
 inline constexpr const char* kSkipBadBoxes = "skip bad boxes";
 inline constexpr const char* kClipBoxes = "clip them";
+inline constexpr const char* kNamePython = "name another Python";
 inline constexpr const char* kNameImages = "name the folder of the images";
 
 inline constexpr const char* kUseMirror = "name a mirror";
