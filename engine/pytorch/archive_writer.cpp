@@ -34,9 +34,24 @@ uint32_t number_32(uint64_t number, bool wide) { return wide ? zip::kIn64 : stat
 
 }  // namespace
 
-std::string ArchiveWriter::local_header(const Entry& entry) const {
+// What the entry's own header and that in the directory have in common, one field behind the other.
+std::string ArchiveWriter::common_fields(const Entry& entry, const std::string& extra) const {
   const bool wide = is_wide(entry);
-  std::string extra = wide ? field_64({entry.size, entry.size}) : "";
+  std::string fields;
+  put(fields, wide ? kVersion64 : kVersion);
+  put(fields, uint16_t{0});  // flags
+  put(fields, zip::kStored);
+  put(fields, kMidnight);
+  put(fields, kFirstDay);
+  put(fields, entry.checksum);
+  for (int stored = 0; stored < 2; ++stored) put(fields, number_32(entry.size, wide));
+  put(fields, static_cast<uint16_t>(entry.name.size()));
+  put(fields, static_cast<uint16_t>(extra.size()));
+  return fields;
+}
+
+std::string ArchiveWriter::local_header(const Entry& entry) const {
+  std::string extra = is_wide(entry) ? field_64({entry.size, entry.size}) : "";
   // PyTorch's field of its own, "FB", is as long as the alignment needs.
   const uint64_t end = entry.begin + zip::kLocalBytes + entry.name.size() + extra.size() + 4;
   const uint64_t padding = (kAlignment - end % kAlignment) % kAlignment;
@@ -45,16 +60,7 @@ std::string ArchiveWriter::local_header(const Entry& entry) const {
   extra.append(padding, 'Z');
   std::string header;
   put(header, zip::kLocalHeader);
-  put(header, wide ? kVersion64 : kVersion);
-  put(header, uint16_t{0});  // flags
-  put(header, zip::kStored);
-  put(header, kMidnight);
-  put(header, kFirstDay);
-  put(header, entry.checksum);
-  for (int stored = 0; stored < 2; ++stored) put(header, number_32(entry.size, wide));
-  put(header, static_cast<uint16_t>(entry.name.size()));
-  put(header, static_cast<uint16_t>(extra.size()));
-  return header + entry.name + extra;
+  return header + common_fields(entry, extra) + entry.name + extra;
 }
 
 std::string ArchiveWriter::directory_entry(const Entry& entry) const {
@@ -62,15 +68,8 @@ std::string ArchiveWriter::directory_entry(const Entry& entry) const {
   const std::string extra = wide ? field_64({entry.size, entry.size, entry.begin}) : "";
   std::string header;
   put(header, zip::kDirectoryEntry);
-  for (int made_by = 0; made_by < 2; ++made_by) put(header, wide ? kVersion64 : kVersion);
-  put(header, uint16_t{0});  // flags
-  put(header, zip::kStored);
-  put(header, kMidnight);
-  put(header, kFirstDay);
-  put(header, entry.checksum);
-  for (int stored = 0; stored < 2; ++stored) put(header, number_32(entry.size, wide));
-  put(header, static_cast<uint16_t>(entry.name.size()));
-  put(header, static_cast<uint16_t>(extra.size()));
+  put(header, wide ? kVersion64 : kVersion);  // of who wrote it
+  header += common_fields(entry, extra);
   put(header, uint16_t{0});  // comment
   put(header, uint16_t{0});  // disk
   put(header, uint16_t{0});  // attributes

@@ -32,6 +32,7 @@ class ArchiveWriter {
   };
   void append(Bytes part);
   bool is_wide(const Entry& entry) const { return entry.size > widest_ || entry.begin > widest_; }
+  std::string common_fields(const Entry& entry, const std::string& extra) const;
   std::string local_header(const Entry& entry) const;
   std::string directory_entry(const Entry& entry) const;
 
