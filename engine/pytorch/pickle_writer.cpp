@@ -12,21 +12,8 @@ namespace fovea::pytorch {
 namespace {
 
 // Instructions, by the names that Python's pickletools gives them.
-enum Instruction : char {
-  kProto = '\x80',
-  kStop = '.',
-  kMark = '(',
-  kEmptyTuple = ')',
-  kTuple = 't',
-  kGlobal = 'c',
-  kReduce = 'R',
-  kPersistentId = 'Q',
-  kSetItems = 'u',
-  kUnicode = 'X',
-  kInt32 = 'J',
-  kLong = '\x8a',
-  kFalse = '\x89'
-};
+constexpr char kProto = '\x80', kStop = '.', kMark = '(', kEmptyTuple = ')', kTuple = 't', kGlobal = 'c', kReduce = 'R',
+               kPersistentId = 'Q', kSetItems = 'u', kUnicode = 'X', kInt32 = 'J', kLong = '\x8a', kFalse = '\x89';
 
 template <class T>
 std::string_view bytes_of(const T& number) {
@@ -64,7 +51,7 @@ void PickleWriter::put_numbers(const std::vector<int64_t>& numbers) {
 }
 
 void PickleWriter::put_global(std::string_view module, std::string_view name) {
-  pickle_ += fmt::format("{}{}\n{}\n", static_cast<char>(kGlobal), module, name);
+  pickle_ += fmt::format("{}{}\n{}\n", kGlobal, module, name);
 }
 
 void PickleWriter::open_dict() {
