@@ -309,7 +309,7 @@ TEST_CASE("export: what cannot be exported is refused before anything is written
 
 TEST_CASE("export: too few that agree, or another AP, is a failed verification", "[export]") {
   const auto refused = [](const Verification& found, ExportPrecision precision) {
-    return refusal_of([&] { require_same(found, precision); });
+    return refusal_of([&] { require_same(found, precision); }, ErrorKind::Runtime);
   };
   const Verification same{.own = 1000, .other = 1000, .agreeing = 999, .own_ap = 0.4, .other_ap = 0.4009};
   CHECK(refused(same, ExportPrecision::Fp32) == "no error");
