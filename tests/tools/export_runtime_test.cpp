@@ -200,6 +200,16 @@ onnxruntime.InferenceSession = Wrong
   CHECK(fs::exists(exporting.out));
 }
 
+TEST_CASE("export: OpenVINO reports to nobody that --verify runs it", "[export]") {
+  SKIP_WITHOUT_RUNTIMES();
+  const Exporting exporting(narrow(BackboneKind::ResNet, 18));
+  const fs::path site = exporting.folder.path() / "site", reported = exporting.folder.path() / "reported";
+  write_text(site / "openvino_telemetry.py", fmt::format("open('{}', 'w')\n", reported.string()));
+  const Variable path("PYTHONPATH", site.string());
+  CHECK(run(exporting.verifying({"--runtime", "openvino"})).exit_code == 0);
+  CHECK_FALSE(fs::exists(reported));
+}
+
 // Each image is opened twice when the dataset is read, and once when it is loaded.
 TEST_CASE("export: Ctrl-C ends --verify between two images, and leaves whole files", "[export][stop]") {
   SKIP_WITHOUT_RUNTIMES();

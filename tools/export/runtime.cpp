@@ -53,6 +53,7 @@ def number():
     return struct.unpack("<i", head)[0]
 
 
+sys.modules["openvino_telemetry"] = None  # by which importing OpenVINO reports to its makers
 try:
     import numpy
     if module == "openvino":
@@ -118,14 +119,10 @@ RuntimeProcess::RuntimeProcess(const std::string& python, Runtime runtime, int t
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  // Whether to end is this program's business: a terminal sends its signals to both.
-  sigset_t blocked;
-  sigemptyset(&blocked);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&blocked, signal);
+  // In a group of its own: a terminal's signals are for this program, which ends the other with all that it started.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &blocked);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> words{python, "-c", kScript, module_, std::to_string(threads)};
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
@@ -151,7 +148,7 @@ RuntimeProcess::~RuntimeProcess() { end(); }
 
 void RuntimeProcess::end() const {
   close(socket_);
-  kill(pid_, SIGKILL);
+  kill(-pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
 }
 
