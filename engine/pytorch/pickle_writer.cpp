@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <limits>
+#include <algorithm>
 
 #include "engine/printable.h"
 #include "engine/pytorch/globals.h"
