@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kMiB = 1 << 20;
+constexpr double kBytesOfMiB = 1 << 20;
 
 uint64_t size_of(const fs::path& file) {
   std::error_code failure;
@@ -52,21 +52,23 @@ std::string why_unreadable(const fs::path& file) {
 
 }  // namespace
 
-std::string hash_of_file(const fs::path& path) {
-  const FileHandle file = open_file(path);
-  const auto to_mib = [](uint64_t bytes) { return static_cast<int64_t>(std::ceil(static_cast<double>(bytes) / kMiB)); };
+std::string hash_of_file(const fs::path& file) {
+  const FileHandle opened = open_file(file);
+  const auto to_mib = [](uint64_t bytes) {
+    return static_cast<int64_t>(std::ceil(static_cast<double>(bytes) / kBytesOfMiB));
+  };
   ProgressOptions options = on_stderr("MiB");
   options.rate = "MiB/s";
-  Progress progress(to_mib(size_of(path)), 0, options);
+  Progress progress(to_mib(size_of(file)), 0, options);
   Sha256 hash;
   std::vector<std::byte> buffer(size_t{1} << 20);
   uint64_t size = 0;
-  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
+  while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), opened.get())) {
     hash.add(std::span(buffer).first(count));
     size += count;
     progress.update(to_mib(size), {}, 1);
   }
-  if (std::ferror(file.get()) != 0) throw cannot_read(path, errno);
+  if (std::ferror(opened.get()) != 0) throw cannot_read(file, errno);
   progress.clear();
   return hash.digits();
 }
@@ -77,11 +79,11 @@ const KnownWeights* known_by_hash(std::string_view hash) {
   return nullptr;
 }
 
-std::string mib_text(uint64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / kMiB); }
+std::string mib_text(uint64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / kBytesOfMiB); }
 
 std::string why_other(const fs::path& file, const KnownWeights* known) {
   constexpr double kRounding = 0.001;  // of the sizes in the table
-  const double size = static_cast<double>(size_of(file)) / kMiB;
+  const double size = static_cast<double>(size_of(file)) / kBytesOfMiB;
   if (known != nullptr && size < known->mib - kRounding) {
     const std::string why = why_unreadable(file);
     const bool cut_off = why.empty() || why.find("cut off") != why.npos;

@@ -31,7 +31,7 @@ class PartialFile {
   explicit PartialFile(fs::path path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "a+b"), std::fclose) {
     if (!file_) throw cannot_write(path_);
     std::vector<std::byte> buffer(size_t{1} << 20);
-    std::rewind(file_.get());
+    if (std::fseek(file_.get(), 0, SEEK_SET) != 0) throw cannot_read(path_, errno);
     while (const size_t count = std::fread(buffer.data(), 1, buffer.size(), file_.get()))
       count_in(std::span(buffer).first(count));
     if (std::ferror(file_.get()) != 0) throw cannot_read(path_, errno);
