@@ -38,6 +38,6 @@ void require_known_format(const std::filesystem::path& out);
 // afterwards, in metadata; of another file the tensors keep their names, without wrappers' prefixes. Bits change only
 // where `dtype` is another. Written whole or not at all. Throws Error(Data) where `in` is no file of weights, holds
 // numbers that are not finite or too large for the dtype, or a network that the other program does not have.
-Converted convert_weights(const Conversion& conversion);
+Converted convert_weights(const Conversion& wanted);
 
 }  // namespace fovea
