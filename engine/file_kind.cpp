@@ -52,6 +52,8 @@ constexpr Kind kZips[] = {
     {"constants.pkl", "a TorchScript file", kSaveScript},
     {"bytecode.pkl", "a TorchScript file (for mobile)", "save the state_dict of the model that it was made from"},
     {"exported_program.json", "a program of torch.export", "save the state_dict of the model that it was made from"},
+    {"model_weights_config.json", "a program of torch.export",
+     "save the state_dict of the model that it was made from"},
     {"config.json", "a Keras file (zip)", kConvert},
     {".npy", "an archive of NumPy (npz)", kConvert},
     {"data.pkl", "a PyTorch file (zip)", kSaveAsSafetensors},

@@ -110,6 +110,7 @@ void verify_checksums(const std::filesystem::path& path, const Tensors& tensors,
 }  // namespace
 
 TensorFile read_safetensors(const std::filesystem::path& path, const MappedFile& file) {
+  if (file.size == 0) throw Error(ErrorKind::Data, fmt::format("{}: is empty", printable(path.native())));
   if (file.size < 10) refuse(path, fmt::format("{} bytes are too few for a header", file.size));
   if (const std::string kind = kind_of_other_file(file.text()); !kind.empty())
     throw Error(ErrorKind::Data, fmt::format("{}: is {}", printable(path.native()), kind));

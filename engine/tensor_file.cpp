@@ -53,8 +53,11 @@ bool is_readable(std::string_view dtype) {
   throw Error(ErrorKind::Data, fmt::format("{}: tensor '{}' {}", printable(path.native()), printable(name), why));
 }
 
-[[noreturn]] void refuse_dtype(const std::filesystem::path& path, const std::string& name, const StoredTensor& tensor) {
-  refuse_tensor(path, name, fmt::format("has the dtype '{}', which is not supported", printable(tensor.dtype)));
+std::string unsupported(std::string_view dtype) {
+  return fmt::format(
+      "has the dtype '{}', which is not supported: in Python, save it as tensor.float(), .dequantize() or "
+      ".to_dense()",
+      printable(dtype));
 }
 
 // take(i, place): of each value in C order, where it lies, in values from the first.
@@ -118,6 +121,8 @@ size_t bytes_of_dtype(std::string_view dtype) {
   return 0;
 }
 
+std::string why_unreadable_dtype(std::string_view dtype) { return is_readable(dtype) ? "" : unsupported(dtype); }
+
 const StoredTensor& TensorFile::at(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) refuse_tensor(path_, name, "is not in it");
@@ -127,7 +132,7 @@ const StoredTensor& TensorFile::at(const std::string& name) const {
 std::vector<std::byte> TensorFile::read_bytes(const std::string& name) const {
   const StoredTensor& tensor = at(name);
   const size_t size = bytes_of_dtype(tensor.dtype);
-  if (size == 0) refuse_dtype(path_, name, tensor);
+  if (size == 0) refuse_tensor(path_, name, unsupported(tensor.dtype));
   std::vector<std::byte> out(count_of(*this, name, tensor) * size);
   for_each_value(tensor, out.size() / size, [&](size_t i, size_t place) {
     std::memcpy(out.data() + i * size, tensor.data.data() + place * size, size);
@@ -139,7 +144,7 @@ template <class T>
 std::vector<T> TensorFile::read(const std::string& name) const {
   const StoredTensor& tensor = at(name);
   const std::string& dtype = tensor.dtype;
-  if (!is_readable(dtype)) refuse_dtype(path_, name, tensor);
+  if (!is_readable(dtype)) refuse_tensor(path_, name, unsupported(dtype));
   std::vector<T> out(count_of(*this, name, tensor));
   if (dtype == "F64")
     convert<double>(tensor, out);

@@ -23,6 +23,9 @@ struct StoredTensor {
 // Bytes of a value; 0: a dtype that is not known, which matters only for a tensor that is read.
 size_t bytes_of_dtype(std::string_view dtype);
 
+// Why values of a dtype cannot be read, and what to do: "has the dtype 'sparse', …"; empty: they can be.
+std::string why_unreadable_dtype(std::string_view dtype);
+
 // What a file holds, checked when it was opened. The bytes of tensors stay in the file, which is mapped.
 class TensorFile {
  public:

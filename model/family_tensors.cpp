@@ -24,13 +24,6 @@ bool is_torchvision(WeightFamily family) {
   return family == WeightFamily::Torchvision || family == WeightFamily::Torchvision2020;
 }
 
-std::map<std::string, std::string> bare_names(const TensorFile& file) {
-  std::map<std::string, std::string> bare;
-  for (const auto& [name, tensor] : file.tensors())
-    if (!bare.emplace(bare_name(name), name).second) bare.emplace(name, name);
-  return bare;
-}
-
 FamilyTensors::FamilyTensors(const TensorFile& file, WeightFamily family)
     : file_(file), family_(family), names_(is_torchvision(family) ? names_taken(file) : bare_names(file)) {
   if (family == WeightFamily::Odtk) take_backbone_name();
@@ -53,6 +46,7 @@ std::string FamilyTensors::find(const std::string& own, const ModelConfig& confi
 std::vector<int> FamilyTensors::shape(const std::string& own, size_t rank, const ModelConfig& config) const {
   const std::string name = find(own, config);
   if (name.empty()) refuse_missing(wanted(own, config));
+  if (const std::string why = why_unreadable_dtype(at(name).dtype); !why.empty()) refuse(name, why);
   const std::vector<int64_t>& sizes = at(name).shape;
   const auto is_odd = [](int64_t size) { return size < 1 || size > kLargestSize; };
   if (sizes.size() != rank || std::any_of(sizes.begin(), sizes.end(), is_odd))

@@ -16,9 +16,6 @@ namespace fovea {
 
 bool is_torchvision(WeightFamily family);  // of today or of 2020
 
-// By its name without what wrappers put before it, each tensor's name in the file.
-std::map<std::string, std::string> bare_names(const TensorFile& file);
-
 class FamilyTensors {
  public:
   // Throws Error(Data) where it has two backbones.

@@ -4,7 +4,6 @@
 
 #include "model/family_tensors.h"
 #include "model/recognize.h"
-#include "model/weight_names.h"
 
 namespace fovea {
 

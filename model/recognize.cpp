@@ -45,9 +45,22 @@ constexpr OtherNetwork kOthers[] = {{"roi_heads.", "a Faster or Mask R-CNN"},
     for (const OtherNetwork& other : kOthers)
       if (name.starts_with(other.prefix) || bare_name(name).starts_with(other.prefix))
         refuse_file(file, fmt::format("holds no RetinaNet: tensor '{}' is of {}", printable(name), other.what));
+  if (const auto prefixes = detector_prefixes(file); prefixes.size() > 1)
+    refuse_file(file,
+                fmt::format("holds several detectors (their names begin with '{}' and '{}'): in Python, save the one "
+                            "to take alone",
+                            printable(prefixes[0]), printable(prefixes[1])));
   refuse_file(file, fmt::format("holds no detector (no tensor '{}'); weights of a backbone alone can start a training, "
                                 "no more",
                                 names::logits_bias()));
+}
+
+std::optional<WeightFamily> family_in_metadata(const TensorFile& file) {
+  const auto word = file.metadata().find(kNamesKey);
+  if (word != file.metadata().end())
+    for (const FamilyTraits& traits : weight_families())
+      if (word->second == traits.word) return traits.family;
+  return std::nullopt;
 }
 
 // The heads: their norm, how many convolutions, and what comes out.
@@ -203,6 +216,7 @@ std::optional<WeightFamily> family_of(const TensorFile& file, std::optional<Weig
     });
     found = of_2020 ? WeightFamily::Torchvision2020 : WeightFamily::Torchvision;
   }
+  if (!named) named = family_in_metadata(file);
   if (!named) return found;
   const auto same_names = [](WeightFamily a, WeightFamily b) {
     const ModelConfig any;

@@ -21,8 +21,12 @@ struct Recognized {
   std::vector<std::string> assumed;           // keys of the configuration (tools/config) that the tensors do not tell
 };
 
-// The family by its names; none: no detector of these. Of families with the same names the usual one. `named`: of the
-// family that a user has named, an Error(Data) where the names are not that family's.
+// In the metadata of a file under another program's names that Fovea wrote: the family's word.
+inline constexpr const char* kNamesKey = "fovea.names";
+
+// The family by its names; none: no detector of these. Of families with the same names the one that the file's metadata
+// name, or the usual one. `named`: of the family that a user has named, an Error(Data) where the names are not that
+// family's.
 std::optional<WeightFamily> family_of(const TensorFile& file, std::optional<WeightFamily> named = std::nullopt);
 
 // Throws Error(Data), with the tensor that tells so, where it is no RetinaNet that Fovea can build. Only the values of

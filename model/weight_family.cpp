@@ -203,8 +203,6 @@ std::string missing_in(WeightFamily family, const ModelConfig& config) {
     return fmt::format("a backbone {} of these widths and blocks", backbone_name(config.backbone));
   if (family == WeightFamily::Odtk && (config.head.convolutions != 4 || config.fpn.channels != 256))
     return fmt::format("heads of {} convolutions on {} channels", config.head.convolutions, config.fpn.channels);
-  if (!torchvision && !mmdetection && !config.fpn.p6_from_c5) return "P6 from P5";
-  if (!mmdetection && !config.fpn.relu_before_p7) return "P7 without a ReLU before it";
   if (config.head.norm != Norm::None && family != WeightFamily::Torchvision && !mmdetection)
     return "heads with group norm and without biases";
   return "";

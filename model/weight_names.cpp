@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <vector>
 
 namespace fovea {
@@ -11,6 +12,10 @@ namespace {
 
 constexpr std::string_view kPrefixes[] = {"module.", "model.", "_orig_mod."};
 constexpr std::string_view kCompiled = "_orig_mod.";  // also within a name, where a part of a model is compiled
+
+// Which only a detector has: of each program's head, the bias of its last convolution, or of its first.
+constexpr std::string_view kOutputs[] = {"head.classification_head.cls_logits.bias", "head.cls_score.bias",
+                                         "bbox_head.retina_cls.bias", "box_head.0.bias"};
 
 }  // namespace
 
@@ -53,14 +58,41 @@ std::string present_name(const std::string& name) {
   return name;
 }
 
-std::map<std::string, std::string> names_taken(const TensorFile& file) {
+std::vector<std::string> detector_prefixes(const TensorFile& file) {
+  std::set<std::string> prefixes;
+  for (const auto& [name, tensor] : file.tensors())
+    for (const std::string_view output : kOutputs)
+      if (const std::string bare = bare_name(name); bare.ends_with(output)) {
+        const std::string prefix = bare.substr(0, bare.size() - output.size());
+        if (prefix.empty() || prefix.back() == '.') prefixes.insert(prefix);
+      }
+  return {prefixes.begin(), prefixes.end()};
+}
+
+namespace {
+
+// `renamed`: what becomes of a bare name.
+std::map<std::string, std::string> names_by(const TensorFile& file, std::string (*renamed)(const std::string&)) {
+  const std::vector<std::string> prefixes = detector_prefixes(file);
+  const std::string prefix = prefixes.size() == 1 ? prefixes.front() : "";
   std::vector<std::string> names;
   for (const auto& [name, tensor] : file.tensors()) names.push_back(name);
   std::stable_sort(names.begin(), names.end(), [](auto& a, auto& b) { return a.size() < b.size(); });
   std::map<std::string, std::string> taken;
-  for (const std::string& name : names)
-    if (!taken.emplace(present_name(bare_name(name)), name).second) taken.emplace(name, name);
+  for (const std::string& name : names) {
+    std::string bare = bare_name(name);
+    if (!prefix.empty() && bare.starts_with(prefix)) bare = bare_name(bare.substr(prefix.size()));
+    if (!taken.emplace(renamed(bare), name).second) taken.emplace(name, name);
+  }
   return taken;
 }
+
+}  // namespace
+
+std::map<std::string, std::string> bare_names(const TensorFile& file) {
+  return names_by(file, [](const std::string& bare) { return bare; });
+}
+
+std::map<std::string, std::string> names_taken(const TensorFile& file) { return names_by(file, present_name); }
 
 }  // namespace fovea

@@ -7,7 +7,6 @@
 
 #include "engine/parameters.h"
 #include "engine/tensor_file.h"
-#include "model/config.h"
 
 namespace fovea {
 

@@ -103,6 +103,7 @@ const ArchiveEntry& Archive::read_entry(uint64_t& place) {
     refuse_damaged(file_name_, "its directory is damaged");
   std::string name(file_.substr(place, name_bytes));
   place += name_bytes + extra + comment;
+  has_checksums_ = has_checksums_ || entry.checksum != 0;
   const auto [kept, is_new] = entries_.emplace(std::move(name), entry);
   if (!is_new) refuse_damaged(file_name_, fmt::format("it has two entries '{}'", printable(kept->first)));
   return kept->second;
@@ -132,7 +133,7 @@ std::span<const std::byte> Archive::at(const std::string& name) const {
 void Archive::verify(const std::string& name) const {
   const std::span<const std::byte> bytes = at(name);
   const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-  if (sum != entries_.at(name).checksum)
+  if (has_checksums_ && sum != entries_.at(name).checksum)
     refuse_damaged(file_name_, fmt::format("its entry '{}' is damaged: its checksum does not match", printable(name)));
 }
 

@@ -28,7 +28,8 @@ class Archive {
   // The bytes of the entry of this name, whose checksum is not yet verified. Throws Error(Data) where there is no such
   // entry, or one that is compressed, encrypted, or outside the file.
   std::span<const std::byte> at(const std::string& name) const;
-  // Throws Error(Data) where the entry's bytes are not those that were written.
+  // Throws Error(Data) where the entry's bytes are not those that were written. Nothing can be told where PyTorch was
+  // told to write no checksums (torch.serialization.set_crc32_options).
   void verify(const std::string& name) const;
 
  private:
@@ -38,6 +39,7 @@ class Archive {
   std::string_view file_;
   std::string file_name_;
   std::map<std::string, ArchiveEntry, std::less<>> entries_;
+  bool has_checksums_ = false;
 };
 
 }  // namespace fovea::pytorch

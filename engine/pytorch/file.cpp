@@ -26,6 +26,7 @@ using Bytes = std::span<const std::byte>;
 
 // PyTorch's number at the start of the form before 1.6, 0x1950a86a20f9469cfc6c, as a pickle has it.
 constexpr auto kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
+constexpr std::string_view kMagicInDigits = "L119547037146038801333356L";  // as protocols 0 and 1 have it
 constexpr int64_t kProtocol = 1001;
 
 [[noreturn]] void refuse_big_endian(const std::string& name) {
@@ -198,7 +199,8 @@ PyTorchContent read_pickles(std::string_view file, const std::string& name, cons
   const Objects& objects = maker.objects();
   Unpickler pickles(file, maker, name);
   const Value magic = pickles.next();
-  if (!magic.is(ValueKind::Text) || objects.text(magic) != kMagic)
+  const bool is_magic = magic.is(ValueKind::Text) && objects.text(magic) == kMagic;
+  if (!is_magic && !file.starts_with(kMagicInDigits))
     refuse_content(name,
                    "is a pickle of Python that torch.save() did not write: load it there, and save its weights "
                    "with torch.save(state_dict, \"weights.pth\")");
@@ -230,7 +232,8 @@ PyTorchContent read_content(std::string_view file, const std::string& name, cons
 bool looks_like_pytorch(std::string_view file) {
   if (looks_like_safetensors(file)) return false;
   if (file.starts_with("PK\x03\x04") || file.starts_with("PK\x05\x06")) return true;
-  return file.size() > 1 && file[0] == '\x80' && file[1] >= 2 && file[1] <= 5;
+  return file.starts_with(pytorch::kMagicInDigits) ||
+         (file.size() > 1 && file[0] == '\x80' && file[1] >= 2 && file[1] <= 5);
 }
 
 TensorFile read_pytorch(const std::filesystem::path& path, const MappedFile& file, const std::string& state_dict) {

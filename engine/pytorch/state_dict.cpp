@@ -104,7 +104,19 @@ std::vector<std::string> keys_of(const Objects& objects, Value value, const Want
     refuse_content(file, fmt::format("holds no dictionary of tensors: {}", kSaveStateDict));
   const auto keys = keys_of(objects, root, [](const Value&) { return true; });
   refuse_content(file, fmt::format("holds no tensors ({}): give the file that holds the weights",
-                                   keys.empty() ? "it is empty" : fmt::format("it has {}", fmt::join(keys, ", "))));
+                                   !keys.empty()                ? fmt::format("it has {}", fmt::join(keys, ", "))
+                                   : objects.dict(root).empty() ? "it is empty"
+                                                                : "its keys are no names"));
+}
+
+// "model.ema": the dictionary under a key of the one under a key.
+Value at_place(const Objects& objects, Value root, std::string_view place) {
+  while (!place.empty()) {
+    const size_t dot = std::min(place.find('.'), place.size());
+    root = objects.find(root, place.substr(0, dot));
+    place.remove_prefix(std::min(dot + 1, place.size()));
+  }
+  return root;
 }
 
 Found find_dict(const Objects& objects, Value root, const std::string& file, const std::string& key) {
@@ -115,6 +127,7 @@ Found find_dict(const Objects& objects, Value root, const std::string& file, con
   };
   if (!key.empty()) {
     if (const auto& found = search.in(objects.find(root, key), 1)) return under(key, *found);
+    if (const auto& found = search.in(at_place(objects, root, key), 1)) return under(key, *found);
     if (key == kAverageWeights)
       for (const std::string_view other : kAverages)
         if (const auto& found = search.in(objects.find(root, other), 1)) return under(other, *found);

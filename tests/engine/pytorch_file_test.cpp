@@ -127,3 +127,20 @@ TEST_CASE("fault: what would run a program is refused by its name, in whichever 
   check_refused(all_of({pickled_global("builtins", "getattr"), pickled_global("os", "path"), text("x"), "\x86R)R"}),
                 "what 'builtins.getattr' makes, which was not called");
 }
+
+TEST_CASE("a key of a key is named with a dot", "[pytorch]") {
+  const std::string nested =
+      all_of({"}", text("a"), "}", text("b"), tensor_dict(number(0), number(4), number(1)), "ss"});
+  const std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+  const std::string whole =
+      all_of({magic, "\x80\x02", number(1001), ".", "\x80\x02}.", "\x80\x02", nested, ".", kFour});
+  const auto content = pytorch::read_content(whole, "x.pth", "a.b");
+  CHECK(content.tensors.contains("w"));
+  CHECK_THAT(content.format, Contains("under 'a.b'"));
+  check_refused(all_of({"}K\x01", tensor_dict(number(0), number(4), number(1)), "s"}), "its keys are no names");
+}
+
+TEST_CASE("a pickle of protocol 0 or 1 is PyTorch's by the number that it begins with", "[pytorch]") {
+  CHECK(looks_like_pytorch("L119547037146038801333356L\n.M\xe9\x03."));
+  CHECK_FALSE(looks_like_pytorch("L11954703714603880133335"));
+}

@@ -141,7 +141,7 @@ TEST_CASE("fault: a damaged or malicious checkpoint is refused and names the ten
   refused(flipped, "that program has to drop the metadata 'xxh3'");
   refused(good.substr(0, good.size() / 2), "truncated");
   refused(good.substr(0, 5), "too few");
-  refused("", "too few");
+  refused("", "is empty");
   refused(good + "x", "follow the last tensor");
   refused(std::string(8, '\xff') + "{}", "the header claims");
   refused(with_header("[1]", 0), "does not start with");

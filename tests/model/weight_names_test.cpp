@@ -52,3 +52,21 @@ TEST_CASE("where two tensors would get one name, the one with the shorter name h
       {"backbone.fpn.inner_blocks.0.0.weight", "model.backbone.fpn.inner_blocks.0.weight"}};
   CHECK(names_taken(SafetensorsFile(path)) == expected);
 }
+
+TEST_CASE("what a module that holds the only detector puts before its names falls away", "[weight_names]") {
+  const auto file_of = [](const std::vector<std::string>& names) {
+    std::map<std::string, StoredTensor> tensors;
+    for (const std::string& name : names) tensors[name] = {"F32", {0}, {}, {}};
+    return TensorFile("x", "PyTorch", nullptr, tensors, {});
+  };
+  const std::string logits = "head.classification_head.cls_logits.bias";
+  const std::map<std::string, std::string> one{{logits, "model.net." + logits},
+                                               {"backbone.body.conv1.weight", "model.net.backbone.body.conv1.weight"},
+                                               {"loss.scale", "loss.scale"}};
+  CHECK(names_taken(file_of({"model.net." + logits, "model.net.backbone.body.conv1.weight", "loss.scale"})) == one);
+  CHECK(bare_names(file_of({"a.bbox_head.retina_cls.bias"})).contains("bbox_head.retina_cls.bias"));
+  CHECK(bare_names(file_of({"over" + logits})).contains("over" + logits));
+  const TensorFile two = file_of({"online." + logits, "ema." + logits});
+  CHECK(detector_prefixes(two) == std::vector<std::string>{"ema.", "online."});
+  CHECK(names_taken(two).contains("ema." + logits));
+}

@@ -65,11 +65,10 @@ struct ConvertBench : TrainingFolder {
     check_runs(joined({"convert", in, path(name)}, more));
     return path(name);
   }
-  std::string found(const std::string& file, const Arguments& more = {}) const {
+  std::string found(const std::string& file) const {
     const std::string out = path("found");
     fs::remove_all(out);
-    check_runs(joined({"detect", (data / "val").string(), "--weights", file, "--no-draw", "--score", "0", "--out", out},
-                      more));
+    check_runs({"detect", (data / "val").string(), "--weights", file, "--no-draw", "--score", "0", "--out", out});
     return read_text(out + "/detections.json");
   }
 };
@@ -104,11 +103,10 @@ TEST_CASE("convert: under each program's names, in both formats, the same is fou
     CHECK_THAT(found, Contains("\"score\""));
     for (const char* ending : {".pth", ".safetensors"}) {
       CAPTURE(family.word, ending);
-      const Arguments names{"--names", family.word};
       const std::string there = bench.convert(bench.weights, std::string("there") + ending, {"--to", family.word}),
-                        back = bench.convert(there, std::string("back") + ending + ".safetensors", names);
+                        back = bench.convert(there, std::string("back") + ending + ".safetensors");
       check_same(SafetensorsFile(bench.weights), SafetensorsFile(back));
-      CHECK(bench.found(there, names) == found);
+      CHECK(bench.found(there) == found);
     }
   }
 }

@@ -294,6 +294,7 @@ TEST_CASE("export: too few that agree, or another AP, is a failed verification",
   fewer.agreeing = 998;
   CHECK_THAT(refused(fewer, ExportPrecision::Fp32), Contains("finds something else than Fovea"));
   CHECK(refused(fewer, ExportPrecision::Fp16) == "no error");  // whose numbers are rounded
+  CHECK_THAT(refused({}, ExportPrecision::Bf16), Contains("nothing was compared"));
   Verification more = same;
   more.other = 1010;
   CHECK_THAT(refused(more, ExportPrecision::Fp32), Contains("finds something else than Fovea"));

@@ -179,6 +179,25 @@ void check_means_of_blocks(const Image& full, const Image& small, int divisor) {
 
 }  // namespace
 
+TEST_CASE("loader: an image gets the size that torchvision gives it", "[loader]") {
+  struct Case {
+    Size2d image;
+    int short_side, long_side;
+    Size2d size;
+  };
+  for (const Case& of : std::vector<Case>{{{504, 378}, 128, 192, {170, 128}},
+                                          {{427, 640}, 128, 192, {128, 191}},
+                                          {{375, 500}, 128, 192, {128, 170}},
+                                          {{607, 220}, 128, 192, {191, 69}},
+                                          {{375, 500}, 800, 1333, {800, 1066}},
+                                          {{333, 500}, 600, 1000, {600, 900}},
+                                          {{1080, 1920}, 608, 1333, {608, 1080}},
+                                          {{1, 4000}, 800, 1333, {1, 1333}}}) {  // torchvision fails: no height is left
+    CAPTURE(of.image.height, of.image.width);
+    CHECK(resized(of.image, of.short_side, of.long_side) == of.size);
+  }
+}
+
 TEST_CASE("loader: a JPEG much larger than needed is decoded smaller, and its boxes come to the same place",
           "[loader]") {
   const Dataset data = data_of({{"baseline_rgb.jpg", 378, 504, 1}});

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -229,6 +228,8 @@ Converted convert_weights(const Conversion& wanted) {
     told.config = network.config;
     if (!network.told) told.recognized = network.recognized;
     metadata[kConfigKey] = to_toml(network.config);
+    metadata.erase(kNamesKey);
+    if (wanted.names_out != WeightFamily::Torchvision) metadata[kNamesKey] = traits_of(wanted.names_out).word;
   } else {
     weights = other_tensors(file, wanted, rewriter);
   }

@@ -50,6 +50,7 @@ void name_options_in_advice() {
       {advice::kSkipBadBoxes, "--bad-boxes skip"},
       {advice::kClipBoxes, "--clip"},
       {advice::kNameImages, "--images"},
+      {advice::kListWeights, "fovea weights list"},
       {advice::kUseMirror, "--mirror URL"},
       {advice::kOtherFolder, "--out DIR"},
       {advice::kNamePython, "--python"},

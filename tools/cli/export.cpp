@@ -13,7 +13,6 @@
 #include "tools/export/exporter.h"
 #include "tools/export/verify.h"
 #include "tools/report/progress.h"
-#include "tools/text/file.h"
 #include "tools/text/outputs.h"
 #include "tools/text/stop.h"
 #include "tools/text/text.h"

@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "tools/export/onnx_ops.h"
+
 namespace fovea::onnx_file {
 
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include "tools/config/config.h"
 #include "tools/export/export_options.h"
-#include "tools/export/onnx_ops.h"
+#include "tools/export/onnx_writer.h"
 
 namespace fovea::onnx_file {
 

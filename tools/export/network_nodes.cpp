@@ -1,11 +1,11 @@
 #include "tools/export/network_nodes.h"
 
-#include <numeric>
 #include <string_view>
 #include <unordered_map>
 
 #include "kernels/upsample.h"
 #include "model/weights.h"
+#include "tools/export/onnx_ops.h"
 
 namespace fovea::onnx_file {
 

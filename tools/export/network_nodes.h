@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "model/network_graph.h"
-#include "tools/export/onnx_ops.h"
+#include "tools/export/onnx_writer.h"
 
 namespace fovea::onnx_file {
 

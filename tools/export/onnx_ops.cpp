@@ -1,6 +1,5 @@
 #include "tools/export/onnx_ops.h"
 
-#include <algorithm>
 #include <string_view>
 
 #include "kernels/error.h"

@@ -1,6 +1,5 @@
 // ONNX's operators as functions: each adds a node, and knows the type and shape of what that gives.
 #pragma once
-#include <array>
 #include <initializer_list>
 #include <string>
 #include <vector>

@@ -1,6 +1,5 @@
 #include "tools/export/runtime.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/socket.h>

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/box_coder.h"
+#include "tools/export/onnx_ops.h"
 
 namespace fovea::onnx_file {
 

@@ -1,7 +1,5 @@
 // What follows the heads, as nodes of ONNX: the order of model/detect.h. All of it is fp32.
 #pragma once
-#include "tools/config/config.h"
-#include "tools/export/export_options.h"
 #include "tools/export/network_nodes.h"
 
 namespace fovea::onnx_file {

@@ -267,6 +267,10 @@ std::string Verification::text() const {
 }
 
 void require_same(const Verification& verification, ExportPrecision precision) {
+  if (verification.own == 0 && verification.other == 0)
+    throw Error(ErrorKind::Runtime,
+                "neither the exported model nor Fovea finds anything in these images, so nothing was compared: choose "
+                "others, or a lower model.detect.score_threshold");
   const double apart = std::abs(verification.own_ap - verification.other_ap);
   if (precision == ExportPrecision::Fp32 && verification.agreement() < kLeastAgreement)
     throw Error(ErrorKind::Runtime,

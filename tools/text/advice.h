@@ -10,6 +10,7 @@ inline constexpr const char* kCheckGpu = "check the GPU again";
 inline constexpr const char* kBuildWithCuda = "build Fovea with CUDA";
 inline constexpr const char* kListLayers = "list its layers";
 
+inline constexpr const char* kListWeights = "list them";
 inline constexpr const char* kResume = "resume it";
 inline constexpr const char* kStartNew = "start a new run";
 inline constexpr const char* kKeepConfig = "leave it as it is";

@@ -8,6 +8,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "tools/text/advice.h"
 #include "tools/text/nearest.h"
 
 namespace fovea {
@@ -21,7 +22,7 @@ constexpr KnownWeights kKnown[] = {
     {"retinanet_resnet50_fpn", "retinanet_resnet50_fpn_coco-eeacb38b.pth", 130.267, "RetinaNet", kCoco, 36.4,
      "torchvision", "", true},
     {"retinanet_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth", 146.037, "RetinaNet", kCoco, 41.5,
-     "torchvision", "model.fpn.p6_from_c5=true model.head.norm=group model.loss.box=giou", true},
+     "torchvision_v2", "", true},
     {"resnet18", "resnet18-f37072fd.pth", 44.661, "ResNet-18", kImageNet, 69.758, "r18", "", false},
     {"resnet34", "resnet34-b627a593.pth", 83.275, "ResNet-34", kImageNet, 73.314, "paper", "model.backbone.depth=34",
      false},
@@ -85,8 +86,8 @@ const KnownWeights& find_weights(const std::string& name) {
     if (name == known.name || name == known.file) return known;
     names.emplace_back(known.name);
   }
-  throw Error(ErrorKind::Usage,
-              fmt::format("there are no known weights '{}'{}", printable(name), did_you_mean(name, names)));
+  throw Error(ErrorKind::Usage, fmt::format("there are no known weights '{}'{}; {}", printable(name),
+                                            did_you_mean(name, names), advise(advice::kListWeights)));
 }
 
 std::optional<std::string> hash_in_name(std::string_view file) {

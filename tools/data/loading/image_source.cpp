@@ -16,9 +16,8 @@ constexpr size_t kPoolBytes = size_t{64} << 20;
 }
 
 Size2d resized(Size2d image, int short_side, int long_side) {
-  const auto low = static_cast<float>(std::min(image.height, image.width)),
-             high = static_cast<float>(std::max(image.height, image.width));
-  const double ratio = std::min(static_cast<float>(short_side) / low, static_cast<float>(long_side) / high);
+  const auto [low, high] = std::minmax(image.height, image.width);
+  const double ratio = std::min(static_cast<double>(short_side) / low, static_cast<double>(long_side) / high);
   const auto scaled = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * ratio))); };
   return {scaled(image.height), scaled(image.width)};
 }
