@@ -31,6 +31,10 @@ if(FOVEA_BUNDLE)
   install(SCRIPT cmake/bundle.cmake)
 endif()
 
+if(FOVEA_SHARED)
+  include(cmake/install_library.cmake)
+endif()
+
 set(runs_here ON)
 if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
   set(runs_here OFF)

@@ -1,0 +1,82 @@
+// A C++ program that knows nothing but fovea.hpp. Arguments: weights with three classes, an image file.
+#include <cstdio>
+#include <cstdlib>
+#include <fovea/fovea.hpp>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+static_assert(!std::is_copy_constructible_v<fovea::Detector> && std::is_nothrow_move_constructible_v<fovea::Detector>);
+
+namespace {
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "not so: %s\n", what);
+  std::exit(1);
+}
+
+// The message of the error that it throws, of this kind.
+template <class Body>
+std::string refusal(fovea::Status status, const Body& body) {
+  try {
+    body();
+  } catch (const fovea::Error& error) {
+    require(error.status() == status, "the error is of the expected kind");
+    return error.what();
+  }
+  require(false, "there is an error");
+  return "";
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  require(count == 3, "there are two arguments");
+  require(fovea::version() == FOVEA_VERSION, "header and library have one version");
+  require(refusal(fovea::Status::Data, [] { fovea::Detector("no such file"); }).find("no such file") == 0,
+          "a file that is not there is named");
+
+  fovea::Detector loaded(arguments[1], {.device = fovea::Device::Cpu, .settings = {"convolution=direct"}});
+  const fovea::Detector detector = std::move(loaded);
+  require(detector.info().classes == 3 && detector.classes().size() == 3, "it has three classes");
+  require(detector.classes()[2].name == "Platelets" && detector.classes()[2].id == 3, "the last one is Platelets");
+
+  std::size_t found = 0;
+  for (const auto& d : detector.file(arguments[2])) {
+    require(d.name == detector.classes()[static_cast<std::size_t>(d.label)].name, "a detection has its class's name");
+    ++found;
+  }
+  require(found > 0, "something is found");
+  std::ifstream in(arguments[2], std::ios::binary);
+  const std::vector<char> text{std::istreambuf_iterator<char>(in), {}};
+  const std::vector<std::uint8_t> bytes(text.begin(), text.end());
+  require(detector.encoded(bytes).size() == found, "the file's bytes give what the file gives");
+
+  std::vector<std::uint8_t> rgb(std::size_t{3} * 70 * 50);
+  for (std::size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<std::uint8_t>(i * i >> 3);
+  const fovea::Pixels image{.data = rgb, .width = 70, .height = 50};
+  std::size_t objects = 0;
+  for (auto& d : detector(image)) objects += d.score > 0 ? 1 : 0;
+  require(objects > 0, "something is found in pixels");
+  const auto best = detector(image, {.max_detections = 1});
+  require(best.size() == 1 && best.width == 70 && best.height == 50, "one detection where one is asked for");
+  const std::vector<fovea::Pixels> batch{image, image};
+  require(detector(batch).at(1).size() == objects, "a batch gives what its images give");
+
+  fovea::Pixels more = image;
+  more.height = 51;
+  require(refusal(fovea::Status::Usage, [&] { detector(more); }).starts_with("images[0].data has 10500 bytes"),
+          "a view that is too short is refused");
+  more.height = -1;
+  require(refusal(fovea::Status::Usage, [&] { detector(more); }).starts_with("images[0].height is -1"),
+          "a negative height is refused");
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread)
+    threads.emplace_back([&] { require(detector(image).size() == objects, "each thread finds as many"); });
+  for (std::thread& thread : threads) thread.join();
+  std::printf("fovea %s: %zu detections\n", fovea_version(), found);
+}

@@ -1,0 +1,263 @@
+// Fovea in C++20: load a detector, and find objects in images.
+//
+//     fovea::Detector detector("best.safetensors");
+//     for (const auto& d : detector.file("photo.jpg"))
+//       std::cout << d.name << ' ' << d.score << '\n';
+//
+// All of it is inline, over the C API (fovea.h): nothing of a C++ compiler, its library or its flags crosses into
+// libfovea.so, which so serves programs made by any compiler, and newer versions of it those that were made before.
+// Threads, versions and what options mean: fovea.h. Every function throws fovea::Error; std::bad_alloc besides.
+#ifndef FOVEA_FOVEA_HPP
+#define FOVEA_FOVEA_HPP
+
+#if __cplusplus < 202002L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 202002L)
+#error "fovea.hpp needs C++20; fovea.h is plain C"
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fovea.h"
+
+// The names of two versions, in one program, are different ones for the linker; and so are these and Fovea's own.
+namespace fovea {
+inline namespace api_0 {
+
+enum class Status : std::int32_t {
+  Ok = FOVEA_OK,
+  Runtime = FOVEA_ERROR_RUNTIME,
+  Usage = FOVEA_ERROR_USAGE,
+  Data = FOVEA_ERROR_DATA,
+  Diverged = FOVEA_ERROR_DIVERGED,
+  Memory = FOVEA_ERROR_MEMORY,
+  Unsupported = FOVEA_ERROR_UNSUPPORTED,
+  Interrupted = FOVEA_ERROR_INTERRUPTED
+};
+
+// what(): one line that says what is wrong, where, and what to do.
+class Error : public std::runtime_error {
+ public:
+  Error(Status status, const std::string& message) : std::runtime_error(message), status_(status) {}
+  Status status() const noexcept { return status_; }
+
+ private:
+  Status status_;
+};
+
+// Of the library that runs; FOVEA_VERSION is the headers'.
+inline std::string_view version() noexcept { return fovea_version(); }
+
+enum class Device : std::int32_t { Auto = FOVEA_DEVICE_AUTO, Cpu = FOVEA_DEVICE_CPU, Cuda = FOVEA_DEVICE_CUDA };
+enum class Precision : std::int32_t {
+  Auto = FOVEA_PRECISION_AUTO,
+  F32 = FOVEA_PRECISION_F32,
+  TF32 = FOVEA_PRECISION_TF32,
+  BF16 = FOVEA_PRECISION_BF16
+};
+enum class Format : std::int32_t {
+  RGB = FOVEA_PIXELS_RGB,
+  BGR = FOVEA_PIXELS_BGR,
+  RGBA = FOVEA_PIXELS_RGBA,
+  BGRA = FOVEA_PIXELS_BGRA,
+  Gray = FOVEA_PIXELS_GRAY
+};
+
+// How to load a model; 0 and empty: as the file says (fovea_model_options).
+struct ModelOptions {
+  Device device = Device::Auto;
+  Precision precision = Precision::Auto;
+  int gpu = 0, threads = 0, batch = 0, max_detections = 0;
+  double score_threshold = 0, nms_threshold = 0;
+  std::string state_dict;
+  std::vector<std::string> settings;  // "input.short_side=[640]"
+};
+
+// What one call wants; 0 and empty: all that the model finds (fovea_detect_options).
+struct DetectOptions {
+  double score_threshold = 0;
+  int max_detections = 0;
+  bool skip_bad_images = false;
+  std::vector<float> class_thresholds;  // one a label, 0: score_threshold
+};
+
+// An upright image of 8-bit values in memory: a view.
+struct Pixels {
+  std::span<const std::uint8_t> data;  // [height][width][bytes of a pixel]
+  int width = 0, height = 0;           // in pixels
+  Format format = Format::RGB;
+  std::ptrdiff_t row_stride = 0;  // bytes from one row to the next; 0: rows lie without gaps
+};
+
+struct Detection {
+  float x1, y1, x2, y2;   // left, upper, right and lower edge, in pixels of the upright image
+  float score;            // 0 to 1
+  int label;              // of the class, from 0
+  std::string_view name;  // of the class; valid as long as the detector
+};
+
+// What was found in an image: a range of detections, by falling score.
+struct Found {
+  std::vector<Detection> detections;
+  int width = 0, height = 0;  // of the upright image; 0 where it could not be read
+  Status status = Status::Ok;
+  std::string message;  // with DetectOptions::skip_bad_images: why there is nothing
+
+  auto begin() const noexcept { return detections.begin(); }
+  auto end() const noexcept { return detections.end(); }
+  std::size_t size() const noexcept { return detections.size(); }
+  bool empty() const noexcept { return detections.empty(); }
+  const Detection& operator[](std::size_t i) const { return detections[i]; }
+};
+
+struct ClassName {
+  std::int64_t id;  // the dataset's
+  std::string_view name;
+};
+
+// A model. Moved, not copied; any number of threads may detect with one.
+class Detector {
+ public:
+  explicit Detector(const std::filesystem::path& path, const ModelOptions& options = {}) {
+    fovea_model_options c;
+    fovea_model_options_init(&c);
+    c.device = static_cast<std::int32_t>(options.device);
+    c.precision = static_cast<std::int32_t>(options.precision);
+    c.gpu = options.gpu;
+    c.threads = options.threads;
+    c.batch = options.batch;
+    c.max_detections = options.max_detections;
+    c.score_threshold = options.score_threshold;
+    c.nms_threshold = options.nms_threshold;
+    c.state_dict = options.state_dict.empty() ? nullptr : options.state_dict.c_str();
+    std::vector<const char*> settings;
+    for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
+    c.settings = settings.data();
+    c.setting_count = settings.size();
+    fovea_model* model = nullptr;
+    check(fovea_model_load(path.string().c_str(), &c, &model));
+    model_.reset(model);
+    fovea_model_info_init(&info_);
+    check(fovea_model_get_info(model, &info_));
+    for (std::int32_t label = 0; label < info_.classes; ++label) {
+      ClassName of_label{};
+      const char* name = nullptr;
+      check(fovea_model_get_class(model, label, &of_label.id, &name));
+      of_label.name = name;
+      classes_.push_back(of_label);
+    }
+  }
+
+  const fovea_model_info& info() const noexcept { return info_; }
+  // One a label; names are valid as long as the detector.
+  std::span<const ClassName> classes() const noexcept { return classes_; }
+
+  // What is found in an image in memory, or in each of several, of any sizes.
+  Found operator()(const Pixels& image, const DetectOptions& options = {}) const {
+    return std::move((*this)(std::span(&image, 1), options).front());
+  }
+  std::vector<Found> operator()(std::span<const Pixels> images, const DetectOptions& options = {}) const {
+    std::vector<fovea_pixels> c;
+    for (const Pixels& image : images) c.push_back(in_c(image, c.size()));
+    return detect(fovea_detect_pixels, c, options);
+  }
+
+  // In an image file.
+  Found file(const std::filesystem::path& path, const DetectOptions& options = {}) const {
+    return std::move(files(std::span(&path, 1), options).front());
+  }
+  std::vector<Found> files(std::span<const std::filesystem::path> paths, const DetectOptions& options = {}) const {
+    std::vector<std::string> names;
+    for (const std::filesystem::path& path : paths) names.push_back(path.string());
+    std::vector<const char*> c;
+    for (const std::string& name : names) c.push_back(name.c_str());
+    return detect(fovea_detect_files, c, options);
+  }
+
+  // In an image file that is in memory.
+  Found encoded(std::span<const std::uint8_t> bytes, const DetectOptions& options = {}) const {
+    const std::vector<fovea_encoded> c{{bytes.data(), bytes.size()}};
+    return std::move(detect(fovea_detect_encoded, c, options).front());
+  }
+
+  // For the C API; the detector's.
+  fovea_model* handle() const noexcept { return model_.get(); }
+
+ private:
+  struct Free {
+    void operator()(fovea_model* model) const noexcept { fovea_model_free(model); }
+    void operator()(fovea_result* result) const noexcept { fovea_result_free(result); }
+  };
+
+  static void check(fovea_status status) {
+    if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+  }
+
+  // Refuses a view that does not hold the image, which the C API cannot see.
+  static fovea_pixels in_c(const Pixels& image, std::size_t number) {
+    fovea_pixels c;
+    fovea_pixels_init(&c);
+    c.data = image.data.data();
+    c.width = image.width;
+    c.height = image.height;
+    c.row_stride = image.row_stride;
+    c.format = static_cast<std::int32_t>(image.format);
+    if (c.width < 1 || c.height < 1 || c.row_stride < 0) return c;  // the C API says so
+    const bool gray = image.format == Format::Gray, three = image.format == Format::RGB || image.format == Format::BGR;
+    const auto row = static_cast<std::size_t>(c.width) * (gray ? 1 : three ? 3 : 4);
+    const auto stride = c.row_stride == 0 ? row : static_cast<std::size_t>(c.row_stride);
+    const auto rows = static_cast<std::size_t>(c.height);
+    const bool fits = image.data.size() >= row && (image.data.size() - row) / stride >= rows - 1;
+    if (!fits)
+      throw Error(Status::Usage, "images[" + std::to_string(number) + "].data has " +
+                                     std::to_string(image.data.size()) + " bytes, fewer than its rows");
+    return c;
+  }
+
+  template <class Function, class Image>
+  std::vector<Found> detect(Function* function, const std::vector<Image>& images, const DetectOptions& options) const {
+    fovea_detect_options c;
+    fovea_detect_options_init(&c);
+    c.score_threshold = options.score_threshold;
+    c.max_detections = options.max_detections;
+    c.skip_bad_images = options.skip_bad_images ? 1 : 0;
+    c.class_thresholds = options.class_thresholds.empty() ? nullptr : options.class_thresholds.data();
+    c.class_threshold_count = options.class_thresholds.size();
+    fovea_result* made = nullptr;
+    check(function(model_.get(), images.data(), images.size(), &c, &made));
+    const std::unique_ptr<fovea_result, Free> result(made);
+    std::vector<Found> found(images.size());
+    for (std::size_t i = 0; i < found.size(); ++i) take(*result, i, found[i]);
+    return found;
+  }
+
+  void take(const fovea_result& result, std::size_t number, Found& found) const {
+    fovea_image_result image;
+    fovea_image_result_init(&image);
+    check(fovea_result_get_image(&result, number, &image));
+    found.width = image.width;
+    found.height = image.height;
+    found.status = static_cast<Status>(image.status);
+    found.message = image.message;
+    found.detections.reserve(image.count);
+    for (const fovea_detection& d : std::span(image.detections, image.count))
+      found.detections.push_back(
+          {d.x1, d.y1, d.x2, d.y2, d.score, d.label, classes_[static_cast<std::size_t>(d.label)].name});
+  }
+
+  std::unique_ptr<fovea_model, Free> model_;
+  fovea_model_info info_{};
+  std::vector<ClassName> classes_;
+};
+
+}  // namespace api_0
+}  // namespace fovea
+
+#endif

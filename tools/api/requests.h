@@ -1,0 +1,24 @@
+// The C API's options, checked: NULL is all by default.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/api/executor.h"
+#include "tools/api/fovea.h"
+
+namespace fovea::api {
+
+ModelRequest model_request(const char* path, const fovea_model_options* options);
+
+// What is taken of what the model finds.
+struct DetectRequest {
+  std::vector<float> thresholds;  // one a label
+  size_t max_detections = 0;
+  bool skip_bad_images = false;
+
+  std::vector<fovea_detection> taken(const std::vector<Detected>& found) const;
+};
+DetectRequest detect_request(const ModelFacts& model, const fovea_detect_options* options);
+
+}  // namespace fovea::api
