@@ -68,6 +68,7 @@ target_compile_features(fovea_flags INTERFACE cxx_std_20)
 target_compile_options(fovea_flags INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:${march};${FOVEA_HOST_FLAGS};${FOVEA_WARNINGS}>"
   "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>"  # ccache: files with a precompiled header
-  "$<$<AND:$<BOOL:${FOVEA_SHARED}>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-fno-semantic-interposition>"  # as clang: functions inline
+  # As clang: functions of one file inline although their library is position independent. (Levels of kernels have it anyway.)
+  "$<$<AND:$<BOOL:${FOVEA_SHARED}>,$<NOT:$<BOOL:$<TARGET_PROPERTY:FOVEA_CPU_LEVEL>>>,$<COMPILE_LANG_AND_ID:CXX,GNU>>:-fno-semantic-interposition>"
   "$<$<COMPILE_LANGUAGE:CUDA>:${FOVEA_CUDA_FLAGS}>")
 target_include_directories(fovea_flags INTERFACE ${PROJECT_SOURCE_DIR})

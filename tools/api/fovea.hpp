@@ -76,8 +76,8 @@ struct ModelOptions {
   Precision precision = Precision::Auto;
   int gpu = 0, threads = 0, batch = 0, max_detections = 0;
   double score_threshold = 0, nms_threshold = 0;
-  std::string state_dict;
-  std::vector<std::string> settings;  // "input.short_side=[640]"
+  std::string state_dict{};             // {}: no compiler then warns of members that are left out
+  std::vector<std::string> settings{};  // "input.short_side=[640]"
 };
 
 // What one call wants; 0 and empty: all that the model finds (fovea_detect_options).
@@ -85,13 +85,13 @@ struct DetectOptions {
   double score_threshold = 0;
   int max_detections = 0;
   bool skip_bad_images = false;
-  std::vector<float> class_thresholds;  // one a label, 0: score_threshold
+  std::vector<float> class_thresholds{};  // one a label, 0: score_threshold
 };
 
 // An upright image of 8-bit values in memory: a view.
 struct Pixels {
-  std::span<const std::uint8_t> data;  // [height][width][bytes of a pixel]
-  int width = 0, height = 0;           // in pixels
+  std::span<const std::uint8_t> data{};  // [height][width][bytes of a pixel]
+  int width = 0, height = 0;             // in pixels
   Format format = Format::RGB;
   std::ptrdiff_t row_stride = 0;  // bytes from one row to the next; 0: rows lie without gaps
 };

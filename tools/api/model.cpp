@@ -38,9 +38,9 @@ fovea_model_info info_of(const ModelFacts& facts) {
 
 }  // namespace
 
-const char* fovea_error_message(void) { return last_message(); }
+const char* fovea_error_message() { return last_message(); }
 
-const char* fovea_version(void) { return kVersion; }
+const char* fovea_version() { return kVersion; }
 
 fovea_status fovea_model_load(const char* path, const fovea_model_options* options, fovea_model** model) {
   return guarded([&] {
