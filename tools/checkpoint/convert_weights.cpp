@@ -168,7 +168,8 @@ Tensors other_tensors(const TensorFile& file, const Conversion& wanted, Rewriter
     throw Error(ErrorKind::Data, fmt::format("{}: holds no RetinaNet, and only a RetinaNet's tensors have names of {}",
                                              printable(file.path().native()), traits_of(wanted.names_out).program));
   Tensors tensors;
-  for (const auto& [name, in_file] : names_taken(file)) tensors[name] = rewriter.weight(in_file);
+  for (const auto& [name, in_file] : names_taken(file))
+    if (!in_file.starts_with(kOptimizerPrefix)) tensors[name] = rewriter.weight(in_file);
   return tensors;
 }
 
