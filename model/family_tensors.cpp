@@ -20,10 +20,6 @@ void refuse_file(const TensorFile& file, const std::string& why) {
   throw Error(ErrorKind::Data, fmt::format("{}: {}", printable(file.path().native()), why));
 }
 
-bool is_torchvision(WeightFamily family) {
-  return family == WeightFamily::Torchvision || family == WeightFamily::Torchvision2020;
-}
-
 FamilyTensors::FamilyTensors(const TensorFile& file, WeightFamily family)
     : file_(file), family_(family), names_(is_torchvision(family) ? names_taken(file) : bare_names(file)) {
   if (family == WeightFamily::Odtk) take_backbone_name();

@@ -14,8 +14,6 @@ namespace fovea {
 // Throws Error(Data): the file, and why it is refused.
 [[noreturn]] void refuse_file(const TensorFile& file, const std::string& why);
 
-bool is_torchvision(WeightFamily family);  // of today or of 2020
-
 class FamilyTensors {
  public:
   // Throws Error(Data) where it has two backbones.

@@ -125,7 +125,7 @@ void assume_usual(Recognized& result) {
     model.anchors.inclusive = true;
     result.assumed.insert(result.assumed.end(), {"model.anchors.offset", "model.anchors.inclusive"});
   }
-  if (result.family == WeightFamily::MMDetection || result.family == WeightFamily::MMDetectionCaffe) {
+  if (is_mmdetection(result.family)) {
     model.fpn.relu_before_p7 = false;
     result.assumed.emplace_back("model.fpn.relu_before_p7");
   }

@@ -194,16 +194,21 @@ std::string family_name(WeightFamily family, const std::string& own, const Model
   return own;
 }
 
+bool is_torchvision(WeightFamily family) {
+  return family == WeightFamily::Torchvision || family == WeightFamily::Torchvision2020;
+}
+bool is_mmdetection(WeightFamily family) {
+  return family == WeightFamily::MMDetection || family == WeightFamily::MMDetectionCaffe;
+}
+
 std::string missing_in(WeightFamily family, const ModelConfig& config) {
-  const bool torchvision = family == WeightFamily::Torchvision || family == WeightFamily::Torchvision2020;
-  const bool mmdetection = family == WeightFamily::MMDetection || family == WeightFamily::MMDetectionCaffe;
-  if (!torchvision && !is_residual(config.backbone.kind))
+  if (!is_torchvision(family) && !is_residual(config.backbone.kind))
     return fmt::format("a backbone {}", backbone_name(config.backbone));
   if (family == WeightFamily::Odtk && odtk_backbone(config.backbone).empty())
     return fmt::format("a backbone {} of these widths and blocks", backbone_name(config.backbone));
   if (family == WeightFamily::Odtk && (config.head.convolutions != 4 || config.fpn.channels != 256))
     return fmt::format("heads of {} convolutions on {} channels", config.head.convolutions, config.fpn.channels);
-  if (config.head.norm != Norm::None && family != WeightFamily::Torchvision && !mmdetection)
+  if (config.head.norm != Norm::None && family != WeightFamily::Torchvision && !is_mmdetection(family))
     return "heads with group norm and without biases";
   return "";
 }

@@ -32,6 +32,8 @@ struct FamilyTraits {
 };
 std::span<const FamilyTraits> weight_families();
 const FamilyTraits& traits_of(WeightFamily family);
+bool is_torchvision(WeightFamily family);  // of today or of 2020
+bool is_mmdetection(WeightFamily family);  // whichever its backbone
 
 // The name that the family has for the network's tensor `own` (torchvision's of today), of a network of this
 // configuration. A name that is none of the network's comes back as it is.

@@ -218,7 +218,9 @@ def main():
     value = beside()
     weights = {k.removeprefix("model."): v for k, v in value["state_dict"].items()}
     save("lightning.pth", value, weights, "as Lightning writes it, with all kinds of values beside the weights")
-    save("lightning_legacy.pth", value, weights, "in the form before 1.6", **old)
+    path = save("lightning_legacy.pth", value, weights, "in the form before 1.6", **old)
+    here = sys.prefix.encode()  # PyTorch writes where its sources are
+    path.write_bytes(path.read_bytes().replace(here, b"/".ljust(len(here), b"x")))
     averaged = {"n_averaged": torch.tensor(5), **{"module." + k: v + 1 for k, v in plain().items()}}
     save("ema.pth", {"ema": averaged, "model": plain(), "best": torch.tensor(0.5)}, plain(), "the weights, and their average")
     files["ema.pth"]["under"] = {"ema": expected_of({"n_averaged": averaged["n_averaged"],

@@ -138,6 +138,13 @@ TEST_CASE("convert: weights of no detector keep their names, without wrappers' p
   write_pth(bench.path("in.pth"), {{"conv1.weight", {"F32", {3}, std::as_bytes(std::span(values)), {}}}},
             [](const std::string& name) { return "module." + name; });
   const SafetensorsFile out(bench.convert(bench.path("in.pth"), "out.safetensors"));
+  write_safetensors(bench.path("both.safetensors"),
+                    {{"conv1.weight", {"F32", {3}, std::as_bytes(std::span(values)), {}}},
+                     {"optimizer.m", {"F32", {3}, std::as_bytes(std::span(values)), {}}}},
+                    {});
+  const std::string both = bench.convert(bench.path("both.safetensors"), "both.pth");
+  CHECK(open_tensor_file(both, "model").tensors().size() == 1);
+  CHECK(open_tensor_file(both, "optimizer").tensors().size() == 1);
   CHECK(out.tensors().size() == 1);
   CHECK(out.read<float>("conv1.weight") == values);
   check_fails(3, {"convert", bench.path("in.pth"), bench.path("other.pth"), "--to", "detectron2"},

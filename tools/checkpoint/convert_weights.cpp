@@ -146,13 +146,12 @@ class NetworkTensors {
 struct FileNetwork {
   Recognized recognized;
   Config config;
-  bool told = false;  // by the file itself
 };
 FileNetwork network_of(const TensorFile& file, WeightFamily family, const std::optional<Config>& config,
                        const Conversion& wanted) {
-  if (config) return {recognized_as(family, config->model), *config, true};
+  if (config) return {recognized_as(family, config->model), *config};
   const Recognized recognized = recognize(file, wanted.names_in);
-  return {recognized, config_for(recognized), false};
+  return {recognized, config_for(recognized)};
 }
 
 void write(const fs::path& path, Tensors weights, const Tensors& optimizer, Metadata metadata) {
@@ -168,7 +167,8 @@ Tensors other_tensors(const TensorFile& file, const Conversion& wanted, Rewriter
     throw Error(ErrorKind::Data, fmt::format("{}: holds no RetinaNet, and only a RetinaNet's tensors have names of {}",
                                              printable(file.path().native()), traits_of(wanted.names_out).program));
   Tensors tensors;
-  for (const auto& [name, in_file] : names_taken(file)) tensors[name] = rewriter.weight(in_file);
+  for (const auto& [name, in_file] : names_taken(file))
+    if (!in_file.starts_with(kOptimizerPrefix)) tensors[name] = rewriter.weight(in_file);
   return tensors;
 }
 
@@ -226,7 +226,7 @@ Converted convert_weights(const Conversion& wanted) {
     weights = tensors.convert(rewriter);
     told.left_out = tensors.left_out();
     told.config = network.config;
-    if (!network.told) told.recognized = network.recognized;
+    if (!info.config) told.recognized = network.recognized;
     metadata[kConfigKey] = to_toml(network.config);
     metadata.erase(kNamesKey);
     if (wanted.names_out != WeightFamily::Torchvision) metadata[kNamesKey] = traits_of(wanted.names_out).word;

@@ -9,10 +9,6 @@
 namespace fovea {
 namespace {
 
-bool is_of_torchvision(WeightFamily family) {
-  return family == WeightFamily::Torchvision || family == WeightFamily::Torchvision2020;
-}
-
 // What the same weights find depends on these, besides what the tensors' shapes tell.
 constexpr const char* kUse[] = {"model.backbone.stride_in_1x1",
                                 "model.backbone.norm_epsilon",
@@ -29,7 +25,7 @@ constexpr const char* kUse[] = {"model.backbone.stride_in_1x1",
 Config config_for(const Recognized& recognized) {
   const ModelConfig& found = recognized.model;
   const bool second = found.head.norm == Norm::Group && found.fpn.p6_from_c5;
-  Config config = preset(!is_of_torchvision(recognized.family) ? "paper" : second ? "torchvision_v2" : "torchvision");
+  Config config = preset(!is_torchvision(recognized.family) ? "paper" : second ? "torchvision_v2" : "torchvision");
   const LossConfig loss = config.model.loss;
   const DetectConfig detect = config.model.detect;
   config.model = found;

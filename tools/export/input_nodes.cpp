@@ -1,6 +1,7 @@
 #include "tools/export/input_nodes.h"
 
 #include <numeric>
+#include <span>
 
 #include "tools/export/onnx_ops.h"
 
@@ -19,15 +20,9 @@ std::vector<float> counted(int count) {
   return numbers;
 }
 
-// pixel · scale + offset, as kernels/image.cu has it.
 Value normalized(const Scope& scope, const Value& pixels, const InputConfig& input, float most) {
-  std::vector<float> scale, offset;
-  for (size_t c = 0; c < 3; ++c) {
-    const auto mean = static_cast<float>(input.mean[c]), inverse = static_cast<float>(1 / input.std[c]);
-    scale.push_back(inverse / most);
-    offset.push_back(-mean * inverse);
-  }
-  const auto by_channel = [&](const char* name, const std::vector<float>& values) {
+  const auto [scale, offset] = pixel_terms(input, most);
+  const auto by_channel = [&](const char* name, std::span<const float> values) {
     return scope.writer.constant(scope.in(name).name, Type::Float, {1, 3, 1, 1}, values);
   };
   return scope.binary("Add", scope.binary("Mul", pixels, by_channel("scale", scale)), by_channel("offset", offset));
@@ -46,6 +41,16 @@ Value without_padding(const Scope& scope, const Value& images, const Value& size
 }
 
 }  // namespace
+
+PixelTerms pixel_terms(const InputConfig& input, float most) {
+  PixelTerms terms{};
+  for (size_t c = 0; c < 3; ++c) {
+    const auto mean = static_cast<float>(input.mean[c]), inverse = static_cast<float>(1 / input.std[c]);
+    terms.scale[c] = inverse / most;
+    terms.offset[c] = -mean * inverse;
+  }
+  return terms;
+}
 
 InputValues add_inputs(Writer& writer, const ExportOptions& options, const InputConfig& input) {
   const Scope scope{writer, "input"};

@@ -12,6 +12,7 @@
 #include "tools/eval/coco_metrics.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/truth_set.h"
+#include "tools/export/input_nodes.h"
 #include "tools/text/stop.h"
 
 namespace fovea {
@@ -81,12 +82,7 @@ class SideBySide {
   Bytes rounded(const std::vector<float>& normalized, const std::vector<float>& sizes) const {
     const auto [height, width] = exported_.size;
     Bytes bytes{std::vector<uint8_t>(normalized.size()), std::vector<float>(normalized.size())};
-    float scale[3], offset[3];
-    for (size_t c = 0; c < 3; ++c) {
-      const auto inverse = static_cast<float>(1 / file_.config.input.std[c]);
-      scale[c] = inverse / 255.f;
-      offset[c] = -static_cast<float>(file_.config.input.mean[c]) * inverse;
-    }
+    const auto [scale, offset] = onnx_file::pixel_terms(file_.config.input, 255);
     for (size_t i = 0; i < normalized.size(); ++i) {
       const size_t c = i % 3, pixel = i / 3, x = pixel % static_cast<size_t>(width),
                    y = pixel / static_cast<size_t>(width) % static_cast<size_t>(height),
