@@ -284,6 +284,69 @@ FOVEA_API FOVEA_CHECKED fovea_status fovea_result_copy(const fovea_result* resul
 /* NULL is fine. As fovea_model_free(). */
 FOVEA_API fovea_status fovea_result_free(fovea_result* result);
 
+/* ---- Training ---- */
+
+/* fovea_train_event.kind */
+enum FOVEA_INT32 {
+  FOVEA_TRAIN_BEGIN = 0,      /* the first step comes; `step` are behind already */
+  FOVEA_TRAIN_STEP = 1,       /* a step is done */
+  FOVEA_TRAIN_VALIDATING = 2, /* some images of the validation set are done */
+  FOVEA_TRAIN_VALIDATED = 3,  /* all are */
+  FOVEA_TRAIN_MESSAGE = 4,    /* `message` is a line for people: what is trained on what, what is not as it should be */
+  FOVEA_TRAIN_WAITING = 5,    /* nothing has happened; comes ten times a second, also in the middle of a step */
+};
+
+/* How far a training is. Numbers that do not belong to the kind are 0, metrics -1. */
+typedef struct fovea_train_event {
+  size_t size; /* sizeof(fovea_train_event) of the library */
+  int32_t kind;
+  int32_t skipped;                            /* STEP: 1 where the step was not finite, and nothing was changed */
+  int64_t step, steps;                        /* how many are done, and of how many */
+  double loss, classification_loss, box_loss; /* STEP: of its batch; VALIDATED has none */
+  double gradient_norm;                       /* STEP: before clipping */
+  double learning_rate;                       /* STEP */
+  double positives;                           /* STEP: anchors of objects, an image */
+  double images_per_second;                   /* STEP: of this step; 0 where it is not known */
+  int64_t images, of_images;                  /* VALIDATING: done, and of how many */
+  double ap, ap50, ap75, ap_small, ap_medium, ap_large; /* VALIDATED: 0 to 1; -1 where there are no such objects */
+  const char* message;                                  /* MESSAGE: valid during the call; "" with other kinds */
+} fovea_train_event;
+
+/* Called in the thread that called fovea_train(), while the training waits. 0: go on; else the training stops: the step
+ * under way is given up, the run is saved as of its last whole step. `user` is the options'. */
+typedef int32_t (*fovea_train_callback)(const fovea_train_event* event, void* user);
+
+/* How to train. NULL and 0: as by default, or as the configuration says. */
+typedef struct fovea_train_options {
+  size_t size;                 /* sizeof(fovea_train_options) */
+  const char* data;            /* the dataset's folder, or its one file; not NULL */
+  const char* out;             /* folder of the run; not NULL */
+  const char* val;             /* dataset for validation, where `data` has no split for it */
+  const char* images;          /* folder of the images, where they are not beside the annotations */
+  const char* preset;          /* "paper", "demo", … (`fovea info --presets`); NULL: "paper" */
+  const char* config;          /* a configuration file (TOML), over the preset */
+  const char* const* settings; /* "key=value" over both, e.g. "train.steps=1000" */
+  size_t setting_count;
+  const char* init_from;                          /* weights to start from (safetensors, .pth) */
+  const char* state_dict;                         /* where in that file, as of fovea_model_options */
+  int32_t resume;                                 /* 1: goes on with the run in `out`, with the same bits */
+  int32_t allow_config_change, allow_data_change; /* 1: although the configuration, or the data, has changed since */
+  int32_t device, gpu, threads;                   /* as of fovea_model_options */
+  fovea_train_callback callback;                  /* NULL: nobody is told, and nothing can stop it */
+  void* user;
+} fovea_train_options;
+
+static inline void fovea_train_options_init(fovea_train_options* options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/* Trains, as the command `fovea train` does: `out` gets config.toml, log.jsonl, last.safetensors, best.safetensors and
+ * a chart. Returns when it has ended. Trainings in one process, and models that detect, compete for the cores.
+ * Errors: USAGE, DATA, RUNTIME, MEMORY; DIVERGED; INTERRUPTED where the callback stopped it: the message says what was
+ * saved. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_train(const fovea_train_options* options);
+
 #ifdef __cplusplus
 }
 #endif

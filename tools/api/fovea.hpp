@@ -16,7 +16,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -256,6 +258,71 @@ class Detector {
   fovea_model_info info_{};
   std::vector<ClassName> classes_;
 };
+
+// How to train; empty and 0: as by default, or as the configuration says (fovea_train_options).
+struct TrainOptions {
+  std::filesystem::path data{}, out{};    // the dataset, and the folder of the run
+  std::filesystem::path val{}, images{};  // where they are not beside the annotations
+  std::string preset{};                   // "paper", "demo", …
+  std::filesystem::path config{};         // TOML, over the preset
+  std::vector<std::string> settings{};    // over both: "train.steps=1000"
+  std::filesystem::path init_from{};
+  std::string state_dict{};
+  bool resume = false, allow_config_change = false, allow_data_change = false;
+  Device device = Device::Auto;
+  int gpu = 0, threads = 0;
+};
+
+// How far a training is (fovea_train_event): its kinds are FOVEA_TRAIN_STEP, FOVEA_TRAIN_VALIDATED, …
+using TrainEvent = fovea_train_event;
+
+// Trains, as the command `fovea train` does. `go_on` is called in this thread with each event; where it returns false
+// the training stops, and Error(Interrupted) says what was saved. Where it throws, that comes out when the run is
+// saved.
+inline void train(const TrainOptions& options, const std::function<bool(const TrainEvent&)>& go_on = {}) {
+  fovea_train_options c;
+  fovea_train_options_init(&c);
+  const auto text = [](const std::string& given) { return given.empty() ? nullptr : given.c_str(); };
+  const auto path = [&](const std::filesystem::path& given) { return text(given.native()); };
+  c.data = path(options.data);
+  c.out = path(options.out);
+  c.val = path(options.val);
+  c.images = path(options.images);
+  c.preset = text(options.preset);
+  c.config = path(options.config);
+  std::vector<const char*> settings;
+  for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
+  c.settings = settings.data();
+  c.setting_count = settings.size();
+  c.init_from = path(options.init_from);
+  c.state_dict = text(options.state_dict);
+  c.resume = options.resume ? 1 : 0;
+  c.allow_config_change = options.allow_config_change ? 1 : 0;
+  c.allow_data_change = options.allow_data_change ? 1 : 0;
+  c.device = static_cast<std::int32_t>(options.device);
+  c.gpu = options.gpu;
+  c.threads = options.threads;
+  struct Listener {
+    const std::function<bool(const TrainEvent&)>& go_on;
+    std::exception_ptr fault{};
+  } listener{go_on};
+  c.user = &listener;
+  if (go_on) {
+    c.callback = [](const fovea_train_event* event, void* user) -> std::int32_t {
+      Listener& to = *static_cast<Listener*>(user);
+      if (to.fault) return 1;
+      try {
+        return to.go_on(*event) ? 0 : 1;
+      } catch (...) {
+        to.fault = std::current_exception();
+        return 1;
+      }
+    };
+  }
+  const fovea_status status = fovea_train(&c);
+  if (listener.fault) std::rethrow_exception(listener.fault);
+  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+}
 
 }  // namespace api_0
 }  // namespace fovea
