@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "module.h"
+#include "python/src/module.h"
 
 namespace fovea::python {
 

@@ -1,4 +1,4 @@
-#include "module.h"
+#include "python/src/module.h"
 
 #include <nanobind/stl/string.h>
 

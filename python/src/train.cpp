@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "module.h"
+#include "python/src/module.h"
 
 namespace fovea::python {
 
