@@ -2,6 +2,7 @@
 
 import os
 import stat
+from functools import partial
 
 from . import _fovea
 from ._columns import columns_of_dicts, columns_of_rows, listed
@@ -60,7 +61,7 @@ class _OpenFile:
 
 
 def read(path):
-    """(annotations, open file) of a file, (None, its content) where only json reads it: captions, or no COCO file at all."""
+    """(annotations, open file) of a file; (None, its content) where only json reads it: captions, or no COCO file."""
     file = _OpenFile(path)
     if file.regular():
         try:
@@ -109,7 +110,9 @@ class ResultSource(Source):
 
 
 def complete_boxes(entries):
-    """Gives results what pycocotools gives them: the box as a polygon, its area, ids from 1, and that they are no crowds."""
+    """Gives results what pycocotools gives them: the box as a polygon, its area, ids from 1, and that they are no
+    crowds.
+    """
     for number, entry in enumerate(entries):
         x, y, width, height = entry["bbox"][:4]
         if "segmentation" not in entry:
@@ -163,7 +166,7 @@ def load_results(truth, results):
     elif type(results).__name__ == "ndarray":
         announce_rows(results)
         columns = columns_of_rows(results)
-        load = lambda: dicts_of_rows(results)
+        load = partial(dicts_of_rows, results)
     if columns is not None:
         check_images(truth, listed(columns.image_ids))
         return ResultSource(truth, columns, load), None

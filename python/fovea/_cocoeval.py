@@ -143,9 +143,10 @@ def _settings(p, image_ids, category_ids, areas, max_detections):
 class COCOeval:
     """Evaluates results against ground truth: evaluate(), accumulate(), summarize().
 
-    eval: {'params', 'counts', 'date', 'precision' [T, R, K, A, M], 'recall' [T, K, A, M], 'scores' [T, R, K, A, M]} after accumulate(),
-    for T IoU thresholds, R recalls, K categories, A areas, M limits; -1 where there is no ground truth. stats: the twelve numbers after
-    summarize(). evalImgs, ious, _gts, _dts: as pycocotools has them, made when they are asked for.
+    eval: {'params', 'counts', 'date', 'precision' [T, R, K, A, M], 'recall' [T, K, A, M], 'scores' [T, R, K, A, M]}
+    after accumulate(), for T IoU thresholds, R recalls, K categories, A areas, M limits; -1 where there is no ground
+    truth. stats: the twelve numbers after summarize(). evalImgs, ious, _gts, _dts: as pycocotools has them, made when
+    they are asked for.
     """
 
     def __init__(self, cocoGt=None, cocoDt=None, iouType="segm"):
@@ -228,7 +229,9 @@ class COCOeval:
         print(f"DONE (t={time.time() - start:0.2f}s).")
 
     def _evaluated_part(self, p):
-        """(the evaluation, the limits it has of p.maxDets), as pycocotools chooses them: by place, of what is in both settings."""
+        """(the evaluation, the limits it has of p.maxDets), as pycocotools chooses them: by place, of what is in both
+        settings.
+        """
         from ._cocoeval_arrays import chosen
 
         evaluated = self._paramsEval
@@ -364,7 +367,9 @@ class COCOeval:
         return self._grouped(1)
 
     def computeIoU(self, imgId, catId):
-        """IoUs [D, G] of the best params.maxDets[-1] detections of an image and category; of a crowd, the share of the detection."""
+        """IoUs [D, G] of the best params.maxDets[-1] detections of an image and category; of a crowd, the share of the
+        detection.
+        """
         from ._cocoeval_images import ious_of
 
         return ious_of(self, imgId, catId)

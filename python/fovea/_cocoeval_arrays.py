@@ -1,10 +1,13 @@
-"""COCOeval's arrays: of the native evaluation, or accumulated from a list of evalImgs; and the numbers that are made of them."""
+"""COCOeval's arrays: of the native evaluation, or accumulated from a list of evalImgs; and the numbers that are made of
+them.
+"""
 
 import numpy as np
 
 
 def chosen(p, evaluated):
-    """Places of categories, areas and images, and the limits, that accumulate(p) takes of what was evaluated: those of p that were
+    """Places of categories, areas and images, and the limits, that accumulate(p) takes of what was evaluated: those of
+    p that were
     evaluated, by their place in p. That is pycocotools' rule; where the places differ it takes others than p names."""
     categories = evaluated.catIds if evaluated.useCats else [-1]
     areas, images = set(map(tuple, evaluated.areaRng)), set(evaluated.imgIds)
@@ -80,7 +83,9 @@ def accumulated(p, evaluated, images):
 
 
 def _accumulate(entries, limit, recalls, arrays, place):
-    """One category, area and limit: all images' detections by falling score; at each recall the highest precision from there on."""
+    """One category, area and limit: all images' detections by falling score; at each recall the highest precision from
+    there on.
+    """
     k, a, m = place
     objects = np.count_nonzero(np.concatenate([entry["gtIgnore"] for entry in entries]) == 0)
     if objects == 0:

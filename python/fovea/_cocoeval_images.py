@@ -1,4 +1,6 @@
-"""What pycocotools' COCOeval keeps of each image, made for those who ask: matches, IoUs, and the annotations by image and category."""
+"""What pycocotools' COCOeval keeps of each image, made for those who ask: matches, IoUs, and the annotations by image
+and category.
+"""
 
 from collections import defaultdict
 
@@ -92,7 +94,9 @@ def image_of(evaluation, image, category, area, limit):
 
 
 def _best(ious, threshold, matched, crowds, ignored):
-    """The object that a detection takes: the last of the highest IoU that is free; one that counts before one that does not."""
+    """The object that a detection takes: the last of the highest IoU that is free; one that counts before one that does
+    not.
+    """
     best = -1
     for g, iou in enumerate(ious):
         if matched[g] > 0 and not crowds[g]:

@@ -1,4 +1,6 @@
-"""Annotations and results as columns (arrays), which is what the native evaluation reads, and how they are made of dicts."""
+"""Annotations and results as columns (arrays), which is what the native evaluation reads, and how they are made of
+dicts.
+"""
 
 from itertools import chain
 from operator import itemgetter
@@ -12,7 +14,8 @@ class Columns:
 
     image_ids, category_ids: int64 [N], or lists where ids are no integers (then coded() before they are evaluated).
     boxes: float64 [N, 4], x, y, width, height in pixels. scores: float64 [N], None for ground truth.
-    areas: float64 [N] in square pixels, or None (width * height). crowds: uint8 [N] or None. ids: int64 [N], or None (1…N).
+    areas: float64 [N] in square pixels, or None (width * height). crowds: uint8 [N] or None. ids: int64 [N], or None
+    (1…N).
     """
 
     __slots__ = ("image_ids", "category_ids", "boxes", "scores", "areas", "crowds", "ids")
@@ -90,7 +93,9 @@ def _optional(entries, key, missing, kind):
 
 
 def columns_of_dicts(entries, scored, where):
-    """Columns of COCO's dicts, in one pass a key. `scored`: results, with a score each. Raises DataError, naming the entry."""
+    """Columns of COCO's dicts, in one pass a key. `scored`: results, with a score each. Raises DataError, naming the
+    entry.
+    """
     import numpy as np
 
     native = getattr(_fovea, "columns_of_dicts", None)
@@ -124,7 +129,9 @@ def columns_of_dicts(entries, scored, where):
 
 
 def columns_of_rows(rows):
-    """Columns of results as one array [N, 7]: image, x, y, width, height, score, category. Boxes and scores are views of it."""
+    """Columns of results as one array [N, 7]: image, x, y, width, height, score, category. Boxes and scores are views
+    of it.
+    """
     import numpy as np
 
     numbers = rows if rows.dtype == np.float64 else rows.astype(np.float64)

@@ -1,4 +1,5 @@
-"""pycocotools' interface for boxes: `from fovea.coco import COCO, COCOeval` in place of pycocotools', with the same numbers.
+"""pycocotools' interface for boxes: `from fovea.coco import COCO, COCOeval` in place of pycocotools', with the same
+numbers.
 
     truth = COCO("instances_val2017.json")
     evaluation = COCOeval(truth, truth.loadRes("results.json"), "bbox")
@@ -6,9 +7,9 @@
     evaluation.accumulate()
     evaluation.summarize()
 
-Files are read natively. The dicts (`dataset`, `anns`, `imgs`, `cats`, `imgToAnns`, `catToImgs`) are made when they are first asked for,
-and count from then on, with all edits. Masks and keypoints are not evaluated here. `init_as_pycocotools()` puts this module in
-pycocotools' place, for libraries that import it.
+Files are read natively. The dicts (`dataset`, `anns`, `imgs`, `cats`, `imgToAnns`, `catToImgs`) are made when they are
+first asked for, and count from then on, with all edits. Masks and keypoints are not evaluated here.
+`init_as_pycocotools()` puts this module in pycocotools' place, for libraries that import it.
 """
 
 import itertools
@@ -47,7 +48,9 @@ def _lazy(name):
 
 
 class COCO:
-    """A COCO dataset, or results of one. Of a file, a dict of its form, or empty (set `dataset`, then call createIndex())."""
+    """A COCO dataset, or results of one. Of a file, a dict of its form, or empty (set `dataset`, then call
+    createIndex()).
+    """
 
     anns, cats, imgs = _lazy("anns"), _lazy("cats"), _lazy("imgs")
     imgToAnns, catToImgs = _lazy("imgToAnns"), _lazy("catToImgs")
@@ -216,7 +219,9 @@ class COCO:
         return [self.imgs[identity] for identity in _several(ids)]
 
     def showAnns(self, anns, draw_bbox=False):
-        """Draws annotations onto matplotlib's current axes (polygons; boxes where asked for or where there is no polygon)."""
+        """Draws annotations onto matplotlib's current axes (polygons; boxes where asked for or where there is no
+        polygon).
+        """
         from ._coco_draw import show
 
         return show(anns, draw_bbox)
@@ -224,9 +229,10 @@ class COCO:
     def loadRes(self, resFile):
         """Results of this dataset's images, as a COCO of their own.
 
-        resFile: a path; a list of dicts (image_id, category_id, bbox, score), to which id, area, iscrowd and segmentation are added
-        when the result's dicts are asked for; or an array [N, 7] of image, x, y, width, height, score, category, which is
-        read where it lies. An empty list gives results without boxes. Raises AssertionError where an image is none of these.
+        resFile: a path; a list of dicts (image_id, category_id, bbox, score), to which id, area, iscrowd and
+        segmentation are added when the result's dicts are asked for; or an array [N, 7] of image, x, y, width, height,
+        score, category, which is read where it lies. An empty list gives results without boxes. Raises AssertionError
+        where an image is none of these.
         """
         print("Loading and preparing results...")
         start = time.time()
@@ -265,7 +271,9 @@ class COCO:
     annToMask = annToRLE
 
     def _columns(self, scored, image_ids, category_ids):
-        """The annotations as the native evaluation takes them; with dicts, pycocotools' choice of them. None: all categories."""
+        """The annotations as the native evaluation takes them; with dicts, pycocotools' choice of them. None: all
+        categories.
+        """
         if self._source is not None:
             ids = None if scored else _coco_source.listed(self._source.columns.ids)
             if ids is None or len(set(ids)) == len(
@@ -310,7 +318,9 @@ def _index_of(dataset):
 
 
 def init_as_pycocotools():
-    """Puts this module in pycocotools' place: `import pycocotools.coco` then gives it. Masks stay pycocotools' own, if installed."""
+    """Puts this module in pycocotools' place: `import pycocotools.coco` then gives it. Masks stay pycocotools' own, if
+    installed.
+    """
     import types
 
     try:
