@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 
 from . import _fovea
+from ._coco_params import Params, settings_of, thresholds, unique
 from ._columns import coded
 from .errors import UnsupportedError
 
@@ -11,81 +12,6 @@ _BOXES_ONLY = (
     "fovea.coco evaluates boxes: iouType must be 'bbox', not {!r} (masks and keypoints are not here; "
     "pycocotools has them)"
 )
-
-
-def _default_thresholds(name, first, last, count):
-    """A default that is made (and NumPy imported) when it is first asked for."""
-
-    def get(self):
-        if self.__dict__.get(name) is None:
-            import numpy as np
-
-            self.__dict__[name] = np.linspace(first, last, count, endpoint=True)
-        return self.__dict__[name]
-
-    def put(self, value):
-        self.__dict__[name] = value
-
-    return property(get, put)
-
-
-def _copied(value):
-    if isinstance(value, list):
-        return [list(part) if isinstance(part, list) else part for part in value]
-    return value.copy() if hasattr(value, "copy") else value
-
-
-class Params:
-    """What is evaluated: imgIds, catIds, iouThrs, recThrs, maxDets, areaRng with areaRngLbl, useCats, iouType."""
-
-    iouThrs = _default_thresholds("_iouThrs", 0.5, 0.95, 10)
-    recThrs = _default_thresholds("_recThrs", 0.0, 1.0, 101)
-
-    def __init__(self, iouType="segm"):
-        if iouType in ("segm", "bbox"):
-            self.setDetParams()
-        elif iouType == "keypoints":
-            self.setKpParams()
-        else:
-            raise Exception("iouType not supported")
-        self.iouType = iouType
-        self.useSegm = None  # old name of iouType
-
-    def setDetParams(self):
-        """COCO's settings for boxes and masks."""
-        self._common()
-        self.maxDets = [1, 10, 100]
-        self.areaRng = [[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]]
-        self.areaRngLbl = ["all", "small", "medium", "large"]
-
-    def setKpParams(self):
-        """COCO's settings for keypoints."""
-        import numpy as np
-
-        self._common()
-        self.maxDets = [20]
-        self.areaRng = [[0, 1e10], [32**2, 96**2], [96**2, 1e10]]
-        self.areaRngLbl = ["all", "medium", "large"]
-        self.kpt_oks_sigmas = (
-            np.array(
-                [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
-            )
-            / 10
-        )
-
-    def _common(self):
-        self.imgIds, self.catIds = [], []
-        self._iouThrs = self._recThrs = None
-        self.useCats = 1
-
-    def __deepcopy__(self, memo):
-        made = type(self).__new__(type(self))
-        made.__dict__.update((name, _copied(value)) for name, value in self.__dict__.items())
-        return made
-
-
-def _unique(ids):
-    return sorted(set(ids.tolist() if hasattr(ids, "tolist") else ids))
 
 
 class _Run:
@@ -115,29 +41,6 @@ class _Run:
             self.detections,
             **{**settings, "image_ids": array("q", ids[0]), "category_ids": array("q", ids[1])},
         )
-
-
-def _thresholds(p, name, first, last, count):
-    """As a list; None for the default, also where somebody has looked at it."""
-    values = p.__dict__.get("_" + name) if isinstance(p, Params) else getattr(p, name)
-    if values is None:
-        return None
-    import numpy as np
-
-    values = [float(value) for value in values]
-    return None if values == np.linspace(first, last, count).tolist() else values
-
-
-def _settings(p, image_ids, category_ids, areas, max_detections):
-    return {
-        "image_ids": list(image_ids),
-        "category_ids": list(category_ids),
-        "ious": _thresholds(p, "iouThrs", 0.5, 0.95, 10),
-        "recalls": _thresholds(p, "recThrs", 0, 1, 101),
-        "areas": [(float(low), float(high)) for low, high in areas],
-        "max_detections": [int(most) for most in max_detections],
-        "use_categories": bool(p.useCats),
-    }
 
 
 class COCOeval:
@@ -179,16 +82,44 @@ class COCOeval:
             print(f"useSegm (deprecated) is not None. Running {p.iouType} evaluation")
         print(f"Evaluate annotation type *{p.iouType}*")
         self._check_type()
-        p.imgIds = _unique(p.imgIds)
+        p.imgIds = unique(p.imgIds)
         if p.useCats:
-            p.catIds = _unique(p.catIds)
+            p.catIds = unique(p.catIds)
         p.maxDets = sorted(p.maxDets)
         self._forget()
+        if self._has_a_way_of_its_own():
+            self._evaluate_image_by_image()
+            return self._evaluated(start)
         self._run = self._prepared_run()
-        self._run.evaluate(_settings(p, p.imgIds, p.catIds, p.areaRng, _unique(p.maxDets)))
+        self._run.evaluate(settings_of(p, p.imgIds, p.catIds, p.areaRng, unique(p.maxDets)))
         self._eval_images = self._ious = None
-        self._paramsEval = p.__deepcopy__({})
+        self._evaluated(start)
+
+    def _evaluated(self, start):
+        self._paramsEval = self.params.__deepcopy__({})
         print(f"DONE (t={time.time() - start:0.2f}s).")
+
+    def _has_a_way_of_its_own(self):
+        """A derived class matches images in another way, as pycocotools lets it."""
+        return any(
+            getattr(type(self), name) is not getattr(COCOeval, name)
+            for name in ("_prepare", "computeIoU", "evaluateImg")
+        )
+
+    def _evaluate_image_by_image(self):
+        p = self.params
+        self._run = None
+        self._prepare()
+        categories = p.catIds if p.useCats else [-1]
+        self._ious = {
+            (image, category): self.computeIoU(image, category) for image in p.imgIds for category in categories
+        }
+        self._eval_images = [
+            self.evaluateImg(image, category, area, p.maxDets[-1])
+            for category in categories
+            for area in p.areaRng
+            for image in p.imgIds
+        ]
 
     def _check_type(self):
         if self.params.iouType != "bbox":
@@ -240,14 +171,14 @@ class COCOeval:
             category_ids = evaluated.catIds if categories else []
         else:
             category_ids = [evaluated.catIds[place] for place in categories]
-        settings = _settings(
+        settings = settings_of(
             p,
             [evaluated.imgIds[place] for place in images],
             category_ids,
             [evaluated.areaRng[place] for place in areas],
-            _unique(limits),
+            unique(limits),
         )
-        settings["ious"] = _thresholds(evaluated, "iouThrs", 0.5, 0.95, 10)
+        settings["ious"] = thresholds(evaluated, "iouThrs", 0.5, 0.95, 10)
         settings["use_categories"] = bool(evaluated.useCats)
         return self._run.evaluate(settings), limits
 

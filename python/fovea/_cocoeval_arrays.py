@@ -45,13 +45,19 @@ def _blank(p):
     }
 
 
+def writable(values):
+    """A native array as NumPy's, which the caller may change."""
+    values = np.asarray(values)
+    return values if values.flags.writeable else values.copy()
+
+
 def arrays_of(evaluation, limits, p):
     """COCOeval.eval of a native evaluation, without a copy where it has all that p asks for."""
     if evaluation is None:
         counts, arrays = _blank(p)
         return {"params": p, "counts": counts, **arrays}
     counts = [len(p.iouThrs), len(p.recThrs), len(p.catIds) if p.useCats else 1, len(p.areaRng), len(p.maxDets)]
-    arrays = {name: np.asarray(getattr(evaluation, name)) for name in ("precision", "recall", "scores")}
+    arrays = {name: writable(getattr(evaluation, name)) for name in ("precision", "recall", "scores")}
     places = [sorted(set(limits)).index(most) for most in limits]
     if places != list(range(arrays["recall"].shape[-1])):
         arrays = {name: values[..., places] for name, values in arrays.items()}

@@ -144,10 +144,10 @@ def images_of(evaluation):
 
 
 def run_settings(evaluation):
-    from ._cocoeval import _settings, _unique
+    from ._coco_params import settings_of, unique
 
     p = evaluation._paramsEval
-    return _settings(p, p.imgIds, p.catIds, p.areaRng, _unique(p.maxDets))
+    return settings_of(p, p.imgIds, p.catIds, p.areaRng, unique(p.maxDets))
 
 
 def _native_entry(evaluation, place, found, ids):

@@ -29,7 +29,11 @@ def tables(gt, dt, box_format) -> tuple[Table, Table]:
         if len(gt) != len(dt):
             raise DataError(f"gt and dt: {form} have to be of the same images, but gt has {len(gt)} and dt {len(dt)}")
         return _image_lists(gt, dt, box_format)
-    truth, detections = _table(gt, False), _table(dt, True)
+    if all(isinstance(value, (str, os.PathLike)) for value in (gt, dt)):
+        pair = _fovea.read_both(os.fspath(gt), os.fspath(dt))
+        truth, detections = _table_of_truth(pair[0]), Table(pair[1])
+    else:
+        truth, detections = _table(gt, False), _table(dt, True)
     if truth.image_ids is not None:
         unknown = set(listed(detections.columns.image_ids)).difference(truth.image_ids)
         if unknown:
@@ -84,8 +88,10 @@ def _table_of_file(path, scored) -> Table:
     if bool(annotations.is_results) != scored:
         what = "a COCO annotation file" if scored else "a list of results"
         raise DataError(f"{path!r}: is {what}, which is not what {'dt' if scored else 'gt'} has to be")
-    if scored:
-        return Table(annotations)
+    return Table(annotations) if scored else _table_of_truth(annotations)
+
+
+def _table_of_truth(annotations) -> Table:
     ids, names = annotations.categories[0], annotations.categories[1]
     return Table(annotations, listed(annotations.images[0]), dict(zip(listed(ids), names, strict=True)))
 

@@ -270,3 +270,33 @@ def test_ious_and_groups(tmp_path):
     assert {place: [a["id"] for a in anns] for place, anns in mine._dts.items() if anns} == {
         place: [a["id"] for a in anns] for place, anns in theirs._dts.items() if anns
     }
+
+
+@pytest.mark.parametrize("method", ["computeIoU", "evaluateImg"])
+def test_derived_evaluations(method):
+    """Methods of derived classes are called, as pycocotools calls them."""
+
+    def run(coco_module, eval_module):
+        class Mine(eval_module.COCOeval):
+            pass
+
+        def changed(self, image, category, *more):
+            if image == 20:
+                return [] if method == "computeIoU" else None
+            return getattr(super(Mine, self), method)(image, category, *more)
+
+        setattr(Mine, method, changed)
+        gt = in_memory(coco_module.COCO, many_boxes(12)[0])
+        evaluation = Mine(gt, gt.loadRes(copy.deepcopy(many_boxes(12)[1])), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        return evaluation
+
+    assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
+
+
+def test_arrays_can_be_changed():
+    mine, _ = both(*many_boxes(13))
+    mine.eval["precision"][mine.eval["precision"] < 0] = 0
+    mine.eval["recall"] *= 2

@@ -174,7 +174,7 @@ def test_shown():
     metrics = fovea.evaluate(truth, small_results())
     assert f"ap         {metrics.ap:.3f}    ar_1       {metrics.ar_1:.3f}" in repr(metrics)
     page = metrics._repr_html_()
-    assert "&lt;cat&gt;" in page and "<cat>" not in page and "n/a" in page and page.count("<tr>") == 4
+    assert "&lt;cat&gt;" in page and "<cat>" not in page and "n/a" in page and page.count("<tr>") == 5
     assert json.loads(json.dumps(metrics.to_dict()))["classes"][0]["name"] == "car"
     assert "car: ap " in repr(metrics.classes[0])
 
@@ -245,6 +245,10 @@ def test_data_that_cannot_be_used(gt, dt, words):
 def test_files_in_the_wrong_place(case, tmp_path):
     paths = write(tmp_path, gt=case[0], dt=case[1])
     with pytest.raises(fovea.DataError, match="is a list of results, which is not what gt has to be"):
-        fovea.evaluate(paths["dt"], paths["dt"])
+        fovea.evaluate(paths["dt"], case[1])
     with pytest.raises(fovea.DataError, match="is a COCO annotation file, which is not what dt has to be"):
-        fovea.evaluate(paths["gt"], paths["gt"])
+        fovea.evaluate(case[0], paths["gt"])
+    with pytest.raises(fovea.DataError):
+        fovea.evaluate(paths["dt"], paths["dt"])
+    with pytest.raises(fovea.DataError):
+        fovea.evaluate(paths["gt"], str(tmp_path / "none.json"))
