@@ -19,6 +19,8 @@ def show(anns, draw_bbox):
         for ann in anns:
             print(ann["caption"])
         return None
+    if not any(key in anns[0] for key in ("segmentation", "keypoints", "bbox")):
+        raise Exception("datasetType not supported")
     import random
 
     import matplotlib.pyplot as plt
