@@ -131,7 +131,7 @@ def images_of(evaluation):
     categories, limit = (p.catIds if p.useCats else [-1]), p.maxDets[-1]
     if native is None:
         return [None] * (len(categories) * len(p.areaRng) * len(p.imgIds))
-    ids = [listed(columns.ids) or range(1, len(columns.image_ids) + 1) for columns in (run.detections, run.truth)]
+    ids = [listed(columns.ids) or range(1, len(columns) + 1) for columns in (run.detections, run.truth)]
     entries = []
     for k, category in enumerate(categories):
         for a, area in enumerate(p.areaRng):

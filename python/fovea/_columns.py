@@ -146,7 +146,7 @@ def coded(columns, image_codes, category_codes):
     import numpy as np
 
     codes = [
-        np.fromiter((known.get(value, -1) for value in listed(values)), np.int64, len(values))
+        np.fromiter((known.get(value, -1) for value in listed(values)), np.int64, len(columns))
         for values, known in ((columns.image_ids, image_codes), (columns.category_ids, category_codes))
     ]
     return Columns(*codes, *(getattr(columns, name) for name in Columns.__slots__[2:]))
