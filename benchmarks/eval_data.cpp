@@ -1,7 +1,8 @@
 // Writes a dataset and detections of it, as large as asked for, from a seed: gt.json and dt.json, in COCO's forms.
 //
 // Half of the detections are near an object of their image, most of these of its class and with a higher score; the
-// rest lie anywhere. Objects are of COCO's sizes, 1 % of them crowds; areas are those of masks, less than the box.
+// rest lie anywhere. Objects are of COCO's sizes, 1 % of them (--crowds) crowds; areas are those of masks, less than
+// the box.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -20,7 +21,7 @@ namespace {
 
 struct Options {
   int64_t images = 5000;
-  int detections = 100, classes = 80, objects = 7;
+  int detections = 100, classes = 80, objects = 7, crowds = 1;
   uint64_t seed = 1;
   std::string out;
 };
@@ -108,7 +109,8 @@ class Generator {
       truth.print(
           "{}\n{{\"id\": {}, \"image_id\": {}, \"category_id\": {}, \"bbox\": [{:.2f}, {:.2f}, {:.2f}, {:.2f}], ",
           annotations_ ? "," : "", annotations_ + 1, image, box.label + 1, box.x, box.y, box.w, box.h);
-      truth.print("\"area\": {:.3f}, \"iscrowd\": {}}}", box.w * box.h * uniform(0.5, 1), below(100) ? 0 : 1);
+      truth.print("\"area\": {:.3f}, \"iscrowd\": {}}}", box.w * box.h * uniform(0.5, 1),
+                  below(100) < options_.crowds ? 1 : 0);
       ++annotations_;
     }
     for (int i = 0; i < options_.detections; ++i) {
@@ -138,6 +140,7 @@ int main(int argc, char** argv) {
       {"--detections", &options.detections, "of each image", Option::NotNegative},
       {"--classes", &options.classes, "of the set", Option::Positive},
       {"--objects", &options.objects, "of each image, in the mean", Option::NotNegative},
+      {"--crowds", &options.crowds, "of a hundred objects, in the mean", Option::NotNegative},
       {"--seed", &options.seed, "of what is drawn"},
       {"--out", &options.out, "folder, which is made", Option::Required}};
   return fovea::bench::command(argc, argv, "Writes gt.json and dt.json for benchmarks of the evaluation", command_line,

@@ -1,7 +1,8 @@
-"""Measures `fovea eval` beside pycocotools and faster-coco-eval in one run and in turns, and writes the figures as JSON and as tables.
+"""Measures Fovea's evaluation beside its peers in one run and in turns, and writes the figures as JSON and as tables.
 
-Called by scripts/bench_eval. Each run is a process of its own: its time is from its start to its end, reading JSON included, its
-memory the most that was resident. All must give the same twelve numbers.
+Called by scripts/bench_eval. Each run is a process of its own. On files its time is from its start to its end, Python's start and
+reading JSON included; on arrays and lists of dicts, which lie in memory already, it is that of the evaluation alone (eval_peer.py). Its
+memory is the most that was resident. All must give the same twelve numbers.
 """
 import argparse
 import json
@@ -13,7 +14,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT = 1e-12
-PEERS = ("pycocotools", "faster-coco-eval")
+PEERS = ("ultrafast-pycocotools", "hotcoco", "faster-coco-eval", "pycocotools")
+FAST_PEERS = PEERS[:2]  # the others take minutes, and are measured on the first shape alone
+FORMS = {"files": "files, JSON included", "arrays": "NumPy arrays in memory", "dicts": "results as a list of dicts in memory"}
+# What is measured: options of bench_eval_data.
+SHAPES = {"COCO": {}, "300 detections": {"detections": 300}, "LVIS": {"classes": 1200, "detections": 300, "objects": 12},
+          "crowds": {"crowds": 30}}
 
 
 def run(command):
@@ -41,9 +47,10 @@ class Bench:
     def file(self, name):
         return os.path.join(self.args.folder, name)
 
-    def generate(self, images, detections):
-        run([os.path.join(self.args.build, "benchmarks", "bench_eval_data"), "--images", str(images), "--detections", str(detections),
-             "--classes", str(self.args.classes), "--seed", str(self.args.seed), "--out", self.args.folder])
+    def generate(self, images, detections, **options):
+        options = {"images": images, "detections": detections, "classes": self.args.classes, "seed": self.args.seed, **options}
+        run([os.path.join(self.args.build, "benchmarks", "bench_eval_data"), "--out", self.args.folder,
+             *(word for name, value in options.items() for word in ("--" + name, str(value)))])
         return sum(os.path.getsize(self.file(name)) for name in ("gt.json", "dt.json")) / 2 ** 20
 
     def fovea(self, *options):
@@ -52,26 +59,34 @@ class Bench:
         with open(self.file("fovea.json")) as file:
             return {**used, "stats": json.load(file)["stats"]}
 
-    def peer(self, package):
-        used, text = run([sys.executable, os.path.join(HERE, "eval_peer.py"), package, self.file("gt.json"), self.file("dt.json")])
-        return {**used, "stats": json.loads(text)["stats"]}
+    def package(self, name, form):
+        used, text = run([sys.executable, os.path.join(HERE, "eval_peer.py"), name, form, self.file("gt.json"), self.file("dt.json")])
+        printed = json.loads(text)
+        if form != "files":
+            used["seconds"] = printed["seconds"]
+        return {**used, "stats": printed["stats"]}
 
-    def compare(self):
-        size = self.generate(self.args.images, self.args.detections)
-        runs = {name: [] for name in ("fovea", *PEERS)}
-        for _ in range(self.args.rounds):
-            runs["fovea"].append(self.fovea())
-            for package in PEERS:
-                runs[package].append(self.peer(package))
-        reference = runs["pycocotools"][0]["stats"]
+    def compare(self, shape):
+        """Figures of one shape, by form and program."""
+        options = {"detections": self.args.detections, **SHAPES[shape]}
+        summary = {"json_mib": self.generate(self.args.images, **options)}
+        peers = PEERS if shape == "COCO" else FAST_PEERS
+        for form in self.args.forms:
+            runs = {name: [] for name in (*(["fovea eval"] if form == "files" else []), "fovea", *peers)}
+            for _ in range(self.args.rounds):
+                for name, results in runs.items():
+                    if name in FAST_PEERS or name.startswith("fovea") or len(results) < self.args.slow_rounds:
+                        results.append(self.fovea() if name == "fovea eval" else self.package(name, form))
+            self.check(runs, peers[-1])
+            summary[form] = {name: summarized(results) for name, results in runs.items()}
+        return summary
+
+    def check(self, runs, reference):
         for name, results in runs.items():
             for result in results:
-                difference = max(abs(a - b) for a, b in zip(result["stats"], reference, strict=True))
+                difference = max(abs(a - b) for a, b in zip(result["stats"], runs[reference][0]["stats"], strict=True))
                 if not difference <= LIMIT:
-                    sys.exit(f"bench_eval: {name} differs from pycocotools by {difference}")
-        summary = {"json_mib": size}
-        summary.update((name, summarized(results)) for name, results in runs.items())
-        return summary
+                    sys.exit(f"bench_eval: {name} differs from {reference} by {difference}")
 
     def growth(self):
         rows = []
@@ -84,15 +99,20 @@ class Bench:
 
 
 def tables(results, args):
-    lines = [f"{args.images} images x {args.detections} detections, {args.classes} classes, {results['comparison']['json_mib']:.0f} MiB of "
-             f"JSON; {results['cores']} cores of {results['cpu']}, load before: {results['load_before']:.1f}. Median (least–most) of "
-             f"{args.rounds} runs.", "", "| | seconds | times as fast is Fovea | core seconds | peak memory MiB |", "|---|---|---|---|---|"]
-    fovea = results["comparison"]["fovea"]
-    for name in ("fovea", *PEERS):
-        own = results["comparison"][name]
-        ratio = "" if name == "fovea" else f"**{own['median'] / fovea['median']:.1f}**"
-        lines.append(f"| {name} | {own['median']:.2f} ({own['least']:.2f}–{own['most']:.2f}) | {ratio} | "
-                     f"{own['cpu_seconds']:.2f} | {own['mib']:.0f} |")
+    lines = [f"{results['cores']} cores of {results['cpu']}, load before: {results['load_before']:.1f}. Median (least–most) of "
+             f"{args.rounds} runs, of the slow peers of {args.slow_rounds}."]
+    for shape, figures in results["comparison"].items():
+        options = {"images": args.images, "detections": args.detections, "classes": args.classes, **SHAPES[shape]}
+        lines += ["", f"{shape}: " + ", ".join(f"{value} {name}" for name, value in options.items()) + f", {figures['json_mib']:.0f} MiB "
+                  "of JSON"]
+        for form in args.forms:
+            lines += ["", FORMS[form] + ":", "", "| | seconds | times as fast is Fovea from Python | core seconds | peak memory MiB |",
+                      "|---|---|---|---|---|"]
+            fovea = figures[form]["fovea"]
+            for name, own in figures[form].items():
+                ratio = "" if name.startswith("fovea") else f"**{own['median'] / fovea['median']:.1f}**"
+                lines.append(f"| {name} | {own['median']:.3f} ({own['least']:.3f}–{own['most']:.3f}) | {ratio} | "
+                             f"{own['cpu_seconds']:.2f} | {own['mib']:.0f} |")
     if results["growth"]:
         lines += ["", f"Fovea, {args.growth_detections} detections an image:", "",
                   "| images | JSON MiB | seconds | core seconds | core µs a detection | peak memory MiB |", "|---|---|---|---|---|---|"]
@@ -118,6 +138,9 @@ def main():
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slow-rounds", type=int, default=1, help="of pycocotools and faster-coco-eval")
+    parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
+    parser.add_argument("--forms", nargs="*", choices=list(FORMS), default=list(FORMS))
     parser.add_argument("--growth", type=int, nargs="*", default=[12500, 25000, 50000, 100000], help="numbers of images")
     parser.add_argument("--growth-detections", type=int, default=300)
     args = parser.parse_args()
@@ -127,7 +150,7 @@ def main():
     if args.cases:
         subprocess.run([sys.executable, os.path.join(HERE, "..", "eval_cases.py"), "--fovea", os.path.join(args.build, "fovea"),
                         "--cases", str(args.cases)], check=True)
-    results = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "load_before": load, "comparison": bench.compare(),
+    results = {"cpu": cpu(), "cores": len(os.sched_getaffinity(0)), "load_before": load, "comparison": {shape: bench.compare(shape) for shape in args.shapes},
                "growth": bench.growth()}
     with open(bench.file("bench.json"), "w") as file:
         json.dump(results, file, indent=1)

@@ -1,0 +1,213 @@
+"""Where a COCO object's content lies while nobody has asked for its dicts: in a file, an array or a list of results."""
+
+import os
+import stat
+from functools import partial
+
+from . import _fovea
+from ._columns import columns_of_dicts, columns_of_rows, listed
+from .errors import DataError, UnsupportedError
+
+_NOT_HERE = "has masks without boxes; fovea.coco has boxes only, pycocotools has masks"
+
+
+class Source:
+    """Columns, and the dicts that pycocotools would have of the same content, made when they are asked for.
+
+    columns: as `_fovea.evaluate` takes them. image_ids: of all images, in their order.
+    """
+
+    def __deepcopy__(self, memo):
+        return self  # nothing changes it
+
+    def entries(self):
+        """(image id, category id, area, crowd, id) as lists, one value an annotation."""
+        columns = self.columns
+        areas, ids = listed(columns.areas), listed(columns.ids)
+        if areas is None:
+            areas = [width * height for _, _, width, height in listed(columns.boxes)]
+        crowds = listed(columns.crowds) if columns.crowds is not None else [0] * len(areas)
+        return (
+            listed(columns.image_ids),
+            listed(columns.category_ids),
+            areas,
+            crowds,
+            list(range(1, len(areas) + 1)) if ids is None else ids,
+        )
+
+
+class _OpenFile:
+    """A file that was read natively and stays open: its dicts can still be made when it was deleted."""
+
+    def __init__(self, path):
+        self._path = os.fspath(path)
+        self._file = open(self._path, "rb")
+        self._state = self._look()
+
+    def _look(self):
+        state = os.fstat(self._file.fileno())
+        return state.st_size, state.st_mtime_ns
+
+    def regular(self):
+        return stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    def load(self):
+        import json
+
+        if self._look() != self._state:
+            raise DataError(f"{self._path!r}: the file has changed since it was read; read it again")
+        self._file.seek(0)
+        return json.load(self._file)
+
+
+def read(path):
+    """(annotations, open file) of a file; (None, its content) where only json reads it: captions, or no COCO file."""
+    file = _OpenFile(path)
+    if file.regular():
+        try:
+            return _fovea.read_annotations(os.fspath(path)), file
+        except (DataError, ValueError):
+            pass  # json has pycocotools' words for it, or takes it: captions have no boxes
+    return None, file.load()
+
+
+class FileSource(Source):
+    """A ground truth file."""
+
+    def __init__(self, annotations, file):
+        self.columns, self._file = annotations, file
+        self.image_ids = listed(annotations.images[0])
+        self.category_ids = listed(annotations.categories[0])
+
+    def category_names(self):
+        return list(self.columns.categories[1])
+
+    def dataset(self):
+        return self._file.load()
+
+
+class ResultSource(Source):
+    """Results of the images and categories of another COCO. `load()` gives the list of dicts."""
+
+    def __init__(self, truth, columns, load):
+        self.columns, self._truth, self._load = columns, truth, load
+        self.image_ids, self.category_ids = truth.getImgIds(), truth.getCatIds()
+
+    def category_names(self):
+        return None
+
+    def dataset(self):
+        import copy
+
+        truth = self._truth.dataset
+        results = {
+            "info": copy.deepcopy(truth.get("info", {})),
+            "images": list(truth["images"]),
+            "categories": copy.deepcopy(truth["categories"]),
+        }
+        results["annotations"] = complete_boxes(self._load())
+        return results
+
+
+def complete_boxes(entries):
+    """Gives results what pycocotools gives them: the box as a polygon, its area, ids from 1, and that they are no
+    crowds.
+    """
+    for number, entry in enumerate(entries):
+        x, y, width, height = entry["bbox"][:4]
+        if "segmentation" not in entry:
+            entry["segmentation"] = [[x, y, x, y + height, x + width, y + height, x + width, y]]
+        entry["area"] = width * height
+        entry["id"] = number + 1
+        entry["iscrowd"] = 0
+    return entries
+
+
+def complete_keypoints(entries):
+    """Of keypoints: ids, and the box that holds them all."""
+    for number, entry in enumerate(entries):
+        xs, ys = entry["keypoints"][0::3], entry["keypoints"][1::3]
+        x, y, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+        entry.update(area=width * height, id=number + 1, bbox=[x, y, width, height])
+    return entries
+
+
+def dicts_of_rows(rows):
+    """The dicts of an array [N, 7] of results: image, x, y, width, height, score, category."""
+    return [
+        {"image_id": int(image), "bbox": [x, y, width, height], "score": score, "category_id": int(category)}
+        for image, x, y, width, height, score, category in rows.tolist()
+    ]
+
+
+def check_images(truth, image_ids):
+    """pycocotools' assertion: all results are of images of the ground truth."""
+    unknown = set(image_ids).difference(truth.getImgIds())
+    assert not unknown, "Results do not correspond to current coco set"
+
+
+def _results_file(path):
+    """(annotations, open file), or (None, list)."""
+    annotations, content = read(path)
+    if annotations is not None and not annotations.is_results:
+        return None, content.load()
+    return annotations, content
+
+
+def load_results(truth, results):
+    """(source, None) of results that are boxes, (None, dataset) of others. See COCO.loadRes."""
+    columns, load = None, None
+    if isinstance(results, (str, os.PathLike)):
+        columns, content = _results_file(results)
+        if columns is None:
+            results = content
+        else:
+            load = content.load
+    elif type(results).__name__ == "ndarray":
+        announce_rows(results)
+        columns = columns_of_rows(results)
+        load = partial(dicts_of_rows, results)
+    if columns is not None:
+        check_images(truth, listed(columns.image_ids))
+        return ResultSource(truth, columns, load), None
+    assert type(results) is list, "results in not an array of objects"
+    if results and ("caption" in results[0] or len(results[0].get("bbox", ())) == 0):
+        return None, _other_dataset(truth, results)
+    columns = columns_of_dicts(results, True, "results")
+    columns.ids = columns.areas = None  # pycocotools makes them anew
+    if results and type(results[0]["bbox"][2]) not in (int, float):  # NumPy's: the product in its own precision
+        import numpy as np
+
+        columns.areas = np.array([entry["bbox"][2] * entry["bbox"][3] for entry in results], np.float64)
+    check_images(truth, listed(columns.image_ids))
+    return ResultSource(truth, columns, lambda: results), None
+
+
+def _other_dataset(truth, entries):
+    import copy
+
+    check_images(truth, [entry["image_id"] for entry in entries])
+    dataset = {"info": copy.deepcopy(truth.dataset.get("info", {})), "images": list(truth.dataset["images"])}
+    if "caption" in entries[0]:
+        found = {entry["image_id"] for entry in entries}
+        dataset["images"] = [image for image in dataset["images"] if image["id"] in found]
+        for number, entry in enumerate(entries):
+            entry["id"] = number + 1
+    elif "segmentation" in entries[0]:
+        raise UnsupportedError(f"results: the first entry {_NOT_HERE}")
+    elif "keypoints" in entries[0]:
+        dataset["categories"] = copy.deepcopy(truth.dataset["categories"])
+        complete_keypoints(entries)
+    dataset["annotations"] = entries
+    return dataset
+
+
+def announce_rows(rows):
+    """pycocotools' checks of an array of results, and what it prints."""
+    print("Converting ndarray to lists...")
+    print(rows.shape)
+    assert rows.ndim == 2 and rows.shape[1] == 7, (
+        "results as an array have 7 columns: image, x, y, width, height, score, category"
+    )
+    for number in range(0, len(rows), 1000000):
+        print(f"{number}/{len(rows)}")

@@ -1,0 +1,145 @@
+"""fovea.coco makes dicts only for those who ask, and they count from then on."""
+
+import copy
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+coco_peer = pytest.importorskip("pycocotools.coco")
+import pycocotools.cocoeval as eval_peer  # noqa: E402
+from coco_support import assert_same, evaluated, quiet, small_results, small_truth, write  # noqa: E402
+
+import fovea  # noqa: E402
+import fovea.coco as own  # noqa: E402
+from fovea.coco import COCO, COCOeval  # noqa: E402
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return write(tmp_path, gt=small_truth(), dt=small_results())
+
+
+@pytest.fixture
+def no_json(monkeypatch):
+    """json.load fails, which makes the dicts of a file."""
+
+    def load(*_, **__):
+        raise AssertionError("dicts were made")
+
+    monkeypatch.setattr(json, "load", load)
+
+
+def test_evaluation_makes_no_dicts(paths, no_json):
+    gt = quiet(COCO, paths["gt"])
+    dt = quiet(gt.loadRes, paths["dt"])
+    evaluation = COCOeval(gt, dt, "bbox")
+    for step in (evaluation.evaluate, evaluation.accumulate, evaluation.summarize):
+        quiet(step)
+    assert gt.getImgIds() == [7, 3] and gt.getCatIds(catNms=["car"]) == [1] and gt.getAnnIds(imgIds=3) == [4]
+    assert dt.getAnnIds(catIds=[2]) == [1, 3] and dt.getImgIds() == [7, 3]
+    assert 0 < evaluation.stats[0] < 1 and len(evaluation.evalImgs) == 3 * 4 * 2
+    with pytest.raises(AssertionError, match="dicts were made"):
+        gt.loadAnns(5)
+
+
+def test_lists_and_arrays_make_no_dicts(paths, no_json):
+    gt, results = quiet(COCO, paths["gt"]), small_results()
+    rows = np.array([[r["image_id"], *r["bbox"], r["score"], r["category_id"]] for r in results])
+    before = copy.deepcopy(results)
+    stats = [evaluated(own, own, paths["gt"], given).stats.tolist() for given in (results, rows)]
+    dt = quiet(gt.loadRes, results)
+    assert stats[0] == stats[1] and results == before
+    assert dt.getAnnIds() == [1, 2, 3, 4, 5]
+
+
+def test_array_of_results_has_pycocotools_dicts(paths):
+    rows = np.array([[r["image_id"], *r["bbox"], r["score"], r["category_id"]] for r in small_results()])
+    mine, expected = (quiet(quiet(module.COCO, paths["gt"]).loadRes, rows) for module in (own, coco_peer))
+    assert mine.dataset == expected.dataset and mine.anns == expected.anns
+    assert quiet(COCO().loadNumpyAnnotations, rows) == quiet(coco_peer.COCO().loadNumpyAnnotations, rows)
+
+
+def test_list_of_results_gets_its_fields_when_they_are_asked_for(paths):
+    mine, theirs = small_results(), small_results()
+    dt = quiet(quiet(COCO, paths["gt"]).loadRes, mine)
+    quiet(quiet(coco_peer.COCO, paths["gt"]).loadRes, theirs)
+    dt.anns
+    assert mine == theirs
+
+
+def test_file_that_is_gone(paths):
+    gt = quiet(COCO, paths["gt"])
+    dt = quiet(gt.loadRes, paths["dt"])
+    for path in paths.values():
+        os.remove(path)
+    assert gt.anns[5]["note"] == "first" and dt.anns[1]["score"] == 0.9
+
+
+def test_file_that_changed(paths):
+    gt = quiet(COCO, paths["gt"])
+    with open(paths["gt"], "w") as file:
+        file.write("[]")
+    with pytest.raises(fovea.DataError, match="has changed since it was read"):
+        gt.anns
+
+
+def test_dataset_set_later_waits_for_its_index():
+    coco = COCO()
+    assert coco.dataset == {} and coco.anns == {} and coco.getImgIds() == []
+    coco.dataset = small_truth()
+    assert coco.anns == {}
+    quiet(coco.createIndex)
+    assert sorted(coco.anns) == [4, 5, 6, 8]
+    coco.dataset["annotations"].pop()
+    assert sorted(coco.anns) == [4, 5, 6, 8]
+    quiet(coco.createIndex)
+    assert sorted(coco.anns) == [4, 5, 8]
+
+
+@pytest.mark.parametrize("look", [False, True])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_copies(paths, look, copied):
+    expected = evaluated(coco_peer, eval_peer, paths["gt"], paths["dt"])
+    gt = quiet(COCO, paths["gt"])
+    dt = quiet(gt.loadRes, paths["dt"])
+    if look:
+        gt.anns, dt.anns
+    gt, dt = copied(gt), copied(dt)
+    evaluation = COCOeval(gt, dt, "bbox")
+    for step in (evaluation.evaluate, evaluation.accumulate):
+        quiet(step)
+    evaluation = copied(evaluation)
+    quiet(evaluation.summarize)
+    assert_same(evaluation, expected)
+    quiet(evaluation.accumulate)
+    quiet(evaluation.summarize)
+    assert_same(evaluation, expected)
+    assert evaluation.cocoGt.anns[5] is evaluation.cocoGt.dataset["annotations"][0]
+
+
+def test_copies_are_apart(paths):
+    gt = quiet(COCO, paths["gt"])
+    other = copy.deepcopy(gt)
+    other.anns[5]["area"] = 1
+    assert gt.anns[5]["area"] == 1100.5
+
+
+def test_derived_classes(paths):
+    class Mine(COCO):
+        def __init__(self, path):
+            super().__init__(path)
+            self.img_ann_map = self.imgToAnns
+
+    gt = quiet(Mine, paths["gt"])
+    assert gt.img_ann_map is gt.imgToAnns and isinstance(copy.deepcopy(gt), Mine)
+    results = quiet(COCO.loadRes, gt, small_results())
+    assert len(results.anns) == 5
+
+
+def test_indices_can_be_set():
+    coco = COCO()
+    coco.imgs, coco.anns = {1: {"id": 1}}, {}
+    assert coco.getImgIds() == [1]
