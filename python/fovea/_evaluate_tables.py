@@ -65,12 +65,10 @@ def _table(value, scored) -> Table:
 
 
 def _checked(entries, scored, where) -> Columns:
-    columns = columns_of_dicts(entries, scored, where)
+    columns = columns_of_dicts(entries, scored, where, bare=scored)
     for name in ("image_id", "category_id"):
         if isinstance(getattr(columns, name + "s"), list):
             raise DataError(f"{where}: an entry's {name} is no integer")
-    if scored:
-        columns.areas = None
     return columns
 
 
