@@ -1,5 +1,6 @@
 // A request to stop, and the work that heeds it. A signal handler, or another thread, sets the request; long work asks
-// for it where it can end without loss.
+// for it where it can end without loss. The request is the program's, or that of some work alone: a library's caller
+// may stop a training and go on.
 #pragma once
 #include <atomic>
 #include <utility>
@@ -8,8 +9,30 @@
 
 namespace fovea {
 
-inline std::atomic<bool> stop_requested = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+using StopFlag = std::atomic<bool>;
+inline StopFlag stop_requested = false;  // the program's
+static_assert(StopFlag::is_always_lock_free, "a signal handler sets it");
+
+// As long as this lives, what this thread does asks this flag, and not the program's.
+class StoppedBy {
+ public:
+  explicit StoppedBy(StopFlag& flag) : before_(std::exchange(current(), &flag)) {}
+  ~StoppedBy() { current() = before_; }
+  StoppedBy(const StoppedBy&) = delete;
+  StoppedBy& operator=(const StoppedBy&) = delete;
+
+  static StopFlag*& current() {
+    thread_local StopFlag* flag = &stop_requested;
+    return flag;
+  }
+
+ private:
+  StopFlag* before_;
+};
+
+// Of what this thread does.
+inline bool stop_is_requested() { return StoppedBy::current()->load(std::memory_order_relaxed); }
+inline void request_stop() { *StoppedBy::current() = true; }
 
 // As long as this lives, what this thread does may end in the middle (true), or may not (false): a step of training up
 // to the optimizer, which changes the weights. By default it may not.
@@ -31,8 +54,7 @@ class Interruptible {
 
 // Throws ErrorKind::Interrupted where a stop is requested and this thread's work may end.
 inline void end_if_requested() {
-  if (stop_requested.load(std::memory_order_relaxed) && Interruptible::current())
-    throw Error(ErrorKind::Interrupted, "interrupted");
+  if (Interruptible::current() && stop_is_requested()) throw Error(ErrorKind::Interrupted, "interrupted");
 }
 
 }  // namespace fovea

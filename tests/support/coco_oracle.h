@@ -13,16 +13,24 @@ namespace fovea::test::oracle {
 struct Curve {
   bool defined = false;
   double recall = 0;
-  std::vector<double> precision;  // at the 101 recall thresholds
+  std::vector<double> precision;  // at the recalls
+  std::vector<double> scores;     // of the first detection that reaches them
 };
+
+inline std::vector<double> coco_recalls() {
+  std::vector<double> recalls;
+  for (int r = 0; r <= 100; ++r) recalls.push_back(r * 0.01);
+  return recalls;
+}
 
 // One category, one IoU threshold, one range of areas, the best `limit` detections an image of `most` that are
 // matched.
 inline Curve coco_curve(const std::vector<GroundTruth>& truth, const std::vector<Detection>& found, int64_t category,
-                        double threshold, double low, double high, size_t limit, size_t most = 100) {
+                        double threshold, double low, double high, size_t limit, size_t most = 100,
+                        const std::vector<double>& recalls = coco_recalls()) {
   struct Vote {
     double score;
-    bool right;
+    bool right, ignored;
   };
   std::set<int64_t> images;
   for (const auto& g : truth) images.insert(g.image_id);
@@ -64,11 +72,10 @@ inline Curve coco_curve(const std::vector<GroundTruth>& truth, const std::vector
       const int ignored_match = match < 0 ? best_of(ignored, ignored_used) : -1;
       if (match >= 0) counting_used[match] = true;
       if (ignored_match >= 0) ignored_used[ignored_match] = true;
-      if (rank >= limit || ignored_match >= 0) continue;
+      if (rank >= limit) continue;
       const bool right = match >= 0 && counting[match].id != 0;
       const bool outside = d.w * d.h < low || d.w * d.h > high;
-      if (!right && outside) continue;
-      votes.push_back({d.score, right});
+      votes.push_back({d.score, right, ignored_match >= 0 || (!right && outside)});
     }
   }
   Curve curve;
@@ -79,17 +86,17 @@ inline Curve coco_curve(const std::vector<GroundTruth>& truth, const std::vector
   double right = 0, all = 0;
   for (const Vote& vote : votes) {
     right += vote.right;
-    all += 1;
+    all += !vote.ignored;
     recall.push_back(right / objects);
     precision.push_back(right / (all + std::numeric_limits<double>::epsilon()));
   }
   if (!recall.empty()) curve.recall = recall.back();
-  for (int r = 0; r <= 100; ++r) {
-    double best = 0;
-    for (size_t i = 0; i < recall.size(); ++i) {
-      if (recall[i] >= r * 0.01) best = std::max(best, precision[i]);
-    }
+  for (const double wanted : recalls) {
+    double best = 0, score = 0;
+    for (size_t i = recall.size(); i-- > 0;)
+      if (recall[i] >= wanted) best = std::max(best, precision[i]), score = votes[i].score;
     curve.precision.push_back(best);
+    curve.scores.push_back(score);
   }
   return curve;
 }

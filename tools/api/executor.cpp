@@ -2,15 +2,11 @@
 
 #include <fmt/format.h>
 #include <omp.h>
-#include <pthread.h>
 #include <unistd.h>
 
-#include <cfenv>
-#include <csignal>
-#include <system_error>
 #include <utility>
 
-#include "kernels/device/threads.h"
+#include "tools/api/thread.h"
 
 namespace fovea::api {
 
@@ -22,24 +18,6 @@ struct Executor::Job {
 };
 
 namespace {
-
-// As long as this lives, threads that are made take no signals: handlers of the program run in its own threads. But for
-// those that say that something is wrong with the thread itself.
-class WithoutSignals {
- public:
-  WithoutSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) sigdelset(&all, fault);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~WithoutSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  WithoutSignals(const WithoutSignals&) = delete;
-  WithoutSignals& operator=(const WithoutSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 [[noreturn]] void fail(const Failure& failure) { throw Refused(failure.status, failure.message); }
 
@@ -54,12 +32,7 @@ std::vector<Category> categories_of(const ModelFile& file) {
 }  // namespace
 
 Executor::Executor(ModelRequest request) : process_(getpid()) {
-  try {
-    const WithoutSignals quiet;
-    thread_ = std::thread([this, request = std::move(request)] { work(request); });
-  } catch (const std::system_error& error) {
-    throw Refused(FOVEA_ERROR_RUNTIME, fmt::format("cannot start a thread for the model: {}", error.code().message()));
-  }
+  thread_ = quiet_thread("the model", [this, request = std::move(request)] { work(request); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return opened_.has_value(); });
   if (opened_->status == FOVEA_OK) return;
@@ -100,7 +73,6 @@ std::vector<std::vector<Detected>> Executor::wait(const std::shared_ptr<Job>& jo
 }
 
 void Executor::work(const ModelRequest& request) {
-  std::fesetenv(FE_DFL_ENV);  // a thread begins with the rounding mode, and the like, of the one that made it
   Failure failure;
   try {
     open(request);
@@ -129,9 +101,7 @@ void Executor::work(const ModelRequest& request) {
 }
 
 void Executor::open(const ModelRequest& request) {
-  require_thread_count();
-  if (request.threads > 0) omp_set_num_threads(request.threads);
-  require_openmp_threads();
+  use_threads(request.threads);
   file_ = open_model(request.path,
                      {.device = request.device(), .adjust = request.adjust, .state_dict = request.state_dict});
   const Context& context = *file_->context;

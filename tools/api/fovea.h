@@ -284,6 +284,252 @@ FOVEA_API FOVEA_CHECKED fovea_status fovea_result_copy(const fovea_result* resul
 /* NULL is fine. As fovea_model_free(). */
 FOVEA_API fovea_status fovea_result_free(fovea_result* result);
 
+/* ---- Training ---- */
+
+/* fovea_train_event.kind */
+enum FOVEA_INT32 {
+  FOVEA_TRAIN_BEGIN = 0,      /* the first step comes; `step` are behind already */
+  FOVEA_TRAIN_STEP = 1,       /* a step is done */
+  FOVEA_TRAIN_VALIDATING = 2, /* some images of the validation set are done */
+  FOVEA_TRAIN_VALIDATED = 3,  /* all are */
+  FOVEA_TRAIN_MESSAGE = 4,    /* `message` is a line for people: what is trained on what, what is not as it should be */
+  FOVEA_TRAIN_WAITING = 5,    /* nothing has happened; comes ten times a second, also in the middle of a step */
+};
+
+/* How far a training is. Numbers that do not belong to the kind are 0, metrics -1. */
+typedef struct fovea_train_event {
+  size_t size; /* sizeof(fovea_train_event) of the library */
+  int32_t kind;
+  int32_t skipped;                            /* STEP: 1 where the step was not finite, and nothing was changed */
+  int64_t step, steps;                        /* how many are done, and of how many */
+  double loss, classification_loss, box_loss; /* STEP: of its batch; VALIDATED has none */
+  double gradient_norm;                       /* STEP: before clipping */
+  double learning_rate;                       /* STEP */
+  double positives;                           /* STEP: anchors of objects, an image */
+  double images_per_second;                   /* STEP: of this step; 0 where it is not known */
+  int64_t images, of_images;                  /* VALIDATING: done, and of how many */
+  double ap, ap50, ap75, ap_small, ap_medium, ap_large; /* VALIDATED: 0 to 1; -1 where there are no such objects */
+  const char* message;                                  /* MESSAGE: valid during the call; "" with other kinds */
+} fovea_train_event;
+
+/* Called in the thread that called fovea_train(), while the training waits. 0: go on; else the training stops: the step
+ * under way is given up, the run is saved as of its last whole step. `user` is the options'. */
+typedef int32_t (*fovea_train_callback)(const fovea_train_event* event, void* user);
+
+/* How to train. NULL and 0: as by default, or as the configuration says. */
+typedef struct fovea_train_options {
+  size_t size;                 /* sizeof(fovea_train_options) */
+  const char* data;            /* the dataset's folder, or its one file; not NULL */
+  const char* out;             /* folder of the run; not NULL */
+  const char* val;             /* dataset for validation, where `data` has no split for it */
+  const char* images;          /* folder of the images, where they are not beside the annotations */
+  const char* preset;          /* "paper", "demo", "torchvision", …; NULL: "paper" */
+  const char* config;          /* a configuration file (TOML), over the preset */
+  const char* const* settings; /* "key=value" over both, e.g. "train.steps=1000" */
+  size_t setting_count;
+  const char* init_from;                          /* weights to start from (safetensors, .pth) */
+  const char* state_dict;                         /* where in that file, as of fovea_model_options */
+  int32_t resume;                                 /* 1: goes on with the run in `out`, with the same bits */
+  int32_t allow_config_change, allow_data_change; /* 1: although the configuration, or the data, has changed since */
+  int32_t device, gpu, threads;                   /* as of fovea_model_options */
+  fovea_train_callback callback;                  /* NULL: nobody is told, and nothing can stop it */
+  void* user;
+} fovea_train_options;
+
+static inline void fovea_train_options_init(fovea_train_options* options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/* Trains, as the command `fovea train` does: `out` gets config.toml, log.jsonl, last.safetensors, best.safetensors and
+ * a chart. Returns when it has ended. Trainings in one process, and models that detect, compete for the cores.
+ * Errors: USAGE, DATA, RUNTIME, MEMORY; DIVERGED; INTERRUPTED where the callback stopped it: the message says what was
+ * saved. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_train(const fovea_train_options* options);
+
+/* ---- Evaluation ---- */
+
+/* Objects or detections as columns, which are read where they lie: NumPy's arrays, say. A stride is how many bytes
+ * there are from one entry to the next, which may be negative; 0: they lie without gaps. Nothing need be aligned. */
+typedef struct fovea_box_table {
+  size_t size;              /* sizeof(fovea_box_table) */
+  size_t count;             /* entries; with 0 the columns may be NULL */
+  const int64_t* image_ids; /* any numbers */
+  ptrdiff_t image_stride;
+  const int64_t* category_ids; /* any numbers */
+  ptrdiff_t category_stride;
+  const double* boxes; /* left, upper, width, height: four in a row; pixels */
+  ptrdiff_t box_stride;
+  const double* scores; /* of detections; NULL for objects */
+  ptrdiff_t score_stride;
+  const double* areas; /* square pixels, which decide between small, medium and large; NULL: width × height */
+  ptrdiff_t area_stride;
+  const uint8_t* crowds; /* of objects: not 0 where detections on it are neither right nor wrong; NULL: 0 */
+  ptrdiff_t crowd_stride;
+  const int64_t* ids; /* NULL: 1 … count. As for pycocotools an object of id 0 is never found, and a detection whose id
+                         is not positive leaves its object to others, too */
+  ptrdiff_t id_stride;
+} fovea_box_table;
+
+static inline void fovea_box_table_init(fovea_box_table* table) {
+  memset(table, 0, sizeof(*table));
+  table->size = sizeof(*table);
+}
+
+/* The boxes of a file in one of COCO's forms. */
+typedef struct fovea_annotations fovea_annotations;
+
+/* `kind`: what the file has to be */
+enum FOVEA_INT32 {
+  FOVEA_ANNOTATIONS_ANY = 0,     /* RESULTS where it is a list, else TRUTH */
+  FOVEA_ANNOTATIONS_TRUTH = 1,   /* an object with images, categories and annotations */
+  FOVEA_ANNOTATIONS_RESULTS = 2, /* a list of detections; also JSON Lines, or an object with that list under
+                                    "annotations", "predictions", "detections" or "results" */
+};
+
+/* Reads a file as pycocotools takes it: boxes of any four finite numbers, images and categories that need no more than
+ * an id. Annotations without an area have width × height, without iscrowd 0; areas of results are width × height.
+ *   threads   0: OMP_NUM_THREADS, or all cores that the process may use
+ * Errors: USAGE; DATA with the file, the entry and its key; MEMORY. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_read(const char* path, int32_t kind, int32_t threads,
+                                                            fovea_annotations** annotations);
+
+/* Ground truth and results at the same time. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_read_both(const char* truth_path, const char* results_path,
+                                                                 int32_t threads, fovea_annotations** truth,
+                                                                 fovea_annotations** results);
+
+/* The boxes, where they lie; valid until the annotations are freed. Columns have strides. Errors: USAGE. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_get_table(const fovea_annotations* annotations,
+                                                                 fovea_box_table* table);
+
+/* The images or categories of a file, in its order; of results there are none. */
+typedef struct fovea_id_list {
+  size_t size;              /* sizeof(fovea_id_list), set by the caller */
+  size_t count;             /* length of what follows, which is the annotations' */
+  const int64_t* ids;       /* no two alike */
+  const char* const* names; /* UTF-8: file names, "" where there is none; names of categories */
+  const int32_t* widths;    /* of images, as the file says it, 0 where it does not; NULL for categories */
+  const int32_t* heights;
+} fovea_id_list;
+
+static inline void fovea_id_list_init(fovea_id_list* list) {
+  memset(list, 0, sizeof(*list));
+  list->size = sizeof(*list);
+}
+
+FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_get_images(const fovea_annotations* annotations,
+                                                                  fovea_id_list* images);
+FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_get_categories(const fovea_annotations* annotations,
+                                                                      fovea_id_list* categories);
+
+/* 1 where they are results, else 0. */
+FOVEA_API int32_t fovea_annotations_are_results(const fovea_annotations* annotations);
+
+/* NULL is fine. As fovea_model_free(). */
+FOVEA_API fovea_status fovea_annotations_free(fovea_annotations* annotations);
+
+/* What to evaluate. All zero but for `size`: COCO's settings. */
+typedef struct fovea_evaluate_options {
+  size_t size;              /* sizeof(fovea_evaluate_options) */
+  const int64_t* image_ids; /* [image_count], others do not count; NULL: those of both tables */
+  size_t image_count;
+  const int64_t* category_ids; /* [category_count], others do not count; NULL: those of both tables */
+  size_t category_count;
+  const double* ious; /* [iou_count], thresholds; NULL: 0.5, 0.55 … 0.95 as numpy.linspace makes them */
+  size_t iou_count;
+  const double* recalls; /* [recall_count], at which precision is taken; NULL: 0, 0.01 … 1 */
+  size_t recall_count;
+  const double* areas; /* [area_count][2], from and to, both belong to it, in square pixels; NULL: COCO's all,
+                          small, medium and large */
+  size_t area_count;
+  const int64_t* max_detections; /* [max_detection_count], ascending: the best so many of a class in an image count;
+                                    NULL: 1, 10, 100 */
+  size_t max_detection_count;
+  int32_t one_category; /* not 0: boxes of all these categories are of one (pycocotools' useCats = 0) */
+  int32_t keep_tables;  /* not 0: the columns stay where they are until the evaluation is freed, for
+                           fovea_evaluation_get_matches() */
+  int32_t threads;      /* 0: OMP_NUM_THREADS, or all cores that the process may use */
+  int32_t reserved;     /* 0 */
+} fovea_evaluate_options;
+
+static inline void fovea_evaluate_options_init(fovea_evaluate_options* options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/* Precision and recall, equal to pycocotools' COCOeval (iouType "bbox") to the last bit, with any number of threads. */
+typedef struct fovea_evaluation fovea_evaluation;
+
+/* Compares detections with objects.
+ *   options      NULL: all by default
+ *   evaluation   where it is put; fovea_evaluation_free() frees it
+ * Errors: USAGE with the name of the argument, as where a box is not finite; MEMORY. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluate(const fovea_box_table* truth, const fovea_box_table* detections,
+                                                    const fovea_evaluate_options* options,
+                                                    fovea_evaluation** evaluation);
+
+/* The same of files: those of the images and categories that the ground truth lists, if `options` names no others.
+ * Errors: also DATA, as where results are of an image that the ground truth does not list. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluate_files(const char* truth_path, const char* results_path,
+                                                          const fovea_evaluate_options* options,
+                                                          fovea_evaluation** evaluation);
+
+/* COCO's twelve numbers: AP, AP50, AP75, AP of small, medium and large; AR at the first, second and third limit, AR of
+ * small, medium and large. Shares from 0 to 1; -1 where there is no object, and where the settings lack what is asked:
+ * the thresholds 0.5 and 0.75, four areas, and, for the first number as in pycocotools, the limit 100. With fewer than
+ * three limits the last stands for those that are missing. Errors: USAGE. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_summary(const fovea_evaluation* evaluation,
+                                                                  double summary[12]);
+
+/* `array` of fovea_evaluation_get_array() */
+enum FOVEA_INT32 {
+  FOVEA_EVALUATION_PRECISION = 0, /* [ious, recalls, categories, areas, max_detections] */
+  FOVEA_EVALUATION_RECALL = 1,    /* [ious, categories, areas, max_detections] */
+  FOVEA_EVALUATION_SCORES = 2,    /* of the detections at these precisions; as PRECISION */
+};
+
+/* One of pycocotools' arrays, in C's order, -1 where there is no object; the evaluation's. `shape` (may be NULL) gets
+ * its dimensions, 1 where it has fewer than five. Errors: USAGE. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_array(const fovea_evaluation* evaluation, int32_t array,
+                                                                const double** values, size_t shape[5]);
+
+/* The ids of the evaluated images, and categories, in the order of the indices: ascending (with one_category categories
+ * are as they were given). The evaluation's. Errors: USAGE. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_images(const fovea_evaluation* evaluation,
+                                                                 const int64_t** ids, size_t* count);
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_categories(const fovea_evaluation* evaluation,
+                                                                     const int64_t** ids, size_t* count);
+
+/* What one image's detections of one category were matched with: an entry of pycocotools' evalImgs. Entries of the
+ * tables are named by where they stand there, from 0. */
+typedef struct fovea_matches {
+  size_t size;                      /* sizeof(fovea_matches) of the library */
+  size_t ious;                      /* T */
+  size_t detection_count;           /* D, at the highest limit */
+  size_t object_count;              /* G */
+  const int64_t* detections;        /* [D], best first */
+  const int64_t* objects;           /* [G], those that count before those that do not */
+  const double* scores;             /* [D] */
+  const int64_t* object_of;         /* [T][D], which object, -1: none */
+  const int64_t* detection_of;      /* [T][G], which detection (of a crowd: the last), -1: none */
+  const uint8_t* detection_ignored; /* [T][D], 1: neither right nor wrong */
+  const uint8_t* object_ignored;    /* [G], 1: need not be found */
+} fovea_matches;
+
+/* The matches of a category in an image at a range of sizes; all three are indices. `matches` becomes NULL where the
+ * image has neither objects nor detections of the category. They stay valid when the evaluation is freed. Errors:
+ * USAGE, as where the evaluation of tables was not told to keep them. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_matches(const fovea_evaluation* evaluation, size_t category,
+                                                                  size_t area, size_t image,
+                                                                  const fovea_matches** matches);
+
+/* NULL is fine. */
+FOVEA_API void fovea_matches_free(const fovea_matches* matches);
+
+/* NULL is fine. As fovea_model_free(). */
+FOVEA_API fovea_status fovea_evaluation_free(fovea_evaluation* evaluation);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,9 +14,12 @@
 #error "fovea.hpp needs C++20; fovea.h is plain C"
 #endif
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -256,6 +259,226 @@ class Detector {
   fovea_model_info info_{};
   std::vector<ClassName> classes_;
 };
+
+// ---- Training ----
+
+// How to train; empty and 0: as by default, or as the configuration says (fovea_train_options).
+struct TrainOptions {
+  std::filesystem::path data{}, out{};    // the dataset, and the folder of the run
+  std::filesystem::path val{}, images{};  // where they are not beside the annotations
+  std::string preset{};                   // "paper", "demo", …
+  std::filesystem::path config{};         // TOML, over the preset
+  std::vector<std::string> settings{};    // over both: "train.steps=1000"
+  std::filesystem::path init_from{};
+  std::string state_dict{};
+  bool resume = false, allow_config_change = false, allow_data_change = false;
+  Device device = Device::Auto;
+  int gpu = 0, threads = 0;
+};
+
+// How far a training is (fovea_train_event): its kinds are FOVEA_TRAIN_STEP, FOVEA_TRAIN_VALIDATED, …
+using TrainEvent = fovea_train_event;
+
+// Trains, as the command `fovea train` does. `go_on` is called in this thread with each event; where it returns false
+// the training stops, and Error(Interrupted) says what was saved. Where it throws, that comes out when the run is
+// saved.
+inline void train(const TrainOptions& options, const std::function<bool(const TrainEvent&)>& go_on = {}) {
+  fovea_train_options c;
+  fovea_train_options_init(&c);
+  const auto text = [](const std::string& given) { return given.empty() ? nullptr : given.c_str(); };
+  const auto path = [&](const std::filesystem::path& given) { return text(given.native()); };
+  c.data = path(options.data);
+  c.out = path(options.out);
+  c.val = path(options.val);
+  c.images = path(options.images);
+  c.preset = text(options.preset);
+  c.config = path(options.config);
+  std::vector<const char*> settings;
+  for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
+  c.settings = settings.data();
+  c.setting_count = settings.size();
+  c.init_from = path(options.init_from);
+  c.state_dict = text(options.state_dict);
+  c.resume = options.resume ? 1 : 0;
+  c.allow_config_change = options.allow_config_change ? 1 : 0;
+  c.allow_data_change = options.allow_data_change ? 1 : 0;
+  c.device = static_cast<std::int32_t>(options.device);
+  c.gpu = options.gpu;
+  c.threads = options.threads;
+  struct Listener {
+    const std::function<bool(const TrainEvent&)>& go_on;
+    std::exception_ptr fault{};
+  } listener{go_on};
+  c.user = &listener;
+  if (go_on) {
+    c.callback = [](const fovea_train_event* event, void* user) -> std::int32_t {
+      Listener& to = *static_cast<Listener*>(user);
+      if (to.fault) return 1;
+      try {
+        return to.go_on(*event) ? 0 : 1;
+      } catch (...) {
+        to.fault = std::current_exception();
+        return 1;
+      }
+    };
+  }
+  const fovea_status status = fovea_train(&c);
+  if (listener.fault) std::rethrow_exception(listener.fault);
+  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+}
+
+// ---- Evaluation ----
+
+// Objects or detections as columns: a view. What is empty is as in fovea_box_table.
+struct Boxes {
+  std::span<const std::int64_t> image_ids{}, category_ids{};
+  std::span<const double> boxes{};         // [·][4]: left, upper, width, height
+  std::span<const double> scores{};        // of detections
+  std::span<const double> areas{};         // empty: width × height
+  std::span<const std::uint8_t> crowds{};  // of objects; empty: none
+  std::span<const std::int64_t> ids{};     // empty: 1, 2 …
+};
+
+// What to evaluate; empty and 0: COCO's settings, all images and categories (fovea_evaluate_options).
+struct EvaluateOptions {
+  std::vector<std::int64_t> image_ids{}, category_ids{};
+  std::vector<double> ious{}, recalls{};
+  std::vector<std::array<double, 2>> areas{};
+  std::vector<std::int64_t> max_detections{};
+  bool one_category = false;
+  int threads = 0;
+};
+
+// Precision and recall as pycocotools has them. Moved, not copied.
+class Evaluation {
+ public:
+  explicit Evaluation(fovea_evaluation* handle) : evaluation_(handle) {}
+
+  // AP, AP50, AP75, AP of small, medium, large; AR at 1, 10, 100 detections, AR of small, medium, large.
+  std::array<double, 12> summary() const {
+    std::array<double, 12> values{};
+    check(fovea_evaluation_get_summary(evaluation_.get(), values.data()));
+    return values;
+  }
+
+  // An array of pycocotools, valid as long as this: [ious, recalls, categories, areas, max_detections], recall without
+  // the second.
+  struct Array {
+    std::span<const double> values;
+    std::array<std::size_t, 5> shape;
+  };
+  Array precision() const { return array(FOVEA_EVALUATION_PRECISION); }
+  Array recall() const { return array(FOVEA_EVALUATION_RECALL); }
+  Array scores() const { return array(FOVEA_EVALUATION_SCORES); }
+
+  std::span<const std::int64_t> image_ids() const { return ids(fovea_evaluation_get_images); }
+  std::span<const std::int64_t> category_ids() const { return ids(fovea_evaluation_get_categories); }
+
+  // For the C API; this one's.
+  fovea_evaluation* handle() const noexcept { return evaluation_.get(); }
+
+ private:
+  struct Free {
+    void operator()(fovea_evaluation* evaluation) const noexcept { fovea_evaluation_free(evaluation); }
+  };
+
+  static void check(fovea_status status) {
+    if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+  }
+
+  Array array(std::int32_t which) const {
+    Array found{};
+    const double* values = nullptr;
+    check(fovea_evaluation_get_array(evaluation_.get(), which, &values, found.shape.data()));
+    std::size_t count = 1;
+    for (const std::size_t side : found.shape) count *= side;
+    found.values = {values, count};
+    return found;
+  }
+
+  template <class Function>
+  std::span<const std::int64_t> ids(Function* function) const {
+    const std::int64_t* first = nullptr;
+    std::size_t count = 0;
+    check(function(evaluation_.get(), &first, &count));
+    return {first, count};
+  }
+
+  std::unique_ptr<fovea_evaluation, Free> evaluation_;
+};
+
+namespace detail {
+
+inline fovea_box_table in_c(const Boxes& boxes, const char* name) {
+  const std::size_t count = boxes.image_ids.size();
+  const auto require = [&](std::size_t length, std::size_t each, bool may_lack, const char* column) {
+    if (length != count * each && !(may_lack && length == 0))
+      throw Error(Status::Usage, std::string(name) + "." + column + " has " + std::to_string(length) + " numbers for " +
+                                     std::to_string(count) + " boxes");
+  };
+  require(boxes.category_ids.size(), 1, false, "category_ids");
+  require(boxes.boxes.size(), 4, false, "boxes");
+  require(boxes.scores.size(), 1, true, "scores");
+  require(boxes.areas.size(), 1, true, "areas");
+  require(boxes.crowds.size(), 1, true, "crowds");
+  require(boxes.ids.size(), 1, true, "ids");
+  fovea_box_table c;
+  fovea_box_table_init(&c);
+  const auto data = [](const auto& column) { return column.empty() ? nullptr : column.data(); };
+  c.count = count;
+  c.image_ids = data(boxes.image_ids);
+  c.category_ids = data(boxes.category_ids);
+  c.boxes = data(boxes.boxes);
+  c.scores = data(boxes.scores);
+  c.areas = data(boxes.areas);
+  c.crowds = data(boxes.crowds);
+  c.ids = data(boxes.ids);
+  return c;
+}
+
+inline fovea_evaluate_options in_c(const EvaluateOptions& options) {
+  fovea_evaluate_options c;
+  fovea_evaluate_options_init(&c);
+  const auto set = [](const auto& list, auto& first, std::size_t& count) {
+    count = list.size();
+    if (count > 0) first = list.data();
+  };
+  set(options.image_ids, c.image_ids, c.image_count);
+  set(options.category_ids, c.category_ids, c.category_count);
+  set(options.ious, c.ious, c.iou_count);
+  set(options.recalls, c.recalls, c.recall_count);
+  set(options.max_detections, c.max_detections, c.max_detection_count);
+  c.area_count = options.areas.size();
+  if (c.area_count > 0) c.areas = options.areas.front().data();
+  c.one_category = options.one_category ? 1 : 0;
+  c.threads = options.threads;
+  return c;
+}
+
+inline Evaluation made(fovea_status status, fovea_evaluation* const& evaluation) {
+  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+  return Evaluation(evaluation);
+}
+
+}  // namespace detail
+
+// Results against ground truth, both in memory.
+inline Evaluation evaluate(const Boxes& truth, const Boxes& detections, const EvaluateOptions& options = {}) {
+  const fovea_box_table wanted = detail::in_c(truth, "truth"), found = detail::in_c(detections, "detections");
+  const fovea_evaluate_options c = detail::in_c(options);
+  fovea_evaluation* made = nullptr;
+  const fovea_status status = fovea_evaluate(&wanted, &found, &c, &made);
+  return detail::made(status, made);
+}
+
+// Both in COCO's files.
+inline Evaluation evaluate(const std::filesystem::path& truth, const std::filesystem::path& results,
+                           const EvaluateOptions& options = {}) {
+  const fovea_evaluate_options c = detail::in_c(options);
+  fovea_evaluation* made = nullptr;
+  const fovea_status status = fovea_evaluate_files(truth.string().c_str(), results.string().c_str(), &c, &made);
+  return detail::made(status, made);
+}
 
 }  // namespace api_0
 }  // namespace fovea

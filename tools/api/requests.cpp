@@ -28,26 +28,12 @@ fovea_model_options own_options(const fovea_model_options* given) {
   fovea_model_options options;
   fovea_model_options_init(&options);
   if (given != nullptr) options = own_struct(*given, kFirstModelOptions, "options", "fovea_model_options");
-  require_within(options.device, FOVEA_DEVICE_AUTO, FOVEA_DEVICE_CUDA, "options.device");
   require_within(options.precision, FOVEA_PRECISION_AUTO, FOVEA_PRECISION_BF16, "options.precision");
-  require_within(options.gpu, 0, INT32_MAX, "options.gpu");
-  require_within(options.threads, 0, kMostThreads, "options.threads");
   require_within(options.batch, 0, kMostBatch, "options.batch");
   require_within(options.max_detections, 0, kMostDetections, "options.max_detections");
   require_share(options.score_threshold, 0, "options.score_threshold");
   require_share(options.nms_threshold, 0, "options.nms_threshold");
-  if (options.settings == nullptr && options.setting_count > 0)
-    bad_argument(fmt::format("options.settings is NULL, and options.setting_count {}", options.setting_count));
   return options;
-}
-
-std::vector<std::string> settings_of(const fovea_model_options& options) {
-  std::vector<std::string> settings;
-  for (size_t i = 0; i < options.setting_count; ++i) {
-    if (options.settings[i] == nullptr) bad_argument(fmt::format("options.settings[{}] is NULL", i));
-    settings.emplace_back(options.settings[i]);
-  }
-  return settings;
 }
 
 // On the thread that will use it. A GPU that nobody asked for would have to pass its check first
@@ -74,8 +60,7 @@ Precision precision_of(int32_t precision) {
 }
 
 void adjust_config(Config& config, const fovea_model_options& options, const std::vector<std::string>& settings) {
-  for (size_t i = 0; i < settings.size(); ++i)
-    apply_setting(config, settings[i], fmt::format("options.settings[{}]", i));
+  apply_settings(config, settings);
   if (options.precision != FOVEA_PRECISION_AUTO) config.precision = precision_of(options.precision);
   DetectConfig& detect = config.model.detect;
   if (options.max_detections > 0) detect.per_image = options.max_detections;
@@ -85,13 +70,39 @@ void adjust_config(Config& config, const fovea_model_options& options, const std
 
 }  // namespace
 
+DeviceRequest device_request(int32_t device, int32_t gpu, int32_t threads) {
+  require_within(device, FOVEA_DEVICE_AUTO, FOVEA_DEVICE_CUDA, "options.device");
+  require_within(gpu, 0, INT32_MAX, "options.gpu");
+  require_within(threads, 0, kMostThreads, "options.threads");
+  return {device, gpu, threads};
+}
+
+DeviceKind DeviceRequest::choose() const { return choose_device(device, gpu); }
+
+std::vector<std::string> settings_list(const char* const* settings, size_t count) {
+  if (settings == nullptr && count > 0)
+    bad_argument(fmt::format("options.settings is NULL, and options.setting_count {}", count));
+  std::vector<std::string> list;
+  for (size_t i = 0; i < count; ++i) {
+    if (settings[i] == nullptr) bad_argument(fmt::format("options.settings[{}] is NULL", i));
+    list.emplace_back(settings[i]);
+  }
+  return list;
+}
+
+void apply_settings(Config& config, const std::vector<std::string>& settings) {
+  for (size_t i = 0; i < settings.size(); ++i)
+    apply_setting(config, settings[i], fmt::format("options.settings[{}]", i));
+}
+
 ModelRequest model_request(const char* path, const fovea_model_options* options) {
   if (path == nullptr) bad_argument("path is NULL");
   const fovea_model_options own = own_options(options);
   return {.path = path,
           .state_dict = own.state_dict == nullptr ? "" : own.state_dict,
-          .device = [own] { return choose_device(own.device, own.gpu); },
-          .adjust = [own, settings = settings_of(own)](Config& config) { adjust_config(config, own, settings); },
+          .device = [device = device_request(own.device, own.gpu, own.threads)] { return device.choose(); },
+          .adjust = [own, settings = settings_list(own.settings, own.setting_count)](
+                        Config& config) { adjust_config(config, own, settings); },
           .threads = own.threads,
           .batch = own.batch};
 }

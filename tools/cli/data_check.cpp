@@ -13,6 +13,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
 #include "tools/data/formats/category_names.h"
+#include "tools/data/formats/folder.h"
 #include "tools/report/progress.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"

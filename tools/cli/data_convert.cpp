@@ -9,6 +9,7 @@
 #include "tools/analysis/stratify.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/formats/writable_set.h"
 #include "tools/report/progress.h"
 #include "tools/report/table.h"

@@ -77,22 +77,6 @@ void print_reports(const std::vector<Dataset>& splits) {
   }
 }
 
-bool is_inside(const fs::path& path, const fs::path& folder) {
-  std::error_code failure;  // of a name that no file can have: what opens or makes it says so
-  const auto true_path = [&](const fs::path& name) {
-    return fs::weakly_canonical(fs::absolute(name, failure), failure);
-  };
-  return path_below(true_path(folder), true_path(path)).has_value();
-}
-
-void require_outside(const fs::path& out, const fs::path& data) {
-  if (is_folder(data) && is_inside(out, data))
-    throw Error(ErrorKind::Usage,
-                fmt::format("{}: lies inside the dataset {}, which is never written to: choose a folder "
-                            "outside it",
-                            printable(out.native()), printable(data.native())));
-}
-
 BoxSides sides_at_size(const Object& object, const Sample& sample, const InputConfig& input) {
   const Size2d size = resized({sample.height, sample.width}, input.short_side.back(), input.long_side);
   return {double{object.x2 - object.x1} * size.width / sample.width,

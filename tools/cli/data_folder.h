@@ -41,10 +41,6 @@ Dataset load_split(const DataFolder& folder, const std::string& split);
 // Prints what the reports of the splits say.
 void print_reports(const std::vector<Dataset>& splits);
 
-// Throws ErrorKind::Usage where the dataset is a folder and `out` is it, or inside it.
-void require_outside(const std::filesystem::path& out, const std::filesystem::path& data);
-bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder);
-
 // Sides of an object's box in pixels at the size that a configuration detects at.
 struct BoxSides {
   double width, height;

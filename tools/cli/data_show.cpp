@@ -10,6 +10,7 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/loading/loader.h"
 #include "tools/image/image_file.h"
 #include "tools/report/canvas.h"

@@ -12,6 +12,7 @@
 #include "tools/analysis/plot.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/report/canvas.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"

@@ -7,6 +7,7 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"
 #include "tools/eval/eval_report.h"

@@ -12,6 +12,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/completion.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/report/canvas.h"
 #include "tools/report/progress.h"

@@ -12,6 +12,7 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
+#include "tools/data/formats/folder.h"
 #include "tools/report/progress.h"
 #include "tools/study/distribution_report.h"
 #include "tools/study/loss_curves.h"

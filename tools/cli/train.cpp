@@ -8,8 +8,7 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/data_folder.h"
-#include "tools/text/outputs.h"
-#include "tools/train/run_folder.h"
+#include "tools/train/start.h"
 #include "tools/train/trainer.h"
 
 namespace fovea {
@@ -23,16 +22,6 @@ double rank_timeout_by_environment(double otherwise) {
   if (const std::string fault = above_zero()(word); !fault.empty())
     throw Error(ErrorKind::Usage, "FOVEA_RANK_TIMEOUT: " + fault);
   return std::stod(word);
-}
-
-// A resumed run may be given the configuration that lies in its folder.
-void check_files(const std::string& config, const TrainOptions& options) {
-  for (const auto& folder : {options.data, options.val, options.images}) require_outside(options.out, folder);
-  if (options.resume) return;
-  FilesInUse files;
-  files.input(config);
-  files.input(options.init_from);
-  for (const char* name : kRunFiles) files.output(options.out / name);
 }
 
 }  // namespace
@@ -117,7 +106,7 @@ void add_train(CLI::App& app) {
       throw Error(ErrorKind::Usage, "--state-dict says where in the file of --init-from the weights are: give both");
     if (options->config.names && train_options.init_from.empty())
       throw Error(ErrorKind::Usage, "--names says whose names the file of --init-from has: give both");
-    check_files(options->config.file, train_options);
+    require_own_files(options->config.file, train_options);
     Config config = resolve(options->config, preset("paper"));
     if (!options->seed.empty()) apply_setting(config, "seed=" + options->seed);
     if (!options->non_finite_limit.empty())

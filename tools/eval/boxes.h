@@ -2,13 +2,36 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace fovea {
+
+// Stands for a metric where there is no object of a class and size.
+constexpr double no_ground_truth = -1;
 
 struct Detection {
   int64_t image_id, category_id;
   double x, y, w, h, score;
 };
+
+// As std::allocator, but for elements that are given no value: their memory is not touched.
+template <class T>
+struct UntouchedAllocator : std::allocator<T> {
+  template <class Other>
+  struct rebind {
+    using other = UntouchedAllocator<Other>;
+  };
+  template <class Element, class... From>
+  void construct(Element* at, From&&... from) {
+    if constexpr (sizeof...(From) == 0)
+      ::new (static_cast<void*>(at)) Element;
+    else
+      ::new (static_cast<void*>(at)) Element(std::forward<From>(from)...);
+  }
+};
+using Detections = std::vector<Detection, UntouchedAllocator<Detection>>;
 
 struct GroundTruth {
   int64_t image_id, category_id;

@@ -11,9 +11,6 @@
 
 namespace fovea {
 
-// Values are shares, 0…1, or no_ground_truth.
-constexpr double no_ground_truth = -1;
-
 // Precision is taken at the recalls 0, 0.01, … 1.
 constexpr int recall_steps = 101;
 double recall_step(int r);
@@ -25,7 +22,7 @@ struct ClassMetrics {
   int64_t category_id;
   std::string name;
   int64_t objects;                // without crowds
-  std::vector<double> values;     // as CocoMetrics::metrics
+  std::vector<double> values;     // as CocoMetrics::metrics; shares, 0…1, or no_ground_truth
   std::vector<double> precision;  // [IoU thresholds, recall_steps], of all areas; no_ground_truth where there is none
 };
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "tools/eval/coco_matching.h"
+#include "tools/eval/box_places.h"
 #include "tools/eval/coco_metrics.h"
+#include "tools/text/tasks.h"
 
 namespace fovea {
 namespace {
@@ -27,7 +28,8 @@ class VocMatcher {
     for (const Place place : object_places) objects.push_back(&all_objects_[place.at]);
     std::vector<const Detection*> detections;
     for (const Place place : detection_places) detections.push_back(&all_detections_[place.at]);
-    sort_by_score(detections);
+    std::stable_sort(detections.begin(), detections.end(),
+                     [](const Detection* a, const Detection* b) { return a->score > b->score; });
     for (const GroundTruth* object : objects) count_ += !object->crowd;
     std::vector<bool> found(objects.size());
     for (const Detection* detection : detections) {
@@ -97,13 +99,18 @@ double area_under(const Curve& curve) {
 
 VocMetrics voc_metrics(std::span<const Category> categories, std::span<const GroundTruth> objects,
                        std::span<const Detection> detections, double iou) {
-  const auto places = by_category(categories, objects, detections);
+  const BoxTable truth = table_of(objects), found = table_of(detections);
+  const IdIndex images(distinct_ids(truth.count, truth.images, found.count, found.images));
+  std::vector<int64_t> ids;
+  for (const Category& category : categories) ids.push_back(category.id);
+  const Places wanted = places_of(truth, images, ids, usual_workers());
+  const Places given = places_of(found, images, ids, usual_workers());
   VocMetrics metrics{iou, {no_ground_truth, no_ground_truth}, {}};
   metrics.classes.resize(categories.size());
 #pragma omp parallel for schedule(dynamic)
   for (size_t k = 0; k < categories.size(); ++k) {
     VocMatcher matcher(objects, detections, iou);
-    for_each_image(places[k].objects, places[k].detections, [&](auto g, auto d) { matcher.match(g, d); });
+    for_each_image(wanted.of(k), given.of(k), [&](auto g, auto d) { matcher.match(g, d); });
     metrics.classes[k] = {no_ground_truth, no_ground_truth};
     if (matcher.objects() == 0) continue;
     const Curve curve = matcher.curve();

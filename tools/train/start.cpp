@@ -9,8 +9,11 @@
 #include "model/recognize.h"
 #include "model/weights.h"
 #include "tools/checkpoint/foreign_weights.h"
+#include "tools/data/formats/folder.h"
 #include "tools/text/advice.h"
+#include "tools/text/outputs.h"
 #include "tools/train/class_weights.h"
+#include "tools/train/run_folder.h"
 
 namespace fovea {
 namespace {
@@ -56,13 +59,23 @@ std::string by_module(const std::vector<std::string>& tensors) {
 
 }  // namespace
 
+void require_own_files(const std::filesystem::path& config, const TrainOptions& options) {
+  for (const auto& folder : {options.data, options.val, options.images}) require_outside(options.out, folder);
+  if (options.resume) return;
+  FilesInUse files;
+  files.input(config);
+  files.input(options.init_from);
+  for (const char* name : kRunFiles) files.output(options.out / name);
+}
+
 std::unique_ptr<RetinaNet> make_network(Context& context, const Config& config, const Dataset& train, bool drawn) {
   ModelConfig model = config.model;
   model.loss = with_class_weights(model.loss, train);
   return std::make_unique<RetinaNet>(context, model, drawn ? std::optional(config.seed) : std::nullopt);
 }
 
-TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now) {
+TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, const ResumedRun& now,
+                     TrainObserver& observer) {
   const CheckpointInfo info = read_info(file);
   if (!info.state || !info.config)
     throw Error(ErrorKind::Data, fmt::format("{}: has no optimizer state, so it cannot be resumed; {}",
@@ -72,42 +85,45 @@ TrainingState resume(const TensorFile& file, RetinaNet& model, Optimizer& optimi
   restore_optimizer(file, optimizer, now.options.non_finite);
   TrainingState state = *info.state;
   state.data = now.data;
-  fmt::print("resuming {} after step {}\n", printable(file.path().native()), state.step);
+  observer.say(fmt::format("resuming {} after step {}\n", printable(file.path().native()), state.step));
   return state;
 }
 
-TensorFile weights_to_start_from(const TrainOptions& options, const Config& config) {
+TensorFile weights_to_start_from(const TrainOptions& options, const Config& config, TrainObserver& observer) {
   const TensorFile file = open_tensor_file(options.init_from, options.state_dict);
   const auto family = family_of(file, options.names);
   if (!family || *family == WeightFamily::Torchvision) return file;
   if (const CheckpointInfo info = read_info(file); info.config)
     return as_own(file, recognized_as(*family, info.config->model));
   const Recognized recognized = recognize(file, options.names);
-  fmt::print("{}: {}: {}\n", printable(file.path().native()), traits_of(recognized.family).program,
-             network_words(recognized.model));
+  observer.say(fmt::format("{}: {}: {}\n", printable(file.path().native()), traits_of(recognized.family).program,
+                           network_words(recognized.model)));
   const auto otherwise = used_otherwise(recognized, config);
   if (!otherwise.empty())
-    fmt::print("its network is used otherwise than this run's (there -> here): {}; {}\n", fmt::join(otherwise, ", "),
-               advise(advice::kChangeSettings));
+    observer.say(fmt::format("its network is used otherwise than this run's (there -> here): {}; {}\n",
+                             fmt::join(otherwise, ", "), advise(advice::kChangeSettings)));
   return as_own(file, recognized);
 }
 
-void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite) {
+void start_from_weights(const TensorFile& file, RetinaNet& model, Optimizer& optimizer, NonFinite non_finite,
+                        TrainObserver& observer) {
   const std::string name = printable(file.path().native());
   const WeightsReport report = load_weights(file, model.parameters(), LoadMode::Matching, non_finite);
   optimizer.restart_average();
   if (report.reinitialized.size() == model.parameters().all().size())
     throw Error(ErrorKind::Data, fmt::format("{}: none of its tensors fits this model", name));
-  fmt::print("weights from {}; initialized anew (missing there, or of another shape): {}\n", name,
-             report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", ")));
-  if (!report.unused.empty()) fmt::print("left out: {}\n", by_module(report.unused));
+  observer.say(
+      fmt::format("weights from {}; initialized anew (missing there, or of another shape): {}\n", name,
+                  report.reinitialized.empty() ? "none" : fmt::format("{}", fmt::join(report.reinitialized, ", "))));
+  if (!report.unused.empty()) observer.say(fmt::format("left out: {}\n", by_module(report.unused)));
   const auto of_backbone = [](const std::string& parameter) { return parameter.starts_with("backbone.body."); };
   const auto& all = model.parameters().all();
   const auto whole = std::count_if(all.begin(), all.end(), [&](const Parameter& p) { return of_backbone(p.name); });
   const auto anew = std::count_if(report.reinitialized.begin(), report.reinitialized.end(), of_backbone);
   if (anew > 0)
-    fmt::print("only {} of the backbone's {} tensors come from there: is it the backbone of another network?\n",
-               whole - anew, whole);
+    observer.say(
+        fmt::format("only {} of the backbone's {} tensors come from there: is it the backbone of another network?\n",
+                    whole - anew, whole));
 }
 
 void share_start(Communicator& ranks, RetinaNet& model, Optimizer& optimizer, TrainingState& state) {

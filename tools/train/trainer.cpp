@@ -16,17 +16,17 @@
 #include "tools/eval/evaluate.h"
 #include "tools/report/canvas.h"
 #include "tools/report/notices.h"
-#include "tools/report/progress.h"
 #include "tools/text/advice.h"
 #include "tools/text/stop.h"
 #include "tools/text/version.h"
 #include "tools/train/averages.h"
-#include "tools/train/print_summary.h"
+#include "tools/train/observer.h"
 #include "tools/train/ranks.h"
 #include "tools/train/run_chart.h"
 #include "tools/train/run_folder.h"
 #include "tools/train/start.h"
 #include "tools/train/step.h"
+#include "tools/train/summary.h"
 #include "tools/train/training_memory.h"
 
 namespace fovea {
@@ -37,7 +37,7 @@ constexpr int64_t kRetrySaveAfter = 50;  // steps, when a checkpoint could not b
 
 class Trainer {
  public:
-  Trainer(Config config, const TrainOptions& options, Communicator& ranks);
+  Trainer(Config config, const TrainOptions& options, Communicator& ranks, TrainObserver& observer);
   void run();
 
  private:
@@ -49,7 +49,7 @@ class Trainer {
   [[noreturn]] void stop();
   [[noreturn]] void stop_within_step();
   std::string stopped_text() const;
-  void tell(const std::function<void()>& print);
+  void tell(const std::function<void()>& call);
   void read_results(size_t running);
   void check_finite(const TrainingSteps::Finished& step);
   void save_or_retry();
@@ -65,7 +65,8 @@ class Trainer {
   Communicator& ranks_;
   Config config_;
   TrainOptions options_;
-  std::unique_ptr<RunFolder> folder_;  // as progress_, of rank 0 alone
+  TrainObserver& observer_;  // as folder_, of rank 0 alone
+  std::unique_ptr<RunFolder> folder_;
   Dataset train_, val_;
   Context context_;
   std::unique_ptr<RetinaNet> model_;
@@ -79,14 +80,14 @@ class Trainer {
   std::vector<uint8_t> statistics_;  // of norms, before the step under way
   Averages averages_;
   StepTimes times_;
-  std::unique_ptr<Progress> progress_;
-  std::string output_fault_;  // of stdout
+  std::string output_fault_;  // of the observer
 };
 
-Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks)
+Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks, TrainObserver& observer)
     : ranks_(ranks),
       config_(std::move(config)),
       options_(options),
+      observer_(observer),
       folder_(ranks.is_first() ? std::make_unique<RunFolder>(options.out, options.resume) : nullptr),
       train_(load_dataset(options.data, "train", options.load_options())),
       val_(load_dataset(options.val.empty() ? options.data : options.val, "val", options.load_options())),
@@ -111,9 +112,11 @@ Trainer::Trainer(Config config, const TrainOptions& options, Communicator& ranks
   state_.data = {identity_of(train_), identity_of(val_)};
   if (ranks.is_first() && options.resume)
     state_ = resume(folder_->newest_checkpoint(), *model_, *optimizer_,
-                    {.config = config_, .categories = train_.categories, .data = *state_.data, .options = options});
+                    {.config = config_, .categories = train_.categories, .data = *state_.data, .options = options},
+                    observer);
   else if (ranks.is_first() && !options.init_from.empty())
-    start_from_weights(weights_to_start_from(options, config_), *model_, *optimizer_, options.non_finite);
+    start_from_weights(weights_to_start_from(options, config_, observer), *model_, *optimizer_, options.non_finite,
+                       observer);
   share_start(ranks, *model_, *optimizer_, state_);
   first_step_ = steps_read_ = saved_step_ = state_.step;
 }
@@ -142,11 +145,11 @@ void Trainer::run() {
     take_steps();
   } catch (const Error& error) {
     const bool agreed = dynamic_cast<const AgreedError*>(&error) != nullptr;  // stop() has saved the run
-    if (agreed || error.kind() != ErrorKind::Interrupted || !stop_requested) throw;
+    if (agreed || error.kind() != ErrorKind::Interrupted || !stop_is_requested()) throw;
     stop_within_step();
   }
   if (!ranks_.is_first()) return;
-  progress_->finish();
+  observer_.end();
   write_bad_images(folder_->file("bad_images.txt"), bad_files_);
   write_run_chart(*folder_);
 }
@@ -154,8 +157,8 @@ void Trainer::run() {
 void Trainer::take_steps() {
   const Interruptible between_steps(may_end_within_step());
   if (ranks_.is_first()) {
-    print_summary(config_, schedule_, *model_, {&train_, &val_}, ranks_.size());
-    progress_ = std::make_unique<Progress>(config_.train.steps, state_.step);
+    observer_.say(training_summary(config_, schedule_, *model_, {&train_, &val_}, ranks_.size()));
+    observer_.begin(state_.step, config_.train.steps);
   }
   Loader loader(train_, config_.input,
                 {.batch = config_.train.batch / ranks_.size(),
@@ -172,7 +175,7 @@ void Trainer::take_steps() {
   while (state_.step < config_.train.steps) {
     auto loaded = loader.next();
     const bool records = !context_.recordings.given_up();
-    const MemoryEstimate plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_requested, records});
+    const MemoryEstimate plan = agree_on_step(ranks_, {shape_of(loaded, config_.input), stop_is_requested(), records});
     if (plan.stop) stop();
     if (records && !plan.records) context_.recordings.give_up();
     if (state_.step == first_step_ && context_.queue.on_cuda())
@@ -194,7 +197,7 @@ void Trainer::take_steps() {
     if (saves && !last) save_or_retry();
     times_.go_on();
   }
-  if (ranks_.any(stop_requested)) stop();
+  if (ranks_.any(stop_is_requested())) stop();
   share_bad_files(ranks_, bad_files_);
 }
 
@@ -210,7 +213,7 @@ void Trainer::take_step(std::vector<LoadedImage> batch, const BatchShape& shape)
   times_.enqueued();
 }
 
-// All ranks know whether rank 0 could save, and so when it tries again.
+// All ranks know whether rank 0 could save, and when it tries again.
 void Trainer::save_or_retry() {
   const bool saved = !ranks_.any(ranks_.is_first() && !try_to("last", [this] { save(); }));
   retry_save_at_ = saved ? -1 : state_.step + kRetrySaveAfter;
@@ -234,8 +237,8 @@ void Trainer::stop() {
 void Trainer::stop_within_step() {
   const Tensor& statistics = model_->parameters().fixed_values();
   if (!statistics_.empty()) context_.queue.copy(statistics.raw(), statistics_.data(), statistics.bytes());
-  if (progress_) progress_->finish();
   read_results(0);
+  tell([&] { observer_.end(); });
   if (saved_step_ < state_.step) save();
   throw Error(output_fault_.empty() ? ErrorKind::Interrupted : ErrorKind::Runtime, stopped_text());
 }
@@ -250,17 +253,18 @@ void Trainer::read_results(size_t running) {
     if (!ranks_.is_first()) continue;
     averages_.add(step->result, config_.train.batch, time);
     if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
-    tell([&] { progress_->update(steps_read_, step->result.loss(), config_.train.batch, time.seconds); });
+    const int images = config_.train.batch;
+    tell([&] { observer_.took_step({steps_read_, step->learning_rate, step->result, images, time.seconds}); });
   }
 }
 
-// Where nobody reads stdout any more, or it takes no more, that is as good as Ctrl-C.
-void Trainer::tell(const std::function<void()>& print) {
+// Where nobody can be told any more, stdout being closed or full, that is as good as Ctrl-C.
+void Trainer::tell(const std::function<void()>& call) {
   try {
-    print();
+    call();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Interrupted) output_fault_ = error.what();
-    stop_requested = true;
+    request_stop();
   }
 }
 
@@ -271,9 +275,10 @@ void Trainer::check_finite(const TrainingSteps::Finished& step) {
                  [&] { text = diagnosis(*model_, step, config_.input); });
   text = gather_text(ranks_, text);
   if (++non_finite_ <= config_.train.non_finite_limit) {
+    if (text.ends_with('\n')) text.pop_back();
     if (ranks_.is_first())
-      fmt::print(stderr, "fovea: skipped step {}, which is not finite ({} of {} allowed): {}", steps_read_ + 1,
-                 non_finite_, config_.train.non_finite_limit, text);
+      observer_.warn(fmt::format("skipped step {}, which is not finite ({} of {} allowed): {}", steps_read_ + 1,
+                                 non_finite_, config_.train.non_finite_limit, text));
     return;
   }
   all_throw(ranks_, ErrorKind::Diverged,
@@ -299,27 +304,25 @@ void Trainer::validate() {
   const int batch = config_.train.eval_batch > 0
                         ? config_.train.eval_batch
                         : std::min(suitable_batch(options_.device), config_.train.batch / ranks_.size());
-  const auto images = static_cast<int64_t>(val_.samples.size());
-  Progress looking((images + ranks_.size() - 1) / ranks_.size(), 0, {.lines = false, .unit = "validation image"});
-  const auto tell_progress = [&](size_t done, size_t) {
-    if (ranks_.is_first()) tell([&] { looking.update(static_cast<int64_t>(done), {}, 1); });
+  const auto tell_progress = [&](size_t done, size_t images) {
+    const int64_t own = (static_cast<int64_t>(images) + ranks_.size() - 1) / ranks_.size();
+    if (ranks_.is_first()) tell([&] { observer_.looked_at(static_cast<int64_t>(done), own); });
   };
   const auto own = [&] {
     const Interruptible while_detecting(may_end_within_step());
     return detect_dataset(*model_, val_, train_.categories, config_.input, bad_files_,
                           {.batch = batch,
                            .progress = tell_progress,
-                           .interrupted = [] { return stop_requested.load(); },
+                           .interrupted = [] { return stop_is_requested(); },
                            .share = share()});
   }();
-  tell([&] { looking.clear(); });
-  if (ranks_.any(stop_requested)) return;
+  if (ranks_.any(stop_is_requested())) return;
   const auto detections = gather_detections(ranks_, val_, own);
   share_bad_files(ranks_, bad_files_);
   if (!ranks_.is_first()) return;
   const CocoMetrics metrics = evaluate(val_, detections);
   const double ap = metrics.values[Ap];
-  tell([&] { progress_->message(ap_text(state_.step, metrics, val_)); });
+  tell([&] { observer_.validated(state_.step, metrics, val_); });
   folder_->log(ap_line(state_.step, metrics));
   if (ap > state_.best_ap) {
     const double before = std::exchange(state_.best_ap, ap);
@@ -345,16 +348,17 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   } catch (const DeviceError&) {
     throw;  // no fault of the disk
   } catch (const Error& error) {
-    fmt::print(stderr, "fovea: the {} checkpoint of step {} was not saved: {}; training continues\n", what, state_.step,
-               error.what());
+    observer_.warn(fmt::format("the {} checkpoint of step {} was not saved: {}; training continues", what, state_.step,
+                               error.what()));
     return false;
   }
 }
 
-std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Communicator& ranks) {
+std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Communicator& ranks,
+                                 TrainObserver& observer) {
   const Interruptible start;
   try {
-    return std::make_unique<Trainer>(std::move(config), options, ranks);
+    return std::make_unique<Trainer>(std::move(config), options, ranks, observer);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::Interrupted) throw;
     throw Error(ErrorKind::Interrupted, options.resume ? "stopped before the first step; the run is as it was"
@@ -364,7 +368,7 @@ std::unique_ptr<Trainer> started(Config config, const TrainOptions& options, Com
 
 }  // namespace
 
-void train(Config config, const TrainOptions& options) {
+void train(Config config, const TrainOptions& options, TrainObserver& observer) {
   const auto ranks = connect_ranks({.timeout = options.rank_timeout});
   // A stop, or a closed stdout, ends the run where it can be saved. Launchers signal all ranks: one answer is enough.
   const Unbroken until_saved(ranks->is_first() ? kAnswer : nullptr);
@@ -378,7 +382,7 @@ void train(Config config, const TrainOptions& options) {
     require_own_gpus(*ranks, options.device);
     batch_of_rank(*ranks, config.train.batch);
     if (ranks->is_first()) check_font();  // of the run's chart
-    started(std::move(config), options, *ranks)->run();
+    started(std::move(config), options, *ranks, observer)->run();
     ranks->leave();
   } catch (const AgreedError&) {
     ranks->leave();

@@ -2,12 +2,14 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "model/weight_family.h"
 #include "model/weights.h"
 #include "tools/config/config.h"
 #include "tools/data/bad_files.h"
 #include "tools/data/dataset.h"
+#include "tools/train/observer.h"
 
 namespace fovea {
 
@@ -40,9 +42,12 @@ struct TrainOptions {
 // Trains as the configuration says; model.classes follows from the data. Where a launcher started this process as one
 // of several ranks, together with them: only rank 0 writes and prints.
 //
-// Where a stop is requested (kernels/interrupt.h) the run is saved and Error(Interrupted) thrown. On the CPU the step
-// under way is given up, however long it takes: what is saved is the state after the last whole one, so that a resumed
-// run has the same bits. On a GPU it is finished.
-void train(Config config, const TrainOptions& options);
+// Where a stop of this thread's work is requested (kernels/interrupt.h) the run is saved and Error(Interrupted) thrown.
+// On the CPU the step under way is given up, however long it takes: what is saved is the state after the last whole
+// one, so that a resumed run has the same bits. On a GPU it is finished.
+void train(Config config, const TrainOptions& options, TrainObserver& observer);
+inline void train(Config config, const TrainOptions& options) {
+  train(std::move(config), options, *terminal_observer());
+}
 
 }  // namespace fovea

@@ -53,6 +53,10 @@ void move_to_root(RawDataset& raw, const std::vector<std::string>& folders);
 // The path as one below `root`, or none where it leads out of it.
 std::optional<std::string> path_below(const std::filesystem::path& root, const std::filesystem::path& path);
 
+bool is_inside(const std::filesystem::path& path, const std::filesystem::path& folder);
+// Throws ErrorKind::Usage where the dataset is a folder and `out` is it, or inside it.
+void require_outside(const std::filesystem::path& out, const std::filesystem::path& data);
+
 // Names that are said more than once.
 struct Repeats {
   std::unordered_set<std::string> names;

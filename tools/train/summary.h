@@ -2,6 +2,7 @@
 // schedule.
 #pragma once
 #include <array>
+#include <string>
 
 #include "engine/schedule.h"
 #include "model/retinanet.h"
@@ -15,8 +16,8 @@ namespace fovea {
 std::string ap_text(int64_t step, const CocoMetrics& metrics, const Dataset& val);
 std::string ap_line(int64_t step, const CocoMetrics& metrics);
 
-// data: train, val. `schedule`: as it is used, scaled to the batch.
-void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
-                   const std::array<const Dataset*, 2>& data, int ranks);
+// Lines. data: train, val. `schedule`: as it is used, scaled to the batch.
+std::string training_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
+                             const std::array<const Dataset*, 2>& data, int ranks);
 
 }  // namespace fovea

@@ -1,4 +1,4 @@
-#include "tools/train/print_summary.h"
+#include "tools/train/summary.h"
 
 #include <fmt/format.h>
 
@@ -63,8 +63,9 @@ std::string ap_line(int64_t step, const CocoMetrics& metrics) {
       metrics.values[ApMedium], metrics.values[ApLarge]);
 }
 
-void print_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
-                   const std::array<const Dataset*, 2>& data, int ranks) {
+std::string training_summary(const Config& config, const Schedule& schedule, RetinaNet& model,
+                             const std::array<const Dataset*, 2>& data, int ranks) {
+  std::string text;
   for (const Dataset* split : data) {
     LoadReport report = split->report;
     if (split != data[0])  // what is true of the folder that both lie in is said once
@@ -73,25 +74,28 @@ void print_summary(const Config& config, const Schedule& schedule, RetinaNet& mo
         return std::find(said.begin(), said.end(), line) != said.end();
       });
     const std::string crowds = report.crowds == 0 ? "" : fmt::format(" and {} regions to ignore", report.crowds);
-    fmt::print("{}: {} images, {} boxes{}, {} classes\n", split->split, split->samples.size(),
-               report.objects - report.crowds, crowds, split->categories.size());
-    fmt::print("{}", report.text());
+    text += fmt::format("{}: {} images, {} boxes{}, {} classes\n", split->split, split->samples.size(),
+                        report.objects - report.crowds, crowds, split->categories.size());
+    text += report.text();
   }
   if (const auto alike = names_alike("train", data[0]->categories, "val", data[1]->categories); !alike.empty())
-    fmt::print("{}\n", alike);
+    text += fmt::format("{}\n", alike);
   if (const int64_t both = images_of_both(*data[0], *data[1]); both > 0)
-    fmt::print("val: {} of its {} images are images of train too: its AP says little about other images\n", both,
-               data[1]->samples.size());
+    text += fmt::format("val: {} of its {} images are images of train too: its AP says little about other images\n",
+                        both, data[1]->samples.size());
   if (const int64_t tiny = boxes_under_a_pixel(*data[0], config.input); tiny > 0)
-    fmt::print("train: {} boxes are less than one pixel wide or high after resizing and never matched\n", tiny);
-  fmt::print("{}{}", class_weights_text(model.config().loss.class_weights, data[0]->categories),
-             prior_note(config.model.head.prior));
+    text +=
+        fmt::format("train: {} boxes are less than one pixel wide or high after resizing and never matched\n", tiny);
+  text += fmt::format("{}{}", class_weights_text(model.config().loss.class_weights, data[0]->categories),
+                      prior_note(config.model.head.prior));
   const int batch = config.train.batch;
   const std::string split = ranks == 1 ? "" : fmt::format(" ({} ranks x {})", ranks, batch / ranks);
-  fmt::print("{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
-             model.parameters().total_count() / 1e6, model.parameters().trainable_count() / 1e6,
-             model.context().arithmetic(), rate_text(config.train.schedule, schedule, batch), config.train.steps, batch,
-             split, static_cast<double>(config.train.steps * batch) / static_cast<double>(data[0]->samples.size()));
+  text += fmt::format(
+      "{:.2f} M parameters, {:.2f} M trained; {}; learning rate {}; {} steps of {} images{} = {:.1f} epochs\n",
+      model.parameters().total_count() / 1e6, model.parameters().trainable_count() / 1e6, model.context().arithmetic(),
+      rate_text(config.train.schedule, schedule, batch), config.train.steps, batch, split,
+      static_cast<double>(config.train.steps * batch) / static_cast<double>(data[0]->samples.size()));
+  return text;
 }
 
 }  // namespace fovea

@@ -1,0 +1,24 @@
+// Python over the C API (tools/api/fovea.h): what every part of the module needs.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <cstring>
+
+#include <fovea/fovea.h>
+
+namespace fovea::python {
+
+namespace nb = nanobind;
+
+// The exception of fovea.errors for this status, with the thread's message. Needs the GIL.
+[[noreturn]] void raise(fovea_status status);
+
+inline void check(fovea_status status) {
+  if (status != FOVEA_OK) raise(status);
+}
+
+void add_detection(nb::module_& module);
+void add_training(nb::module_& module);
+void add_evaluation(nb::module_& module);
+
+}  // namespace fovea::python

@@ -1,0 +1,54 @@
+// What is behind a fovea_annotations and a fovea_evaluation.
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tools/api/handle.h"
+#include "tools/eval/coco_curves.h"
+
+namespace fovea::api {
+
+// fovea_id_list's columns.
+struct IdList {
+  std::vector<int64_t> ids;
+  std::vector<std::string> names;
+  std::vector<const char*> name_pointers;
+  std::vector<int32_t> widths, heights;
+};
+
+struct Annotations {
+  static constexpr uint64_t kMark = 0xf0fea00000000003;
+  std::vector<GroundTruth> objects;
+  std::vector<Detection> detections;  // of results; then there are no objects
+  IdList images, categories;
+  bool are_results = false;
+
+  BoxTable table() const { return are_results ? table_of(detections) : table_of(objects); }
+};
+
+std::unique_ptr<Annotations> read_annotations(const char* path, const char* name, int32_t kind);
+// Ground truth and results at the same time.
+std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
+                                                                                const char* results_path);
+
+struct Evaluation {
+  static constexpr uint64_t kMark = 0xf0fea00000000004;
+  CocoProtocol protocol;
+  CocoCurves curves;
+  // For matches, where the tables stay.
+  bool keeps_tables = false;
+  BoxTable truth, detections;
+  CocoPlaces places;
+  std::unique_ptr<Annotations> own_truth, own_detections;
+};
+
+}  // namespace fovea::api
+
+struct fovea_annotations : fovea::api::Handle<fovea::api::Annotations> {
+  using Handle::Handle;
+};
+struct fovea_evaluation : fovea::api::Handle<fovea::api::Evaluation> {
+  using Handle::Handle;
+};
