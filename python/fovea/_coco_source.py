@@ -43,6 +43,10 @@ class _OpenFile:
         self._file = open(self._path, "rb")
         self._state = self._look()
 
+    def __del__(self):
+        if hasattr(self, "_file"):
+            self._file.close()
+
     def _look(self):
         state = os.fstat(self._file.fileno())
         return state.st_size, state.st_mtime_ns

@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "module.h"
+#include "python/src/module.h"
 
 namespace fovea::python {
 

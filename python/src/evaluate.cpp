@@ -38,8 +38,8 @@ auto view(const T* data, std::vector<size_t> shape, std::vector<ptrdiff_t> strid
                          [](void* kept) noexcept { delete static_cast<std::shared_ptr<Owner>*>(kept); });
   std::vector<int64_t> steps;
   for (const ptrdiff_t stride : strides) steps.push_back(stride / static_cast<ptrdiff_t>(sizeof(T)));
-  return nb::ndarray<const T, nb::ro>(const_cast<T*>(data), shape.size(), shape.data(), keep,
-                                      steps.empty() ? nullptr : steps.data());
+  return nb::ndarray<nb::array_api, const T, nb::ro>(const_cast<T*>(data), shape.size(), shape.data(), keep,
+                                                     steps.empty() ? nullptr : steps.data());
 }
 
 nb::str text(const char* utf8) {
@@ -83,11 +83,11 @@ class Annotations {
 
  private:
   template <class T>
-  nb::ndarray<const T, nb::ro> column(const T* data, ptrdiff_t stride) const {
+  nb::ndarray<nb::array_api, const T, nb::ro> column(const T* data, ptrdiff_t stride) const {
     return view(data, {table_.count}, {stride == 0 ? ptrdiff_t{sizeof(T)} : stride}, annotations_);
   }
   template <class T>
-  std::optional<nb::ndarray<const T, nb::ro>> optional_column(const T* data, ptrdiff_t stride) const {
+  std::optional<nb::ndarray<nb::array_api, const T, nb::ro>> optional_column(const T* data, ptrdiff_t stride) const {
     if (data == nullptr) return std::nullopt;
     return column(data, stride);
   }
