@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _fovea
-from ._columns import listed
 from ._evaluate_tables import tables
 from .errors import ConfigError, DataError
 
@@ -181,27 +180,30 @@ def evaluate(
     truth, detections = tables(gt, dt, box_format)
     categories = truth.categories
     if categories is None:
-        ids = set(listed(truth.columns.category_ids)) | set(listed(detections.columns.category_ids))
-        categories = {identity: str(identity) for identity in sorted(ids)}
+        categories = {identity: str(identity) for identity in _categories_of(truth, detections)}
     categories = _named(categories, class_names)
-    images = truth.image_ids
-    if images is None:
-        images = set(listed(truth.columns.image_ids)) | set(listed(detections.columns.image_ids))
     import numpy as np
 
-    ids = [np.array(sorted(values), np.int64) for values in (set(images), categories)]
-    if not len(ids[0]) or not len(ids[1]):
-        raise DataError("ground truth: no image or no category to evaluate")
+    images = truth.image_ids  # None: those of the boxes
+    if not categories or (len(images) if images is not None else len(truth.columns) + len(detections.columns)) == 0:
+        raise DataError("gt: no image or no category to evaluate")
     evaluation = _fovea.evaluate(
         truth.columns,
         detections.columns,
-        image_ids=ids[0],
-        category_ids=ids[1],
+        image_ids=None if images is None else np.array(sorted(set(images)), np.int64),
+        category_ids=np.array(sorted(categories), np.int64),
         ious=None if ious is None else settings["ious"],
         areas=list(settings["areas"].values()),
         max_detections=settings["max_detections"],
     )
     return Metrics(evaluation, settings, categories)
+
+
+def _categories_of(*tables) -> list[int]:
+    """Ids of the categories that occur, in ascending order."""
+    import numpy as np
+
+    return np.unique(np.concatenate([np.unique(np.asarray(table.columns.category_ids)) for table in tables])).tolist()
 
 
 def _settings(max_detections, ious, areas) -> dict[str, Any]:
