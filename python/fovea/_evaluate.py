@@ -12,6 +12,8 @@ from .errors import ConfigError, DataError
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 
+IOUS = [i / 20 for i in range(10, 20)]
+
 
 class ClassMetrics:
     """The numbers of one class, by the names of Metrics; None where there is no ground truth."""
@@ -45,7 +47,8 @@ class Metrics:
         self._categories = categories
         self._arrays: dict[str, Any] = {}
         self._classes: list[ClassMetrics] | None = None
-        self._values = self._numbers(slice(None))
+        usual = settings["ious"] == IOUS and settings["max_detections"] == [1, 10, 100] and settings["areas"] == AREAS
+        self._values = self._summary() if usual else self._numbers(slice(None))
 
     def __getattr__(self, name: str):
         return _number(self, name)
@@ -89,6 +92,14 @@ class Metrics:
                 for place, (category, name) in enumerate(sorted(self._categories.items()))
             ]
         return self._classes
+
+    def _summary(self) -> dict[str, float | None]:
+        """COCO's twelve, for which the arrays are not needed."""
+        names = ("ap", "ap50", "ap75", *(f"ap_{name}" for name in list(AREAS)[1:]), *(f"ar_{n}" for n in (1, 10, 100)))
+        names += tuple(f"ar_{name}" for name in list(AREAS)[1:])
+        return {
+            name: None if value == -1 else value for name, value in zip(names, self._evaluation.summary(), strict=True)
+        }
 
     def _numbers(self, places) -> dict[str, float | None]:
         precision, recall = self.precision[:, :, places], self.recall[:, places]
@@ -214,7 +225,7 @@ def _settings(max_detections, ious, areas) -> dict[str, Any]:
     for name, pair in areas.items():
         if len(pair) != 2 or not 0 <= pair[0] <= pair[1]:
             raise ConfigError(f"areas: {name!r} is not a pair of numbers, from and to: {pair!r}")
-    ious = [i / 20 for i in range(10, 20)] if ious is None else [float(iou) for iou in ious]
+    ious = IOUS if ious is None else [float(iou) for iou in ious]
     if not ious or not all(0 < iou <= 1 for iou in ious):
         raise ConfigError(f"ious: {ious} are not thresholds above 0 and up to 1")
     if not areas:
