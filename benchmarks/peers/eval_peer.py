@@ -90,6 +90,7 @@ def of_arrays(package, truth_path, detections_path):
 
 
 def of_dicts(package, truth_path, detections_path):
+    importlib.import_module("numpy")  # all packages import it sooner or later
     COCO, Evaluation = classes_of(package)
     truth = COCO(truth_path)
     with open(detections_path) as file:

@@ -97,3 +97,27 @@ def settings_of(p, image_ids, category_ids, areas, max_detections):
         "max_detections": [int(most) for most in max_detections],
         "use_categories": bool(p.useCats),
     }
+
+
+def chosen(p, evaluated):
+    """Places of categories, areas and images, and the limits, that accumulate(p) takes of what was evaluated: those of
+    p that were
+    evaluated, by their place in p. That is pycocotools' rule; where the places differ it takes others than p names."""
+    categories = evaluated.catIds if evaluated.useCats else [-1]
+    areas, images = set(map(tuple, evaluated.areaRng)), set(evaluated.imgIds)
+    places = (
+        [n for n, category in enumerate(p.catIds) if category in set(categories)],
+        [n for n, area in enumerate(p.areaRng) if tuple(area) in areas],
+        [most for most in p.maxDets if most in set(evaluated.maxDets)],
+        [n for n, image in enumerate(p.imgIds) if image in images],
+    )
+    for name, of, count in (
+        ("catIds", places[0], len(categories)),
+        ("areaRng", places[1], len(evaluated.areaRng)),
+        ("imgIds", places[3], len(evaluated.imgIds)),
+    ):
+        if of and of[-1] >= count:
+            raise IndexError(
+                f"list index out of range: accumulate(p): {name} has more entries than evaluate() was given"
+            )
+    return places

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from functools import partial
 
 from . import _fovea
 from ._columns import columns_of_dicts, columns_of_rows, listed
@@ -43,6 +42,10 @@ class _OpenFile:
         self._path = os.fspath(path)
         self._file = open(self._path, "rb")
         self._state = self._look()
+
+    def __del__(self):
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def _look(self):
         state = os.fstat(self._file.fileno())
@@ -140,9 +143,14 @@ def dicts_of_rows(rows):
     ]
 
 
-def check_images(truth, image_ids):
+def check_images(known, columns):
     """pycocotools' assertion: all results are of images of the ground truth."""
-    unknown = set(image_ids).difference(truth.getImgIds())
+    if not isinstance(columns.image_ids, list) and all(type(image) is int for image in known):
+        from array import array
+
+        unknown = _fovea.first_unknown(columns.image_ids, array("q", known)) >= 0
+    else:
+        unknown = set(listed(columns.image_ids)).difference(known)
     assert not unknown, "Results do not correspond to current coco set"
 
 
@@ -166,27 +174,30 @@ def load_results(truth, results):
     elif type(results).__name__ == "ndarray":
         announce_rows(results)
         columns = columns_of_rows(results)
-        load = partial(dicts_of_rows, results)
+
+        def load():
+            return dicts_of_rows(results)
+
     if columns is not None:
-        check_images(truth, listed(columns.image_ids))
+        check_images(truth.getImgIds(), columns)
         return ResultSource(truth, columns, load), None
     assert type(results) is list, "results in not an array of objects"
     if results and ("caption" in results[0] or len(results[0].get("bbox", ())) == 0):
         return None, _other_dataset(truth, results)
-    columns = columns_of_dicts(results, True, "results")
-    columns.ids = columns.areas = None  # pycocotools makes them anew
+    columns = columns_of_dicts(results, True, "results", bare=True)  # pycocotools makes areas and ids anew
     if results and type(results[0]["bbox"][2]) not in (int, float):  # NumPy's: the product in its own precision
         import numpy as np
 
         columns.areas = np.array([entry["bbox"][2] * entry["bbox"][3] for entry in results], np.float64)
-    check_images(truth, listed(columns.image_ids))
+    check_images(truth.getImgIds(), columns)
     return ResultSource(truth, columns, lambda: results), None
 
 
 def _other_dataset(truth, entries):
     import copy
 
-    check_images(truth, [entry["image_id"] for entry in entries])
+    unknown = {entry["image_id"] for entry in entries}.difference(truth.getImgIds())
+    assert not unknown, "Results do not correspond to current coco set"
     dataset = {"info": copy.deepcopy(truth.dataset.get("info", {})), "images": list(truth.dataset["images"])}
     if "caption" in entries[0]:
         found = {entry["image_id"] for entry in entries}

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 
 from . import _fovea
-from ._coco_params import Params, settings_of, thresholds, unique
+from ._coco_params import Params, chosen, settings_of, thresholds, unique
 from ._columns import coded
 from .errors import UnsupportedError
 
@@ -163,8 +163,6 @@ class COCOeval:
         """(the evaluation, the limits it has of p.maxDets), as pycocotools chooses them: by place, of what is in both
         settings.
         """
-        from ._cocoeval_arrays import chosen
-
         evaluated = self._paramsEval
         categories, areas, limits, images = chosen(p, evaluated)
         if not evaluated.useCats:

@@ -92,26 +92,32 @@ def _optional(entries, key, missing, kind):
     return np.array(values, np.float64).astype(kind)
 
 
-def columns_of_dicts(entries, scored, where):
-    """Columns of COCO's dicts, in one pass a key. `scored`: results, with a score each. Raises DataError, naming the
-    entry.
+def columns_of_dicts(entries, scored, where, bare=False):
+    """Columns of a list of COCO's dicts. `scored`: results, with a score each. `bare`: without areas and ids.
+
+    Raises DataError, naming the entry.
     """
+    made = _fovea.columns_of_dicts(entries, scored, bare) if type(entries) is list else None
+    if made is not None:
+        return Columns(*(None if part is None else memoryview(part) for part in made))
+    return _columns_in_python(entries, scored, where, bare)
+
+
+def _columns_in_python(entries, scored, where, bare):
+    """The same for ids of any type and NumPy's numbers, and with words for what is wrong."""
     import numpy as np
 
-    native = getattr(_fovea, "columns_of_dicts", None)
-    if native is not None:
-        made = native(entries, scored)
-        if made is not None:  # None: ids that are no integers, or what else the pass below has words for
-            return made
     keys = ("image_id", "category_id", "bbox") + (("score",) if scored else ())
     try:
         image_ids = integers(list(map(itemgetter("image_id"), entries)))
         category_ids = integers(list(map(itemgetter("category_id"), entries)))
         boxes = _boxes(entries, where)
         scores = np.array(list(map(itemgetter("score"), entries)), np.float64) if scored else None
-        areas = _optional(entries, "area", lambda number: boxes[number, 2] * boxes[number, 3], np.float64)
+        areas = (
+            None if bare else _optional(entries, "area", lambda number: boxes[number, 2] * boxes[number, 3], np.float64)
+        )
         crowds = None if scored else _optional(entries, "iscrowd", lambda number: 0, bool)
-        ids = [entry.get("id") for entry in entries]
+        ids = [None if bare else entry.get("id") for entry in entries]
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         if isinstance(fault, DataError):
             raise

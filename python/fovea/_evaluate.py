@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _fovea
-from ._columns import listed
 from ._evaluate_tables import tables
 from .errors import ConfigError, DataError
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+
+IOUS = [i / 20 for i in range(10, 20)]
 
 
 class ClassMetrics:
@@ -46,7 +47,8 @@ class Metrics:
         self._categories = categories
         self._arrays: dict[str, Any] = {}
         self._classes: list[ClassMetrics] | None = None
-        self._values = self._numbers(slice(None))
+        usual = settings["ious"] == IOUS and settings["max_detections"] == [1, 10, 100] and settings["areas"] == AREAS
+        self._values = self._summary() if usual else self._numbers(slice(None))
 
     def __getattr__(self, name: str):
         return _number(self, name)
@@ -90,6 +92,14 @@ class Metrics:
                 for place, (category, name) in enumerate(sorted(self._categories.items()))
             ]
         return self._classes
+
+    def _summary(self) -> dict[str, float | None]:
+        """COCO's twelve, for which the arrays are not needed."""
+        names = ("ap", "ap50", "ap75", *(f"ap_{name}" for name in list(AREAS)[1:]), *(f"ar_{n}" for n in (1, 10, 100)))
+        names += tuple(f"ar_{name}" for name in list(AREAS)[1:])
+        return {
+            name: None if value == -1 else value for name, value in zip(names, self._evaluation.summary(), strict=True)
+        }
 
     def _numbers(self, places) -> dict[str, float | None]:
         precision, recall = self.precision[:, :, places], self.recall[:, places]
@@ -181,27 +191,30 @@ def evaluate(
     truth, detections = tables(gt, dt, box_format)
     categories = truth.categories
     if categories is None:
-        ids = set(listed(truth.columns.category_ids)) | set(listed(detections.columns.category_ids))
-        categories = {identity: str(identity) for identity in sorted(ids)}
+        categories = {identity: str(identity) for identity in _categories_of(truth, detections)}
     categories = _named(categories, class_names)
-    images = truth.image_ids
-    if images is None:
-        images = set(listed(truth.columns.image_ids)) | set(listed(detections.columns.image_ids))
     import numpy as np
 
-    ids = [np.array(sorted(values), np.int64) for values in (set(images), categories)]
-    if not len(ids[0]) or not len(ids[1]):
-        raise DataError("ground truth: no image or no category to evaluate")
+    images = truth.image_ids  # None: those of the boxes
+    if not categories or (len(images) if images is not None else len(truth.columns) + len(detections.columns)) == 0:
+        raise DataError("gt: no image or no category to evaluate")
     evaluation = _fovea.evaluate(
         truth.columns,
         detections.columns,
-        image_ids=ids[0],
-        category_ids=ids[1],
+        image_ids=None if images is None else np.array(sorted(set(images)), np.int64),
+        category_ids=np.array(sorted(categories), np.int64),
         ious=None if ious is None else settings["ious"],
         areas=list(settings["areas"].values()),
         max_detections=settings["max_detections"],
     )
     return Metrics(evaluation, settings, categories)
+
+
+def _categories_of(*tables) -> list[int]:
+    """Ids of the categories that occur, in ascending order."""
+    import numpy as np
+
+    return np.unique(np.concatenate([np.unique(np.asarray(table.columns.category_ids)) for table in tables])).tolist()
 
 
 def _settings(max_detections, ious, areas) -> dict[str, Any]:
@@ -212,7 +225,7 @@ def _settings(max_detections, ious, areas) -> dict[str, Any]:
     for name, pair in areas.items():
         if len(pair) != 2 or not 0 <= pair[0] <= pair[1]:
             raise ConfigError(f"areas: {name!r} is not a pair of numbers, from and to: {pair!r}")
-    ious = [i / 20 for i in range(10, 20)] if ious is None else [float(iou) for iou in ious]
+    ious = IOUS if ious is None else [float(iou) for iou in ious]
     if not ious or not all(0 < iou <= 1 for iou in ious):
         raise ConfigError(f"ious: {ious} are not thresholds above 0 and up to 1")
     if not areas:

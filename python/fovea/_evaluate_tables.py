@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,9 +36,10 @@ def tables(gt, dt, box_format) -> tuple[Table, Table]:
     else:
         truth, detections = _table(gt, False), _table(dt, True)
     if truth.image_ids is not None:
-        unknown = set(listed(detections.columns.image_ids)).difference(truth.image_ids)
-        if unknown:
-            raise DataError(f"dt: image {min(unknown)} is none of the ground truth's")
+        place = _fovea.first_unknown(detections.columns.image_ids, array("q", truth.image_ids))
+        if place >= 0:
+            image = listed(detections.columns.image_ids)[place]
+            raise DataError(f"dt: entry {place}: image {image} is none of the ground truth's")
     return truth, detections
 
 
@@ -65,12 +67,10 @@ def _table(value, scored) -> Table:
 
 
 def _checked(entries, scored, where) -> Columns:
-    columns = columns_of_dicts(entries, scored, where)
+    columns = columns_of_dicts(entries, scored, where, bare=scored)
     for name in ("image_id", "category_id"):
         if isinstance(getattr(columns, name + "s"), list):
             raise DataError(f"{where}: an entry's {name} is no integer")
-    if scored:
-        columns.areas = None
     return columns
 
 

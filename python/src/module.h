@@ -20,5 +20,6 @@ inline void check(fovea_status status) {
 void add_detection(nb::module_& module);
 void add_training(nb::module_& module);
 void add_evaluation(nb::module_& module);
+void add_columns(nb::module_& module);
 
 }  // namespace fovea::python

@@ -271,7 +271,7 @@ def test_boxes_are_drawn(paths):
 
 
 def test_in_pycocotools_place(paths):
-    """What imports pycocotools gets this module, and no NumPy with it until there are arrays."""
+    """What imports pycocotools gets this module."""
     program = """
 import sys
 import fovea.coco
@@ -282,3 +282,19 @@ import pycocotools.mask
 assert COCO is fovea.coco.COCO and COCOeval is fovea.coco.COCOeval and Params is fovea.coco.Params
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_numpy_waits_for_arrays(paths):
+    """Its import takes as long as the evaluation of a small dataset."""
+    program = f"""
+import sys
+from fovea.coco import COCO, COCOeval
+gt = COCO({paths["gt"]!r})
+evaluation = COCOeval(gt, gt.loadRes({paths["dt"]!r}), "bbox")
+evaluation.evaluate()
+evaluation.accumulate()
+evaluation.summarize()
+assert "numpy" not in sys.modules
+assert type(evaluation.stats).__name__ == "ndarray"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)

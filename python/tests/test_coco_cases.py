@@ -300,3 +300,19 @@ def test_arrays_can_be_changed():
     mine, _ = both(*many_boxes(13))
     mine.eval["precision"][mine.eval["precision"] < 0] = 0
     mine.eval["recall"] *= 2
+
+
+def test_missing_areas_and_crowd_flags():
+    """pycocotools raises KeyError; here they are the box's area, and no crowd."""
+    whole, results = many_boxes(14)
+    for entry in whole["annotations"]:
+        entry["area"], entry["iscrowd"] = entry["bbox"][2] * entry["bbox"][3], 0
+    some = copy.deepcopy(whole)
+    for entry in some["annotations"][::2]:
+        del entry["area"], entry["iscrowd"]
+    none = copy.deepcopy(some)
+    for entry in none["annotations"][1::2]:
+        del entry["area"], entry["iscrowd"]
+    expected = evaluated(coco_peer, eval_peer, whole, results)
+    for truth in (some, none):
+        assert_same(evaluated(own, own, truth, results), expected, images=False)

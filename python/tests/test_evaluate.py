@@ -203,7 +203,7 @@ def test_settings_that_make_no_sense(case, named, words):
 @pytest.mark.parametrize(
     "gt, dt, words",
     [
-        (small_truth(), [{**small_results()[0], "image_id": 99}], "dt: image 99 is none of the ground truth's"),
+        (small_truth(), [{**small_results()[0], "image_id": 99}], "dt: entry 0: image 99 is none of the ground truth's"),
         (small_truth(), [{**small_results()[0], "bbox": [1, 2, 3]}], "dt: entry 0: bbox has 3 numbers"),
         (small_truth(), [{"image_id": 7, "bbox": [1, 2, 3, 4], "score": 1}], "dt: entry 0 has no category_id"),
         ({"images": []}, [], "gt: a dict with neither annotations nor boxes; it has images"),
