@@ -40,6 +40,23 @@ TEST_CASE("api: files that cannot be evaluated are refused with the entry", "[ap
   for (const double value : summary) CHECK(value == -1);
 }
 
+TEST_CASE("api: of what kind a file of annotations is, it says itself", "[api][evaluation]") {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path() / "file.json").string();
+  const auto are_results = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    fovea_annotations* made = nullptr;
+    require_ok(fovea_annotations_read(path.c_str(), FOVEA_ANNOTATIONS_ANY, 0, &made));
+    const AnnotationsHandle annotations(made);
+    return fovea_annotations_are_results(made);
+  };
+  const std::string entry = R"([{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}])";
+  CHECK(are_results(entry) == 1);
+  CHECK(are_results(" \n" + entry) == 1);
+  CHECK(are_results("\xEF\xBB\xBF" + entry) == 1);
+  CHECK(are_results(R"({"images": [], "categories": [], "annotations": []})") == 0);
+}
+
 TEST_CASE("api: arguments of an evaluation that make no sense are named", "[api][evaluation][fault]") {
   const Scene scene = random_scene(1);
   const double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = std::numeric_limits<double>::infinity();

@@ -2,6 +2,7 @@
 #include "tools/eval/usual_results.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -255,6 +256,10 @@ TEST_CASE("results of another form are left to the general reader", "[usual_resu
   }
   CHECK_FALSE(read_usual_results(folder.folder.path() / "none", 2));
   CHECK_FALSE(read_usual_results(folder.folder.path(), 2));
+  // A pipe is not so much as opened, which would wait for a writer.
+  const std::filesystem::path pipe = folder.folder.path() / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_FALSE(read_usual_results(pipe, 2));
   // Of a key that is there twice the last value counts, for the general reader.
   CHECK(folder.general(with("\"score\": 0.5", "\"score\": 0.5, \"score\": 0.25"))[1].score == 0.25);
 }

@@ -96,7 +96,7 @@ std::vector<int64_t> limits_of(const fovea_evaluate_options& options) {
   return limits;
 }
 
-fovea_evaluate_options own_options(const fovea_evaluate_options* options) {
+fovea_evaluate_options own_evaluate_options(const fovea_evaluate_options* options) {
   if (options == nullptr) return {};
   return own_struct(*options, kFirstEvaluateOptions, "options", "fovea_evaluate_options");
 }
@@ -163,7 +163,7 @@ fovea_status fovea_evaluate(const fovea_box_table* truth, const fovea_box_table*
                             const fovea_evaluate_options* options, fovea_evaluation** evaluation) {
   return guarded([&] {
     if (evaluation == nullptr) bad_argument("evaluation is NULL");
-    const fovea_evaluate_options wanted = own_options(options);
+    const fovea_evaluate_options wanted = own_evaluate_options(options);
     auto contents = std::make_unique<Evaluation>();
     contents->truth = own_table(truth, "truth", false);
     contents->detections = own_table(detections, "detections", true);
@@ -178,7 +178,7 @@ fovea_status fovea_evaluate_files(const char* truth_path, const char* results_pa
                                   const fovea_evaluate_options* options, fovea_evaluation** evaluation) {
   return guarded([&] {
     if (evaluation == nullptr) bad_argument("evaluation is NULL");
-    fovea_evaluate_options wanted = own_options(options);
+    fovea_evaluate_options wanted = own_evaluate_options(options);
     static_cast<void>(protocol_of(wanted));  // what makes no sense is told before files are read
     auto contents = std::make_unique<Evaluation>();
     const size_t workers = workers_of(wanted.threads, "options.threads");

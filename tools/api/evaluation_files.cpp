@@ -1,6 +1,7 @@
 // The C API's functions on COCO's files.
 #include <array>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "tools/api/evaluation_handles.h"
@@ -56,9 +57,10 @@ std::unique_ptr<Annotations> read_results_file(const char* path, size_t workers)
 }
 
 bool begins_as_list(const char* path) {
-  std::ifstream file(path);  // one that cannot be read is refused by its reader
+  constexpr std::string_view before = " \n\r\t\xEF\xBB\xBF";  // with a byte order mark
+  std::ifstream file(path);                                   // one that cannot be read is refused by its reader
   char first = 0;
-  while (file.get(first) && (first == ' ' || first == '\n' || first == '\r' || first == '\t')) continue;
+  while (file.get(first) && before.find(first) != before.npos) continue;
   return first == '[';
 }
 

@@ -404,7 +404,7 @@ typedef struct fovea_annotations fovea_annotations;
 
 /* `kind`: what the file has to be */
 enum FOVEA_INT32 {
-  FOVEA_ANNOTATIONS_ANY = 0,     /* RESULTS where it is a list, else TRUTH */
+  FOVEA_ANNOTATIONS_ANY = 0,     /* RESULTS where it is a list, else TRUTH; not of a pipe */
   FOVEA_ANNOTATIONS_TRUTH = 1,   /* an object with images, categories and annotations */
   FOVEA_ANNOTATIONS_RESULTS = 2, /* a list of detections; also JSON Lines, or an object with that list under
                                     "annotations", "predictions", "detections" or "results" */

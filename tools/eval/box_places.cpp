@@ -27,7 +27,7 @@ struct TableSlice {
   std::vector<uint32_t> counts{};  // of each class; then where the next of it goes
 };
 
-std::vector<TableSlice> slices_of(size_t count, size_t workers) {
+std::vector<TableSlice> table_slices(size_t count, size_t workers) {
   const size_t number = std::clamp<size_t>(count / entries_a_slice, 1, workers);
   std::vector<TableSlice> slices;
   for (size_t i = 0; i < number; ++i) slices.push_back({count * i / number, count * (i + 1) / number});
@@ -101,7 +101,7 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
   require(table.count < UINT32_MAX, "2^32 boxes or more");
   const IdIndex labels(categories);
   const size_t classes = categories.size();
-  std::vector<TableSlice> slices = slices_of(table.count, workers);
+  std::vector<TableSlice> slices = table_slices(table.count, workers);
   LookedUp found(table.count);
   run_tasks(slices.size(), workers,
             [&](size_t s, size_t) { look_up(table, images, labels, classes, slices[s], found); });

@@ -219,7 +219,7 @@ class ClassCurves {
   std::vector<double> precisions_;
 };
 
-std::vector<CurvesSlice> slices_of(const CocoProtocol& protocol) {
+std::vector<CurvesSlice> curves_slices(const CocoProtocol& protocol) {
   std::vector<CurvesSlice> slices;
   for (size_t t = 0; t < protocol.ious.size(); t += most_thresholds)
     for (size_t a = 0; a < protocol.areas.size(); a += most_areas)
@@ -308,7 +308,7 @@ CocoCurves coco_curves(const BoxTable& truth, const BoxTable& detections, const 
   curves.precision.resize(curves.precision_count());
   curves.recall.resize(curves.recall_count());
   if (protocol.with_scores) curves.scores.resize(curves.precision_count());
-  for (const CurvesSlice& slice : slices_of(protocol)) {
+  for (const CurvesSlice& slice : curves_slices(protocol)) {
     std::vector<std::unique_ptr<ClassCurves>> own(workers);
     run_tasks(classes, workers, [&](size_t k, size_t worker) {
       if (!own[worker]) own[worker] = std::make_unique<ClassCurves>(truth, detections, protocol, slice, curves);

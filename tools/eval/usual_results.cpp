@@ -113,10 +113,12 @@ class UsualParts {
     size_t place = 0, entries = 0;
   };
 
-  explicit UsualParts(const std::filesystem::path& path) : file_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit UsualParts(const std::filesystem::path& path) {
     struct stat status{};
-    if (file_ >= 0 && fstat(file_, &status) == 0 && S_ISREG(status.st_mode))
-      size_ = static_cast<size_t>(status.st_size);
+    // Before it is opened: a pipe whose reader goes again ends its writer.
+    if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file_ >= 0 && fstat(file_, &status) == 0) size_ = static_cast<size_t>(status.st_size);
   }
   ~UsualParts() {
     if (file_ >= 0) close(file_);
@@ -165,7 +167,7 @@ class UsualParts {
 
  private:
   static constexpr size_t rest_bytes = 4096;  // of an entry that is not whole
-  int file_;
+  int file_ = -1;
   size_t size_ = 0, at_ = 0, entries_ = 0;
   bool done_ = false, failed_ = false;
   std::mutex mutex_;

@@ -112,9 +112,16 @@ constexpr std::array<bool, 256> structural = [] {
   return table;
 }();
 
+// The first byte at or behind `at` that is structural, or the end.
+size_t next_structural(std::string_view text, size_t at) {
+  while (at < text.size() && !structural[static_cast<uint8_t>(text[at])]) ++at;
+  return at;
+}
+
 // Finds the end of a value byte by byte: the ',', ':' or closing bracket outside all of its own brackets and strings.
 class ValueEnd {
  public:
+  bool in_string() const { return in_string_; }
   // Whether `c` is that end.
   bool operator()(char c) {
     if (in_string_) {
@@ -140,6 +147,7 @@ class ValueEnd {
 // From at_ to the end of the value that begins `ahead` bytes further on. All of it is then in text_.
 size_t JsonPieces::length_of_value(size_t ahead) {
   for (ValueEnd is_end;; ++ahead) {
+    if (!is_end.in_string()) ahead = next_structural(text_, at_ + ahead) - at_;
     if (at_ + ahead >= text_.size() && !refill()) {
       at_ = text_.size();
       throw fail("", "");

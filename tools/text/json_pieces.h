@@ -15,7 +15,7 @@ namespace fovea {
 class JsonPieces {
  public:
   // Throws ErrorKind::Data when the file is missing or empty. A piece grows beyond `piece_bytes` where one entry does.
-  explicit JsonPieces(const std::filesystem::path& path, size_t piece_bytes = size_t{4} << 20);
+  explicit JsonPieces(const std::filesystem::path& path, size_t piece_bytes = size_t{1} << 20);
 
   // For each field of the document: `wanted(key)` says whether it is a list whose entries are to be read, each of which
   // goes to `entry(input, key, value)`. Other fields are passed over. Throws ErrorKind::Data with the byte and the key

@@ -10,7 +10,7 @@ namespace fovea {
 // are numbered, and a line for the user says so.
 enum class CocoUse : uint8_t { Training, Evaluation };
 
-// The file passes through some 30 MB of memory, whatever its size; besides there is what the lists hold: about 100
+// The file passes through some 10 MB of memory, whatever its size; besides there is what the lists hold: about 100
 // bytes an annotation. Throws ErrorKind::Data with the file and the byte offset or key.
 RawDataset read_coco_file(const std::filesystem::path& path, CocoUse use = CocoUse::Training);
 
