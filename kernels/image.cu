@@ -81,6 +81,22 @@ struct FindTaps {
   }
 };
 
+// The bytes of a pixel, and where in it channel c of RGB is. RgbForm: known when this is compiled.
+struct RgbForm {
+  FOVEA_HD explicit RgbForm(const PixelForm&) {}
+  FOVEA_HD int bytes() const { return 3; }
+  FOVEA_HD int place(int c) const { return c; }
+};
+struct AnyForm {
+  PixelForm form;
+  FOVEA_HD explicit AnyForm(const PixelForm& of) : form(of) {}
+  FOVEA_HD int bytes() const { return form.bytes; }
+  FOVEA_HD int place(int c) const { return c == 0 ? form.red : c == 1 ? form.green : form.blue; }
+};
+FOVEA_HD bool is_rgb(const PixelForm& form) {
+  return form.bytes == 3 && form.red == 0 && form.green == 1 && form.blue == 2;
+}
+
 // A block makes a row of a slot: a stretch of the source's rows at a time, put together down the columns into a line,
 // then the line along itself.
 template <class T>
@@ -89,9 +105,9 @@ struct Preprocess {
   const Taps* taps;
   float scale[3], offset[3];  // pixel·scale + offset
 
-  static constexpr int kLine = 1024;  // pixels
+  static constexpr int kLine = 1024, kMostBytes = 4;  // pixels, with all their bytes: colors are taken at last
   struct Shared {
-    float line[kLine * 3];
+    float line[kLine * kMostBytes];
   };
 
   template <class Block>
@@ -102,30 +118,41 @@ struct Preprocess {
     const int content = y < image.out_h ? image.out_w : 0;
     const Taps* of_image = taps + n * (args.slot_h + args.slot_w);
     T* slot = args.slots + index * args.slot_w * args.slot_channels;
-    if (content > 0) make_content(block, image, of_image[y], of_image + args.slot_h, slot, shared.line);
+    if (content > 0) {
+      const Taps* columns = of_image + args.slot_h;
+      if (is_rgb(image.form))
+        make_content<RgbForm>(block, image, of_image[y], columns, slot, shared.line);
+      else
+        make_content<AnyForm>(block, image, of_image[y], columns, slot, shared.line);
+    }
     const int padding = (args.slot_w - content) * args.slot_channels;
     T* behind = slot + content * args.slot_channels;
     block.loop(padding, [=](int i) { behind[i] = static_cast<T>(0.f); });
   }
 
  private:
+  template <class Form>
   struct Row {
     const SourceImage& image;
+    Form form;
+    int64_t stride;
     Triangle vertical, horizontal;
     Taps down;
     const Taps* columns;
     T* slot;
     FOVEA_HD const uint8_t* source(int j, int x) const {
-      return image.pixels + (int64_t{down.pixel(j)} * image.width + x) * 3;
+      return image.pixels + down.pixel(j) * stride + int64_t{x} * form.bytes();
     }
   };
 
-  template <class Block>
+  template <class Form, class Block>
   FOVEA_HD void make_content(Block& block, const SourceImage& image, const Taps& down, const Taps* columns, T* slot,
                              float* line) const {
     const auto vertical = Resampling::make(image.height, image.out_h, args.antialias);
     const auto horizontal = Resampling::make(image.width, image.out_w, args.antialias);
-    const Row row{image, Triangle(vertical), Triangle(horizontal), down, columns, slot};
+    const Form form(image.form);
+    const int64_t stride = image.row_stride != 0 ? image.row_stride : int64_t{image.width} * form.bytes();
+    const Row<Form> row{image, form, stride, Triangle(vertical), Triangle(horizontal), down, columns, slot};
     const int at_once = horizontal.outputs_of(kLine);
     for (int o = 0; o < image.out_w && at_once == 0; ++o) wide(block, row, o);
     for (int first = 0; first < image.out_w && at_once > 0; first += at_once) {
@@ -139,8 +166,8 @@ struct Preprocess {
 
   // The outputs first … last. TAPS: of each axis, or 0 for any number. Two are taken also where the border leaves one:
   // the other weighs nothing.
-  template <int TAPS, class Block>
-  FOVEA_HD void stretch(Block& block, const Row& row, int first, int last, float* line) const {
+  template <int TAPS, class Block, class Form>
+  FOVEA_HD void stretch(Block& block, const Row<Form>& row, int first, int last, float* line) const {
     const bool flip = row.image.flip != 0;
     const int begin = row.columns[flip ? last : first].first, end = row.columns[flip ? first : last].last + 1;
     down_columns<TAPS>(block, row, begin, end - begin, line);
@@ -150,46 +177,48 @@ struct Preprocess {
       float pixel[3] = {0, 0, 0};
       for (int i = 0; i < (TAPS > 0 ? TAPS : across.count()); ++i) {
         const float weight = row.horizontal.weight(across, i);
-        const float* in = line + (across.pixel(i) - begin) * 3;
-        for (int c = 0; c < 3; ++c) pixel[c] += weight * in[c];
+        const float* in = line + (across.pixel(i) - begin) * row.form.bytes();
+        for (int c = 0; c < 3; ++c) pixel[c] += weight * in[row.form.place(c)];
       }
       write(row, o, pixel);
     }
     block.sync();
   }
 
-  template <int TAPS, class Block>
-  FOVEA_HD void down_columns(Block& block, const Row& row, int begin, int pixels, float* line) const {
+  template <int TAPS, class Block, class Form>
+  FOVEA_HD void down_columns(Block& block, const Row<Form>& row, int begin, int pixels, float* line) const {
+    const int values = pixels * row.form.bytes();
     if constexpr (TAPS == 2) {
       const float w0 = row.vertical.weight(row.down, 0), w1 = row.vertical.weight(row.down, 1);
       const uint8_t *in0 = row.source(0, begin), *in1 = row.source(1, begin);
-      block.loop(pixels * 3,
-                 [=](int i) { line[i] = w0 * static_cast<float>(in0[i]) + w1 * static_cast<float>(in1[i]); });
+      block.loop(values, [=](int i) { line[i] = w0 * static_cast<float>(in0[i]) + w1 * static_cast<float>(in1[i]); });
     } else {
       for (int j = 0; j < row.down.count(); ++j) {
         const float weight = row.vertical.weight(row.down, j);
         const uint8_t* in = row.source(j, begin);
-        block.loop(pixels * 3, [=](int i) { line[i] = (j > 0 ? line[i] : 0.f) + weight * static_cast<float>(in[i]); });
+        block.loop(values, [=](int i) { line[i] = (j > 0 ? line[i] : 0.f) + weight * static_cast<float>(in[i]); });
       }
     }
   }
 
   // An output of more pixels than a line holds.
-  template <class Block>
-  FOVEA_HD void wide(Block& block, const Row& row, int o) const {
+  template <class Block, class Form>
+  FOVEA_HD void wide(Block& block, const Row<Form>& row, int o) const {
     const Taps& across = row.columns[o];
     float pixel[3];
     for (int c = 0; c < 3; ++c)
       pixel[c] = block.sum(across.count(), [&](int i) {
         float sum = 0;
         for (int j = 0; j < row.down.count(); ++j)
-          sum += row.vertical.weight(row.down, j) * static_cast<float>(row.source(j, across.first + i)[c]);
+          sum +=
+              row.vertical.weight(row.down, j) * static_cast<float>(row.source(j, across.first + i)[row.form.place(c)]);
         return row.horizontal.weight(across, i) * sum;
       });
     if (block.thread() == 0) write(row, o, pixel);
   }
 
-  FOVEA_HD void write(const Row& row, int o, const float (&pixel)[3]) const {
+  template <class Form>
+  FOVEA_HD void write(const Row<Form>& row, int o, const float (&pixel)[3]) const {
     T* out = row.slot + o * args.slot_channels;
     for (int c = 0; c < 3; ++c) out[c] = static_cast<T>(pixel[c] * scale[c] + offset[c]);
     for (int c = 3; c < args.slot_channels; ++c) out[c] = static_cast<T>(0.f);

@@ -6,13 +6,21 @@
 
 namespace fovea::kernels {
 
+// Where a pixel of 8-bit values has its colors: bytes of a pixel (1, 3 or 4), and which of them is red, green and blue.
+struct PixelForm {
+  uint8_t bytes = 3, red = 0, green = 1, blue = 2;
+};
+inline constexpr PixelForm kRgb{};
+
 // A decoded image and its place in the batch. It lies in device memory: a recorded step reads what is there when it is
 // replayed.
 struct SourceImage {
-  const uint8_t* pixels = nullptr;  // [height, width, 3] RGB, in the queue's device memory
+  const uint8_t* pixels = nullptr;  // [height, width, form.bytes], in the queue's device memory
   int32_t height = 0, width = 0;
   int32_t out_h = 0, out_w = 0;  // size of the resized content, at the slot's upper left
   int32_t flip = 0;              // nonzero: left to right
+  PixelForm form = kRgb;
+  int64_t row_stride = 0;  // bytes from one row to the next; 0: rows lie without gaps
 };
 
 // Throws where the image is empty or does not fit into a slot of slot_h × slot_w: the kernels cut off what sticks out.

@@ -1,6 +1,6 @@
 #include "kernels/conv/gpu_libraries.h"
 
-#include <cstdio>
+#include "kernels/notice.h"
 
 namespace fovea {
 namespace {
@@ -41,8 +41,7 @@ std::string json_of(const std::vector<GpuLibrary>& libraries) {
 void warn_of_missing_libraries() {
   static const bool said = [] {
     for (const GpuLibrary& library : gpu_libraries())
-      if (library.path.empty() && !library.without.empty())
-        std::fprintf(stderr, "warning: %s; without it %s\n", library.problem.c_str(), library.without.c_str());
+      if (library.path.empty() && !library.without.empty()) warn(library.problem + "; without it " + library.without);
     return true;
   }();
   static_cast<void>(said);

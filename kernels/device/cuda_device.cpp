@@ -91,10 +91,23 @@ int gpu_in_use() {
   return index;
 }
 
-void leave_gpu() {
+bool gpu_takes_one_process() {
   int mode = cudaComputeModeDefault;
   cuda_check(cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, gpu_in_use()), "cudaDeviceGetAttribute");
-  if (mode == cudaComputeModeExclusiveProcess) cuda_check(cudaDeviceReset(), "cudaDeviceReset");
+  return mode == cudaComputeModeExclusiveProcess;
+}
+
+void leave_gpu() {
+  if (gpu_takes_one_process()) cuda_check(cudaDeviceReset(), "cudaDeviceReset");
+}
+
+bool in_gpu_memory(const void* memory, int gpu) {
+  cudaPointerAttributes facts{};
+  if (cudaPointerGetAttributes(&facts, memory) != cudaSuccess) {
+    cudaGetLastError();  // of an address that nobody has
+    return false;
+  }
+  return facts.type == cudaMemoryTypeManaged || (facts.type == cudaMemoryTypeDevice && facts.device == gpu);
 }
 
 int gpu_capability() {

@@ -38,6 +38,9 @@ int gpu_in_use();
 // Before another process uses that GPU, while nothing of this one is on it: where the GPU takes one process at a time
 // (compute mode "exclusive process"), this one gives it up until it uses it again.
 void leave_gpu();
+bool gpu_takes_one_process();
+// Whether this is memory of GPU number `gpu`, or such that any GPU and the host reach.
+bool in_gpu_memory(const void* memory, int gpu);
 int gpu_capability();  // of that one: 90 for 9.0
 struct GpuMemory {
   size_t available, total;  // bytes

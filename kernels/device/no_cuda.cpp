@@ -35,6 +35,10 @@ int gpu_in_use() { throw Error(ErrorKind::Usage, no_cuda()); }
 
 void leave_gpu() { throw Error(ErrorKind::Usage, no_cuda()); }
 
+bool gpu_takes_one_process() { throw Error(ErrorKind::Usage, no_cuda()); }
+
+bool in_gpu_memory(const void*, int) { return false; }
+
 int gpu_capability() { throw Error(ErrorKind::Usage, no_cuda()); }
 
 GpuMemory gpu_memory() { throw Error(ErrorKind::Usage, no_cuda()); }

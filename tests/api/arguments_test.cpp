@@ -127,8 +127,8 @@ TEST_CASE("api: images that make no sense are named, with their number", "[api][
       {"images[1].row_stride is -360", [](Pixels& p) { p.row_stride = -3 * int64_t{p.width}; }},
       {"images[1].memory is 2", [](Pixels& p) { p.memory = 2; }},
       {"images[1].stream is set", [&](Pixels& p) { p.stream = &stream; }},
-      {"images[1].memory is FOVEA_MEMORY_CUDA: not supported in this build",
-       [](Pixels& p) { p.memory = FOVEA_MEMORY_CUDA; }, FOVEA_ERROR_UNSUPPORTED},
+      {"images[1].memory is FOVEA_MEMORY_CUDA, and the model is on the CPU",
+       [](Pixels& p) { p.memory = FOVEA_MEMORY_CUDA; }},
       {"images[1]: 40000×40000 pixels", [](Pixels& p) { p.width = p.height = 40000; }, FOVEA_ERROR_DATA},
   };
   for (const auto& wrong : wrongs) {

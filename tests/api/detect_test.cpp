@@ -204,6 +204,40 @@ TEST_CASE("api: a bad image fails the call, or is skipped where the call says so
   }
 }
 
+TEST_CASE("api: what a model has to say goes to its own log", "[api]") {
+  ApiScene scene;
+  using Lines = std::vector<std::string>;
+  const char* const renamed[] = {"convolution=direct", "input.deviation=[1, 1, 1]"};
+  fovea_model_options options = scene.options();
+  options.settings = renamed;
+  options.setting_count = 2;
+  options.log = [](int32_t level, const char* message, void* user) {
+    static_cast<Lines*>(user)->push_back(fmt::format("{} {}", level, message));
+  };
+  Lines first, second;
+  options.log_user = &first;
+  const ModelHandle a = scene.load(options);
+  CHECK(first == Lines{"0 options.settings[1] input.deviation=[1, 1, 1]: input.deviation is now called input.std"});
+  options.log_user = &second;
+  options.setting_count = 1;
+  const ModelHandle b = scene.load(options);
+  CHECK(first.size() == 1);
+  CHECK(second.empty());
+}
+
+TEST_CASE("api: pixels are no longer looked at once a call has failed", "[api][fault]") {
+  ApiScene scene;
+  const ModelHandle model = scene.load();
+  auto owned_pixels = std::make_unique<std::vector<uint8_t>>(scene.image(0).rgb);
+  std::vector<fovea_pixels> images(3, in_c(scene.image(0)));
+  for (fovea_pixels& image : images) image.data = owned_pixels->data();
+  images.back().width = 0;  // found when the others are under way
+  fovea_result* made = nullptr;
+  CHECK(fovea_detect_pixels(model.get(), images.data(), images.size(), nullptr, &made) == FOVEA_ERROR_USAGE);
+  owned_pixels.reset();  // AddressSanitizer sees who still reads them
+  CHECK(same(boxes_of(ApiScene::detect(model, scene.pixels(1)), 0), scene.expected(1)[0]));
+}
+
 TEST_CASE("api: a model says what it is", "[api]") {
   ApiScene scene;
   fovea_model_options options = scene.options();

@@ -106,6 +106,36 @@ TEST_CASE("a batch of images of different sizes is preprocessed in one pass", "[
   });
 }
 
+TEST_CASE("pixels of any form and row stride give what RGB without gaps gives, bit for bit", "[image]") {
+  const kernels::PixelForm form = GENERATE(kernels::PixelForm{3, 2, 1, 0}, kernels::PixelForm{4, 0, 1, 2},
+                                           kernels::PixelForm{4, 2, 1, 0}, kernels::PixelForm{3, 0, 1, 2});
+  const Case c = GENERATE(from_range(kCases));
+  const int gap = GENERATE(0, 7);
+  CAPTURE(c.height, c.width, c.antialias, gap, int{form.bytes}, int{form.red});
+  const auto rgb = seeded_image(c.height, c.width);
+  const size_t row = size_t(c.width) * form.bytes + gap;
+  std::vector<uint8_t> other(row * c.height, 77);
+  for (size_t y = 0; y < size_t(c.height); ++y)
+    for (size_t x = 0; x < size_t(c.width); ++x) {
+      const uint8_t* from = &rgb[3 * (y * c.width + x)];
+      uint8_t* to = &other[y * row + x * form.bytes];
+      to[form.red] = from[0];
+      to[form.green] = from[1];
+      to[form.blue] = from[2];
+    }
+  const std::vector plain{source(c, rgb.data())};
+  std::vector moved{source(c, other.data())};
+  moved[0].form = form;
+  moved[0].row_stride = static_cast<int64_t>(row);
+  const size_t values = size_t(c.slot_h) * c.slot_w * c.slot_channels;
+  for_each_way_to_run([&](Queue& queue) {
+    Guarded<float> expected(values), slots(values);
+    run_preprocess(queue, arguments(c, plain, expected.data()));
+    run_preprocess(queue, arguments(c, moved, slots.data()));
+    CHECK(slots.values() == expected.values());
+  });
+}
+
 TEST_CASE("golden: preprocessing agrees with torchvision", "[image]") {
   const std::string kind = GENERATE("up", "down");
   CAPTURE(kind);

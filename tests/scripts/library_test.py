@@ -1,5 +1,7 @@
-"""Programs of others are built against an installed libfovea, found by CMake and by pkg-config, and run. Arguments: the build's
-folder, weights, an image."""
+"""The examples in C and C++ are built against an installed libfovea, found by pkg-config and by CMake, and run.
+
+  library_test.py --build BUILD WEIGHTS IMAGE     installs this build into a folder, and moves that
+  library_test.py --prefix TREE WEIGHTS IMAGE     a tree that is there: of an installation, or a .deb's unpacked usr"""
 import glob
 import os
 import shutil
@@ -8,20 +10,9 @@ import sys
 import tempfile
 import unittest
 
-BUILD, WEIGHTS, IMAGE = sys.argv[1:4]
-del sys.argv[1:4]
-TESTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "api")
-PROJECT = """cmake_minimum_required(VERSION 3.16)
-project(user LANGUAGES C CXX)
-find_package(fovea 0.1 CONFIG REQUIRED)
-find_package(Threads REQUIRED)
-add_executable(in_c detect.c)
-add_executable(in_cpp detect.cpp)
-set_target_properties(in_c PROPERTIES C_STANDARD 11)
-set_target_properties(in_cpp PROPERTIES CXX_STANDARD 20)
-target_link_libraries(in_c PRIVATE fovea::fovea)
-target_link_libraries(in_cpp PRIVATE fovea::fovea Threads::Threads)
-"""
+KIND, PLACE, WEIGHTS, IMAGE = sys.argv[1], *(os.path.abspath(path) for path in sys.argv[2:5])
+del sys.argv[1:5]
+EXAMPLES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "examples")
 
 
 class Library(unittest.TestCase):
@@ -31,38 +22,60 @@ class Library(unittest.TestCase):
         self.assertEqual(done.returncode, 0, f"{words}: {done.stdout}")
         return done.stdout
 
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="library_")
-        self.addCleanup(shutil.rmtree, self.folder)
-        installed = os.path.join(self.folder, "first")
-        self.run_in(BUILD, "cmake", "--install", BUILD, "--prefix", installed)
-        self.prefix = os.path.join(self.folder, "moved")  # nothing may remember where it was installed
-        os.rename(installed, self.prefix)
-        self.user = os.path.join(self.folder, "user")
-        os.mkdir(self.user)
-        for name in ("detect.c", "detect.cpp"):
-            shutil.copy(os.path.join(TESTS, name), self.user)
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="library_")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.prefix = PLACE
+        if KIND == "--build":
+            installed, cls.prefix = (os.path.join(cls.folder, name) for name in ("first", "moved"))
+            subprocess.run(["cmake", "--install", PLACE, "--prefix", installed], stdout=subprocess.DEVNULL, check=True)
+            os.rename(installed, cls.prefix)  # nothing may remember where it was installed
+
+    def copy_of(self, example):
+        to = os.path.join(self.folder, example)
+        return shutil.copytree(os.path.join(EXAMPLES, example), to)
 
     def one(self, pattern):
         found = glob.glob(os.path.join(self.prefix, pattern), recursive=True)
         self.assertEqual(len(found), 1, pattern)
         return found[0]
 
-    def test_cmake_finds_it(self):
-        with open(os.path.join(self.user, "CMakeLists.txt"), "w", encoding="utf-8") as file:
-            file.write(PROJECT)
-        self.run_in(self.user, "cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={self.prefix}")
-        self.run_in(self.user, "cmake", "--build", "build")
-        for program in ("in_c", "in_cpp"):
-            self.assertRegex(self.run_in(self.user, f"build/{program}", WEIGHTS, IMAGE), "fovea [0-9.]+: [0-9]+ detections")
+    def test_what_is_installed(self):
+        for file in ("include/fovea/fovea.h", "include/fovea/fovea.hpp", "lib/**/libfovea.so", "lib/**/libfovea.so.0",
+                     "lib/**/cmake/fovea/fovea-config.cmake", "lib/**/pkgconfig/fovea.pc"):
+            self.one(file)
+        self.assertEqual(sorted(os.listdir(os.path.join(self.prefix, "include/fovea"))), ["fovea.h", "fovea.hpp"])
+
+    def test_cmake_finds_it_for_the_example_in_cpp(self):
+        project = self.copy_of("embed")
+        self.run_in(project, "cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        self.run_in(project, "cmake", "--build", "build")
+        said = self.run_in(project, "build/count_objects", WEIGHTS, "0", IMAGE, "no such file.jpg", IMAGE)
+        counts = [line.split(": ", 1)[1] for line in said.splitlines() if line.startswith(IMAGE + ": ")]
+        self.assertEqual(len(counts), 2, said)
+        self.assertEqual(counts[0], counts[1])
+        self.assertIn("count_objects: no such file.jpg", said)
+        first = counts[0].split()
+        twice = " ".join(str(2 * int(word)) if word.isdigit() else word for word in first)
+        self.assertIn(f"together: {twice}\n", said)
 
     @unittest.skipUnless(shutil.which("pkg-config"), "there is no pkg-config")
-    def test_pkg_config_finds_it(self):
-        pc = self.one("lib/**/fovea.pc")
-        flags = self.run_in(self.user, "pkg-config", "--cflags", "--libs", "fovea", PKG_CONFIG_PATH=os.path.dirname(pc)).split()
-        self.run_in(self.user, os.environ.get("CC", "cc"), "-std=c11", "detect.c", "-o", "in_c", *flags)
+    def test_pkg_config_finds_it_for_the_example_in_c(self):
+        project = self.copy_of("detect_c")
+        pc = os.path.dirname(self.one("lib/**/fovea.pc"))
+        self.run_in(project, "make", PKG_CONFIG_PATH=pc)
         library = os.path.dirname(self.one("lib/**/libfovea.so"))
-        self.assertIn("detections", self.run_in(self.user, "./in_c", WEIGHTS, IMAGE, LD_LIBRARY_PATH=library))
+        said = self.run_in(project, "./detect", WEIGHTS, "0", IMAGE, "no such file.jpg", LD_LIBRARY_PATH=library)
+        self.assertRegex(said, r"(?m)^.*: [0-9]+x[0-9]+, [1-9][0-9]* objects$\n^  \S+ +[01]\.[0-9]{2}  x ")
+        self.assertRegex(said, r"(?m)^no such file.jpg: ")
+
+    @unittest.skipUnless(shutil.which("pkg-config"), "there is no pkg-config")
+    def test_the_version_is_that_of_the_header(self):
+        pc = os.path.dirname(self.one("lib/**/fovea.pc"))
+        version = self.run_in(self.folder, "pkg-config", "--modversion", "fovea", PKG_CONFIG_PATH=pc).strip()
+        with open(self.one("include/fovea/fovea.h"), encoding="utf-8") as header:
+            self.assertIn(f'#define FOVEA_VERSION "{version}"', header.read())
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Setup(InAFolder):
         demo, tests = self.missing("--demo"), self.missing()
         self.assertLessEqual({"g++", "libfreetype-dev", "libharfbuzz-dev", "libraqm-dev", "fonts-dejavu-core"}, demo)
         self.assertEqual(tests - demo, {"git", "catch2", "python3", "libopenmpi-dev", "openmpi-bin"})
-        self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-tidy-19", "clang-tools-19", "libomp-19-dev"})
+        self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-tidy-19", "clang-tools-19", "libomp-19-dev", "doxygen"})
         for option in ("--tsan", "--fuzz"):
             self.assertEqual(self.missing(option) - tests, {"clang-19", "libclang-rt-19-dev", "libomp-19-dev"})
 

@@ -117,6 +117,18 @@ bool in_device_memory(const void* memory, size_t bytes) {
 
 using namespace standin;
 
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
+  return call("cudaPointerGetAttributes", [&] {
+    const Where place = where(memory, 1);
+    if (attributes == nullptr || place == Where::Bad) return cudaErrorInvalidValue;
+    *attributes = {};
+    attributes->type = place == Where::Device   ? cudaMemoryTypeDevice
+                       : place == Where::Pinned ? cudaMemoryTypeHost
+                                                : cudaMemoryTypeUnregistered;
+    return cudaSuccess;
+  });
+}
+
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   return call("cudaMalloc", [&] {
     const cudaError_t refused = refuse_in_capture(state().counts.allocations_in_capture);

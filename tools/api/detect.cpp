@@ -67,6 +67,13 @@ class Call {
     if (places_.size() == portion_) start();
   }
 
+  // The images may be the caller's, who gets them back with whatever error comes.
+  ~Call() {
+    for (const Portion& portion : under_way_) executor_.wait_for_end(portion.job);
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
   std::unique_ptr<Result> finish() {
     if (!places_.empty()) start();
     while (!under_way_.empty()) collect();
@@ -86,10 +93,10 @@ class Call {
   }
 
   void collect() {
-    const Portion portion = std::move(under_way_.front());
-    under_way_.pop_front();
+    const Portion& portion = under_way_.front();
     const auto found = executor_.wait(portion.job);
     for (size_t i = 0; i < found.size(); ++i) result_->images[portion.places[i]].detections = request_.taken(found[i]);
+    under_way_.pop_front();
   }
 
   Executor& executor_;
@@ -101,7 +108,7 @@ class Call {
   std::deque<Portion> under_way_;
 };
 
-// `load(image, input)` gives each.
+// `load(image, name, model)` gives each.
 template <class Load>
 fovea_status detect_images(fovea_model* model, const void* images, const char* name, size_t count,
                            const fovea_detect_options* options, fovea_result** result, const Load& load) {
@@ -110,9 +117,8 @@ fovea_status detect_images(fovea_model* model, const void* images, const char* n
     if (images == nullptr && count > 0) bad_argument(std::string(name) + " is NULL");
     if (result == nullptr) bad_argument("result is NULL");
     Call call(executor, options, count);
-    const InputConfig& input = executor.facts().config.input;
     for (size_t image = 0; image < count; ++image)
-      call.add(image, [&] { return load(image, fmt::format("{}[{}]", name, image), input); });
+      call.add(image, [&] { return load(image, fmt::format("{}[{}]", name, image), executor.facts()); });
     auto contents = call.finish();
     *result = new fovea_result(std::move(contents));
   });
@@ -129,24 +135,24 @@ const Result::OfImage& image_of(const fovea_result* result, size_t image) {
 fovea_status fovea_detect_pixels(fovea_model* model, const fovea_pixels* images, size_t count,
                                  const fovea_detect_options* options, fovea_result** result) {
   return detect_images(model, images, "images", count, options, result,
-                       [&](size_t image, const std::string& name, const InputConfig& input) {
-                         return load_pixels(pixels_at(images, image), name, input);
+                       [&](size_t image, const std::string& name, const ModelFacts& facts) {
+                         return load_pixels(pixels_at(images, image), name, facts);
                        });
 }
 
 fovea_status fovea_detect_encoded(fovea_model* model, const fovea_encoded* images, size_t count,
                                   const fovea_detect_options* options, fovea_result** result) {
   return detect_images(model, images, "images", count, options, result,
-                       [&](size_t image, const std::string& name, const InputConfig& input) {
-                         return load_encoded(images[image], name, input);
+                       [&](size_t image, const std::string& name, const ModelFacts& facts) {
+                         return load_encoded(images[image], name, facts.config.input);
                        });
 }
 
 fovea_status fovea_detect_files(fovea_model* model, const char* const* paths, size_t count,
                                 const fovea_detect_options* options, fovea_result** result) {
   return detect_images(model, paths, "paths", count, options, result,
-                       [&](size_t image, const std::string& name, const InputConfig& input) {
-                         return load_file(paths[image], name, input);
+                       [&](size_t image, const std::string& name, const ModelFacts& facts) {
+                         return load_file(paths[image], name, facts.config.input);
                        });
 }
 

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "kernels/device/cuda_device.h"
 #include "tools/api/thread.h"
 
 namespace fovea::api {
@@ -64,15 +65,20 @@ std::shared_ptr<Executor::Job> Executor::start(std::vector<LoadedImage> images) 
   return job;
 }
 
-std::vector<std::vector<Detected>> Executor::wait(const std::shared_ptr<Job>& job) {
+void Executor::wait_for_end(const std::shared_ptr<Job>& job) noexcept {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return job->done; });
-  lock.unlock();
+}
+
+std::vector<std::vector<Detected>> Executor::wait(const std::shared_ptr<Job>& job) {
+  wait_for_end(job);
   if (job->failure.status != FOVEA_OK) fail(job->failure);
   return std::move(job->found);
 }
 
 void Executor::work(const ModelRequest& request) {
+  std::optional<NoticeListener> listener;
+  if (request.hear) listener.emplace(request.hear);
   Failure failure;
   try {
     open(request);
@@ -108,6 +114,7 @@ void Executor::open(const ModelRequest& request) {
   facts_ = {.config = file_->config,
             .categories = categories_of(*file_),
             .device = context.queue.device(),
+            .gpu = context.queue.on_cuda() ? gpu_in_use() : 0,
             .activations = context.activation_dtype,
             .tf32 = context.tf32,
             .threads = omp_get_max_threads(),

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/notice.h"
 #include "tools/api/status.h"
 #include "tools/checkpoint/model_file.h"
 #include "tools/detect/detector.h"
@@ -25,8 +26,9 @@ struct ModelRequest {
   std::string path, state_dict;
   std::function<DeviceKind()> device;
   std::function<void(Config&)> adjust;
-  int threads = 0;  // of OpenMP; 0: as many as it takes by itself
-  int batch = 0;    // 0: what suits the device
+  NoticeListener::Hear hear;  // what the model has to say; empty: on stderr
+  int threads = 0;            // of OpenMP; 0: as many as it takes by itself
+  int batch = 0;              // 0: what suits the device
 };
 
 // What there is to know of an open model; stays as it is.
@@ -34,6 +36,7 @@ struct ModelFacts {
   Config config;
   std::vector<Category> categories;  // one a label
   DeviceKind device = DeviceKind::Cpu;
+  int gpu = 0;  // its number, where it is one
   DType activations = DType::F32;
   bool tf32 = false;
   int threads = 1, batch = 1;
@@ -57,6 +60,8 @@ class Executor {
   std::shared_ptr<Job> start(std::vector<LoadedImage> images);
   // What was found in each of them. Throws what went wrong.
   std::vector<std::vector<Detected>> wait(const std::shared_ptr<Job>& job);
+  // Returns when nothing of it is used any more.
+  void wait_for_end(const std::shared_ptr<Job>& job) noexcept;
 
  private:
   void work(const ModelRequest& request);

@@ -18,7 +18,7 @@
  * THREADS. Every function may be called from any thread, and any number of threads may detect with one model at the
  * same time; only fovea_…_free() must be the last call with its handle. A model has one thread of its own, which runs
  * the network for one call after the other, in the order in which they came, on as many cores as `threads` says. Images
- * are read, decoded and converted in the threads that call. So
+ * are read and decoded in the threads that call. So
  *   - callers share the weights and the memory of activations, and do not compete for the cores: one detection keeps
  *     all of them busy, so that several at once would not be done earlier;
  *   - what is found does not depend on which thread asks, nor on what others ask: the same bits each time;
@@ -30,6 +30,9 @@
  * it. A newer library takes a smaller one; fields that are 0 mean what they meant before these fields existed. The
  * functions are versioned symbols of libfovea.so.MAJOR. Before 1.0 a minor version may change the API (and then the
  * version of the symbols), a patch does not.
+ *
+ * LOG. The library writes nothing, unless a model has something to say and its fovea_model_options.log is NULL: then a
+ * line on stderr, so that nothing is lost.
  *
  * OWNERSHIP. What a function makes is the caller's to free; pointers that it returns otherwise belong to the handle and
  * are valid until that is freed. Arguments are read during the call and not kept. */
@@ -87,9 +90,11 @@ typedef struct fovea_model fovea_model;
 
 /* fovea_model_options.device, fovea_model_info.device */
 enum FOVEA_INT32 {
-  FOVEA_DEVICE_AUTO = 0, /* in this version the CPU: a GPU is used where it is asked for */
+  FOVEA_DEVICE_AUTO = 0, /* a GPU that has passed its check, as the program `fovea` takes it by default, else the CPU.
+                            The first time on a machine the check runs in a process of its own, by the program `fovea`
+                            that is installed with this library, and takes seconds */
   FOVEA_DEVICE_CPU = 1,
-  FOVEA_DEVICE_CUDA = 2, /* FOVEA_ERROR_RUNTIME where there is none */
+  FOVEA_DEVICE_CUDA = 2, /* FOVEA_ERROR_RUNTIME where there is none, …_USAGE where the library was built without CUDA */
 };
 
 /* fovea_model_options.precision, fovea_model_info.precision */
@@ -99,6 +104,20 @@ enum FOVEA_INT32 {
   FOVEA_PRECISION_TF32 = 2, /* a GPU's; on the CPU it is F32 */
   FOVEA_PRECISION_BF16 = 3,
 };
+
+/* level of fovea_log_function */
+enum FOVEA_INT32 {
+  FOVEA_LOG_INFO = 0,    /* e.g. what is assumed of weights of another program */
+  FOVEA_LOG_WARNING = 1, /* something failed, and the work goes on without it, maybe slower */
+};
+
+/* Gets what a model has to say and is no error.
+ *   message   one line of UTF-8 without a line end, good during the call
+ *   user      fovea_model_options.log_user
+ * It is called in the model's own thread, while fovea_model_load() or a detection waits for that and until
+ * fovea_model_free() returns; one call at a time. It must return (no longjmp, no C++ exception), and call nothing of
+ * this model. */
+typedef void (*fovea_log_function)(int32_t level, const char* message, void* user);
 
 /* How to load a model. All zero but for `size`: as the file says. */
 typedef struct fovea_model_options {
@@ -118,6 +137,8 @@ typedef struct fovea_model_options {
                              ones */
   const char* const* settings; /* "key=value" as in a configuration file, e.g. "input.short_side=[640]"; NULL: none */
   size_t setting_count;
+  fovea_log_function log; /* NULL: on stderr, each line after "fovea: " or "warning: " */
+  void* log_user;         /* handed to it */
 } fovea_model_options;
 
 static inline void fovea_model_options_init(fovea_model_options* options) {
@@ -129,7 +150,7 @@ static inline void fovea_model_options_init(fovea_model_options* options) {
  *   path      UTF-8, or whatever bytes the file system takes
  *   options   NULL: all by default
  *   model     where the model is put; fovea_model_free() frees it
- * What is assumed about weights of another program is said on stderr.
+ * What is assumed about weights of another program goes to options->log.
  * Errors: DATA where the file cannot be read or is no such network, USAGE, MEMORY, RUNTIME. */
 FOVEA_API FOVEA_CHECKED fovea_status fovea_model_load(const char* path, const fovea_model_options* options,
                                                       fovea_model** model);
@@ -210,10 +231,11 @@ enum FOVEA_INT32 {
 /* fovea_pixels.memory */
 enum FOVEA_INT32 {
   FOVEA_MEMORY_HOST = 0,
-  FOVEA_MEMORY_CUDA = 1, /* UNSUPPORTED in this version */
+  FOVEA_MEMORY_CUDA = 1, /* of the GPU that the model is on, or managed memory; of cudaMalloc() and the like */
 };
 
-/* An upright image in memory, of 8-bit values: [height][width][bytes of a pixel]. */
+/* An upright image in memory, of 8-bit values: [height][width][bytes of a pixel]. It is not copied: the pixels are read
+ * where they lie, until the call returns. */
 typedef struct fovea_pixels {
   size_t size;           /* sizeof(fovea_pixels) */
   const uint8_t* data;   /* the first pixel of the first row; it is not changed */
@@ -221,7 +243,8 @@ typedef struct fovea_pixels {
   int64_t row_stride;    /* bytes from one row to the next; 0: width × bytes of a pixel */
   int32_t format;        /* FOVEA_PIXELS_… */
   int32_t memory;        /* FOVEA_MEMORY_… */
-  void* stream;          /* with FOVEA_MEMORY_CUDA: the cudaStream_t whose work writes the pixels; else NULL */
+  void* stream;          /* with FOVEA_MEMORY_CUDA: the cudaStream_t whose work so far writes the pixels (NULL: the
+                            default stream), which they are read after; else NULL */
 } fovea_pixels;
 
 static inline void fovea_pixels_init(fovea_pixels* image) {

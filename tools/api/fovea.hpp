@@ -73,6 +73,10 @@ enum class Format : std::int32_t {
   Gray = FOVEA_PIXELS_GRAY
 };
 
+enum class LogLevel : std::int32_t { Info = FOVEA_LOG_INFO, Warning = FOVEA_LOG_WARNING };
+// As fovea_log_function; the program ends where it throws.
+using Log = std::function<void(LogLevel level, std::string_view message)>;
+
 // How to load a model; 0 and empty: as the file says (fovea_model_options).
 struct ModelOptions {
   Device device = Device::Auto;
@@ -81,6 +85,7 @@ struct ModelOptions {
   double score_threshold = 0, nms_threshold = 0;
   std::string state_dict{};             // {}: no compiler then warns of members that are left out
   std::vector<std::string> settings{};  // "input.short_side=[640]"
+  Log log{};                            // what the model has to say and is no error; {}: on stderr
 };
 
 // What one call wants; 0 and empty: all that the model finds (fovea_detect_options).
@@ -91,12 +96,16 @@ struct DetectOptions {
   std::vector<float> class_thresholds{};  // one a label, 0: score_threshold
 };
 
+enum class Memory : std::int32_t { Host = FOVEA_MEMORY_HOST, Cuda = FOVEA_MEMORY_CUDA };
+
 // An upright image of 8-bit values in memory: a view.
 struct Pixels {
   std::span<const std::uint8_t> data{};  // [height][width][bytes of a pixel]
   int width = 0, height = 0;             // in pixels
   Format format = Format::RGB;
   std::ptrdiff_t row_stride = 0;  // bytes from one row to the next; 0: rows lie without gaps
+  Memory memory = Memory::Host;   // Cuda: of the GPU that the detector is on
+  void* stream = nullptr;         // then: the cudaStream_t whose work so far writes the pixels
 };
 
 struct Detection {
@@ -144,9 +153,17 @@ class Detector {
     for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
     c.settings = settings.data();
     c.setting_count = settings.size();
+    std::unique_ptr<Log> of_model;
+    if (options.log) {
+      of_model = std::make_unique<Log>(options.log);
+      c.log = [](std::int32_t level, const char* message, void* log) noexcept {
+        (*static_cast<Log*>(log))(static_cast<LogLevel>(level), message);
+      };
+      c.log_user = of_model.get();
+    }
     fovea_model* model = nullptr;
     check(fovea_model_load(path.string().c_str(), &c, &model));
-    model_.reset(model);
+    model_ = {model, FreeModel{std::move(of_model)}};
     fovea_model_info_init(&info_);
     check(fovea_model_get_info(model, &info_));
     for (std::int32_t label = 0; label < info_.classes; ++label) {
@@ -194,8 +211,11 @@ class Detector {
   fovea_model* handle() const noexcept { return model_.get(); }
 
  private:
-  struct Free {
+  struct FreeModel {
+    std::unique_ptr<Log> log;  // which the model calls as long as there is one
     void operator()(fovea_model* model) const noexcept { fovea_model_free(model); }
+  };
+  struct FreeResult {
     void operator()(fovea_result* result) const noexcept { fovea_result_free(result); }
   };
 
@@ -212,6 +232,8 @@ class Detector {
     c.height = image.height;
     c.row_stride = image.row_stride;
     c.format = static_cast<std::int32_t>(image.format);
+    c.memory = static_cast<std::int32_t>(image.memory);
+    c.stream = image.stream;
     if (c.width < 1 || c.height < 1 || c.row_stride < 0) return c;  // the C API says so
     const bool gray = image.format == Format::Gray, three = image.format == Format::RGB || image.format == Format::BGR;
     const auto row = static_cast<std::size_t>(c.width) * (gray ? 1 : three ? 3 : 4);
@@ -235,7 +257,7 @@ class Detector {
     c.class_threshold_count = options.class_thresholds.size();
     fovea_result* made = nullptr;
     check(function(model_.get(), images.data(), images.size(), &c, &made));
-    const std::unique_ptr<fovea_result, Free> result(made);
+    const std::unique_ptr<fovea_result, FreeResult> result(made);
     std::vector<Found> found(images.size());
     for (std::size_t i = 0; i < found.size(); ++i) take(*result, i, found[i]);
     return found;
@@ -255,7 +277,7 @@ class Detector {
           {d.x1, d.y1, d.x2, d.y2, d.score, d.label, classes_[static_cast<std::size_t>(d.label)].name});
   }
 
-  std::unique_ptr<fovea_model, Free> model_;
+  std::unique_ptr<fovea_model, FreeModel> model_;
   fovea_model_info info_{};
   std::vector<ClassName> classes_;
 };

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
 #include <utility>
 
+#include "kernels/device/cuda_device.h"
 #include "kernels/error.h"
 #include "tools/api/structs.h"
 #include "tools/data/loading/image_source.h"
@@ -21,35 +21,41 @@ namespace {
 constexpr size_t kFirstPixels = 48;  // the size in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_pixels) == kFirstPixels);
 
-// Where red, green and blue are in a pixel of so many bytes.
-struct PixelForm {
-  int bytes, red, green, blue;
-};
-constexpr std::array<PixelForm, 5> kForms{{{3, 0, 1, 2}, {3, 2, 1, 0}, {4, 0, 1, 2}, {4, 2, 1, 0}, {1, 0, 0, 0}}};
+constexpr std::array<kernels::PixelForm, 5> kForms{
+    {{3, 0, 1, 2}, {3, 2, 1, 0}, {4, 0, 1, 2}, {4, 2, 1, 0}, {1, 0, 0, 0}}};
+
+void check_memory(const fovea_pixels& pixels, const std::string& name, const ModelFacts& model) {
+  if (pixels.memory == FOVEA_MEMORY_HOST) {
+    if (pixels.stream != nullptr) bad_argument(name + ".stream is set for pixels in the host's memory: expected NULL");
+    return;
+  }
+  if (pixels.memory != FOVEA_MEMORY_CUDA)
+    bad_argument(fmt::format("{}.memory is {}: expected FOVEA_MEMORY_HOST or FOVEA_MEMORY_CUDA", name, pixels.memory));
+  if (model.device != DeviceKind::Cuda)
+    bad_argument(name +
+                 ".memory is FOVEA_MEMORY_CUDA, and the model is on the CPU: load it with FOVEA_DEVICE_CUDA, or "
+                 "copy the pixels to the host's memory");
+  if (!in_gpu_memory(pixels.data, model.gpu))
+    bad_argument(fmt::format("{}.data is not in the memory of GPU {}, which the model is on", name, model.gpu));
+}
 
 // Checks all but what the pixels are.
-PixelForm checked_form(const fovea_pixels& pixels, const std::string& name, int64_t most) {
+kernels::PixelForm checked_form(const fovea_pixels& pixels, const std::string& name, const ModelFacts& model) {
   const auto refuse = [&](const char* field, int64_t value, const std::string& expected) {
     bad_argument(fmt::format("{}.{} is {}: expected {}", name, field, value, expected));
   };
-  if (pixels.memory != FOVEA_MEMORY_HOST && pixels.memory != FOVEA_MEMORY_CUDA)
-    refuse("memory", pixels.memory, "FOVEA_MEMORY_HOST or FOVEA_MEMORY_CUDA");
-  if (pixels.memory == FOVEA_MEMORY_CUDA)
-    throw Refused(FOVEA_ERROR_UNSUPPORTED,
-                  fmt::format("{}.memory is FOVEA_MEMORY_CUDA: not supported in this build: copy the pixels to the "
-                              "host's memory",
-                              name));
-  if (pixels.stream != nullptr) bad_argument(name + ".stream is set for pixels in the host's memory: expected NULL");
   if (pixels.data == nullptr) bad_argument(name + ".data is NULL");
+  check_memory(pixels, name, model);
   if (pixels.format < 0 || pixels.format >= static_cast<int32_t>(kForms.size()))
     refuse("format", pixels.format, "one of FOVEA_PIXELS_RGB, …_BGR, …_RGBA, …_BGRA and …_GRAY");
   if (pixels.width < 1) refuse("width", pixels.width, "at least 1");
   if (pixels.height < 1) refuse("height", pixels.height, "at least 1");
+  const int64_t most = model.config.input.max_pixels;
   if (int64_t{pixels.width} * pixels.height > most)
     throw Error(ErrorKind::Data, fmt::format("{}: {}×{} pixels are more than the limit of {}: make the image smaller, "
                                              "or raise input.max_pixels",
                                              name, pixels.width, pixels.height, most));
-  const PixelForm form = kForms[static_cast<size_t>(pixels.format)];
+  const kernels::PixelForm form = kForms[static_cast<size_t>(pixels.format)];
   const int64_t row = int64_t{pixels.width} * form.bytes;
   if (pixels.row_stride != 0 && pixels.row_stride < row)
     refuse("row_stride", pixels.row_stride, fmt::format("0 or at least {}, the bytes of a row", row));
@@ -68,26 +74,17 @@ fovea_pixels pixels_at(const fovea_pixels* images, size_t index) {
   return own_struct(given, kFirstPixels, fmt::format("images[{}]", index), "fovea_pixels");
 }
 
-LoadedImage load_pixels(const fovea_pixels& pixels, const std::string& name, const InputConfig& input) {
-  const PixelForm form = checked_form(pixels, name, input.max_pixels);
-  const auto width = static_cast<size_t>(pixels.width), height = static_cast<size_t>(pixels.height);
-  const size_t row = width * static_cast<size_t>(form.bytes);
-  const size_t stride = pixels.row_stride == 0 ? row : static_cast<size_t>(pixels.row_stride);
-  auto image = std::make_shared<Image>(Image{pixels.width, pixels.height, std::vector<uint8_t>(3 * width * height)});
-  uint8_t* to = image->rgb.data();
-  for (size_t y = 0; y < height; ++y, to += 3 * width) {
-    const uint8_t* from = pixels.data + y * stride;
-    if (pixels.format == FOVEA_PIXELS_RGB) {
-      std::copy_n(from, row, to);
-      continue;
-    }
-    for (size_t x = 0; x < width; ++x, from += form.bytes) {
-      to[3 * x] = from[form.red];
-      to[3 * x + 1] = from[form.green];
-      to[3 * x + 2] = from[form.blue];
-    }
-  }
-  return as_loaded({.full_width = pixels.width, .full_height = pixels.height}, std::move(image), input);
+LoadedImage load_pixels(const fovea_pixels& pixels, const std::string& name, const ModelFacts& model) {
+  const kernels::PixelForm form = checked_form(pixels, name, model);
+  const int64_t row = int64_t{pixels.width} * form.bytes;
+  return as_loaded(PixelView{.data = pixels.data,
+                             .width = pixels.width,
+                             .height = pixels.height,
+                             .row_stride = pixels.row_stride == 0 ? row : pixels.row_stride,
+                             .form = form,
+                             .on_gpu = pixels.memory == FOVEA_MEMORY_CUDA,
+                             .stream = pixels.stream},
+                   model.config.input);
 }
 
 LoadedImage load_encoded(const fovea_encoded& encoded, const std::string& name, const InputConfig& input) {

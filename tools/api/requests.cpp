@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/cuda_device.h"
+#include "tools/api/own_program.h"
 #include "tools/api/structs.h"
+#include "tools/device/gpu_trust.h"
+#include "tools/device/smoke_command.h"
 
 namespace fovea::api {
 
 namespace {
 
-constexpr size_t kFirstModelOptions = 72, kFirstDetectOptions = 40;  // sizes in version 0.1
+constexpr size_t kFirstModelOptions = 88, kFirstDetectOptions = 40;  // sizes in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_model_options) == kFirstModelOptions);
 static_assert(sizeof(void*) != 8 || sizeof(fovea_detect_options) == kFirstDetectOptions);
 
@@ -36,16 +40,43 @@ fovea_model_options own_options(const fovea_model_options* given) {
   return options;
 }
 
-// On the thread that will use it. A GPU that nobody asked for would have to pass its check first
-// (tools/device/gpu_trust.h), in a process of its own: that is for programs to start, not for a library.
+// A GPU that nobody asked for is used once it has passed its check (tools/device/gpu_trust.h), which a process of its
+// own runs: the program `fovea`.
+bool may_use(const GpuStatus& status) {
+  const std::string program = own_program();
+  if (program.empty()) {
+    notice(
+        "using the CPU: a GPU is used unasked once it has passed the check of the program fovea, which is not beside "
+        "libfovea");
+    return false;
+  }
+  GpuCheckOptions check = gpu_check_options(status, smoke_command(program));
+  check.shared_process = true;
+  return trusted_verdict(check).passed;
+}
+
+// On the thread that will use it.
 DeviceKind choose_device(int32_t wanted, int gpu) {
-  if (wanted != FOVEA_DEVICE_CUDA) return DeviceKind::Cpu;
+  if (wanted == FOVEA_DEVICE_CPU) return DeviceKind::Cpu;
+  const bool asked = wanted == FOVEA_DEVICE_CUDA;
   const GpuStatus status = gpu_status();
-  if (!status.usable()) throw Error(status.kind, "options.device is FOVEA_DEVICE_CUDA: " + status.problem);
+  if (!status.usable()) {
+    if (asked) throw Error(status.kind, "options.device is FOVEA_DEVICE_CUDA: " + status.problem);
+    return DeviceKind::Cpu;
+  }
   if (static_cast<size_t>(gpu) >= status.devices.size())
     bad_argument(fmt::format("options.gpu is {}: there are {}, numbered from 0", gpu, status.devices.size()));
   use_gpu(gpu);
+  if (!asked && !may_use(status)) return DeviceKind::Cpu;
+  warn_of_missing_libraries();
   return DeviceKind::Cuda;
+}
+
+NoticeListener::Hear listener_of(const fovea_model_options& options) {
+  if (options.log == nullptr) return {};
+  return [log = options.log, user = options.log_user](NoticeLevel level, const std::string& line) {
+    log(level == NoticeLevel::Warning ? FOVEA_LOG_WARNING : FOVEA_LOG_INFO, line.c_str(), user);
+  };
 }
 
 Precision precision_of(int32_t precision) {
@@ -103,6 +134,7 @@ ModelRequest model_request(const char* path, const fovea_model_options* options)
           .device = [device = device_request(own.device, own.gpu, own.threads)] { return device.choose(); },
           .adjust = [own, settings = settings_list(own.settings, own.setting_count)](
                         Config& config) { adjust_config(config, own, settings); },
+          .hear = listener_of(own),
           .threads = own.threads,
           .batch = own.batch};
 }

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "kernels/error.h"
 #include "kernels/interrupt.h"
+#include "kernels/notice.h"
 #include "tools/api/requests.h"
 #include "tools/api/structs.h"
 #include "tools/api/thread.h"
@@ -96,11 +98,17 @@ class CallbackObserver : public TrainObserver {
       begin = end + 1;
     }
   }
-  void warn(const std::string& line) override { message(line); }
 
-  void begin(int64_t done, int64_t total) override {
+  void message(const std::string& line) {
+    fovea_train_event told = event(FOVEA_TRAIN_MESSAGE);
+    told.message = line.c_str();
+    events_.tell(told);
+  }
+
+  void begin(int64_t done, int64_t total, int batch) override {
     done_ = done;
     total_ = total;
+    batch_ = batch;
     events_.tell(event(FOVEA_TRAIN_BEGIN));
   }
 
@@ -113,8 +121,8 @@ class CallbackObserver : public TrainObserver {
     told.box_loss = step.result.box;
     told.gradient_norm = step.result.gradient_norm;
     told.learning_rate = step.learning_rate;
-    told.positives = static_cast<double>(step.result.positives) / step.images;
-    told.images_per_second = step.seconds && *step.seconds > 0 ? step.images / *step.seconds : 0;
+    told.positives = static_cast<double>(step.result.positives) / batch_;
+    told.images_per_second = step.seconds && *step.seconds > 0 ? batch_ / *step.seconds : 0;
     events_.tell(told);
   }
 
@@ -146,14 +154,9 @@ class CallbackObserver : public TrainObserver {
     event.steps = total_;
     return event;
   }
-  void message(const std::string& line) {
-    fovea_train_event told = event(FOVEA_TRAIN_MESSAGE);
-    told.message = line.c_str();
-    events_.tell(told);
-  }
-
   Events& events_;
   int64_t done_ = 0, total_ = 0;
+  int batch_ = 1;
 };
 
 struct TrainRequest {
@@ -203,9 +206,12 @@ TrainRequest train_request(const fovea_train_options* given) {
 
 void run(TrainRequest& request, Events& events) {
   const StoppedBy by_the_callback(events.stop());
+  CallbackObserver observer(events);
+  std::optional<NoticeListener> notices;  // without a callback they go to stderr
+  if (request.callback != nullptr)
+    notices.emplace([&](NoticeLevel /*level*/, const std::string& line) { observer.message(line); });
   use_threads(request.device.threads);
   request.options.device = request.device.choose();
-  CallbackObserver observer(events);
   train(std::move(request.config), request.options, observer);
 }
 

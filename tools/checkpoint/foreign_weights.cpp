@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "engine/printable.h"
+#include "kernels/notice.h"
 #include "tools/text/advice.h"
 
 namespace fovea {
@@ -50,8 +51,7 @@ std::vector<std::string> used_otherwise(const Recognized& recognized, const Conf
 }
 
 void tell_of_recognized(const std::string& name, const Recognized& recognized, const Config& config) {
-  fmt::print(stderr, "fovea: {}: {}: {}\n", printable(name), traits_of(recognized.family).program,
-             network_words(config.model));
+  notice(fmt::format("{}: {}: {}", printable(name), traits_of(recognized.family).program, network_words(config.model)));
   const Config usual = config_for(recognized);
   std::vector<std::string> keys = recognized.assumed, taken;
   keys.insert(keys.end(), {"input.short_side", "input.long_side", "input.antialias"});
@@ -59,8 +59,8 @@ void tell_of_recognized(const std::string& name, const Recognized& recognized, c
     if (value_of(usual, key) == value_of(config, key))
       taken.push_back(fmt::format("{} = {}", key, value_of(config, key)));
   if (!taken.empty())
-    fmt::print(stderr, "fovea: {}: not in the file, taken as usual there: {}; {}\n", printable(name),
-               fmt::join(taken, ", "), advise(advice::kChangeSettings));
+    notice(fmt::format("{}: not in the file, taken as usual there: {}; {}", printable(name), fmt::join(taken, ", "),
+                       advise(advice::kChangeSettings)));
 }
 
 }  // namespace fovea

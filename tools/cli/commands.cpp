@@ -16,6 +16,7 @@
 #include "tools/data/formats/format.h"
 #include "tools/device/build.h"
 #include "tools/device/gpu_trust.h"
+#include "tools/device/smoke_command.h"
 #include "tools/text/advice.h"
 
 namespace fovea {
@@ -227,7 +228,7 @@ Config resolve(const ConfigOptions& options, Config config) {
 }
 
 GpuCheckOptions gpu_check_of(const GpuStatus& status) {
-  return gpu_check_options(status, {"/proc/self/exe", "info", "--smoke"});
+  return gpu_check_options(status, smoke_command("/proc/self/exe"));
 }
 
 DeviceKind resolve_device(const std::string& device) {

@@ -10,6 +10,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/notice.h"
 #include "model/backbone/kinds.h"
 #include "tools/config/fields.h"
 #include "tools/text/file.h"
@@ -132,7 +133,7 @@ void take_renamed(std::map<std::string, const toml::node*>& keys, const Source& 
     const std::string place = Place{source, renamed.old_key}.text(*found->second);
     if (!keys.emplace(renamed.key, found->second).second)
       refuse(fmt::format("{} is now called {}, which is set too: remove one of them", place, renamed.key));
-    if (old_keys == OldKeys::Warn) fmt::print(stderr, "fovea: {} is now called {}\n", place, renamed.key);
+    if (old_keys == OldKeys::Warn) notice(fmt::format("{} is now called {}", place, renamed.key));
     keys.erase(found);
   }
 }

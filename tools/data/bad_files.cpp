@@ -4,6 +4,7 @@
 
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/notice.h"
 #include "tools/text/advice.h"
 #include "tools/text/outputs.h"
 
@@ -51,7 +52,7 @@ void BadFiles::write(const std::filesystem::path& path) const {
 
 void write_bad_images(const std::filesystem::path& path, const BadFiles& files) {
   const size_t kept = files.kept().size();
-  if (kept > 0) fmt::print(stderr, "fovea: {} damaged images were partly used (see bad_images.txt)\n", kept);
+  if (kept > 0) notice(fmt::format("{} damaged images were partly used (see bad_images.txt)", kept));
   if (files.count() > 0 || kept > 0) files.write(path);
 }
 

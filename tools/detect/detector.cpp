@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "kernels/notice.h"
 #include "tools/data/loading/image_source.h"
 
 namespace fovea {
@@ -20,6 +21,14 @@ LoadedImage as_loaded(const DecodedImage& decoded, std::shared_ptr<const Image> 
   loaded.image = std::move(pixels);
   loaded.full = {decoded.full_height, decoded.full_width};
   loaded.divisor = decoded.divisor;
+  loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
+  return loaded;
+}
+
+LoadedImage as_loaded(const PixelView& pixels, const InputConfig& input) {
+  LoadedImage loaded;
+  loaded.borrowed = pixels;
+  loaded.full = {pixels.height, pixels.width};
   loaded.size = resized(loaded.full, input.short_side.back(), input.long_side);
   return loaded;
 }
@@ -50,7 +59,7 @@ Detector::~Detector() = default;
 
 std::vector<Detector::Found> Detector::add(LoadedImage image) {
   const BatchShape shape = shape_of({image}, input_, /*with_boxes=*/false);
-  bytes_waiting_ += image.image->rgb.size();
+  bytes_waiting_ += image.pixels().host_bytes();
   auto& group = waiting_[shape];
   group.push_back({added_++, std::move(image), {}});
   if (group.size() >= batch_)
@@ -68,7 +77,7 @@ std::vector<Detector::Found> Detector::finish() {
 
 std::vector<Detector::Found> Detector::taken(const BatchShape& shape) {
   std::vector<Found> images = std::move(waiting_.extract(shape).mapped());
-  for (const Found& one : images) bytes_waiting_ -= one.image.image->rgb.size();
+  for (const Found& one : images) bytes_waiting_ -= one.image.pixels().host_bytes();
   return images;
 }
 
@@ -100,9 +109,8 @@ void Detector::run(const BatchShape& of_one, std::vector<Found> images) {
 // They did not fit into the memory.
 void Detector::run_in_halves(const BatchShape& of_one, std::vector<Found> images) {
   const size_t half = (images.size() + 1) / 2;
-  fmt::print(stderr,
-             "fovea: a batch of {} images of {} x {} does not fit into memory: using batches of {} from now on\n",
-             images.size(), of_one.height, of_one.width, half);
+  notice(fmt::format("a batch of {} images of {} x {} does not fit into memory: using batches of {} from now on",
+                     images.size(), of_one.height, of_one.width, half));
   batch_ = std::min(batch_, half);
   pixels_.used();
   collect(0);

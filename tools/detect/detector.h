@@ -18,9 +18,10 @@ namespace fovea {
 // Images at once, where nobody says how many: as many as keep the device busy.
 int suitable_batch(DeviceKind device);
 
-// A decoded image, of which `pixels` are the pixels, as the detector takes it; and one of a file. Throws Error(Data)
-// where it cannot be read.
+// A decoded image, of which `pixels` are the pixels, as the detector takes it; one of somebody else's pixels, which
+// stay until the detector has given it back; and one of a file. Throws Error(Data) where it cannot be read.
 LoadedImage as_loaded(const DecodedImage& decoded, std::shared_ptr<const Image> pixels, const InputConfig& input);
+LoadedImage as_loaded(const PixelView& pixels, const InputConfig& input);
 LoadedImage load_image(const std::filesystem::path& path, const InputConfig& input);
 
 class Detector {

@@ -68,7 +68,11 @@ class Child {
         poll(&wait, 1, kLookMilliseconds);
       else
         poll(nullptr, 0, kLookMilliseconds);
-      const bool ended = waitpid(pid_, &status, WNOHANG) == pid_;
+      const pid_t changed = waitpid(pid_, &status, WNOHANG);
+      if (changed < 0 &&
+          errno == ECHILD)  // SIGCHLD is ignored, or somebody else in this process waits for all children
+        throw Error(ErrorKind::Runtime, "how a program ended cannot be seen: this process does not keep its children");
+      const bool ended = changed == pid_;
       read_into(result.output);
       if (!ended) continue;
       if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);

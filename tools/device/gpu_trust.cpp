@@ -18,6 +18,7 @@
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/device/environment.h"
 #include "kernels/hash.h"
+#include "kernels/notice.h"
 #include "tools/device/child.h"
 #include "tools/device/machine.h"
 #include "tools/device/smoke.h"
@@ -46,11 +47,11 @@ std::string first_line(const char* file) {
   return line;
 }
 
-// Of this program's file: which build it is.
-std::string build_stamp() {
-  struct stat self{};
-  stat("/proc/self/exe", &self);
-  return fmt::format("{} of {} bytes, {}", kVersion, self.st_size, self.st_mtime);
+// Of a program's file: which build it is.
+std::string build_stamp(const std::string& program) {
+  struct stat file{};
+  stat(program.c_str(), &file);
+  return fmt::format("{} of {} bytes, {}", kVersion, file.st_size, file.st_mtime);
 }
 
 std::string file_of(const GpuCheckOptions& options) {
@@ -133,19 +134,20 @@ class Turn {
   int folder_;
 };
 
-std::string key_of(const GpuDescription& gpu, const GpuStatus& status) {
+std::string key_of(const GpuDescription& gpu, const GpuStatus& status, const std::string& program) {
   std::string key = fmt::format("{}, compute capability {}.{}; driver: CUDA {} {}; ", gpu.name, gpu.major, gpu.minor,
                                 status.driver, first_line("/sys/module/nvidia/version"));
   for (const GpuLibrary& library : gpu_libraries())
     key += fmt::format("{} {} {}; ", library.name, library.version, library.path);
-  return key + "fovea " + build_stamp();
+  return key + "fovea " + build_stamp(program);
 }
 
 }  // namespace
 
 GpuCheckOptions gpu_check_options(const GpuStatus& status, std::vector<std::string> command) {
   const GpuDescription& gpu = status.devices.at(static_cast<size_t>(gpu_in_use()));
-  return {gpu.name, key_of(gpu, status), cache_folder(), std::move(command), kLimit};
+  const std::string program = command.empty() ? "/proc/self/exe" : command[0];
+  return {gpu.name, key_of(gpu, status, program), cache_folder(), std::move(command), kLimit};
 }
 
 std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options) {
@@ -166,11 +168,12 @@ GpuVerdict check_gpu(const GpuCheckOptions& options) {
   GpuVerdict verdict{.when = time_text()};
   const auto start = Clock::now();
   try {
-    leave_gpu();
+    if (!options.shared_process) leave_gpu();
     const ChildResult child = run_child(options.command, options.limit);
     verdict.output = child.output;
     verdict.what = what_failed(child, options.limit);
-    verdict.lasting = child.exit_code != static_cast<int>(ErrorKind::OutOfMemory);
+    const bool others = options.shared_process && gpu_takes_one_process();  // maybe this one keeps the child out
+    verdict.lasting = child.exit_code != static_cast<int>(ErrorKind::OutOfMemory) && !others;
   } catch (const Error& error) {
     verdict.what = error.what();
     verdict.lasting = false;
@@ -199,15 +202,13 @@ GpuVerdict trusted_verdict(const GpuCheckOptions& options) {
   }
   if (known) {
     if (!known->passed)
-      fmt::print(stderr, "fovea: using the CPU: {} {} ({}); {}\n", options.name, text_of(*known), known->when,
-                 advise(advice::kCheckGpu));
+      notice(fmt::format("using the CPU: {} {} ({}); {}", options.name, text_of(*known), known->when,
+                         advise(advice::kCheckGpu)));
     return *known;
   }
-  fmt::print(stderr, "fovea: checking the GPU once: {} ", options.name);
+  OpenNotice checking(fmt::format("checking the GPU once: {} ", options.name));
   const GpuVerdict found = check_gpu(options);
-  fmt::print(stderr, "{}", text_of(found));
-  if (!found.passed) fmt::print(stderr, "; using the CPU; {}", advise(advice::kCheckGpu));
-  fmt::print(stderr, "\n");
+  checking.end(text_of(found) + (found.passed ? "" : "; using the CPU; " + advise(advice::kCheckGpu)));
   return found;
 }
 

@@ -27,14 +27,17 @@ struct GpuCheckOptions {
   std::string key, folder;           // of what, and where it is remembered (empty: nowhere)
   std::vector<std::string> command;  // the program that runs the smoke
   std::chrono::milliseconds limit;   // after which it hangs
+  bool shared_process = false;       // others in this process may be using the GPU: it is not taken from them
 };
-// For the GPU in use. The key is what a verdict is good for: GPU, driver, the libraries that were found, this build.
+// For the GPU in use. The key is what a verdict is good for: GPU, driver, the libraries that were found, the program's
+// build (this one's where the command is empty).
 // The folder is the user's cache.
 GpuCheckOptions gpu_check_options(const GpuStatus& status, std::vector<std::string> command);
 
 // Of the same key; none where it was not checked, or the file is damaged.
 std::optional<GpuVerdict> remembered_verdict(const GpuCheckOptions& options);
-// Runs the smoke and writes the file, whatever was remembered. This process must not have used the GPU before.
+// Runs the smoke and writes the file, whatever was remembered. This process must not have used the GPU before, unless
+// it is a shared one.
 GpuVerdict check_gpu(const GpuCheckOptions& options);
 // The verdict as remembered, or else found now, by one process at a time; said in a line on stderr, unless it was
 // passed before.

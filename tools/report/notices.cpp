@@ -3,23 +3,23 @@
 #include <fmt/format.h>
 
 #include "engine/printable.h"
+#include "kernels/notice.h"
 
 namespace fovea {
 
 void tell_when_recordings_go(Context& context) {
   context.recordings.set_notice([] {
-    fmt::print(stderr,
-               "fovea: GPU memory is too small for recorded steps: continuing without them, slower but with the same "
-               "results; a smaller batch or input size makes room for them\n");
+    notice(
+        "GPU memory is too small for recorded steps: continuing without them, slower but with the same results; a "
+        "smaller batch or input size makes room for them");
   });
 }
 
 void tell_of_missing_characters(std::u32string_view characters) {
-  fmt::print(
-      stderr,
-      "fovea: pictures show boxes for characters that no font has: {}; set FOVEA_FONT to a font file (.ttf, .otf, "
-      ".ttc) that has them\n",
-      printable(encoded(characters.substr(0, 8))));
+  notice(
+      fmt::format("pictures show boxes for characters that no font has: {}; set FOVEA_FONT to a font file (.ttf, .otf, "
+                  ".ttc) that has them",
+                  printable(encoded(characters.substr(0, 8)))));
 }
 
 }  // namespace fovea

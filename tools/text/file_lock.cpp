@@ -13,6 +13,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "kernels/error.h"
+#include "kernels/notice.h"
 
 namespace fovea {
 namespace {
@@ -54,8 +55,8 @@ FileLock::FileLock(const std::filesystem::path& path, const std::string& who) : 
         throw Error(ErrorKind::Usage, fmt::format("{}: another {} ({}) writes into this folder; wait for it, or choose "
                                                   "another folder",
                                                   folder, who, held_by));
-      fmt::print(stderr, "fovea: {}: the folder cannot be locked ({}); make sure that no other {} writes into it\n",
-                 folder, std::strerror(reason), who);
+      notice(fmt::format("{}: the folder cannot be locked ({}); make sure that no other {} writes into it", folder,
+                         std::strerror(reason), who));
       return;
     }
     if (is_still_there(file_, path)) break;

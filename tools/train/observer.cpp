@@ -12,12 +12,12 @@ namespace {
 class TerminalObserver : public TrainObserver {
  public:
   void say(const std::string& lines) override { fmt::print("{}", lines); }
-  void warn(const std::string& line) override { fmt::print(stderr, "fovea: {}\n", line); }
 
-  void begin(int64_t done, int64_t total) override { steps_ = std::make_unique<Progress>(total, done); }
-  void took_step(const Step& step) override {
-    steps_->update(step.number, step.result.loss(), step.images, step.seconds);
+  void begin(int64_t done, int64_t total, int batch) override {
+    steps_ = std::make_unique<Progress>(total, done);
+    batch_ = batch;
   }
+  void took_step(const Step& step) override { steps_->update(step.number, step.result.loss(), batch_, step.seconds); }
 
   void looked_at(int64_t images, int64_t total) override {
     if (!images_)
@@ -41,6 +41,7 @@ class TerminalObserver : public TrainObserver {
   }
 
   std::unique_ptr<Progress> steps_, images_;  // of the validation under way
+  int batch_ = 0;
 };
 
 }  // namespace

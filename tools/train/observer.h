@@ -1,4 +1,4 @@
-// Whom a training tells how far it is.
+// Whom a training tells how far it is. What is not as it should be goes to notice() (kernels/notice.h).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -22,16 +22,13 @@ class TrainObserver {
 
   // Whole lines: what is trained on what, and what came of it.
   virtual void say(const std::string& lines) = 0;
-  // One line without an end: something is not as it should be, and the training goes on.
-  virtual void warn(const std::string& line) = 0;
 
-  // `done` of `total` steps are behind already.
-  virtual void begin(int64_t done, int64_t total) = 0;
+  // `done` of `total` steps are behind already. `batch`: images of a step.
+  virtual void begin(int64_t done, int64_t total, int batch) = 0;
   struct Step {
     int64_t number;  // from 1
     double learning_rate;
     const StepResult& result;
-    int images;
     std::optional<double> seconds;  // none: not known
   };
   virtual void took_step(const Step& step) = 0;
@@ -42,7 +39,7 @@ class TrainObserver {
   virtual void end() = 0;
 };
 
-// Shows a progress bar on a terminal, plain lines elsewhere; warnings on stderr.
+// Shows a progress bar on a terminal, plain lines elsewhere.
 std::unique_ptr<TrainObserver> terminal_observer();
 
 }  // namespace fovea

@@ -9,6 +9,7 @@
 #include "engine/distributed/communicator.h"
 #include "engine/printable.h"
 #include "kernels/device/threads.h"
+#include "kernels/notice.h"
 #include "tools/checkpoint/checkpoint.h"
 #include "tools/data/formats/format.h"
 #include "tools/data/loading/loader.h"
@@ -158,7 +159,7 @@ void Trainer::take_steps() {
   const Interruptible between_steps(may_end_within_step());
   if (ranks_.is_first()) {
     observer_.say(training_summary(config_, schedule_, *model_, {&train_, &val_}, ranks_.size()));
-    observer_.begin(state_.step, config_.train.steps);
+    observer_.begin(state_.step, config_.train.steps, config_.train.batch);
   }
   Loader loader(train_, config_.input,
                 {.batch = config_.train.batch / ranks_.size(),
@@ -253,8 +254,7 @@ void Trainer::read_results(size_t running) {
     if (!ranks_.is_first()) continue;
     averages_.add(step->result, config_.train.batch, time);
     if (steps_read_ % config_.train.log_every == 0 || steps_read_ == config_.train.steps) log_step(step->learning_rate);
-    const int images = config_.train.batch;
-    tell([&] { observer_.took_step({steps_read_, step->learning_rate, step->result, images, time.seconds}); });
+    tell([&] { observer_.took_step({steps_read_, step->learning_rate, step->result, time.seconds}); });
   }
 }
 
@@ -277,8 +277,8 @@ void Trainer::check_finite(const TrainingSteps::Finished& step) {
   if (++non_finite_ <= config_.train.non_finite_limit) {
     if (text.ends_with('\n')) text.pop_back();
     if (ranks_.is_first())
-      observer_.warn(fmt::format("skipped step {}, which is not finite ({} of {} allowed): {}", steps_read_ + 1,
-                                 non_finite_, config_.train.non_finite_limit, text));
+      notice(fmt::format("skipped step {}, which is not finite ({} of {} allowed): {}", steps_read_ + 1, non_finite_,
+                         config_.train.non_finite_limit, text));
     return;
   }
   all_throw(ranks_, ErrorKind::Diverged,
@@ -348,8 +348,8 @@ bool Trainer::try_to(const char* what, const std::function<void()>& write) {
   } catch (const DeviceError&) {
     throw;  // no fault of the disk
   } catch (const Error& error) {
-    observer_.warn(fmt::format("the {} checkpoint of step {} was not saved: {}; training continues", what, state_.step,
-                               error.what()));
+    notice(fmt::format("the {} checkpoint of step {} was not saved: {}; training continues", what, state_.step,
+                       error.what()));
     return false;
   }
 }

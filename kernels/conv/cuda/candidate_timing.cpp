@@ -1,10 +1,10 @@
 #include "kernels/conv/cuda/candidate_timing.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 
 #include "kernels/conv/cuda/cudnn_runtime.h"
+#include "kernels/notice.h"
 
 namespace fovea::conv::cuda {
 namespace {
@@ -36,8 +36,8 @@ Timed fastest(Queue& queue, const Candidates& candidates) {
       }
     } catch (const Error& error) {
       candidates.drop(i);
-      std::fprintf(stderr, "warning: skipped candidate %d of %d for %s: %s\n", i, candidates.count,
-                   candidates.what.c_str(), error.what());
+      warn("skipped candidate " + std::to_string(i) + " of " + std::to_string(candidates.count) + " for " +
+           candidates.what + ": " + error.what());
     }
   }
   return best.candidate < 0 ? Timed{} : best;

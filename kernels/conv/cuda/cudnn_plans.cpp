@@ -1,13 +1,13 @@
 #include "kernels/conv/cuda/cudnn_plans.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 
 #include "kernels/conv/cuda/candidate_timing.h"
 #include "kernels/conv/cuda/cudnn_library.h"
 #include "kernels/conv/cuda/cudnn_runtime.h"
 #include "kernels/conv/cuda/random_tensor.h"
+#include "kernels/notice.h"
 
 namespace fovea::cudnn {
 namespace {
@@ -80,7 +80,7 @@ Plans::~Plans() {
   try {
     save();
   } catch (const Error& error) {
-    std::fprintf(stderr, "warning: %s\n", error.what());
+    warn(error.what());
   }
 }
 
@@ -134,7 +134,7 @@ void Plans::time(Queue& queue, Entry& entry) {
   try {
     best = time_candidates(queue, timed);
   } catch (const Error& error) {  // no memory for the tensors
-    std::fprintf(stderr, "warning: %s was not timed: %s\n", text_of(entry.graph.key()).c_str(), error.what());
+    warn(text_of(entry.graph.key()) + " was not timed: " + error.what());
   }
   if (best.candidate < 0 || !timed.build(best.candidate)) return;
   replaced_.push_back(std::move(entry.graph));

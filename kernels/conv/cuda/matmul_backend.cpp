@@ -1,6 +1,5 @@
 #include "kernels/conv/cuda/matmul_backend.h"
 
-#include <cstdio>
 #include <map>
 
 #include "kernels/conv/backend.h"
@@ -14,6 +13,7 @@
 #include "kernels/conv/gpu_libraries.h"
 #include "kernels/conv/work.h"
 #include "kernels/device/scratch.h"
+#include "kernels/notice.h"
 #include "kernels/reduce.h"
 
 namespace fovea::kernels {
@@ -192,7 +192,7 @@ class CublasltMatmuls final : public ConvMatmuls {
     try {
       best = time_algorithms(queue, entry.matmul);
     } catch (const Error& error) {
-      std::fprintf(stderr, "warning: %s was not timed: %s\n", text.c_str(), error.what());
+      warn(text + " was not timed: " + error.what());
     }
     entry.matmul.pick(std::max(best.candidate, 0));
     if (best.candidate < 0) return;

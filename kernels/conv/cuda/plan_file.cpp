@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include <sstream>
 
 #include "kernels/hash.h"
+#include "kernels/notice.h"
 
 namespace fovea::conv::cuda {
 namespace {
@@ -51,8 +51,6 @@ std::string line_of(const std::string& key, const StoredPlan& plan) {
          std::to_string(plan.info.candidates) + "\t" + std::to_string(plan.info.hopper) + "\t" +
          std::to_string(plan.info.workspace) + "\t" + to_text(plan.seconds) + "\t" + std::to_string(plan.bytes.size());
 }
-
-void warn(const std::string& what) { std::fprintf(stderr, "warning: %s\n", what.c_str()); }
 
 }  // namespace
 

@@ -39,26 +39,29 @@ BatchInput::BatchInput(Context& context, const BatchShape& shape, const InputCon
   parts_.device.place(device_.raw());
 }
 
-void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels) {
+void BatchInput::load(const std::vector<LoadedImage>& loaded, const std::vector<PixelView>& pixels) {
   const auto places = static_cast<size_t>(shape_.images);
   require(!loaded.empty() && loaded.size() <= places, "a batch does not fit its input's shape");
   parts_.host.place(staging_->next());
   for (size_t n = 0; n < loaded.size(); ++n) {
     const LoadedImage& item = loaded[n];
-    const kernels::SourceImage source{.pixels = pixels[n],
-                                      .height = item.image->height,
-                                      .width = item.image->width,
+    const PixelView& image = pixels[n];
+    const kernels::SourceImage source{.pixels = image.data,
+                                      .height = image.height,
+                                      .width = image.width,
                                       .out_h = item.size.height,
                                       .out_w = item.size.width,
-                                      .flip = item.flip ? 1 : 0};
+                                      .flip = item.flip ? 1 : 0,
+                                      .form = image.form,
+                                      .row_stride = image.row_stride};
     kernels::require_fits(source, shape_.height, shape_.width);
     parts_.images(parts_.host)[n] = source;
     float* size = parts_.sizes(parts_.host) + 2 * n;
     float* scale = parts_.scale(parts_.host) + 2 * n;
     size[0] = static_cast<float>(item.size.height);
     size[1] = static_cast<float>(item.size.width);
-    scale[0] = static_cast<float>(item.image->height * item.divisor) / size[0];
-    scale[1] = static_cast<float>(item.image->width * item.divisor) / size[1];
+    scale[0] = static_cast<float>(image.height * item.divisor) / size[0];
+    scale[1] = static_cast<float>(image.width * item.divisor) / size[1];
   }
   for (size_t n = loaded.size(); n < places; ++n) {
     parts_.images(parts_.host)[n] = {};

@@ -36,10 +36,10 @@ class BatchInput {
  public:
   BatchInput(Context& context, const BatchShape& shape, const InputConfig& input);
 
-  // Copies sizes, boxes and where the pixels are. `pixels[n]` is image n in the queue's device memory, and stays there
+  // Copies sizes, boxes and where the pixels are: `pixels[n]` of image n, in the queue's device memory, where they stay
   // until the step has run. Places of the shape beyond these images are empty: all padding, without objects. Waits for
   // nothing but the copy before the last.
-  void load(const std::vector<LoadedImage>& loaded, const std::vector<const uint8_t*>& pixels);
+  void load(const std::vector<LoadedImage>& loaded, const std::vector<PixelView>& pixels);
   // Enqueues the passes that make the network's input of what was loaded last.
   DeviceBatch prepare();
 

@@ -57,6 +57,14 @@ LoadedImage drawn(ImageSource& pictures, const InputConfig& input, uint64_t seed
 
 }  // namespace
 
+PixelView LoadedImage::pixels() const {
+  if (borrowed) return *borrowed;
+  return {.data = image->rgb.data(),
+          .width = image->width,
+          .height = image->height,
+          .row_stride = int64_t{3} * image->width};
+}
+
 LabeledImage augmented_sample(ImageSource& pictures, const InputConfig& input, uint64_t seed, uint32_t epoch,
                               uint32_t sample) {
   size_t scale = 0;

@@ -13,17 +13,35 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/image.h"
 #include "tools/data/loading/image_source.h"
 #include "tools/data/loading/sampler.h"
 #include "tools/data/loading/shape_buckets.h"
 
 namespace fovea {
 
+// 8-bit pixels where they lie.
+struct PixelView {
+  const uint8_t* data = nullptr;
+  int width = 0, height = 0;
+  int64_t row_stride = 0;  // bytes from one row to the next
+  kernels::PixelForm form{};
+  bool on_gpu = false;     // the memory of the GPU that is used; else the host's
+  void* stream = nullptr;  // then: the cudaStream_t whose work so far writes them
+
+  size_t row_bytes() const { return static_cast<size_t>(width) * form.bytes; }
+  // Of the host's memory, rows without gaps.
+  size_t host_bytes() const { return on_gpu ? 0 : row_bytes() * static_cast<size_t>(height); }
+};
+
 struct LoadedImage : LabeledImage {
+  std::optional<PixelView> borrowed;  // somebody else's, who keeps them until the work is done: `image` is empty
   const Sample* sample = nullptr;
   Size2d size{};  // to resize to
   Size2d slot{};  // what the batch's images are padded to at least
   bool flip = false;
+
+  PixelView pixels() const;
 };
 
 // Which part of each batch is this process's: its images rank · batch … of the batch · ranks that all take together.

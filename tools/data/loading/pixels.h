@@ -14,8 +14,9 @@ class PixelStaging {
   ~PixelStaging();
 
   // Where the work that is enqueued next finds each image, until used() and two more uploads. On the CPU that is the
-  // loaded images themselves; for a GPU they are copied on a queue of their own, which the context's waits for.
-  std::vector<const uint8_t*> upload(const std::vector<LoadedImage>& loaded);
+  // loaded images themselves; for a GPU they are copied on a queue of their own, which the context's waits for. What is
+  // on the GPU already is read there, once its stream has written it.
+  std::vector<PixelView> upload(const std::vector<LoadedImage>& loaded);
   // Bytes of the device's memory that uploads like this one keep.
   static size_t room_for(const std::vector<LoadedImage>& loaded);
   // All work that reads the last upload was enqueued, or will not be.

@@ -40,8 +40,18 @@ int main(int count, char** arguments) {
   require(refusal(fovea::Status::Data, [] { fovea::Detector("no such file"); }).find("no such file") == 0,
           "a file that is not there is named");
 
-  fovea::Detector loaded(arguments[1], {.device = fovea::Device::Cpu, .settings = {"convolution=direct"}});
-  const fovea::Detector detector = std::move(loaded);
+  std::vector<std::string> log;
+  const fovea::ModelOptions options{.device = fovea::Device::Cpu,
+                                    .settings = {"convolution=direct", "input.deviation=[0.229, 0.224, 0.225]"},
+                                    .log = [&](fovea::LogLevel level, std::string_view line) {
+                                      require(level == fovea::LogLevel::Info, "a new name is no warning");
+                                      log.emplace_back(line);
+                                    }};
+  fovea::Detector loaded(arguments[1], options);
+  fovea::Detector other(arguments[1], options);
+  require(log.size() == 2 && log[0].find("is now called input.std") != std::string::npos, "both say what is renamed");
+  other = std::move(loaded);
+  const fovea::Detector detector = std::move(other);
   require(detector.info().classes == 3 && detector.classes().size() == 3, "it has three classes");
   require(detector.classes()[2].name == "Platelets" && detector.classes()[2].id == 3, "the last one is Platelets");
 
