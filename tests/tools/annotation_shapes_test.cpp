@@ -23,7 +23,7 @@ const std::string mark = "\xEF\xBB\xBF";
 struct Shapes {
   TemporaryFolder folder;
 
-  std::vector<Detection> read(const std::string& results, const std::string& truth = truth_text) const {
+  Detections read(const std::string& results, const std::string& truth = truth_text) const {
     write_file(folder.path() / "gt.json", truth);
     write_file(folder.path() / "dt.json", results);
     return read_coco_results(folder.path() / "dt.json", read_coco_truth(folder.path() / "gt.json"));

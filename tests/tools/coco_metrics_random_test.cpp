@@ -52,6 +52,8 @@ TEST_CASE("golden: COCO metrics equal pycocotools' on random datasets, together 
     }
     // The definition, in float64 and plain: sums of at most 1010 shares a class below 1, in another order.
     const double roundings = 1010.0 * static_cast<double>(truth.categories.size()) * 0x1p-53;
-    check_close(metrics.values, test::oracle::coco_values(truth.categories, truth.objects, detections), roundings);
+    check_close(metrics.values,
+                test::oracle::coco_values(truth.categories, truth.objects, {detections.begin(), detections.end()}),
+                roundings);
   }
 }

@@ -96,12 +96,6 @@ std::vector<int64_t> limits_of(const fovea_evaluate_options& options) {
   return limits;
 }
 
-size_t workers_of(const fovea_evaluate_options& options) {
-  if (options.threads < 0 || options.threads > 1024)
-    bad_argument(fmt::format("options.threads is {}: expected 0 to 1024", options.threads));
-  return options.threads == 0 ? usual_workers() : static_cast<size_t>(options.threads);
-}
-
 fovea_evaluate_options own_options(const fovea_evaluate_options* options) {
   if (options == nullptr) return {};
   return own_struct(*options, kFirstEvaluateOptions, "options", "fovea_evaluate_options");
@@ -134,7 +128,7 @@ std::vector<int64_t> ids_of(const std::optional<std::vector<int64_t>>& given, co
 void evaluate_tables(Evaluation& evaluation, const fovea_evaluate_options& options) {
   const auto images = given_list(options.image_ids, options.image_count, 0, "image_ids");
   const auto categories = given_list(options.category_ids, options.category_count, 0, "category_ids");
-  const size_t workers = workers_of(options);
+  const size_t workers = evaluation.workers = workers_of(options.threads, "options.threads");
   evaluation.protocol = protocol_of(options);
   CocoProtocol& protocol = evaluation.protocol;
   protocol.images = ids_of(images, evaluation.truth, evaluation.detections, &BoxTable::images, false);
@@ -146,18 +140,16 @@ void evaluate_tables(Evaluation& evaluation, const fovea_evaluate_options& optio
 
 // As loadRes() asks for it.
 void require_listed_images(const Annotations& truth, const Annotations& results, const char* truth_path,
-                           const char* results_path) {
+                           const char* results_path, size_t workers) {
+  constexpr size_t at_once = 65536;
   const IdIndex images(truth.images.ids);
-  int64_t last = 0;
-  bool known = false;
-  for (size_t i = 0; i < results.detections.size(); ++i) {
-    const int64_t id = results.detections[i].image_id;
-    known = (known && id == last) || images.find(id) != IdIndex::kNone;
-    last = id;
-    if (!known)
-      throw Error(ErrorKind::Data, fmt::format("{}: results[{}].image_id: {} lists no image {}",
-                                               printable(results_path), i, printable(truth_path), id));
-  }
+  const Detections& all = results.detections;
+  run_tasks((all.size() + at_once - 1) / at_once, workers, [&](size_t task, size_t) {
+    for (size_t i = task * at_once; i < std::min(all.size(), (task + 1) * at_once); ++i)
+      if (images.find(all[i].image_id) == IdIndex::kNone)
+        throw Error(ErrorKind::Data, fmt::format("{}: results[{}].image_id: {} lists no image {}",
+                                                 printable(results_path), i, printable(truth_path), all[i].image_id));
+  });
 }
 
 void set_ids(const std::vector<int64_t>& list, const int64_t** ids, size_t* count) {
@@ -189,9 +181,10 @@ fovea_status fovea_evaluate_files(const char* truth_path, const char* results_pa
     fovea_evaluate_options wanted = own_options(options);
     static_cast<void>(protocol_of(wanted));  // what makes no sense is told before files are read
     auto contents = std::make_unique<Evaluation>();
-    std::tie(contents->own_truth, contents->own_detections) = read_both(truth_path, results_path);
+    const size_t workers = workers_of(wanted.threads, "options.threads");
+    std::tie(contents->own_truth, contents->own_detections) = read_both(truth_path, results_path, workers);
     const Annotations &truth = *contents->own_truth, &results = *contents->own_detections;
-    require_listed_images(truth, results, truth_path, results_path);
+    require_listed_images(truth, results, truth_path, results_path, workers);
     const auto take = [](const IdList& list, const int64_t*& ids, size_t& count) {
       static constexpr int64_t none = 0;
       if (ids == nullptr && count == 0) ids = list.ids.empty() ? &none : list.ids.data(), count = list.ids.size();
@@ -214,8 +207,8 @@ fovea_status fovea_evaluation_get_array(const fovea_evaluation* evaluation, int3
     const bool is_recall = array == FOVEA_EVALUATION_RECALL;
     if (!is_recall && array != FOVEA_EVALUATION_PRECISION && array != FOVEA_EVALUATION_SCORES)
       bad_argument(fmt::format("array is {}: expected 0, 1 or 2", array));
-    *values = is_recall ? curves.recall.get()
-                        : (array == FOVEA_EVALUATION_SCORES ? curves.scores.get() : curves.precision.get());
+    *values = is_recall ? curves.recall.data()
+                        : (array == FOVEA_EVALUATION_SCORES ? curves.scores.data() : curves.precision.data());
     if (shape == nullptr) return;
     const std::array<size_t, 5> sides = is_recall ? std::array{curves.t, curves.k, curves.a, curves.m, size_t{1}}
                                                   : std::array{curves.t, curves.r, curves.k, curves.a, curves.m};

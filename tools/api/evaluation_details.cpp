@@ -2,17 +2,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "tools/api/evaluation_handles.h"
+#include "tools/text/tasks.h"
 
 using namespace fovea;
 using namespace fovea::api;
 
 namespace {
 
-// One of pycocotools' _summarize(): the mean over thresholds (or at one), recalls and classes.
-double mean_value(const Evaluation& evaluation, bool recall, std::optional<double> iou, size_t area, size_t limit) {
+// The arguments of pycocotools' _summarize(): which of areas and limits, and which threshold, if not the mean of all.
+struct SummaryEntry {
+  bool recall;
+  size_t area, limit;
+  std::optional<double> iou{};
+};
+
+// The mean over thresholds, recalls and classes.
+double mean_value(const Evaluation& evaluation, const SummaryEntry& entry) {
+  const auto& [recall, area, limit, iou] = entry;
   const CocoCurves& curves = evaluation.curves;
   if (area >= curves.a || limit >= curves.m) return no_ground_truth;
   std::vector<double> values;
@@ -37,7 +47,7 @@ struct OwnMatches {
 static_assert(std::is_standard_layout_v<OwnMatches>);
 
 std::span<const Place> of_image(std::span<const Place> places, size_t image) {
-  const auto [begin, end] = std::equal_range(places.begin(), places.end(), Place{static_cast<uint32_t>(image), 0},
+  const auto [begin, end] = std::equal_range(places.begin(), places.end(), Place{static_cast<uint32_t>(image), 0, 0, 0},
                                              [](const Place& a, const Place& b) { return a.image < b.image; });
   return {begin, end};
 }
@@ -128,13 +138,23 @@ fovea_status fovea_evaluation_get_summary(const fovea_evaluation* evaluation, do
     const auto& limits = own.protocol.limits;
     const auto limit = [&](size_t m) { return std::min(m, limits.size() - 1); };
     const auto hundred = static_cast<size_t>(std::find(limits.begin(), limits.end(), 100) - limits.begin());
-    const double values[12] = {mean_value(own, false, {}, 0, hundred),    mean_value(own, false, 0.5, 0, limit(2)),
-                               mean_value(own, false, 0.75, 0, limit(2)), mean_value(own, false, {}, 1, limit(2)),
-                               mean_value(own, false, {}, 2, limit(2)),   mean_value(own, false, {}, 3, limit(2)),
-                               mean_value(own, true, {}, 0, limit(0)),    mean_value(own, true, {}, 0, limit(1)),
-                               mean_value(own, true, {}, 0, limit(2)),    mean_value(own, true, {}, 1, limit(2)),
-                               mean_value(own, true, {}, 2, limit(2)),    mean_value(own, true, {}, 3, limit(2))};
-    std::copy(std::begin(values), std::end(values), summary);
+    const size_t last = limit(2);
+    const std::array<SummaryEntry, 12> entries{{{false, 0, hundred},
+                                                {false, 0, last, 0.5},
+                                                {false, 0, last, 0.75},
+                                                {false, 1, last},
+                                                {false, 2, last},
+                                                {false, 3, last},
+                                                {true, 0, limit(0)},
+                                                {true, 0, limit(1)},
+                                                {true, 0, last},
+                                                {true, 1, last},
+                                                {true, 2, last},
+                                                {true, 3, last}}};
+    std::array<double, 12> values{};
+    const size_t workers = own.curves.precision_count() < size_t{1} << 18 ? 1 : own.workers;
+    run_tasks(12, workers, [&](size_t i, size_t) { values[i] = mean_value(own, entries[i]); });
+    std::copy(values.begin(), values.end(), summary);
   });
 }
 

@@ -48,10 +48,10 @@ std::unique_ptr<Annotations> read_truth_file(const char* path) {
   return annotations;
 }
 
-std::unique_ptr<Annotations> read_results_file(const char* path) {
+std::unique_ptr<Annotations> read_results_file(const char* path, size_t workers) {
   auto annotations = std::make_unique<Annotations>();
   annotations->are_results = true;
-  annotations->detections = read_plain_results(path);
+  annotations->detections = read_plain_results(path, workers);
   return annotations;
 }
 
@@ -79,16 +79,22 @@ void write_list(const IdList& list, fovea_id_list* given, const char* name) {
 
 namespace fovea::api {
 
-std::unique_ptr<Annotations> read_annotations(const char* path, const char* name, int32_t kind) {
-  if (path == nullptr) bad_argument(std::string(name) + " is NULL");
+size_t workers_of(int32_t threads, const char* name) {
+  if (threads < 0 || threads > 1024) bad_argument(fmt::format("{} is {}: expected 0 to 1024", name, threads));
+  return threads == 0 ? usual_workers() : static_cast<size_t>(threads);
+}
+
+std::unique_ptr<Annotations> read_annotations(const char* path, int32_t kind, size_t workers) {
+  if (path == nullptr) bad_argument("path is NULL");
   if (kind < FOVEA_ANNOTATIONS_ANY || kind > FOVEA_ANNOTATIONS_RESULTS)
     bad_argument(fmt::format("kind is {}: expected 0, 1 or 2", kind));
   const bool results = kind == FOVEA_ANNOTATIONS_RESULTS || (kind == FOVEA_ANNOTATIONS_ANY && begins_as_list(path));
-  return results ? read_results_file(path) : read_truth_file(path);
+  return results ? read_results_file(path, workers) : read_truth_file(path);
 }
 
 std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
-                                                                                const char* results_path) {
+                                                                                const char* results_path,
+                                                                                size_t workers) {
   if (truth_path == nullptr) bad_argument("truth_path is NULL");
   if (results_path == nullptr) bad_argument("results_path is NULL");
   std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> both;
@@ -96,7 +102,7 @@ std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(
     if (task == 0)
       both.first = read_truth_file(truth_path);
     else
-      both.second = read_results_file(results_path);
+      both.second = read_results_file(results_path, workers);
   });
   return both;
 }
@@ -106,8 +112,7 @@ std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(
 fovea_status fovea_annotations_read(const char* path, int32_t kind, int32_t threads, fovea_annotations** annotations) {
   return guarded([&] {
     if (annotations == nullptr) bad_argument("annotations is NULL");
-    if (threads < 0 || threads > 1024) bad_argument(fmt::format("threads is {}: expected 0 to 1024", threads));
-    auto contents = read_annotations(path, "path", kind);
+    auto contents = read_annotations(path, kind, workers_of(threads, "threads"));
     *annotations = new fovea_annotations(std::move(contents));
   });
 }
@@ -117,8 +122,7 @@ fovea_status fovea_annotations_read_both(const char* truth_path, const char* res
   return guarded([&] {
     if (truth == nullptr) bad_argument("truth is NULL");
     if (results == nullptr) bad_argument("results is NULL");
-    if (threads < 0 || threads > 1024) bad_argument(fmt::format("threads is {}: expected 0 to 1024", threads));
-    auto both = read_both(truth_path, results_path);
+    auto both = read_both(truth_path, results_path, workers_of(threads, "threads"));
     auto first = std::make_unique<fovea_annotations>(std::move(both.first));
     *results = new fovea_annotations(std::move(both.second));
     *truth = first.release();

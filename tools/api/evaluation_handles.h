@@ -21,22 +21,26 @@ struct IdList {
 struct Annotations {
   static constexpr uint64_t kMark = 0xf0fea00000000003;
   std::vector<GroundTruth> objects;
-  std::vector<Detection> detections;  // of results; then there are no objects
+  Detections detections;  // of results; then there are no objects
   IdList images, categories;
   bool are_results = false;
 
   BoxTable table() const { return are_results ? table_of(detections) : table_of(objects); }
 };
 
-std::unique_ptr<Annotations> read_annotations(const char* path, const char* name, int32_t kind);
+std::unique_ptr<Annotations> read_annotations(const char* path, int32_t kind, size_t workers);
 // Ground truth and results at the same time.
 std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
-                                                                                const char* results_path);
+                                                                                const char* results_path,
+                                                                                size_t workers);
+// 0 … 1024; 0: as many as OpenMP would use. `name`: the argument's.
+size_t workers_of(int32_t threads, const char* name);
 
 struct Evaluation {
   static constexpr uint64_t kMark = 0xf0fea00000000004;
   CocoProtocol protocol;
   CocoCurves curves;
+  size_t workers = 1;
   // For matches, where the tables stay.
   bool keeps_tables = false;
   BoxTable truth, detections;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <future>
 
 #include "engine/printable.h"
 #include "kernels/device/threads.h"
@@ -13,10 +14,12 @@
 #include "tools/eval/eval_report.h"
 #include "tools/eval/evaluate.h"
 #include "tools/eval/metrics_text.h"
+#include "tools/eval/usual_results.h"
 #include "tools/report/canvas.h"
 #include "tools/report/progress.h"
 #include "tools/text/file.h"
 #include "tools/text/outputs.h"
+#include "tools/text/tasks.h"
 
 namespace fovea {
 
@@ -35,7 +38,7 @@ struct EvalOptions {
 
 struct Evaluated {
   TruthSet truth;
-  std::vector<Detection> detections;
+  Detections detections;
   std::optional<double> milliseconds;  // an image, of the network that was run, where that was asked for
 };
 
@@ -56,8 +59,9 @@ void run_network(const EvalOptions& options, const Dataset& dataset, Evaluated& 
     progress.update(static_cast<int64_t>(done), {}, 1);
   };
   const auto categories = announced_categories(options.weights, file, dataset);
-  evaluated.detections = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
-                                        {.batch = options.batch, .progress = update});
+  const auto found = detect_dataset(*file.model, dataset, categories, file.config.input, bad_files,
+                                    {.batch = options.batch, .progress = update});
+  evaluated.detections.assign(found.begin(), found.end());
   if (options.time && timed > 0)
     evaluated.milliseconds = 1000 * (steady_seconds() - started) / static_cast<double>(timed);
   progress.finish();
@@ -113,6 +117,9 @@ Dataset load(const EvalOptions& options) {
 
 Evaluated gather(const EvalOptions& options) {
   Evaluated evaluated;
+  std::future<std::optional<Detections>> ahead;
+  if (!options.detections.empty() && options.data.empty() && usual_workers() > 1)
+    ahead = std::async([&] { return read_usual_results(options.detections, usual_workers()); });
   if (!options.data.empty()) {
     const Dataset dataset = load(options);
     if (const std::string text = dataset.report.text(); !text.empty()) fmt::print("{}", text);
@@ -125,7 +132,9 @@ Evaluated gather(const EvalOptions& options) {
   }
   if (!options.detections.empty()) {
     std::vector<std::string> warnings;
-    evaluated.detections = read_coco_results(options.detections, evaluated.truth, &warnings);
+    evaluated.detections = ahead.valid()
+                               ? read_coco_results(options.detections, evaluated.truth, &warnings, ahead.get())
+                               : read_coco_results(options.detections, evaluated.truth, &warnings);
     for (const std::string& warning : warnings) fmt::print(stderr, "fovea: {}\n", warning);
   }
   return evaluated;

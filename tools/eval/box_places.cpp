@@ -16,6 +16,11 @@ namespace {
 // Not worth a thread for less.
 constexpr size_t entries_a_slice = 16384;
 
+struct Looked {
+  uint32_t image, label;
+};
+using LookedUp = UntouchedVector<Looked>;
+
 // What of a table one task goes through.
 struct TableSlice {
   size_t begin, end;
@@ -41,7 +46,7 @@ void require_numbers(const BoxTable& table, size_t i) {
 
 // The label and the image's number of each entry of the slice, in found[]; counts those of each class.
 void look_up(const BoxTable& table, const IdIndex& images, const IdIndex& categories, size_t classes, TableSlice& slice,
-             std::vector<Place>& found) {
+             LookedUp& found) {
   slice.counts.assign(classes, 0);
   int64_t last_id = 0;
   uint32_t image = images.find(last_id);
@@ -55,7 +60,9 @@ void look_up(const BoxTable& table, const IdIndex& images, const IdIndex& catego
   }
 }
 
-bool is_before(Place a, Place b) { return (uint64_t{a.image} << 32 | a.at) < (uint64_t{b.image} << 32 | b.at); }
+bool is_before(const Place& a, const Place& b) {
+  return (uint64_t{a.image} << 32 | a.at) < (uint64_t{b.image} << 32 | b.at);
+}
 
 }  // namespace
 
@@ -95,7 +102,7 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
   const IdIndex labels(categories);
   const size_t classes = categories.size();
   std::vector<TableSlice> slices = slices_of(table.count, workers);
-  std::vector<Place> found(table.count);
+  LookedUp found(table.count);
   run_tasks(slices.size(), workers,
             [&](size_t s, size_t) { look_up(table, images, labels, classes, slices[s], found); });
   Places places;
@@ -109,7 +116,9 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
   run_tasks(slices.size(), workers, [&](size_t s, size_t) {
     for (size_t i = slices[s].begin; i < slices[s].end; ++i) {
       const auto [image, label] = found[i];
-      if (label != IdIndex::kNone) places.entries[slices[s].counts[label]++] = {image, static_cast<uint32_t>(i)};
+      if (label != IdIndex::kNone)
+        places.entries[slices[s].counts[label]++] = {image, static_cast<uint32_t>(i),
+                                                     table.scores ? table.scores[i] : 0, table.area(i, table.boxes[i])};
     }
   });
   run_tasks(classes, next < entries_a_slice ? 1 : workers, [&](size_t k, size_t) {
@@ -121,10 +130,10 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
 
 Places as_one_class(const Places& places, size_t images) {
   std::vector<uint32_t> next(images + 1);
-  for (const Place place : places.entries) ++next[place.image + 1];
+  for (const Place& place : places.entries) ++next[place.image + 1];
   for (size_t i = 0; i < images; ++i) next[i + 1] += next[i];
-  Places one{std::vector<Place>(places.entries.size()), {0, static_cast<uint32_t>(places.entries.size())}};
-  for (const Place place : places.entries) one.entries[next[place.image]++] = place;
+  Places one{UntouchedVector<Place>(places.entries.size()), {0, static_cast<uint32_t>(places.entries.size())}};
+  for (const Place& place : places.entries) one.entries[next[place.image]++] = place;
   return one;
 }
 

@@ -33,14 +33,16 @@ class IdIndex {
 std::vector<int64_t> distinct_ids(size_t count, const Column<int64_t>& ids, size_t other_count,
                                   const Column<int64_t>& other_ids);
 
-// Where an entry stands in its table, and the number of its image.
+// Where an entry stands in its table, the number of its image, and what is asked for most: so that few boxes need be
+// gathered from all over the table.
 struct Place {
   uint32_t image, at;
+  double score, area;  // of an object the score is 0
 };
 
 struct Places {
-  std::vector<Place> entries;   // by class, then by image, then as in the table
-  std::vector<uint32_t> first;  // [classes + 1]: where those of a class begin
+  UntouchedVector<Place> entries;  // by class, then by image, then as in the table
+  std::vector<uint32_t> first;     // [classes + 1]: where those of a class begin
 
   std::span<const Place> of(size_t label) const {
     return {entries.data() + first[label], entries.data() + first[label + 1]};

@@ -2,9 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <memory>
-#include <utility>
-#include <vector>
+
+#include "tools/text/untouched.h"
 
 namespace fovea {
 
@@ -16,22 +15,7 @@ struct Detection {
   double x, y, w, h, score;
 };
 
-// As std::allocator, but for elements that are given no value: their memory is not touched.
-template <class T>
-struct UntouchedAllocator : std::allocator<T> {
-  template <class Other>
-  struct rebind {
-    using other = UntouchedAllocator<Other>;
-  };
-  template <class Element, class... From>
-  void construct(Element* at, From&&... from) {
-    if constexpr (sizeof...(From) == 0)
-      ::new (static_cast<void*>(at)) Element;
-    else
-      ::new (static_cast<void*>(at)) Element(std::forward<From>(from)...);
-  }
-};
-using Detections = std::vector<Detection, UntouchedAllocator<Detection>>;
+using Detections = UntouchedVector<Detection>;
 
 struct GroundTruth {
   int64_t image_id, category_id;

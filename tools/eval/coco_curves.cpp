@@ -24,35 +24,28 @@ class ClassCurves {
  public:
   ClassCurves(const BoxTable& truth, const BoxTable& detections, const CocoProtocol& protocol, const CurvesSlice& slice,
               CocoCurves& curves)
-      : detections_(detections),
-        protocol_(protocol),
+      : protocol_(protocol),
         slice_(slice),
         curves_(curves),
         matcher_(truth, detections, std::span(protocol.ious).subspan(slice.first_iou, slice.ious),
                  static_cast<size_t>(protocol.limits.back())),
         every_bit_(slice.ious == most_thresholds ? UINT32_MAX : (uint32_t{1} << slice.ious) - 1),
-        right_(slice.ious) {}
+        right_(slice.areas * slice.ious),
+        needed_(slice.areas),
+        precision_(slice.ious * slice.areas * curves.r * curves.precision_m),
+        scores_(precision_.size()) {}
 
   void evaluate(size_t label, std::span<const Place> objects, std::span<const Place> detections) {
     votes_.clear();
     verdicts_.clear();
     count_.fill(0);
     ranks_ = 0;
-    for_each_image(objects, detections, [&](auto g, auto d) {
-      for (size_t i = 0; i < d.size(); ++i)
-        if (const Place* later = &d[i] + ahead; later < detections.data() + detections.size())
-          __builtin_prefetch(detections_.boxes.at(later->at)), __builtin_prefetch(detections_.scores.at(later->at));
-      add_image(g, d);
-    });
+    for_each_image(objects, detections, [&](auto g, auto d) { add_image(g, d); });
     sort_votes();
-    for (size_t a = 0; a < slice_.areas; ++a) {
-      curves_.objects[label * curves_.a + slice_.first_area + a] = count_[a];
-      fill_area(label, a);
-    }
+    fill(label);
   }
 
  private:
-  static constexpr size_t ahead = 12;  // entries: that far memory is asked for
   static constexpr uint32_t is_verdict = uint32_t{1} << 31;
 
   // One detection. `tag`: which verdicts are its own; without is_verdict it fits no object, and the bits say for which
@@ -64,8 +57,7 @@ class ClassCurves {
 
   void add_image(std::span<const Place> objects, std::span<const Place> detections) {
     if (objects.empty() && detections.size() == 1) {  // most are so
-      const uint32_t at = detections[0].at;
-      votes_.push_back({detections_.scores[at], excuse(detections_.area(at, detections_.boxes[at])), 0});
+      votes_.push_back({detections[0].score, excuse(detections[0].area), 0});
       return;
     }
     matcher_.load(objects, detections);
@@ -123,83 +115,92 @@ class ClassCurves {
     votes_.swap(sorted_);
   }
 
-  // The right detections at one threshold, from the best down.
+  // The right detections of one area and threshold, from the best down.
   struct Right {
     std::vector<uint32_t> counted;  // see best_precisions
     std::vector<uint32_t> votes;
   };
 
   // Most detections fit no object, or count the same at all thresholds: they are counted once.
-  void walk(size_t a, uint64_t limit) {
+  void walk(uint64_t limit) {
     for (Right& right : right_) right.counted.clear(), right.votes.clear();
-    std::array<uint32_t, most_thresholds> others{};
-    uint32_t everywhere = 0;
+    std::array<uint32_t, most_areas> everywhere{};
+    others_.assign(right_.size(), 0);
     for (uint32_t v = 0; v < votes_.size(); ++v) {
-      const Vote& vote = votes_[v];
-      if (vote.rank >= limit) continue;
-      if (!(vote.tag & is_verdict)) {
-        everywhere += ~vote.tag >> a & 1;
+      const auto [score, tag, rank] = votes_[v];
+      if (rank >= limit) continue;
+      if (!(tag & is_verdict)) {
+        for (size_t a = 0; a < most_areas; ++a) everywhere[a] += ~tag >> a & 1;  // at once, where it is one vector
         continue;
       }
-      const auto [matched, ignored] = verdicts_[(vote.tag & ~is_verdict) * slice_.areas + a];
-      if (ignored == 0)
-        ++everywhere;
-      else if (ignored != every_bit_)
-        for (size_t t = 0; t < slice_.ious; ++t) others[t] += ~ignored >> t & 1;
-      for (uint32_t bits = matched & ~ignored; bits != 0; bits &= bits - 1) {
-        const auto t = static_cast<size_t>(std::countr_zero(bits));
-        right_[t].counted.push_back(everywhere + others[t]);
-        right_[t].votes.push_back(v);
+      const auto* const verdicts = verdicts_.data() + (tag & ~is_verdict) * slice_.areas;
+      for (size_t a = 0; a < slice_.areas; ++a) {
+        const auto [matched, ignored] = verdicts[a];
+        if (ignored == every_bit_) continue;
+        const size_t own = a * slice_.ious;
+        if (ignored == 0)
+          ++everywhere[a];
+        else
+          for (size_t t = 0; t < slice_.ious; ++t) others_[own + t] += ~ignored >> t & 1;
+        for (uint32_t bits = matched & ~ignored; bits != 0; bits &= bits - 1) {
+          const size_t at = own + static_cast<size_t>(std::countr_zero(bits));
+          right_[at].counted.push_back(everywhere[a] + others_[at]);
+          right_[at].votes.push_back(v);
+        }
       }
     }
   }
 
-  void fill_area(size_t label, size_t a) {
-    const int64_t objects = count_[a];
-    const size_t limits = protocol_.limits.size();
-    if (objects > 0) needed_ = needed_for(protocol_.recalls, objects, votes_.size());
-    for (size_t m = limits; m-- > 0;) {
+  // All that curves_ has of the class. What a limit leaves out in no image is as with the next one.
+  void fill(size_t label) {
+    for (size_t a = 0; a < slice_.areas; ++a) {
+      curves_.objects[label * curves_.a + slice_.first_area + a] = count_[a];
+      if (count_[a] > 0) needed_[a] = needed_for(protocol_.recalls, count_[a], votes_.size());
+    }
+    for (size_t m = curves_.m; m-- > 0;) {
       const auto limit = static_cast<uint64_t>(protocol_.limits[m]);
-      if (objects > 0 && (m + 1 == limits || limit < ranks_)) walk(a, limit);
-      fill(label, a, m, objects);
+      if (m + 1 == curves_.m || limit < ranks_) walk(limit);
+      const bool has_precision = curves_.precision_m == curves_.m || m + 1 == curves_.m;
+      for (size_t a = 0; a < slice_.areas; ++a)
+        for (size_t t = 0; t < slice_.ious; ++t) {
+          const double right = static_cast<double>(right_[a * slice_.ious + t].counted.size());
+          const size_t row = (slice_.first_iou + t) * curves_.k + label;
+          curves_.recall[(row * curves_.a + slice_.first_area + a) * curves_.m + m] =
+              count_[a] == 0 ? no_ground_truth : right / static_cast<double>(count_[a]);
+          if (has_precision) fill_precision(a, t, curves_.precision_m == 1 ? 0 : m);
+        }
     }
+    write_out(label);
   }
 
-  void fill(size_t label, size_t a, size_t m, int64_t objects) {
-    const size_t area = slice_.first_area + a, last = curves_.m - 1;
-    const bool all_limits = curves_.precision_m == curves_.m;
-    for (size_t t = 0; t < slice_.ious; ++t) {
-      const size_t iou = slice_.first_iou + t;
-      double& recall = curves_.recall[((iou * curves_.k + label) * curves_.a + area) * curves_.m + m];
-      recall =
-          objects == 0 ? no_ground_truth : static_cast<double>(right_[t].counted.size()) / static_cast<double>(objects);
-      if (all_limits || m == last)
-        fill_precision(label, iou, area * curves_.precision_m + (all_limits ? m : 0),
-                       objects == 0 ? nullptr : &right_[t]);
-    }
-  }
-
-  void fill_precision(size_t label, size_t iou, size_t offset, const Right* right) {
-    const size_t at = curves_.at(iou, 0, label) + offset;
-    const size_t step = curves_.r > 1 ? curves_.at(iou, 1, label) + offset - at : 0;
-    double* const precision = curves_.precision.get() + at;
-    double* const scores = curves_.scores ? curves_.scores.get() + at : nullptr;
-    if (right != nullptr) best_precisions(right->counted, precisions_);
-    bool reached = right != nullptr && !votes_.empty();
-    for (size_t r = 0; r < curves_.r; ++r) {
-      const size_t needed = right != nullptr ? needed_[r] : 0;
+  void fill_precision(size_t a, size_t t, size_t m) {
+    const Right& right = right_[a * slice_.ious + t];
+    const size_t step = slice_.areas * curves_.precision_m, first = t * curves_.r * step + a * curves_.precision_m + m;
+    double *precision = precision_.data() + first, *score = scores_.data() + first;
+    const bool known = count_[a] > 0;
+    if (known) best_precisions(right.counted, precisions_);
+    bool reached = known && !votes_.empty();
+    for (size_t r = 0; r < curves_.r; ++r, precision += step, score += step) {
+      *precision = *score = known ? 0 : no_ground_truth;
+      const size_t needed = known ? needed_[a][r] : 0;
       reached = reached && needed <= precisions_.size();
-      double value = right == nullptr ? no_ground_truth : 0, score = value;
-      if (reached) {
-        if (!precisions_.empty()) value = precisions_[needed == 0 ? 0 : needed - 1];
-        score = votes_[needed == 0 ? 0 : right->votes[needed - 1]].score;
-      }
-      precision[r * step] = value;
-      if (scores != nullptr) scores[r * step] = score;
+      if (!reached) continue;
+      if (!precisions_.empty()) *precision = precisions_[needed == 0 ? 0 : needed - 1];
+      *score = votes_[needed == 0 ? 0 : right.votes[needed - 1]].score;
     }
   }
 
-  const BoxTable& detections_;
+  // Row by row: the array's are far from one another.
+  void write_out(size_t label) {
+    const size_t width = slice_.areas * curves_.precision_m;
+    for (size_t row = 0; row < slice_.ious * curves_.r; ++row) {
+      const size_t to = curves_.at(slice_.first_iou + row / curves_.r, row % curves_.r, label) +
+                        slice_.first_area * curves_.precision_m;
+      std::copy_n(precision_.data() + row * width, width, curves_.precision.data() + to);
+      if (!curves_.scores.empty()) std::copy_n(scores_.data() + row * width, width, curves_.scores.data() + to);
+    }
+  }
+
   const CocoProtocol& protocol_;
   CurvesSlice slice_;
   CocoCurves& curves_;
@@ -211,8 +212,10 @@ class ClassCurves {
   std::vector<uint32_t> starts_;
   std::vector<ImageMatcher::Verdict> verdicts_;  // [·, areas]
   size_t ranks_ = 0;                             // no image has more detections
-  std::vector<Right> right_;                     // [ious]
-  std::vector<size_t> needed_;                   // [recalls]
+  std::vector<Right> right_;                     // [areas, ious]
+  std::vector<uint32_t> others_;                 // [areas, ious]
+  std::vector<std::vector<size_t>> needed_;      // [areas, recalls]
+  std::vector<double> precision_, scores_;       // [ious, recalls, areas, limits]
   std::vector<double> precisions_;
 };
 
@@ -297,14 +300,14 @@ CocoCurves coco_curves(const BoxTable& truth, const BoxTable& detections, const 
                     .a = protocol.areas.size(),
                     .m = protocol.limits.size(),
                     .precision_m = protocol.precision_of_last ? 1 : protocol.limits.size(),
-                    .precision = nullptr,
-                    .recall = nullptr,
-                    .scores = nullptr,
+                    .precision = {},
+                    .recall = {},
+                    .scores = {},
                     .objects = std::vector<int64_t>(classes * protocol.areas.size()),
                     .class_by_class = protocol.class_by_class};
-  curves.precision = std::make_unique_for_overwrite<double[]>(curves.precision_count());
-  curves.recall = std::make_unique_for_overwrite<double[]>(curves.recall_count());
-  if (protocol.with_scores) curves.scores = std::make_unique_for_overwrite<double[]>(curves.precision_count());
+  curves.precision.resize(curves.precision_count());
+  curves.recall.resize(curves.recall_count());
+  if (protocol.with_scores) curves.scores.resize(curves.precision_count());
   for (const CurvesSlice& slice : slices_of(protocol)) {
     std::vector<std::unique_ptr<ClassCurves>> own(workers);
     run_tasks(classes, workers, [&](size_t k, size_t worker) {

@@ -28,9 +28,9 @@ struct CocoProtocol {
 // numpy's arrays of doubles: T IoU thresholds, R recalls, K classes, A areas, M limits.
 struct CocoCurves {
   size_t t, r, k, a, m;
-  size_t precision_m;                                   // m, or 1 with precision_of_last
-  std::unique_ptr<double[]> precision, recall, scores;  // [T, R, K, A, M], [T, K, A, M], as precision or null
-  std::vector<int64_t> objects;                         // [K, A], those that count
+  size_t precision_m;                                 // m, or 1 with precision_of_last
+  UntouchedVector<double> precision, recall, scores;  // [T, R, K, A, M], [T, K, A, M], as precision or empty
+  std::vector<int64_t> objects;                       // [K, A], those that count
   bool class_by_class;
 
   // Where the precisions of a class, at a threshold and a recall step, are: [A, M].

@@ -34,16 +34,13 @@ ImageMatcher::ImageMatcher(const BoxTable& truth, const BoxTable& detections, st
 
 void ImageMatcher::load(std::span<const Place> objects, std::span<const Place> detections) {
   wanted_.clear();
-  for (const auto [image, at] : objects) {
-    const Rectangle box = truth_.boxes[at];
-    wanted_.push_back({box, truth_.area(at, box), truth_.ids ? truth_.ids[at] : at + int64_t{1}, at,
+  for (const auto& [image, at, score, area] : objects) {
+    wanted_.push_back({truth_.boxes[at], area, truth_.ids ? truth_.ids[at] : at + int64_t{1}, at,
                        truth_.crowds && truth_.crowds[at] != 0});
   }
   found_.clear();
-  for (const auto [image, at] : detections) {
-    const Rectangle box = detections_.boxes[at];
-    found_.push_back({box, detections_.scores[at], detections_.area(at, box), at, 0, 0});
-  }
+  for (const auto& [image, at, score, area] : detections)
+    found_.push_back({objects.empty() ? Rectangle{} : detections_.boxes[at], score, area, at, 0, 0});
   sort_best_first(found_.data(), found_.data() + found_.size());
   if (found_.size() > limit_) found_.resize(limit_);
   candidates_.clear();

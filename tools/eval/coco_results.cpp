@@ -16,11 +16,14 @@
 
 #include "engine/files.h"
 #include "engine/printable.h"
+#include "tools/eval/box_places.h"
 #include "tools/eval/results_look.h"
+#include "tools/eval/usual_results.h"
 #include "tools/text/file.h"
 #include "tools/text/json_input.h"
 #include "tools/text/json_list.h"
 #include "tools/text/outputs.h"
+#include "tools/text/tasks.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -198,6 +201,48 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
   return detection;
 }
 
+// In whatever form; says what is wrong.
+Detections read_any_results(const std::filesystem::path& path, const TruthSet& truth,
+                            std::vector<std::string>* warnings) {
+  const ImagesByName images(truth);
+  const CategoryIds categories(truth);
+  Moved moved;
+  const auto detections = read_json_list<Detection>(path, "results",
+                                                    [&](JsonInput& input, simdjson::ondemand::object entry) {
+                                                      return read_detection(input, entry, images, categories, moved);
+                                                    },
+                                                    {"annotations", "predictions", "detections", "results"});
+  if (warnings != nullptr && moved.count > 0)
+    warnings->push_back(
+        fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "
+                    "of another one in the ground truth",
+                    printable(path.native()), moved.count.load(), detections.size()));
+  return {detections.begin(), detections.end()};
+}
+
+template <class List>
+std::vector<int64_t> ids_in(const List& list) {
+  std::vector<int64_t> ids;
+  for (const auto& entry : list) ids.push_back(entry.id);
+  return ids;
+}
+
+// Whether read_any_results() would take such detections as they are.
+bool is_all_known(const TruthSet& truth, std::span<const Detection> detections) {
+  const IdIndex images(ids_in(truth.images)), categories(ids_in(truth.categories));
+  constexpr size_t at_once = 65536;
+  std::atomic<bool> known = true;
+  run_tasks((detections.size() + at_once - 1) / at_once, usual_workers(), [&](size_t task, size_t) {
+    const auto some = detections.subspan(task * at_once, std::min(at_once, detections.size() - task * at_once));
+    const bool good = std::all_of(some.begin(), some.end(), [&](const Detection& d) {
+      return images.find(d.image_id) != IdIndex::kNone && categories.find(d.category_id) != IdIndex::kNone &&
+             d.w >= 0 && d.h >= 0;
+    });
+    if (!good) known = false;
+  });
+  return known;
+}
+
 constexpr const char *kEnd = "\n]\n", *kFirstKey = "{\"file_name\": ";
 
 // What COCO has of a detection, with the digits that read back the same, to the end of the entry.
@@ -226,21 +271,15 @@ Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& 
           found.score};
 }
 
-std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
-                                         std::vector<std::string>* warnings) {
-  const ImagesByName images(truth);
-  const CategoryIds categories(truth);
-  Moved moved;
-  auto detections = read_json_list<Detection>(path, "results",
-                                              [&](JsonInput& input, simdjson::ondemand::object entry) {
-                                                return read_detection(input, entry, images, categories, moved);
-                                              },
-                                              {"annotations", "predictions", "detections", "results"});
-  if (warnings != nullptr && moved.count > 0)
-    warnings->push_back(
-        fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "
-                    "of another one in the ground truth",
-                    printable(path.native()), moved.count.load(), detections.size()));
+Detections read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
+                             std::vector<std::string>* warnings) {
+  return read_coco_results(path, truth, warnings, read_usual_results(path, usual_workers()));
+}
+
+Detections read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
+                             std::vector<std::string>* warnings, std::optional<Detections> ahead) {
+  const bool good = ahead && is_all_known(truth, *ahead);
+  Detections detections = good ? std::move(*ahead) : read_any_results(path, truth, warnings);
   for (std::string& line : look_at_results(printable(path.native()), truth, detections))
     if (warnings != nullptr) warnings->push_back(std::move(line));
   return detections;

@@ -1,6 +1,7 @@
 // Detections as COCO's results list.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,8 +23,11 @@ Detection coco_detection(int64_t image_id, int64_t category_id, const Detected& 
 // and of its categories. Looks at all together (results_look.h). Throws ErrorKind::Data, naming the entry, when the
 // file is missing or malformed, an image or category is none of the ground truth's, a file name is that of several
 // images, a score is no finite number, or a box is not four finite numbers of which the size is not negative.
-std::vector<Detection> read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
-                                         std::vector<std::string>* warnings = nullptr);
+Detections read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
+                             std::vector<std::string>* warnings = nullptr);
+// The same of a file that was read while the ground truth was (usual_results.h), if that could be done.
+Detections read_coco_results(const std::filesystem::path& path, const TruthSet& truth,
+                             std::vector<std::string>* warnings, std::optional<Detections> ahead);
 
 // Results that grow image by image: a whole JSON list at every moment, also where the disk is full or the program ends.
 class ResultsFile {

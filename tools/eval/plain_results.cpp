@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tools/eval/usual_results.h"
 #include "tools/text/json_list.h"
 
 namespace fovea {
@@ -42,9 +43,11 @@ Detection read_plain_detection(JsonInput& input, simdjson::ondemand::object entr
 
 }  // namespace
 
-std::vector<Detection> read_plain_results(const std::filesystem::path& path) {
-  return read_json_list<Detection>(path, "results", read_plain_detection,
-                                   {"annotations", "predictions", "detections", "results"});
+Detections read_plain_results(const std::filesystem::path& path, size_t workers) {
+  if (auto usual = read_usual_results(path, workers)) return std::move(*usual);
+  const auto read = read_json_list<Detection>(path, "results", read_plain_detection,
+                                              {"annotations", "predictions", "detections", "results"});
+  return {read.begin(), read.end()};
 }
 
 }  // namespace fovea

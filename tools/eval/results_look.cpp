@@ -37,6 +37,20 @@ ById by_id(const std::vector<TruthImage>& images) {
   return found;
 }
 
+// Looks up what a list of detections asks for: mostly what it has asked for last.
+class ImageOf {
+ public:
+  explicit ImageOf(const ById& images) : images_(images) {}
+  const TruthImage& operator()(const Detection& d) {
+    if (last_ == nullptr || last_->id != d.image_id) last_ = images_.at(d.image_id);
+    return *last_;
+  }
+
+ private:
+  const ById& images_;
+  const TruthImage* last_ = nullptr;
+};
+
 struct OfImage {
   const TruthImage* image = nullptr;
   std::vector<const GroundTruth*> objects;
@@ -53,8 +67,10 @@ std::unordered_map<int64_t, OfImage> some_images(const TruthSet& truth, std::spa
     if (const auto image = images.find(object.image_id); image != images.end() && !object.crowd)
       image->second.objects.push_back(&object);
   const auto is_better = [](const Detection* a, const Detection* b) { return a->score > b->score; };
+  auto image = images.end();
+  std::optional<int64_t> last;
   for (const Detection& detection : detections) {  // a heap with the least of the best in front
-    const auto image = images.find(detection.image_id);
+    if (last != detection.image_id) last = detection.image_id, image = images.find(detection.image_id);
     if (image == images.end() || image->second.objects.empty()) continue;
     auto& [head, objects, best] = image->second;
     if (best.size() == objects.size()) {
@@ -176,8 +192,9 @@ Likeliest likeliest_unit(const Images& images) {
 
 BoxLook look_of(const ById& images, std::span<const Detection> detections) {
   BoxLook look;
+  ImageOf image_of(images);
   for (const Detection& d : detections) {
-    const TruthImage& image = *images.at(d.image_id);
+    const TruthImage& image = image_of(d);
     look.add({d.x, d.y, d.w, d.h}, image.width, image.height);
   }
   return look;
@@ -195,9 +212,10 @@ std::optional<std::string> warning_of_far_boxes(const std::string& name, const B
                                                 std::span<const Detection> detections, bool right) {
   constexpr double no_image = 1e7;  // pixels
   size_t far = 0, absurd = 0, first = 0;
+  ImageOf image_of(images);
   for (size_t i = 0; i < detections.size(); ++i) {
     const Detection& d = detections[i];
-    const TruthImage& image = *images.at(d.image_id);
+    const TruthImage& image = image_of(d);
     const auto reaches = [&](double from, double size, int side) {
       absurd += std::max(std::abs(from), std::abs(from + size)) > no_image;
       return side > 0 && (from < -0.5 * side - 1 || from + size > 1.5 * side + 1);

@@ -182,8 +182,7 @@ bool read_usual_part(const UsualParts::Part& part, Detection* to) {
 
 }  // namespace
 
-std::optional<Detections> read_usual_results(const std::filesystem::path& path, size_t workers,
-                                             const std::function<bool(std::span<const Detection>)>& accepts) {
+std::optional<Detections> read_usual_results(const std::filesystem::path& path, size_t workers) {
   UsualParts parts(path);
   if (parts.size() == 0) return std::nullopt;
   Detections detections(parts.size() / least_entry_bytes + 1);  // memory that nothing is written to takes none
@@ -192,8 +191,7 @@ std::optional<Detections> read_usual_results(const std::filesystem::path& path, 
     UsualParts::Part& part = own[worker];
     if (!parts.next(part)) return;
     Detection* const to = detections.data() + part.place;
-    const bool usual = part.place + part.entries <= detections.size() && read_usual_part(part, to) &&
-                       (!accepts || accepts({to, part.entries}));
+    const bool usual = part.place + part.entries <= detections.size() && read_usual_part(part, to);
     if (!usual) parts.fail();
   });
   if (parts.failed()) return std::nullopt;

@@ -2,17 +2,13 @@
 // category_id, bbox and score, in any order, beside which there are other numbers at most.
 #pragma once
 #include <filesystem>
-#include <functional>
 #include <optional>
-#include <span>
 
 #include "tools/eval/boxes.h"
 
 namespace fovea {
 
 // Nothing where anything is of another form, or wrong: the general reader takes the file then, and says what is wrong.
-// `accepts`: asked for every part, on several threads; where it does not like one, nothing is returned, either.
-std::optional<Detections> read_usual_results(const std::filesystem::path& path, size_t workers,
-                                             const std::function<bool(std::span<const Detection>)>& accepts = {});
+std::optional<Detections> read_usual_results(const std::filesystem::path& path, size_t workers);
 
 }  // namespace fovea

@@ -25,9 +25,9 @@ class VocMatcher {
 
   void match(std::span<const Place> object_places, std::span<const Place> detection_places) {
     std::vector<const GroundTruth*> objects;
-    for (const Place place : object_places) objects.push_back(&all_objects_[place.at]);
+    for (const Place& place : object_places) objects.push_back(&all_objects_[place.at]);
     std::vector<const Detection*> detections;
-    for (const Place place : detection_places) detections.push_back(&all_detections_[place.at]);
+    for (const Place& place : detection_places) detections.push_back(&all_detections_[place.at]);
     std::stable_sort(detections.begin(), detections.end(),
                      [](const Detection* a, const Detection* b) { return a->score > b->score; });
     for (const GroundTruth* object : objects) count_ += !object->crowd;

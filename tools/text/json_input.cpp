@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -103,7 +104,12 @@ double JsonInput::number_or_nan(Value value) {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::string_view token = value.raw_json_token();
   if (token.starts_with("NaN") || token.starts_with("Infinity") || token.starts_with("-Infinity")) return nan;
-  return value.type() == simdjson::ondemand::json_type::number ? double(value.get_double()) : nan;
+  if (value.type() != simdjson::ondemand::json_type::number) return nan;
+  double number = value.get_double();
+  // With more digits than 64 bits hold, simdjson 3.0.1 loses the first ones behind "0.": 0.844808384513575755108
+  // becomes 0.0147.
+  if (token.size() >= 20) std::from_chars(token.data(), token.data() + token.size(), number);
+  return number;
 }
 
 bool JsonInput::flag(Value value) const {

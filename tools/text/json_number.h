@@ -2,7 +2,9 @@
 #pragma once
 #include <bit>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace fovea {
 
@@ -46,7 +48,29 @@ inline double scaled_down(uint64_t m, unsigned places) {
   return static_cast<double>(kept) * std::bit_cast<double>(static_cast<uint64_t>(1023 + exponent) << 52);
 }
 
-// Reads the number at `at`, which text follows that ends with a byte of no number, and steps over it. False, with `at`
+// How many digits follow one another at `at`, of eight bytes that have to be there; the number of these is added to `m`
+// as its last digits.
+inline unsigned read_digits(const char* at, uint64_t& m) {
+  static constexpr uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+  uint64_t bytes = 0;
+  std::memcpy(&bytes, at, 8);
+  const uint64_t values = bytes ^ 0x3030303030303030;
+  // The high bit of each byte that is above 9, or the sum carries into.
+  const uint64_t others = ((values + 0x7676767676767676) | values) & 0x8080808080808080;
+  const unsigned count = others == 0 ? 8 : static_cast<unsigned>(std::countr_zero(others)) / 8;
+  if (count == 0) return 0;
+  // The digits to the end of eight, behind zeros; then two, four and all together.
+  uint64_t d = values << (64 - 8 * count);
+  d = d * 10 + (d >> 8);
+  d = ((d & 0x000000FF000000FF) * (100 + (uint64_t{1000000} << 32)) +
+       ((d >> 16) & 0x000000FF000000FF) * (1 + (uint64_t{10000} << 32))) >>
+      32;
+  m = m * powers[count] + d;
+  return count;
+}
+
+// Reads the number at `at`, which text follows that ends with a byte of no number and has eight more behind that can be
+// read, and steps over it. False, with `at`
 // anywhere, where there is none by JSON's grammar, or it is too large for a double or too small.
 inline bool read_json_number(const char*& at, double& number) {
   const char* const begin = at;
@@ -55,6 +79,7 @@ inline bool read_json_number(const char*& at, double& number) {
   const auto is_digit = [](char c) { return static_cast<unsigned char>(c - '0') < 10; };
   const auto digits = [&](uint64_t& m) {
     const char* const first = at;
+    if constexpr (std::endian::native == std::endian::little) at += read_digits(at, m);
     for (; is_digit(*at); ++at) m = 10 * m + static_cast<uint64_t>(*at - '0');
     return at - first;
   };
