@@ -13,11 +13,23 @@ _NOT_HERE = "has masks without boxes; fovea.coco has boxes only, pycocotools has
 class Source:
     """Columns, and the dicts that pycocotools would have of the same content, made when they are asked for.
 
-    columns: as `_fovea.evaluate` takes them. image_ids: of all images, in their order.
+    columns: as `_fovea.evaluate` takes them. image_ids: of all images, in their order. parts: lists of dicts that were
+    asked for alone, by their key.
     """
 
+    def __init__(self, columns):
+        self.columns, self.parts = columns, {}
+
+    def part(self, key):
+        """The images or the categories alone; None where that is no less work than all."""
+        return None
+
     def __deepcopy__(self, memo):
-        return self  # nothing changes it
+        import copy
+
+        made = copy.copy(self)  # nothing changes what is native
+        made.parts = copy.deepcopy(self.parts, memo)
+        return made
 
     def entries(self):
         """(image id, category id, area, crowd, id) as lists, one value an annotation."""
@@ -57,10 +69,45 @@ class _OpenFile:
     def load(self):
         import json
 
-        if self._look() != self._state:
-            raise DataError(f"{self._path!r}: the file has changed since it was read; read it again")
+        self._check()
         self._file.seek(0)
         return json.load(self._file)
+
+    def part(self, key, ids):
+        """The list of dicts of these ids under a key, without reading all else; None where it is not found so."""
+        import mmap
+
+        self._check()
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            name = f'"{key}"'.encode()
+            place = content.find(name)
+            while place >= 0:
+                found = _list_at(content, place + len(name))
+                if found is not None and [type(e) is dict and e.get("id") for e in found] == ids:
+                    return found
+                place = content.find(name, place + 1)
+        return None
+
+    def _check(self):
+        if self._look() != self._state:
+            raise DataError(f"{self._path!r}: the file has changed since it was read; read it again")
+
+
+def _list_at(content, place):
+    """The JSON list that is the value of a key which ends at this place; None where there is none."""
+    import json
+
+    length = 1 << 16
+    while True:
+        text = content[place : place + length].decode("utf-8", "ignore").lstrip(" \t\r\n:")
+        if text and text[0] != "[":
+            return None
+        try:
+            return json.JSONDecoder().raw_decode(text)[0]
+        except json.JSONDecodeError:
+            if place + length >= len(content):
+                return None
+            length *= 4
 
 
 def read(path):
@@ -78,22 +125,32 @@ class FileSource(Source):
     """A ground truth file."""
 
     def __init__(self, annotations, file):
-        self.columns, self._file = annotations, file
+        super().__init__(annotations)
+        self._file = file
         self.image_ids = listed(annotations.images[0])
         self.category_ids = listed(annotations.categories[0])
 
     def category_names(self):
-        return list(self.columns.categories[1])
+        return None if "categories" in self.parts else list(self.columns.categories[1])
+
+    def part(self, key):
+        if key not in self.parts:
+            found = self._file.part(key, self.category_ids if key == "categories" else self.image_ids)
+            if found is None:
+                return None
+            self.parts[key] = found
+        return self.parts[key]
 
     def dataset(self):
-        return self._file.load()
+        return {**self._file.load(), **self.parts}
 
 
 class ResultSource(Source):
     """Results of the images and categories of another COCO. `load()` gives the list of dicts."""
 
     def __init__(self, truth, columns, load):
-        self.columns, self._truth, self._load = columns, truth, load
+        super().__init__(columns)
+        self._truth, self._load = truth, load
         self.image_ids, self.category_ids = truth.getImgIds(), truth.getCatIds()
 
     def category_names(self):

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from . import _fovea
 from ._coco_params import Params, chosen, settings_of, thresholds, unique
-from ._columns import coded
+from ._columns import coded, columns_of_dicts
 from .errors import UnsupportedError
 
 _BOXES_ONLY = (
@@ -41,6 +41,14 @@ class _Run:
             self.detections,
             **{**settings, "image_ids": array("q", ids[0]), "category_ids": array("q", ids[1])},
         )
+
+
+def _columns_of(coco, scored, image_ids, category_ids):
+    """Of a COCO of this package, or of any other with pycocotools' interface. category_ids None: all."""
+    if hasattr(coco, "_columns"):
+        return coco._columns(scored, image_ids, category_ids)
+    entries = coco.loadAnns(coco.getAnnIds(imgIds=image_ids, catIds=[] if category_ids is None else category_ids))
+    return columns_of_dicts(entries, scored, "results" if scored else "ground truth")
 
 
 class COCOeval:
@@ -129,7 +137,8 @@ class COCOeval:
         p = self.params
         categories = p.catIds if p.useCats else None
         columns = [
-            coco._columns(scored, p.imgIds, categories) for coco, scored in ((self.cocoGt, False), (self.cocoDt, True))
+            _columns_of(coco, scored, p.imgIds, categories)
+            for coco, scored in ((self.cocoGt, False), (self.cocoDt, True))
         ]
         plain = all(isinstance(value, int) or hasattr(value, "__index__") for value in (*p.imgIds, *p.catIds))
         if plain and not any(isinstance(part, list) for of in columns for part in (of.image_ids, of.category_ids)):

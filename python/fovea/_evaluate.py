@@ -189,32 +189,25 @@ def evaluate(
     """
     settings = _settings(max_detections, ious, areas)
     truth, detections = tables(gt, dt, box_format)
-    categories = truth.categories
-    if categories is None:
-        categories = {identity: str(identity) for identity in _categories_of(truth, detections)}
-    categories = _named(categories, class_names)
     import numpy as np
 
-    images = truth.image_ids  # None: those of the boxes
-    if not categories or (len(images) if images is not None else len(truth.columns) + len(detections.columns)) == 0:
+    images, categories = truth.image_ids, truth.categories  # None: those of the boxes
+    boxes = len(truth.columns) + len(detections.columns)
+    if any((boxes if listed is None else len(listed)) == 0 for listed in (images, categories)):
         raise DataError("gt: no image or no category to evaluate")
     evaluation = _fovea.evaluate(
         truth.columns,
         detections.columns,
         image_ids=None if images is None else np.array(sorted(set(images)), np.int64),
-        category_ids=np.array(sorted(categories), np.int64),
+        category_ids=None if categories is None else np.array(sorted(categories), np.int64),
         ious=None if ious is None else settings["ious"],
         areas=list(settings["areas"].values()),
         max_detections=settings["max_detections"],
     )
+    if categories is None:
+        categories = {identity: str(identity) for identity in np.asarray(evaluation.category_ids).tolist()}
+    categories = _named(categories, class_names)
     return Metrics(evaluation, settings, categories)
-
-
-def _categories_of(*tables) -> list[int]:
-    """Ids of the categories that occur, in ascending order."""
-    import numpy as np
-
-    return np.unique(np.concatenate([np.unique(np.asarray(table.columns.category_ids)) for table in tables])).tolist()
 
 
 def _settings(max_detections, ious, areas) -> dict[str, Any]:

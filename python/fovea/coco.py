@@ -35,10 +35,14 @@ def _members(values):
     return values if isinstance(values, str) else set(values)
 
 
-def _lazy(name):
-    """An attribute of the index, made of the dataset when it is first asked for."""
+def _lazy(name, part=None):
+    """An attribute of the index, made when it is first asked for: of that part of the dataset alone, or of all."""
 
     def get(self):
+        if part is not None and self._source is not None:
+            found = self._part(name, part)
+            if found is not None:
+                return found
         return self._indexed()[name]
 
     def put(self, value):
@@ -52,7 +56,7 @@ class COCO:
     createIndex()).
     """
 
-    anns, cats, imgs = _lazy("anns"), _lazy("cats"), _lazy("imgs")
+    anns, cats, imgs = _lazy("anns"), _lazy("cats", "categories"), _lazy("imgs", "images")
     imgToAnns, catToImgs = _lazy("imgToAnns"), _lazy("catToImgs")
 
     def __init__(self, annotation_file=None):
@@ -60,6 +64,7 @@ class COCO:
         self._dataset = {}
         self._unindexed = None  # the dataset an index is to be made of
         self._index = _index_of({})
+        self._parts = {}  # of the index, made before all of it
         if annotation_file is None:
             return
         print("loading annotations into memory...")
@@ -98,11 +103,20 @@ class COCO:
         self._indexed()  # stays that of the dataset before, until createIndex()
         self._dataset = value
 
+    def _part(self, name, part):
+        entries = self._source.part(part)
+        if entries is None:
+            return None
+        if name not in self._parts:
+            self._parts[name] = {entry["id"]: entry for entry in entries}
+        return self._parts[name]
+
     def _indexed(self):
         if self._source is not None:
             self.dataset
         if self._index is None:
-            self._index = _index_of(self._unindexed)
+            self._index = {**_index_of(self._unindexed), **self._parts}
+            self._parts = {}
             self._unindexed = None
         return self._index
 
@@ -110,7 +124,7 @@ class COCO:
         """Makes anns, imgs, cats, imgToAnns and catToImgs anew of the dataset (when they are asked for)."""
         print("creating index...")
         if self._source is None:
-            self._unindexed, self._index = self._dataset, None
+            self._unindexed, self._index, self._parts = self._dataset, None, {}
         print("index created!")
 
     def info(self):
@@ -181,7 +195,8 @@ class COCO:
                 wanted = _members(catNms) if len(catNms) else ids
                 ids = [identity for identity, name in zip(ids, names) if name in wanted]
                 return [identity for identity in ids if identity in catIds] if len(catIds) else ids
-        cats = self.dataset["categories"]
+        cats = self._source.part("categories") if self._source is not None else None
+        cats = self.dataset["categories"] if cats is None else cats
         for key, wanted in (("name", catNms), ("supercategory", supNms), ("id", catIds)):
             if len(wanted):
                 cats = [cat for cat in cats if cat[key] in wanted]

@@ -216,6 +216,14 @@ class Evaluation {
     return view(values, {shape, shape + dimensions}, {}, evaluation_);
   }
 
+  // Of the evaluated categories, in the order of the arrays.
+  auto category_ids() const {
+    const int64_t* ids = nullptr;
+    size_t count = 0;
+    check(fovea_evaluation_get_categories(evaluation_.get(), &ids, &count));
+    return view(ids, {count}, {}, evaluation_);
+  }
+
   std::vector<double> summary() const {
     std::vector<double> numbers(12);
     check(fovea_evaluation_get_summary(evaluation_.get(), numbers.data()));
@@ -330,6 +338,7 @@ void add_evaluation(nb::module_& module) {
           "recall", [](const Evaluation& e) { return e.array(FOVEA_EVALUATION_RECALL); }, nb::rv_policy::automatic)
       .def_prop_ro(
           "scores", [](const Evaluation& e) { return e.array(FOVEA_EVALUATION_SCORES); }, nb::rv_policy::automatic)
+      .def_prop_ro("category_ids", &Evaluation::category_ids, nb::rv_policy::automatic)
       .def("summary", &Evaluation::summary)
       .def("matches", &Evaluation::matches, nb::arg("category"), nb::arg("area"), nb::arg("image"));
   module.def("evaluate", &evaluate, nb::arg("truth"), nb::arg("detections"), nb::kw_only(),

@@ -316,3 +316,17 @@ def test_missing_areas_and_crowd_flags():
     expected = evaluated(coco_peer, eval_peer, whole, results)
     for truth in (some, none):
         assert_same(evaluated(own, own, truth, results), expected, images=False)
+
+
+def test_datasets_of_pycocotools():
+    """COCOeval takes a COCO that was made before the import was changed."""
+
+    def run(COCOeval):
+        gt = in_memory(coco_peer.COCO, many_boxes(15)[0])
+        evaluation = COCOeval(gt, gt.loadRes(copy.deepcopy(many_boxes(15)[1])), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        return evaluation
+
+    assert_same(quiet(run, own.COCOeval), quiet(run, eval_peer.COCOeval))

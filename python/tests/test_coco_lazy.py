@@ -143,3 +143,34 @@ def test_indices_can_be_set():
     coco = COCO()
     coco.imgs, coco.anns = {1: {"id": 1}}, {}
     assert coco.getImgIds() == [1]
+
+
+def test_categories_and_images_alone(paths, no_json):
+    gt, whole = quiet(COCO, paths["gt"]), small_truth()
+    assert gt.loadCats(gt.getCatIds()) == whole["categories"] and gt.loadImgs(3) == whole["images"][1:]
+    assert gt.getCatIds(supNms=["animal"]) == [2, 9]
+    gt.cats[2]["name"] = "tiger"
+    assert gt.getCatIds(catNms=["tiger"]) == [2] and gt.getCatIds(catNms=["cat"]) == []
+    other = copy.deepcopy(gt)
+    other.cats[2]["name"] = "lion"
+    assert gt.cats[2]["name"] == "tiger"
+
+
+def test_categories_and_images_are_those_of_all(paths):
+    gt = quiet(COCO, paths["gt"])
+    cats, imgs = gt.cats, gt.imgs
+    cats[2]["name"] = "tiger"
+    assert gt.anns and gt.dataset["categories"][0]["name"] == "tiger"
+    assert gt.cats is cats and gt.imgs is imgs and gt.dataset["images"][0] is imgs[7]
+    quiet(gt.createIndex)
+    assert gt.cats[2] is cats[2]
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_keys_that_look_like_categories(tmp_path, size):
+    truth = {"info": {"categories": [1, 2], "text": '"categories": [{"id": 2}]' + "é" * size}, **small_truth()}
+    truth["annotations"][0]["categories"] = [{"id": 2}, {"id": 1}]
+    truth["images"][0]["note"] = "ü" * size
+    gt = quiet(COCO, write(tmp_path, gt=truth)["gt"])
+    assert gt.loadCats(9)[0] == truth["categories"][2] and gt.loadImgs(7)[0] == truth["images"][0]
+    assert gt._source is not None and gt.dataset == truth
