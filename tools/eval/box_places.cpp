@@ -16,11 +16,6 @@ namespace {
 // Not worth a thread for less.
 constexpr size_t entries_a_slice = 16384;
 
-struct Looked {
-  uint32_t image, label;
-};
-using LookedUp = UntouchedVector<Looked>;
-
 // What of a table one task goes through.
 struct TableSlice {
   size_t begin, end;
@@ -44,19 +39,17 @@ void require_numbers(const BoxTable& table, size_t i) {
     throw Error(ErrorKind::Usage, fmt::format("{}.scores[{}] is nan", table.name, i));
 }
 
-// The label and the image's number of each entry of the slice, in found[]; counts those of each class.
-void look_up(const BoxTable& table, const IdIndex& images, const IdIndex& categories, size_t classes, TableSlice& slice,
-             LookedUp& found) {
-  slice.counts.assign(classes, 0);
+// Calls `entry(i, image, label)` for those of the slice that are of these images and categories. Done twice: to note
+// the numbers would cost as much, and memory.
+template <class Entry>
+void for_each_known(const BoxTable& table, const IdIndex& images, const IdIndex& categories, const TableSlice& slice,
+                    Entry&& entry) {
   int64_t last_id = 0;
   uint32_t image = images.find(last_id);
   for (size_t i = slice.begin; i < slice.end; ++i) {
     if (const int64_t id = table.images[i]; id != last_id) last_id = id, image = images.find(id);
-    uint32_t label = image == IdIndex::kNone ? IdIndex::kNone : categories.find(table.categories[i]);
-    found[i] = {image, label};
-    if (label == IdIndex::kNone) continue;
-    require_numbers(table, i);
-    ++slice.counts[label];
+    if (image == IdIndex::kNone) continue;
+    if (const uint32_t label = categories.find(table.categories[i]); label != IdIndex::kNone) entry(i, image, label);
   }
 }
 
@@ -102,9 +95,13 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
   const IdIndex labels(categories);
   const size_t classes = categories.size();
   std::vector<TableSlice> slices = table_slices(table.count, workers);
-  LookedUp found(table.count);
-  run_tasks(slices.size(), workers,
-            [&](size_t s, size_t) { look_up(table, images, labels, classes, slices[s], found); });
+  run_tasks(slices.size(), workers, [&](size_t s, size_t) {
+    slices[s].counts.assign(classes, 0);
+    for_each_known(table, images, labels, slices[s], [&](size_t i, uint32_t, uint32_t label) {
+      require_numbers(table, i);
+      ++slices[s].counts[label];
+    });
+  });
   Places places;
   uint32_t next = 0;
   for (size_t k = 0; k < classes; ++k) {
@@ -114,12 +111,10 @@ Places places_of(const BoxTable& table, const IdIndex& images, std::span<const i
   places.first.push_back(next);
   places.entries.resize(next);
   run_tasks(slices.size(), workers, [&](size_t s, size_t) {
-    for (size_t i = slices[s].begin; i < slices[s].end; ++i) {
-      const auto [image, label] = found[i];
-      if (label != IdIndex::kNone)
-        places.entries[slices[s].counts[label]++] = {image, static_cast<uint32_t>(i),
-                                                     table.scores ? table.scores[i] : 0, table.area(i, table.boxes[i])};
-    }
+    for_each_known(table, images, labels, slices[s], [&](size_t i, uint32_t image, uint32_t label) {
+      places.entries[slices[s].counts[label]++] = {image, static_cast<uint32_t>(i), table.scores ? table.scores[i] : 0,
+                                                   table.area(i, table.boxes[i])};
+    });
   });
   run_tasks(classes, next < entries_a_slice ? 1 : workers, [&](size_t k, size_t) {
     const std::span<Place> own(places.entries.data() + places.first[k], places.first[k + 1] - places.first[k]);
