@@ -48,7 +48,7 @@ def apt_cache(**versions):
 class Setup(InAFolder):
     def setUp(self):
         super().setUp()
-        for folder, ending in (("scripts", "setup"), ("scripts/wheels", ".txt"), ("benchmarks/peers", ".txt")):
+        for folder, ending in (("scripts", ("setup", "python_functions")), ("scripts/wheels", ".txt"), ("benchmarks/peers", ".txt")):
             os.makedirs(os.path.join(self.root, folder))
             for name in os.listdir(os.path.join(SOURCE, folder)):
                 if name.endswith(ending):
@@ -84,7 +84,7 @@ class Setup(InAFolder):
     def test_linters_are_asked_for_by_lint_alone_and_clang_by_what_compiles_with_it(self):
         demo, tests = self.missing("--demo"), self.missing()
         self.assertLessEqual({"g++", "libfreetype-dev", "libharfbuzz-dev", "libraqm-dev", "fonts-dejavu-core"}, demo)
-        self.assertEqual(tests - demo, {"git", "catch2", "python3", "libopenmpi-dev", "openmpi-bin"})
+        self.assertEqual(tests - demo, {"git", "catch2", "python3", "python3-dev", "python3-venv", "libopenmpi-dev", "openmpi-bin"})
         self.assertEqual(self.missing("--lint") - tests, {"clang-19", "clang-tidy-19", "clang-tools-19", "libomp-19-dev", "doxygen"})
         for option in ("--tsan", "--fuzz"):
             self.assertEqual(self.missing(option) - tests, {"clang-19", "libclang-rt-19-dev", "libomp-19-dev"})
