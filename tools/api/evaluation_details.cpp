@@ -17,7 +17,7 @@ namespace {
 struct SummaryEntry {
   bool recall;
   size_t area, limit;
-  std::optional<double> iou{};
+  std::optional<double> iou;
 };
 
 // The mean over thresholds, recalls and classes.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <tuple>
 
 #include "tools/api/model_handle.h"
 #include "tools/api/requests.h"
@@ -54,7 +55,8 @@ fovea_status fovea_model_free(fovea_model* model) {
   return guarded([&] {
     if (model == nullptr) return;
     auto& executor = contents_of(model, "model").executor;
-    if (!executor->in_own_process()) static_cast<void>(executor.release());  // its thread stayed with the parent
+    // Its thread stayed with the parent: it can't be joined.
+    if (!executor->in_own_process()) std::ignore = executor.release();
     free_handle(model, "model");
   });
 }

@@ -19,7 +19,7 @@ constexpr size_t entries_a_slice = 16384;
 // What of a table one task goes through.
 struct TableSlice {
   size_t begin, end;
-  std::vector<uint32_t> counts{};  // of each class; then where the next of it goes
+  std::vector<uint32_t> counts;  // of each class; then where the next of it goes
 };
 
 std::vector<TableSlice> table_slices(size_t count, size_t workers) {
