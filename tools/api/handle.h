@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <mutex>  // IWYU pragma: keep (debug builds)
 #include <string>
 #include <utility>
-#include <vector>
+#include <vector>  // IWYU pragma: keep (debug builds)
 
 #include "tools/api/status.h"
 

@@ -3,7 +3,6 @@
 #pragma once
 #include <cstddef>
 #include <string>
-#include <vector>
 
 #include "tools/api/executor.h"
 #include "tools/api/fovea.h"

@@ -9,7 +9,6 @@
 #include <string>
 #include <utility>
 
-#include "kernels/error.h"
 #include "kernels/interrupt.h"
 #include "kernels/notice.h"
 #include "tools/api/requests.h"

@@ -9,10 +9,8 @@
 #include "kernels/error.h"
 #include "tools/cli/commands.h"
 #include "tools/data/formats/category_names.h"
-#include "tools/data/formats/folder.h"
 #include "tools/data/loading/labeled_image.h"
 #include "tools/report/progress.h"
-#include "tools/text/file.h"
 
 namespace fovea {
 

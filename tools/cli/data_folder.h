@@ -1,7 +1,6 @@
 // What the commands about a dataset share: its folder on the command line, all its splits, where results may go.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>

@@ -7,7 +7,6 @@
 #include "kernels/device/threads.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/data_folder.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/eval/coco_results.h"

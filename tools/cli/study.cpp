@@ -11,7 +11,6 @@
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/completion.h"
-#include "tools/cli/data_folder.h"
 #include "tools/data/formats/folder.h"
 #include "tools/data/formats/format.h"
 #include "tools/report/canvas.h"

@@ -7,7 +7,6 @@
 #include "kernels/error.h"
 #include "tools/cli/bounds.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/data_folder.h"
 #include "tools/train/start.h"
 #include "tools/train/trainer.h"
 

@@ -7,7 +7,6 @@
 #include <limits>
 #include <numeric>
 
-#include "kernels/error.h"
 #include "tools/text/tasks.h"
 
 namespace fovea {

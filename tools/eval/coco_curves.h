@@ -1,8 +1,6 @@
 // Precision and recall by the protocol of pycocotools' COCOeval (iouType "bbox"), to the last bit.
 #pragma once
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "tools/eval/box_places.h"
-#include "tools/eval/coco_metrics.h"
 #include "tools/text/tasks.h"
 
 namespace fovea {

@@ -1,7 +1,6 @@
 // Vectors for large results that several threads fill.
 #pragma once
 #include <memory>
-#include <new>
 #include <utility>
 #include <vector>
 
