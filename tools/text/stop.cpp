@@ -33,13 +33,17 @@ void say(const char* line) {
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line, std::strlen(line));
 }
 
+int64_t nanoseconds() {  // never 0
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * kSecond + time.tv_nsec + 1;
+}
+
 [[noreturn]] void end_at_once() { _exit(static_cast<int>(ErrorKind::Interrupted)); }
 
 void on_stop(int /*number*/) {
   const int errno_before = errno;
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  const int64_t now = time.tv_sec * kSecond + time.tv_nsec + 1;
+  const int64_t now = nanoseconds();
   int64_t first = 0;
   if (first_at.compare_exchange_strong(first, now)) {
     if (unbroken == 0) {
@@ -88,7 +92,14 @@ Unbroken::Unbroken(const char* answer) : outer_answer_(answer_to_stop) {
 
 Unbroken::~Unbroken() {
   answer_to_stop = outer_answer_;
-  if (--unbroken > 0 || !stop_requested || std::uncaught_exceptions() > 0) return;
+  if (--unbroken > 0) return;
+  if (std::uncaught_exceptions() > 0) {
+    // The program ends, and has to say why. A launcher that sees another rank end first sends a signal meanwhile.
+    int64_t none = 0;
+    first_at.compare_exchange_strong(none, nanoseconds());
+    return;
+  }
+  if (!stop_requested) return;
   say("fovea: interrupted\n");
   end_at_once();
 }
