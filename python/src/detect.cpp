@@ -151,8 +151,7 @@ class Model {
       int64_t id = 0;
       const char* name = nullptr;
       check(fovea_model_get_class(model_.get(), label, &id, &name));
-      classes.append(nb::make_tuple(
-          id, nb::steal<nb::str>(PyUnicode_DecodeUTF8(name, static_cast<Py_ssize_t>(strlen(name)), "replace"))));
+      classes.append(nb::make_tuple(id, text_of(name)));
     }
     return classes;
   }
@@ -176,12 +175,6 @@ class Model {
   }
 
  private:
-  template <class Call>
-  static fovea_status without_gil(const Call& call) {
-    const nb::gil_scoped_release released;
-    return call();
-  }
-
   template <class Function, class Image>
   std::vector<ImageResult> detect(Function* function, const std::vector<Image>& images,
                                   const DetectOptions& options) const {

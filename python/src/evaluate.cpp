@@ -42,10 +42,6 @@ auto view(const T* data, std::vector<size_t> shape, std::vector<ptrdiff_t> strid
                                                      steps.empty() ? nullptr : steps.data());
 }
 
-nb::str text(const char* utf8) {
-  return nb::steal<nb::str>(PyUnicode_DecodeUTF8(utf8, static_cast<Py_ssize_t>(strlen(utf8)), "replace"));
-}
-
 // The boxes of a file.
 class Annotations {
  public:
@@ -100,7 +96,7 @@ class Annotations {
   }
   static nb::list names(const fovea_id_list& list) {
     nb::list names;
-    for (size_t i = 0; i < list.count; ++i) names.append(text(list.names[i]));
+    for (size_t i = 0; i < list.count; ++i) names.append(text_of(list.names[i]));
     return names;
   }
 
@@ -118,12 +114,7 @@ nb::bytes path_of(const nb::object& path) {
 Annotations read_annotations(const nb::object& file, int32_t threads) {
   const nb::bytes path = path_of(file);
   fovea_annotations* made = nullptr;
-  fovea_status status = FOVEA_OK;
-  {
-    const nb::gil_scoped_release released;
-    status = fovea_annotations_read(path.c_str(), FOVEA_ANNOTATIONS_ANY, threads, &made);
-  }
-  check(status);
+  check(without_gil([&] { return fovea_annotations_read(path.c_str(), FOVEA_ANNOTATIONS_ANY, threads, &made); }));
   return Annotations(made);
 }
 
@@ -131,12 +122,8 @@ std::pair<Annotations, Annotations> read_both(const nb::object& truth_file, cons
                                               int32_t threads) {
   const nb::bytes truth = path_of(truth_file), results = path_of(results_file);
   fovea_annotations *of_truth = nullptr, *of_results = nullptr;
-  fovea_status status = FOVEA_OK;
-  {
-    const nb::gil_scoped_release released;
-    status = fovea_annotations_read_both(truth.c_str(), results.c_str(), threads, &of_truth, &of_results);
-  }
-  check(status);
+  check(without_gil(
+      [&] { return fovea_annotations_read_both(truth.c_str(), results.c_str(), threads, &of_truth, &of_results); }));
   return {Annotations(of_truth), Annotations(of_results)};
 }
 
@@ -303,12 +290,7 @@ nb::object evaluate(const nb::object& truth, const nb::object& detections,
   options.keep_tables = 1;
   options.threads = threads;
   fovea_evaluation* made = nullptr;
-  fovea_status status = FOVEA_OK;
-  {
-    const nb::gil_scoped_release released;
-    status = fovea_evaluate(&objects.table, &found.table, &options, &made);
-  }
-  check(status);
+  check(without_gil([&] { return fovea_evaluate(&objects.table, &found.table, &options, &made); }));
   for (nb::object& kept : found.kept) objects.kept.push_back(std::move(kept));
   return nb::cast(Evaluation(made, std::move(objects)));
 }

@@ -17,6 +17,18 @@ inline void check(fovea_status status) {
   if (status != FOVEA_OK) raise(status);
 }
 
+// A call of the C API that takes its time.
+template <class Call>
+fovea_status without_gil(const Call& call) {
+  const nb::gil_scoped_release released;
+  return call();
+}
+
+// Of text that should be UTF-8.
+inline nb::str text_of(const char* utf8) {
+  return nb::steal<nb::str>(PyUnicode_DecodeUTF8(utf8, static_cast<Py_ssize_t>(strlen(utf8)), "replace"));
+}
+
 void add_detection(nb::module_& module);
 void add_training(nb::module_& module);
 void add_evaluation(nb::module_& module);

@@ -73,11 +73,7 @@ void train(const nb::bytes& data, const nb::bytes& out, const Path& val, const P
   options.threads = threads;
   options.callback = hear;
   options.user = &listener;
-  fovea_status status = FOVEA_OK;
-  {
-    const nb::gil_scoped_release released;
-    status = fovea_train(&options);
-  }
+  const fovea_status status = without_gil([&] { return fovea_train(&options); });
   if (listener.fault) throw std::move(*listener.fault);
   check(status);
 }
@@ -105,10 +101,7 @@ void add_training(nb::module_& module) {
       .def_prop_ro("ap_small", [](const Event& event) { return event.ap_small; })
       .def_prop_ro("ap_medium", [](const Event& event) { return event.ap_medium; })
       .def_prop_ro("ap_large", [](const Event& event) { return event.ap_large; })
-      .def_prop_ro("message", [](const Event& event) {
-        return nb::steal<nb::str>(
-            PyUnicode_DecodeUTF8(event.text.data(), static_cast<Py_ssize_t>(event.text.size()), "replace"));
-      });
+      .def_prop_ro("message", [](const Event& event) { return text_of(event.text.c_str()); });
   module.def("train", &train, nb::arg("data"), nb::arg("out"), nb::kw_only(), nb::arg("val").none(),
              nb::arg("images").none(), nb::arg("preset").none(), nb::arg("config").none(), nb::arg("settings"),
              nb::arg("init_from").none(), nb::arg("state_dict").none(), nb::arg("resume"),

@@ -19,7 +19,7 @@ using namespace fovea::api;
 
 namespace {
 
-constexpr size_t kFirstBoxes = 128, kFirstEvaluateOptions = 120;  // the sizes in version 0.1
+constexpr size_t kFirstEvaluateOptions = 120;  // the size in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_evaluate_options) == kFirstEvaluateOptions);
 
 template <class T>
@@ -30,7 +30,7 @@ void set_column(Column<T>& column, const void* first, ptrdiff_t stride, const st
 
 BoxTable own_table(const fovea_box_table* given, const char* name, bool are_detections) {
   if (given == nullptr) bad_argument(fmt::format("{} is NULL", name));
-  const fovea_box_table table = own_struct(*given, kFirstBoxes, name, "fovea_box_table");
+  const fovea_box_table table = own_struct(*given, kFirstBoxTable, name, "fovea_box_table");
   BoxTable own{.name = name};
   own.count = table.count;
   if (table.count == 0) return own;

@@ -1,5 +1,4 @@
 // The C API's functions on COCO's files.
-#include <array>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -8,6 +7,7 @@
 #include "tools/api/structs.h"
 #include "tools/data/formats/coco_json.h"
 #include "tools/eval/plain_results.h"
+#include "tools/eval/truth_set.h"
 #include "tools/text/tasks.h"
 
 using namespace fovea;
@@ -15,8 +15,7 @@ using namespace fovea::api;
 
 namespace {
 
-constexpr size_t kFirstBoxTable = 128, kFirstIdList = 48;  // the sizes in version 0.1
-static_assert(sizeof(void*) != 8 || sizeof(fovea_box_table) == kFirstBoxTable);
+constexpr size_t kFirstIdList = 48;  // the size in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_id_list) == kFirstIdList);
 
 template <class Entry>
@@ -41,11 +40,7 @@ std::unique_ptr<Annotations> read_truth_file(const char* path) {
   point_to_names(annotations->images);
   point_to_names(annotations->categories);
   annotations->objects.reserve(raw.objects.size());
-  for (const RawObject& object : raw.objects) {
-    const auto [x, y, w, h] = object.bbox;
-    annotations->objects.push_back(
-        {object.image_id, object.category_id, x, y, w, h, object.area.value_or(w * h), object.crowd, *object.id});
-  }
+  for (const RawObject& object : raw.objects) annotations->objects.push_back(ground_truth(object));
   return annotations;
 }
 

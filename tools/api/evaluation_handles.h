@@ -10,6 +10,9 @@
 
 namespace fovea::api {
 
+inline constexpr size_t kFirstBoxTable = 128;  // the size in version 0.1
+static_assert(sizeof(void*) != 8 || sizeof(fovea_box_table) == kFirstBoxTable);
+
 // fovea_id_list's columns.
 struct IdList {
   std::vector<int64_t> ids;

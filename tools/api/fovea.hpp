@@ -55,6 +55,21 @@ class Error : public std::runtime_error {
   Status status_;
 };
 
+namespace detail {
+
+inline void check(fovea_status status) {
+  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+}
+
+// Valid as long as the strings.
+inline std::vector<const char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<const char*> pointers;
+  for (const std::string& string : strings) pointers.push_back(string.c_str());
+  return pointers;
+}
+
+}  // namespace detail
+
 // Of the library that runs; FOVEA_VERSION is the headers'.
 inline std::string_view version() noexcept { return fovea_version(); }
 
@@ -149,8 +164,7 @@ class Detector {
     c.score_threshold = options.score_threshold;
     c.nms_threshold = options.nms_threshold;
     c.state_dict = options.state_dict.empty() ? nullptr : options.state_dict.c_str();
-    std::vector<const char*> settings;
-    for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
+    const auto settings = detail::pointers(options.settings);
     c.settings = settings.data();
     c.setting_count = settings.size();
     std::unique_ptr<Log> of_model;
@@ -162,14 +176,14 @@ class Detector {
       c.log_user = of_model.get();
     }
     fovea_model* model = nullptr;
-    check(fovea_model_load(path.string().c_str(), &c, &model));
+    detail::check(fovea_model_load(path.string().c_str(), &c, &model));
     model_ = {model, FreeModel{std::move(of_model)}};
     fovea_model_info_init(&info_);
-    check(fovea_model_get_info(model, &info_));
+    detail::check(fovea_model_get_info(model, &info_));
     for (std::int32_t label = 0; label < info_.classes; ++label) {
       ClassName of_label{};
       const char* name = nullptr;
-      check(fovea_model_get_class(model, label, &of_label.id, &name));
+      detail::check(fovea_model_get_class(model, label, &of_label.id, &name));
       of_label.name = name;
       classes_.push_back(of_label);
     }
@@ -219,10 +233,6 @@ class Detector {
     void operator()(fovea_result* result) const noexcept { fovea_result_free(result); }
   };
 
-  static void check(fovea_status status) {
-    if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
-  }
-
   // Refuses a view that does not hold the image, which the C API cannot see.
   static fovea_pixels in_c(const Pixels& image, std::size_t number) {
     fovea_pixels c;
@@ -256,7 +266,7 @@ class Detector {
     c.class_thresholds = options.class_thresholds.empty() ? nullptr : options.class_thresholds.data();
     c.class_threshold_count = options.class_thresholds.size();
     fovea_result* made = nullptr;
-    check(function(model_.get(), images.data(), images.size(), &c, &made));
+    detail::check(function(model_.get(), images.data(), images.size(), &c, &made));
     const std::unique_ptr<fovea_result, FreeResult> result(made);
     std::vector<Found> found(images.size());
     for (std::size_t i = 0; i < found.size(); ++i) take(*result, i, found[i]);
@@ -266,7 +276,7 @@ class Detector {
   void take(const fovea_result& result, std::size_t number, Found& found) const {
     fovea_image_result image;
     fovea_image_result_init(&image);
-    check(fovea_result_get_image(&result, number, &image));
+    detail::check(fovea_result_get_image(&result, number, &image));
     found.width = image.width;
     found.height = image.height;
     found.status = static_cast<Status>(image.status);
@@ -315,8 +325,7 @@ inline void train(const TrainOptions& options, const std::function<bool(const Tr
   c.images = path(options.images);
   c.preset = text(options.preset);
   c.config = path(options.config);
-  std::vector<const char*> settings;
-  for (const std::string& setting : options.settings) settings.push_back(setting.c_str());
+  const auto settings = detail::pointers(options.settings);
   c.settings = settings.data();
   c.setting_count = settings.size();
   c.init_from = path(options.init_from);
@@ -346,7 +355,7 @@ inline void train(const TrainOptions& options, const std::function<bool(const Tr
   }
   const fovea_status status = fovea_train(&c);
   if (listener.fault) std::rethrow_exception(listener.fault);
-  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+  detail::check(status);
 }
 
 // ---- Evaluation ----
@@ -379,7 +388,7 @@ class Evaluation {
   // AP, AP50, AP75, AP of small, medium, large; AR at 1, 10, 100 detections, AR of small, medium, large.
   std::array<double, 12> summary() const {
     std::array<double, 12> values{};
-    check(fovea_evaluation_get_summary(evaluation_.get(), values.data()));
+    detail::check(fovea_evaluation_get_summary(evaluation_.get(), values.data()));
     return values;
   }
 
@@ -404,14 +413,10 @@ class Evaluation {
     void operator()(fovea_evaluation* evaluation) const noexcept { fovea_evaluation_free(evaluation); }
   };
 
-  static void check(fovea_status status) {
-    if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
-  }
-
   Array array(std::int32_t which) const {
     Array found{};
     const double* values = nullptr;
-    check(fovea_evaluation_get_array(evaluation_.get(), which, &values, found.shape.data()));
+    detail::check(fovea_evaluation_get_array(evaluation_.get(), which, &values, found.shape.data()));
     std::size_t count = 1;
     for (const std::size_t side : found.shape) count *= side;
     found.values = {values, count};
@@ -422,7 +427,7 @@ class Evaluation {
   std::span<const std::int64_t> ids(Function* function) const {
     const std::int64_t* first = nullptr;
     std::size_t count = 0;
-    check(function(evaluation_.get(), &first, &count));
+    detail::check(function(evaluation_.get(), &first, &count));
     return {first, count};
   }
 
@@ -478,7 +483,7 @@ inline fovea_evaluate_options in_c(const EvaluateOptions& options) {
 }
 
 inline Evaluation made(fovea_status status, fovea_evaluation* const& evaluation) {
-  if (status != FOVEA_OK) throw Error(static_cast<Status>(status), fovea_error_message());
+  detail::check(status);
   return Evaluation(evaluation);
 }
 

@@ -45,6 +45,11 @@ void warn(RawDataset& raw, int64_t count, const char* what) {
 
 }  // namespace
 
+GroundTruth ground_truth(const RawObject& object) {
+  const auto [x, y, w, h] = object.bbox;
+  return {object.image_id, object.category_id, x, y, w, h, object.area.value_or(w * h), object.crowd, *object.id};
+}
+
 std::vector<GroundTruth> ground_truth(const Dataset& dataset) {
   std::vector<GroundTruth> objects;
   for (const Sample& sample : dataset.samples) {
@@ -78,11 +83,7 @@ TruthSet read_coco_truth(const std::filesystem::path& path) {
   for (RawImage& image : raw.images)
     truth.images.push_back({image.id, std::move(image.file_name), image.width, image.height});
   truth.objects.reserve(raw.objects.size());
-  for (const RawObject& object : raw.objects) {
-    const auto [x, y, w, h] = object.bbox;
-    truth.objects.push_back(
-        {object.image_id, object.category_id, x, y, w, h, object.area.value_or(w * h), object.crowd, *object.id});
-  }
+  for (const RawObject& object : raw.objects) truth.objects.push_back(ground_truth(object));
   std::sort(truth.categories.begin(), truth.categories.end(), [](auto& a, auto& b) { return a.id < b.id; });
   return truth;
 }

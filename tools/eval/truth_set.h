@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/data/dataset.h"
+#include "tools/data/formats/raw_dataset.h"
 #include "tools/eval/boxes.h"
 
 namespace fovea {
@@ -25,6 +26,8 @@ struct TruthSet {
   std::vector<std::string> warnings;                                     // lines for the user
 };
 
+// As a COCO file has it; without an area it has width × height. Its id has been read.
+GroundTruth ground_truth(const RawObject& object);
 std::vector<GroundTruth> ground_truth(const Dataset& dataset);
 TruthSet truth_of(const Dataset& dataset);
 
