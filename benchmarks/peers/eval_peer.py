@@ -81,7 +81,8 @@ def of_arrays(package, truth_path, detections_path):
         evaluate = fovea.evaluate
         start = time.perf_counter()
         metrics = evaluate(columns, rows)
-        values = list(metrics.to_dict().values())[:12]
+        values = [getattr(metrics, name) for name in ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10",
+                                                      "ar_100", "ar_small", "ar_medium", "ar_large")]
         return [-1 if value is None else value for value in values], time.perf_counter() - start
     COCO, Evaluation = classes_of(package)
     start = time.perf_counter()

@@ -13,7 +13,6 @@
 """
 
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from .errors import (
     ConfigError,
@@ -25,7 +24,8 @@ from .errors import (
     UnsupportedError,
 )
 
-if _TYPE_CHECKING:
+TYPE_CHECKING = False  # type checkers take it as true; `typing` takes a while to import
+if TYPE_CHECKING:
     from . import coco
     from ._evaluate import Metrics, evaluate
     from .detector import Detection, Detections, Detector

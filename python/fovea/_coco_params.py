@@ -101,14 +101,16 @@ def settings_of(p, image_ids, category_ids, areas, max_detections):
 
 def chosen(p, evaluated):
     """Places of categories, areas and images, and the limits, that accumulate(p) takes of what was evaluated: those of
-    p that were
-    evaluated, by their place in p. That is pycocotools' rule; where the places differ it takes others than p names."""
+    p that were evaluated, by their place in p. That is pycocotools' rule; where the places differ it takes others than
+    p names.
+    """
     categories = evaluated.catIds if evaluated.useCats else [-1]
-    areas, images = set(map(tuple, evaluated.areaRng)), set(evaluated.imgIds)
+    known, areas = set(categories), set(map(tuple, evaluated.areaRng))
+    images, limits = set(evaluated.imgIds), set(evaluated.maxDets)
     places = (
-        [n for n, category in enumerate(p.catIds) if category in set(categories)],
+        [n for n, category in enumerate(p.catIds) if category in known],
         [n for n, area in enumerate(p.areaRng) if tuple(area) in areas],
-        [most for most in p.maxDets if most in set(evaluated.maxDets)],
+        [most for most in p.maxDets if most in limits],
         [n for n, image in enumerate(p.imgIds) if image in images],
     )
     for name, of, count in (

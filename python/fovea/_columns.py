@@ -135,16 +135,14 @@ def _columns_in_python(entries, scored, where, bare):
 
 
 def columns_of_rows(rows):
-    """Columns of results as one array [N, 7]: image, x, y, width, height, score, category. Boxes and scores are views
-    of it.
-    """
+    """Columns of results as one array [N, 7]: image, x, y, width, height, score, category; copies of it."""
     import numpy as np
 
-    numbers = rows if rows.dtype == np.float64 else rows.astype(np.float64)
+    numbers = np.array(rows[:, 1:6], np.float64, order="C")
     areas = (
         None if rows.dtype == np.float64 else (rows[:, 3] * rows[:, 4]).astype(np.float64)
     )  # in the array's own precision
-    return Columns(rows[:, 0].astype(np.int64), rows[:, 6].astype(np.int64), numbers[:, 1:5], numbers[:, 5], areas)
+    return Columns(rows[:, 0].astype(np.int64), rows[:, 6].astype(np.int64), numbers[:, :4], numbers[:, 4], areas)
 
 
 def coded(columns, image_codes, category_codes):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from . import _fovea
+from ._columns import listed
 from ._evaluate_tables import tables
 from .errors import ConfigError, DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 
@@ -189,8 +194,6 @@ def evaluate(
     """
     settings = _settings(max_detections, ious, areas)
     truth, detections = tables(gt, dt, box_format)
-    import numpy as np
-
     images, categories = truth.image_ids, truth.categories  # None: those of the boxes
     boxes = len(truth.columns) + len(detections.columns)
     if any((boxes if listed is None else len(listed)) == 0 for listed in (images, categories)):
@@ -198,14 +201,14 @@ def evaluate(
     evaluation = _fovea.evaluate(
         truth.columns,
         detections.columns,
-        image_ids=None if images is None else np.array(sorted(set(images)), np.int64),
-        category_ids=None if categories is None else np.array(sorted(categories), np.int64),
+        image_ids=None if images is None else array("q", sorted(set(images))),
+        category_ids=None if categories is None else array("q", sorted(categories)),
         ious=None if ious is None else settings["ious"],
         areas=list(settings["areas"].values()),
         max_detections=settings["max_detections"],
     )
     if categories is None:
-        categories = {identity: str(identity) for identity in np.asarray(evaluation.category_ids).tolist()}
+        categories = {identity: str(identity) for identity in listed(evaluation.category_ids)}
     categories = _named(categories, class_names)
     return Metrics(evaluation, settings, categories)
 

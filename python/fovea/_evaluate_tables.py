@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Mapping
-from typing import Any
 
 from . import _fovea
 from ._columns import Columns, columns_of_dicts, columns_of_rows, listed
 from .errors import ConfigError, DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Table:
@@ -125,7 +128,8 @@ def _columns_of_arrays(value, scored, where) -> Columns:
     missing = [name for name in needed if name not in value]
     if missing:
         raise DataError(f"{where}: a dict of arrays needs {', '.join(missing)}, too")
-    boxes = _array(value["boxes"]).astype(np.float64, copy=False)
+    # Copies: some of the arrays that are asked for later are made of them.
+    boxes = np.array(_array(value["boxes"]), np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise DataError(f"{where}: boxes is {list(boxes.shape)} instead of [N, 4]: x, y, width, height")
     types = {
@@ -133,6 +137,7 @@ def _columns_of_arrays(value, scored, where) -> Columns:
         "category_ids": np.int64,
         "scores": np.float64,
         "areas": np.float64,
+        "crowds": np.uint8,
         "ids": np.int64,
     }
     columns = {"boxes": boxes}
@@ -144,9 +149,9 @@ def _columns_of_arrays(value, scored, where) -> Columns:
             raise DataError(f"{where}: {name} is {list(column.shape)} instead of [{len(boxes)}], one for each box")
         if name.endswith("ids") and column.dtype.kind not in "iu":
             raise DataError(f"{where}: {name} are {column.dtype}, not integers")
-        columns[name] = np.ascontiguousarray(
-            column.astype(bool).astype(np.uint8) if name == "crowds" else column.astype(types[name], copy=False)
-        )
+        if name == "crowds":
+            column = column.astype(bool)
+        columns[name] = np.array(column, types[name], order="C")
     return Columns(**columns)
 
 

@@ -189,11 +189,12 @@ class COCO:
         """Ids of categories: of these names, of these supercategories, of these ids."""
         catNms, supNms, catIds = _several(catNms), _several(supNms), _several(catIds)
         if self._source is not None and not len(supNms):
-            ids = self._source.category_ids
+            ids = list(self._source.category_ids)
             names = self._source.category_names() if len(catNms) else ids
             if names is not None:
-                wanted = _members(catNms) if len(catNms) else ids
-                ids = [identity for identity, name in zip(ids, names) if name in wanted]
+                if len(catNms):
+                    wanted = _members(catNms)
+                    ids = [identity for identity, name in zip(ids, names) if name in wanted]
                 return [identity for identity in ids if identity in catIds] if len(catIds) else ids
         cats = self._source.part("categories") if self._source is not None else None
         cats = self.dataset["categories"] if cats is None else cats

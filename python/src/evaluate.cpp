@@ -198,7 +198,7 @@ class Evaluation {
   auto array(int32_t which) const {
     const double* values = nullptr;
     size_t shape[5]{};
-    check(fovea_evaluation_get_array(evaluation_.get(), which, &values, shape));
+    check(without_gil([&] { return fovea_evaluation_get_array(evaluation_.get(), which, &values, shape); }));
     const size_t dimensions = which == FOVEA_EVALUATION_RECALL ? 4 : 5;
     return view(values, {shape, shape + dimensions}, {}, evaluation_);
   }
@@ -213,7 +213,7 @@ class Evaluation {
 
   std::vector<double> summary() const {
     std::vector<double> numbers(12);
-    check(fovea_evaluation_get_summary(evaluation_.get(), numbers.data()));
+    check(without_gil([&] { return fovea_evaluation_get_summary(evaluation_.get(), numbers.data()); }));
     return numbers;
   }
 

@@ -57,6 +57,20 @@ def numbers(metrics):
     return [getattr(metrics, name) for name in NAMES]
 
 
+def test_arrays_may_change_after_the_evaluation(case):
+    truth, results = case
+    columns, found = arrays(truth["annotations"], False), rows(results)
+    expected = fovea.evaluate(columns, found)
+    arrays_before = [expected.precision.copy(), expected.scores.copy()]
+    for detections in (found, arrays(results, True)):
+        metrics = fovea.evaluate(columns, detections)
+        for values in (*columns.values(), *(detections.values() if isinstance(detections, dict) else [detections])):
+            values[:] = 0
+        for own, before in zip((metrics.precision, metrics.scores), arrays_before, strict=True):
+            np.testing.assert_array_equal(own, before)
+        columns, found = arrays(truth["annotations"], False), rows(results)
+
+
 def test_files(case, expected, tmp_path):
     paths = write(tmp_path, gt=case[0], dt=case[1])
     assert numbers(fovea.evaluate(paths["gt"], paths["dt"])) == pytest.approx(expected, abs=1e-12)

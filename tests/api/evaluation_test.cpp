@@ -2,6 +2,7 @@
 #include <fovea/fovea.h>
 
 #include <cstring>
+#include <thread>
 
 #include "tests/api/evaluation_scene.h"
 #include "tests/support/coco_oracle.h"
@@ -74,6 +75,7 @@ std::vector<int64_t> sorted_ids(const Scene& scene) {
 TEST_CASE("api: the evaluation's arrays equal pycocotools' definition to the last bit", "[api][evaluation]") {
   const Scene scene = random_scene(GENERATE(range(40, 44)));
   fovea_evaluate_options options = usual_options();
+  options.keep_tables = GENERATE(0, 1);  // 1: arrays are made when they are asked for
   const std::vector<int64_t> ids = sorted_ids(scene);
   options.category_ids = ids.data();
   options.category_count = ids.size();
@@ -85,6 +87,44 @@ TEST_CASE("api: the evaluation's arrays equal pycocotools' definition to the las
   require_ok(fovea_evaluation_get_summary(evaluation.get(), summary));
   const auto expected = oracle::coco_values(scene.categories, scene.truth, scene.found);
   for (size_t i = 0; i < 12; ++i) CHECK(std::abs(summary[i] - expected[i]) <= 4040 * 0x1p-53);
+}
+
+TEST_CASE("api: a summary and arrays made later are those made at once, at any limits", "[api][evaluation]") {
+  const Scene scene = random_scene(45);
+  const std::vector<int64_t> limits = GENERATE(values<std::vector<int64_t>>(
+      {{1, 10, 100}, {100}, {2, 5}, {1, 100, 300}, {1, 2, 3, 100}, {1, 10, 100, 300}, {100, 100}}));
+  fovea_evaluate_options options = usual_options();
+  options.max_detections = limits.data();
+  options.max_detection_count = limits.size();
+  const EvaluationHandle at_once = evaluate_scene(scene, &options);
+  options.keep_tables = 1;
+  const EvaluationHandle later = evaluate_scene(scene, &options);
+  std::array<double, 12> summary, own_summary;
+  require_ok(fovea_evaluation_get_summary(at_once.get(), summary.data()));
+  require_ok(fovea_evaluation_get_summary(later.get(), own_summary.data()));
+  CHECK(own_summary == summary);
+  // Whoever comes first makes them, and all get the same.
+  std::array<const double*, 4> precision{};
+  {
+    std::vector<std::jthread> threads;
+    for (const double*& own : precision)
+      threads.emplace_back([&own, &later] {
+        if (fovea_evaluation_get_array(later.get(), FOVEA_EVALUATION_PRECISION, &own, nullptr) != FOVEA_OK)
+          own = nullptr;
+      });
+  }
+  REQUIRE(precision[0] != nullptr);
+  for (const double* own : precision) CHECK(own == precision[0]);
+  const Arrays expected = arrays_of(at_once), arrays = arrays_of(later);
+  CHECK(arrays.shape == expected.shape);
+  for (const auto& [a, b] : {std::pair(arrays.precision, expected.precision),
+                             {arrays.recall, expected.recall},
+                             {arrays.scores, expected.scores}}) {
+    REQUIRE(a.size() == b.size());
+    CHECK(std::memcmp(a.data(), b.data(), b.size_bytes()) == 0);
+  }
+  require_ok(fovea_evaluation_get_summary(later.get(), own_summary.data()));
+  CHECK(own_summary == summary);
 }
 
 TEST_CASE("api: an evaluation of other settings, images and categories", "[api][evaluation]") {

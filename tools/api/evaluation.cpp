@@ -114,6 +114,12 @@ CocoProtocol protocol_of(const fovea_evaluate_options& options) {
   return protocol;
 }
 
+// Whether precision at other limits than the last is of no account to fovea_evaluation_get_summary().
+bool summary_needs_last_limit(const std::vector<int64_t>& limits) {
+  const auto hundred = std::find(limits.begin(), limits.end(), 100);
+  return limits.size() <= 3 && (hundred == limits.end() || hundred + 1 == limits.end());
+}
+
 std::vector<int64_t> ids_of(const std::optional<std::vector<int64_t>>& given, const BoxTable& truth,
                             const BoxTable& detections, Column<int64_t> BoxTable::* column, bool in_order) {
   if (!given) return distinct_ids(truth.count, truth.*column, detections.count, detections.*column);
@@ -135,6 +141,8 @@ void evaluate_tables(Evaluation& evaluation, const fovea_evaluate_options& optio
   protocol.categories =
       ids_of(categories, evaluation.truth, evaluation.detections, &BoxTable::categories, protocol.one_class);
   evaluation.places = coco_places(evaluation.truth, evaluation.detections, protocol, workers);
+  if (evaluation.keeps_tables && summary_needs_last_limit(protocol.limits))
+    protocol.precision_of_last = true, protocol.with_scores = false;
   evaluation.curves = coco_curves(evaluation.truth, evaluation.detections, evaluation.places, protocol, workers);
 }
 
@@ -158,6 +166,17 @@ void set_ids(const std::vector<int64_t>& list, const int64_t** ids, size_t* coun
 }
 
 }  // namespace
+
+const CocoCurves& fovea::api::Evaluation::whole_curves() const {
+  if (!protocol.precision_of_last) return curves;
+  std::call_once(made_, [&] {
+    CocoProtocol all = protocol;
+    all.precision_of_last = false;
+    all.with_scores = true;
+    whole_ = coco_curves(truth, detections, places, all, workers);
+  });
+  return whole_;
+}
 
 fovea_status fovea_evaluate(const fovea_box_table* truth, const fovea_box_table* detections,
                             const fovea_evaluate_options* options, fovea_evaluation** evaluation) {
@@ -202,11 +221,12 @@ fovea_status fovea_evaluate_files(const char* truth_path, const char* results_pa
 fovea_status fovea_evaluation_get_array(const fovea_evaluation* evaluation, int32_t array, const double** values,
                                         size_t shape[5]) {
   return guarded([&] {
-    const CocoCurves& curves = contents_of(evaluation, "evaluation").curves;
+    const Evaluation& own = contents_of(evaluation, "evaluation");
     if (values == nullptr) bad_argument("values is NULL");
     const bool is_recall = array == FOVEA_EVALUATION_RECALL;
     if (!is_recall && array != FOVEA_EVALUATION_PRECISION && array != FOVEA_EVALUATION_SCORES)
       bad_argument(fmt::format("array is {}: expected 0, 1 or 2", array));
+    const CocoCurves& curves = is_recall ? own.curves : own.whole_curves();
     *values = is_recall ? curves.recall.data()
                         : (array == FOVEA_EVALUATION_SCORES ? curves.scores.data() : curves.precision.data());
     if (shape == nullptr) return;

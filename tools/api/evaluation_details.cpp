@@ -20,21 +20,22 @@ struct SummaryEntry {
   std::optional<double> iou;
 };
 
-// The mean over thresholds, recalls and classes.
-double mean_value(const Evaluation& evaluation, const SummaryEntry& entry) {
+// The mean over thresholds, recalls and classes; `values` is room for them.
+double mean_value(const Evaluation& evaluation, const SummaryEntry& entry, std::vector<double>& values) {
   const auto& [recall, area, limit, iou] = entry;
   const CocoCurves& curves = evaluation.curves;
   if (area >= curves.a || limit >= curves.m) return no_ground_truth;
-  std::vector<double> values;
+  values.clear();
+  const size_t place = area * curves.precision_m + (curves.precision_m == 1 ? 0 : limit);
   const auto& ious = evaluation.protocol.ious;
   for (size_t t = 0; t < curves.t; ++t) {
     if (iou && ious[t] != *iou) continue;
     for (size_t r = 0; r < (recall ? 1 : curves.r); ++r)
       for (size_t k = 0; k < curves.k; ++k)
         values.push_back(recall ? curves.recall[((t * curves.k + k) * curves.a + area) * curves.m + limit]
-                                : curves.precision[curves.at(t, r, k) + area * curves.m + limit]);
+                                : curves.precision[curves.at(t, r, k) + place]);
   }
-  return mean_of_known(std::move(values));
+  return mean_of_known(values);
 }
 
 // A fovea_matches and what it points to.
@@ -153,7 +154,8 @@ fovea_status fovea_evaluation_get_summary(const fovea_evaluation* evaluation, do
                                                 {true, 3, last}}};
     std::array<double, 12> values{};
     const size_t workers = own.curves.precision_count() < size_t{1} << 18 ? 1 : own.workers;
-    run_tasks(12, workers, [&](size_t i, size_t) { values[i] = mean_value(own, entries[i]); });
+    std::vector<std::vector<double>> rooms(workers);
+    run_tasks(12, workers, [&](size_t i, size_t worker) { values[i] = mean_value(own, entries[i], rooms[worker]); });
     std::copy(values.begin(), values.end(), summary);
   });
 }

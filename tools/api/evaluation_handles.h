@@ -1,6 +1,7 @@
 // What is behind a fovea_annotations and a fovea_evaluation.
 #pragma once
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,13 +43,21 @@ size_t workers_of(int32_t threads, const char* name);
 struct Evaluation {
   static constexpr uint64_t kMark = 0xf0fea00000000004;
   CocoProtocol protocol;
-  CocoCurves curves;
+  CocoCurves curves;  // where the tables stay, without what only the arrays of all limits need
   size_t workers = 1;
   // For matches, where the tables stay.
   bool keeps_tables = false;
   BoxTable truth, detections;
   CocoPlaces places;
   std::unique_ptr<Annotations> own_truth, own_detections;
+
+  // Precision and scores at all limits, which most callers never ask for: of many classes they are hundreds of
+  // megabytes. Evaluated at the first call, by any thread, where `curves` lacks them.
+  const CocoCurves& whole_curves() const;
+
+ private:
+  mutable std::once_flag made_;
+  mutable CocoCurves whole_{};
 };
 
 }  // namespace fovea::api

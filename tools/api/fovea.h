@@ -470,8 +470,9 @@ typedef struct fovea_evaluate_options {
                                     NULL: 1, 10, 100 */
   size_t max_detection_count;
   int32_t one_category; /* not 0: boxes of all these categories are of one (pycocotools' useCats = 0) */
-  int32_t keep_tables;  /* not 0: the columns stay where they are until the evaluation is freed, for
-                           fovea_evaluation_get_matches() */
+  int32_t keep_tables;  /* not 0: the columns stay as they are until the evaluation is freed. This is what
+                           fovea_evaluation_get_matches() needs; and precision and scores, which take most of the
+                           memory, are made only when fovea_evaluation_get_array() is called */
   int32_t threads;      /* 0: OMP_NUM_THREADS, or all cores that the process may use */
   int32_t reserved;     /* 0 */
 } fovea_evaluate_options;

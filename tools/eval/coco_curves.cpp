@@ -247,7 +247,7 @@ double pairwise_sum(const double* a, size_t n) {
   return sum;
 }
 
-double mean_of_known(std::vector<double> values) {
+double mean_of_known(std::vector<double>& values) {
   std::erase_if(values, [](double value) { return !(value > no_ground_truth); });
   return values.empty() ? no_ground_truth
                         : pairwise_sum(values.data(), values.size()) / static_cast<double>(values.size());

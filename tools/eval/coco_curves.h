@@ -50,8 +50,8 @@ CocoPlaces coco_places(const BoxTable& truth, const BoxTable& detections, const 
 CocoCurves coco_curves(const BoxTable& truth, const BoxTable& detections, const CocoPlaces& places,
                        const CocoProtocol& protocol, size_t workers);
 
-// numpy.mean of those that are known; no_ground_truth where none is.
-double mean_of_known(std::vector<double> values);
+// numpy.mean of those that are known, which are all that is left of `values`; no_ground_truth where none is.
+double mean_of_known(std::vector<double>& values);
 double pairwise_sum(const double* a, size_t n);
 
 // Precision at its best from each right detection on. `counted[i]`: how many detections, right and wrong, there are

@@ -21,7 +21,7 @@ double mean_precision(const CocoCurves& curves, const Metric& metric, std::optio
     for (size_t r = 0; r < curves.r; ++r)
       for (size_t k = label.value_or(0); k < (label ? *label + 1 : curves.k); ++k)
         values.push_back(curves.precision[curves.at(t, r, k) + static_cast<size_t>(metric.area)]);
-  return mean_of_known(std::move(values));
+  return mean_of_known(values);
 }
 
 double mean_recall(const CocoCurves& curves, const EvalSettings& settings, const Metric& metric,
@@ -33,7 +33,7 @@ double mean_recall(const CocoCurves& curves, const EvalSettings& settings, const
     for (size_t k = label.value_or(0); k < (label ? *label + 1 : curves.k); ++k)
       values.push_back(
           curves.recall[((t * curves.k + k) * curves.a + static_cast<size_t>(metric.area)) * curves.m + limit]);
-  return mean_of_known(std::move(values));
+  return mean_of_known(values);
 }
 
 std::vector<double> summarize(const CocoCurves& curves, const EvalSettings& settings,

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/printable.h"
+#include "tools/text/json_number.h"
 #include "tools/text/text.h"
 
 namespace fovea {
@@ -20,6 +21,9 @@ std::string shortened(std::string_view token) {
     token.remove_suffix(1);
   return printable(token.size() > 40 ? std::string(token.substr(0, 40)) + "..." : std::string(token));
 }
+
+// Whether `at` is the end of a number; simdjson's padding is one.
+bool ends_number(const char* at) { return std::string_view(",}] \n\r\t\0", 8).find(*at) != std::string_view::npos; }
 
 }  // namespace
 
@@ -86,6 +90,8 @@ JsonSyntaxError JsonInput::syntax_error(simdjson::error_code code) {
 
 std::optional<int64_t> JsonInput::id_if_any(Value value) {
   using simdjson::ondemand::json_type;
+  const char* at = std::string_view(value.raw_json_token()).data();
+  if (int64_t id = 0; read_json_integer(at, id) && ends_number(at)) return id;  // nearly always, and much faster
   const json_type type = value.type();
   if (type == json_type::string) return parse_id(std::string_view(value.get_string()));
   if (type != json_type::number) return std::nullopt;
@@ -103,9 +109,12 @@ int64_t JsonInput::id(Value value) {
 double JsonInput::number_or_nan(Value value) {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   const std::string_view token = value.raw_json_token();
+  const char* at = token.data();
+  double number = 0;
+  if (read_json_number(at, number) && ends_number(at)) return number;  // nearly always, and much faster
   if (token.starts_with("NaN") || token.starts_with("Infinity") || token.starts_with("-Infinity")) return nan;
   if (value.type() != simdjson::ondemand::json_type::number) return nan;
-  double number = value.get_double();
+  number = value.get_double();
   // With more digits than 64 bits hold, simdjson 3.0.1 loses the first ones behind "0.": 0.844808384513575755108
   // becomes 0.0147.
   if (token.size() >= 20) std::from_chars(token.data(), token.data() + token.size(), number);
@@ -113,34 +122,34 @@ double JsonInput::number_or_nan(Value value) {
 }
 
 bool JsonInput::flag(Value value) const {
-  const std::string token = shortened(value.raw_json_token());
+  const std::string_view token = value.raw_json_token();
   using simdjson::ondemand::json_type;
   const json_type type = value.type();
   if (type == json_type::null) return false;
   if (type == json_type::boolean) return value.get_bool();
   const double number = type == json_type::number ? double(value.get_double()) : -1;
-  if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", token));
+  if (number != 0 && number != 1) throw fail(fmt::format("expected 0 or 1, found {}", shortened(token)));
   return number == 1;
 }
 
 simdjson::ondemand::object JsonInput::object(Value value) const {
-  const std::string token = shortened(value.raw_json_token());
+  const std::string_view token = value.raw_json_token();
   if (value.type() != simdjson::ondemand::json_type::object)
-    throw fail(fmt::format("expected an object, '{{', found {}", token));
+    throw fail(fmt::format("expected an object, '{{', found {}", shortened(token)));
   return value.get_object();
 }
 
 simdjson::ondemand::array JsonInput::list(Value value) const {
-  const std::string token = shortened(value.raw_json_token());
+  const std::string_view token = value.raw_json_token();
   if (value.type() != simdjson::ondemand::json_type::array)
-    throw fail(fmt::format("expected a list, '[', found {}", token));
+    throw fail(fmt::format("expected a list, '[', found {}", shortened(token)));
   return value.get_array();
 }
 
 std::string JsonInput::text(Value value) const {
-  const std::string token = shortened(value.raw_json_token());
+  const std::string_view token = value.raw_json_token();
   if (value.type() != simdjson::ondemand::json_type::string)
-    throw fail(fmt::format("expected a string, found {}", token));
+    throw fail(fmt::format("expected a string, found {}", shortened(token)));
   return std::string(std::string_view(value.get_string()));
 }
 
