@@ -28,6 +28,7 @@ foreach(package libcli11-dev libtomlplusplus-dev)  # headers that are compiled i
   add_license(${package})
 endforeach()
 find_program(DPKG_QUERY dpkg-query)
+file(MAKE_DIRECTORY ${prefix}/lib/fovea)  # kernels for this machine alone have none
 foreach(library IN LISTS found)
   get_filename_component(name ${library} NAME)
   file(REAL_PATH ${library} file)
