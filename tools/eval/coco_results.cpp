@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -39,21 +39,8 @@ std::string result_name(const std::string& file_name) {
 
 using Value = JsonInput::Value;
 
-double finite_number(JsonInput& input, Value value) {
-  const double number = input.number_or_nan(value);
-  if (!std::isfinite(number)) throw input.fail("expected a finite number");
-  return number;
-}
-
 void read_box(JsonInput& input, Value value, Detection& detection) {
-  double* const coordinates[] = {&detection.x, &detection.y, &detection.w, &detection.h};
-  size_t count = 0;
-  for (Value number : input.list(value)) {
-    const double coordinate = finite_number(input, number);
-    if (count < 4) *coordinates[count] = coordinate;
-    ++count;
-  }
-  if (count != 4) throw input.fail(fmt::format("has {} numbers, expected 4 (x, y, width, height)", count));
+  std::tie(detection.x, detection.y, detection.w, detection.h) = input.four_numbers(value);
   if (detection.w < 0 || detection.h < 0) throw input.fail("has a negative width or height");
 }
 
@@ -186,7 +173,7 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
     if (key == "file_name") name = input.text(value);
     if (key == "category_id") detection.category_id = categories.read(input, value), category = true;
     if (key == "bbox") read_box(input, value, detection), box = true;
-    if (key == "score") detection.score = finite_number(input, value), score = true;
+    if (key == "score") detection.score = input.finite_number(value), score = true;
   });
   input.need(image, "image_id");
   input.need(category, "category_id");

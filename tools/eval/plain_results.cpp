@@ -1,8 +1,6 @@
 #include "tools/eval/plain_results.h"
 
-#include <fmt/format.h>
-
-#include <cmath>
+#include <tuple>
 
 #include "tools/eval/usual_results.h"
 #include "tools/text/json_list.h"
@@ -10,29 +8,15 @@
 namespace fovea {
 namespace {
 
-double read_finite(JsonInput& input, JsonInput::Value value) {
-  const double number = input.number_or_nan(value);
-  if (!std::isfinite(number)) throw input.fail("expected a finite number");
-  return number;
-}
-
 Detection read_plain_detection(JsonInput& input, simdjson::ondemand::object entry) {
   Detection detection{};
   bool image = false, category = false, box = false, score = false;
   input.for_each_field(entry, [&](std::string_view key, JsonInput::Value value) {
     if (key == "image_id") detection.image_id = input.id(value), image = true;
     if (key == "category_id") detection.category_id = input.id(value), category = true;
-    if (key == "score") detection.score = read_finite(input, value), score = true;
-    if (key != "bbox") return;
-    double* const coordinates[] = {&detection.x, &detection.y, &detection.w, &detection.h};
-    size_t count = 0;
-    for (JsonInput::Value number : input.list(value)) {
-      const double coordinate = read_finite(input, number);
-      if (count < 4) *coordinates[count] = coordinate;
-      ++count;
-    }
-    if (count != 4) throw input.fail(fmt::format("has {} numbers, expected 4 (x, y, width, height)", count));
-    box = true;
+    if (key == "score") detection.score = input.finite_number(value), score = true;
+    if (key == "bbox")
+      std::tie(detection.x, detection.y, detection.w, detection.h) = input.four_numbers(value), box = true;
   });
   input.need(image, "image_id");
   input.need(category, "category_id");

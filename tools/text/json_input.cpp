@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -119,6 +120,24 @@ double JsonInput::number_or_nan(Value value) {
   // becomes 0.0147.
   if (token.size() >= 20) std::from_chars(token.data(), token.data() + token.size(), number);
   return number;
+}
+
+double JsonInput::finite_number(Value value) {
+  const double number = number_or_nan(value);
+  if (!std::isfinite(number)) throw fail("expected a finite number");
+  return number;
+}
+
+std::tuple<double, double, double, double> JsonInput::four_numbers(Value value) {
+  std::array<double, 4> numbers{};
+  size_t count = 0;
+  for (Value entry : list(value)) {
+    const double number = finite_number(entry);
+    if (count < numbers.size()) numbers[count] = number;
+    ++count;
+  }
+  if (count != numbers.size()) throw fail(fmt::format("has {} numbers, expected 4 (x, y, width, height)", count));
+  return std::tuple_cat(numbers);
 }
 
 bool JsonInput::flag(Value value) const {

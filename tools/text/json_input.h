@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "kernels/error.h"
@@ -85,6 +86,9 @@ class JsonInput {
   std::optional<int64_t> id_if_any(Value value);
   // A number, or NaN for anything else that is well-formed and for the NaN and Infinity that Python writes into JSON.
   double number_or_nan(Value value);
+  double finite_number(Value value);
+  // A box's x, y, width and height, which are finite.
+  std::tuple<double, double, double, double> four_numbers(Value value);
   bool flag(Value value) const;
   std::string text(Value value) const;
   simdjson::ondemand::object object(Value value) const;
