@@ -52,8 +52,12 @@ class Metrics:
         self._categories = categories
         self._arrays: dict[str, Any] = {}
         self._classes: list[ClassMetrics] | None = None
-        usual = settings["ious"] == IOUS and settings["max_detections"] == [1, 10, 100] and settings["areas"] == AREAS
-        self._values = self._summary() if usual else self._numbers(slice(None))
+        self._values = _named_summary(evaluation.summary()) if self._is_usual() else self._numbers(slice(None))
+
+    def _is_usual(self) -> bool:
+        """Whether the numbers are COCO's twelve, for which the arrays are not needed."""
+        settings = self.settings
+        return settings["ious"] == IOUS and settings["max_detections"] == [1, 10, 100] and settings["areas"] == AREAS
 
     def __getattr__(self, name: str):
         return _number(self, name)
@@ -92,19 +96,16 @@ class Metrics:
     def classes(self) -> list[ClassMetrics]:
         """In ascending order of ids."""
         if self._classes is None:
+            native = self._evaluation is not None and self._is_usual()
             self._classes = [
-                ClassMetrics(category, name, self._numbers([place]))
+                ClassMetrics(
+                    category,
+                    name,
+                    _named_summary(self._evaluation.class_summary(place)) if native else self._numbers([place]),
+                )
                 for place, (category, name) in enumerate(sorted(self._categories.items()))
             ]
         return self._classes
-
-    def _summary(self) -> dict[str, float | None]:
-        """COCO's twelve, for which the arrays are not needed."""
-        names = ("ap", "ap50", "ap75", *(f"ap_{name}" for name in list(AREAS)[1:]), *(f"ar_{n}" for n in (1, 10, 100)))
-        names += tuple(f"ar_{name}" for name in list(AREAS)[1:])
-        return {
-            name: None if value == -1 else value for name, value in zip(names, self._evaluation.summary(), strict=True)
-        }
 
     def _numbers(self, places) -> dict[str, float | None]:
         precision, recall = self.precision[:, :, places], self.recall[:, places]
@@ -145,6 +146,12 @@ class Metrics:
     @staticmethod
     def _cells(values) -> str:
         return "".join(f"<td>{_shown(value)}</td>" for value in values.values())
+
+
+def _named_summary(values) -> dict[str, float | None]:
+    names = ("ap", "ap50", "ap75", *(f"ap_{name}" for name in list(AREAS)[1:]), *(f"ar_{n}" for n in (1, 10, 100)))
+    names += tuple(f"ar_{name}" for name in list(AREAS)[1:])
+    return {name: None if value == -1 else value for name, value in zip(names, values, strict=True)}
 
 
 def _number(metrics: Any, name: str):

@@ -216,6 +216,11 @@ class Evaluation {
     check(without_gil([&] { return fovea_evaluation_get_summary(evaluation_.get(), numbers.data()); }));
     return numbers;
   }
+  std::vector<double> class_summary(size_t category) const {
+    std::vector<double> numbers(12);
+    check(fovea_evaluation_get_class_summary(evaluation_.get(), category, numbers.data()));
+    return numbers;
+  }
 
   // An entry of pycocotools' evalImgs; detections and objects by where they stand in their columns, a detection that an
   // object has found by one more than that, an object that a detection has found by its id.
@@ -322,6 +327,7 @@ void add_evaluation(nb::module_& module) {
           "scores", [](const Evaluation& e) { return e.array(FOVEA_EVALUATION_SCORES); }, nb::rv_policy::automatic)
       .def_prop_ro("category_ids", &Evaluation::category_ids, nb::rv_policy::automatic)
       .def("summary", &Evaluation::summary)
+      .def("class_summary", &Evaluation::class_summary, nb::arg("category"))
       .def("matches", &Evaluation::matches, nb::arg("category"), nb::arg("area"), nb::arg("image"));
   module.def("evaluate", &evaluate, nb::arg("truth"), nb::arg("detections"), nb::kw_only(),
              nb::arg("image_ids").none() = nb::none(), nb::arg("category_ids").none() = nb::none(),

@@ -118,6 +118,7 @@ TEST_CASE("api: arguments of an evaluation that make no sense are named", "[api]
   CHECK(last_error() == "evaluation is NULL");
   double values[12];
   CHECK(fovea_evaluation_get_summary(nullptr, values) == FOVEA_ERROR_USAGE);
+  CHECK(fovea_evaluation_get_class_summary(nullptr, 0, values) == FOVEA_ERROR_USAGE);
   CHECK(last_error() == "evaluation is NULL");
   fovea_annotations* annotations = nullptr;
   CHECK(fovea_annotations_read(nullptr, 0, 0, &annotations) == FOVEA_ERROR_USAGE);

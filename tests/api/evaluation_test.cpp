@@ -87,6 +87,13 @@ TEST_CASE("api: the evaluation's arrays equal pycocotools' definition to the las
   require_ok(fovea_evaluation_get_summary(evaluation.get(), summary));
   const auto expected = oracle::coco_values(scene.categories, scene.truth, scene.found);
   for (size_t i = 0; i < 12; ++i) CHECK(std::abs(summary[i] - expected[i]) <= 4040 * 0x1p-53);
+  for (size_t k = 0; k < ids.size(); ++k) {
+    require_ok(fovea_evaluation_get_class_summary(evaluation.get(), k, summary));
+    const auto of_class = oracle::coco_values({{ids[k], ""}}, scene.truth, scene.found);
+    for (size_t i = 0; i < 12; ++i) CHECK(std::abs(summary[i] - of_class[i]) <= 1010 * 0x1p-53);
+  }
+  CHECK(fovea_evaluation_get_class_summary(evaluation.get(), ids.size(), summary) == FOVEA_ERROR_USAGE);
+  CHECK_THAT(last_error(), StartsWith("category is "));
 }
 
 TEST_CASE("api: a summary and arrays made later are those made at once, at any limits", "[api][evaluation]") {

@@ -20,8 +20,27 @@ struct SummaryEntry {
   std::optional<double> iou;
 };
 
-// The mean over thresholds, recalls and classes; `values` is room for them.
-double mean_value(const Evaluation& evaluation, const SummaryEntry& entry, std::vector<double>& values) {
+std::array<SummaryEntry, 12> summary_entries(const std::vector<int64_t>& limits) {
+  const auto limit = [&](size_t m) { return std::min(m, limits.size() - 1); };
+  const auto hundred = static_cast<size_t>(std::find(limits.begin(), limits.end(), 100) - limits.begin());
+  const size_t last = limit(2);
+  return {{{false, 0, hundred},
+           {false, 0, last, 0.5},
+           {false, 0, last, 0.75},
+           {false, 1, last},
+           {false, 2, last},
+           {false, 3, last},
+           {true, 0, limit(0)},
+           {true, 0, limit(1)},
+           {true, 0, last},
+           {true, 1, last},
+           {true, 2, last},
+           {true, 3, last}}};
+}
+
+// The mean over thresholds, recalls and classes, from the first to before the last; `values` is room for them.
+double mean_value(const Evaluation& evaluation, const SummaryEntry& entry, size_t first, size_t last,
+                  std::vector<double>& values) {
   const auto& [recall, area, limit, iou] = entry;
   const CocoCurves& curves = evaluation.curves;
   if (area >= curves.a || limit >= curves.m) return no_ground_truth;
@@ -31,7 +50,7 @@ double mean_value(const Evaluation& evaluation, const SummaryEntry& entry, std::
   for (size_t t = 0; t < curves.t; ++t) {
     if (iou && ious[t] != *iou) continue;
     for (size_t r = 0; r < (recall ? 1 : curves.r); ++r)
-      for (size_t k = 0; k < curves.k; ++k)
+      for (size_t k = first; k < last; ++k)
         values.push_back(recall ? curves.recall[((t * curves.k + k) * curves.a + area) * curves.m + limit]
                                 : curves.precision[curves.at(t, r, k) + place]);
   }
@@ -136,27 +155,26 @@ fovea_status fovea_evaluation_get_summary(const fovea_evaluation* evaluation, do
   return guarded([&] {
     const Evaluation& own = contents_of(evaluation, "evaluation");
     if (summary == nullptr) bad_argument("summary is NULL");
-    const auto& limits = own.protocol.limits;
-    const auto limit = [&](size_t m) { return std::min(m, limits.size() - 1); };
-    const auto hundred = static_cast<size_t>(std::find(limits.begin(), limits.end(), 100) - limits.begin());
-    const size_t last = limit(2);
-    const std::array<SummaryEntry, 12> entries{{{false, 0, hundred},
-                                                {false, 0, last, 0.5},
-                                                {false, 0, last, 0.75},
-                                                {false, 1, last},
-                                                {false, 2, last},
-                                                {false, 3, last},
-                                                {true, 0, limit(0)},
-                                                {true, 0, limit(1)},
-                                                {true, 0, last},
-                                                {true, 1, last},
-                                                {true, 2, last},
-                                                {true, 3, last}}};
+    const auto entries = summary_entries(own.protocol.limits);
     std::array<double, 12> values{};
     const size_t workers = own.curves.precision_count() < size_t{1} << 18 ? 1 : own.workers;
     std::vector<std::vector<double>> rooms(workers);
-    run_tasks(12, workers, [&](size_t i, size_t worker) { values[i] = mean_value(own, entries[i], rooms[worker]); });
+    run_tasks(12, workers, [&](size_t i, size_t worker) {
+      values[i] = mean_value(own, entries[i], 0, own.curves.k, rooms[worker]);
+    });
     std::copy(values.begin(), values.end(), summary);
+  });
+}
+
+fovea_status fovea_evaluation_get_class_summary(const fovea_evaluation* evaluation, size_t category,
+                                                double summary[12]) {
+  return guarded([&] {
+    const Evaluation& own = contents_of(evaluation, "evaluation");
+    if (summary == nullptr) bad_argument("summary is NULL");
+    require_index("category", category, own.curves.k);
+    std::vector<double> room;
+    for (const SummaryEntry& entry : summary_entries(own.protocol.limits))
+      *summary++ = mean_value(own, entry, category, category + 1, room);
   });
 }
 

@@ -505,6 +505,9 @@ FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluate_files(const char* truth_path
  * three limits the last stands for those that are missing. Errors: USAGE. */
 FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_summary(const fovea_evaluation* evaluation,
                                                                   double summary[12]);
+/* The same of one category: an index of fovea_evaluation_get_categories(). Errors: USAGE. */
+FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluation_get_class_summary(const fovea_evaluation* evaluation,
+                                                                        size_t category, double summary[12]);
 
 /* `array` of fovea_evaluation_get_array() */
 enum FOVEA_INT32 {

@@ -392,6 +392,13 @@ class Evaluation {
     return values;
   }
 
+  // The same of one class, by its place in category_ids().
+  std::array<double, 12> summary(std::size_t category) const {
+    std::array<double, 12> values{};
+    detail::check(fovea_evaluation_get_class_summary(evaluation_.get(), category, values.data()));
+    return values;
+  }
+
   // An array of pycocotools, valid as long as this: [ious, recalls, categories, areas, max_detections], recall without
   // the second.
   struct Array {
