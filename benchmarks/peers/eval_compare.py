@@ -17,6 +17,8 @@ LIMIT = 1e-12
 PEERS = ("ultrafast-pycocotools", "hotcoco", "faster-coco-eval", "pycocotools")
 FAST_PEERS = PEERS[:2]  # the others take minutes, and are measured on the first shape alone
 FORMS = {"files": "files, JSON included", "arrays": "NumPy arrays in memory", "dicts": "results as a list of dicts in memory"}
+# Fovea's ways; the peers' times are divided by that of the last one.
+OWN = {"files": ("fovea eval", "fovea.evaluate", "fovea.coco"), "arrays": ("fovea.evaluate",), "dicts": ("fovea.coco",)}
 # What is measured: options of bench_eval_data.
 SHAPES = {"COCO": {}, "300 detections": {"detections": 300}, "LVIS": {"classes": 1200, "detections": 300, "objects": 12},
           "crowds": {"crowds": 30}}
@@ -72,7 +74,7 @@ class Bench:
         summary = {"json_mib": self.generate(self.args.images, **options)}
         peers = PEERS if shape == "COCO" else FAST_PEERS
         for form in self.args.forms:
-            runs = {name: [] for name in (*(["fovea eval"] if form == "files" else []), "fovea", *peers)}
+            runs = {name: [] for name in (*OWN[form], *peers)}
             for _ in range(self.args.rounds):
                 for name, results in runs.items():
                     if name in FAST_PEERS or name.startswith("fovea") or len(results) < self.args.slow_rounds:
@@ -106,9 +108,9 @@ def tables(results, args):
         lines += ["", f"{shape}: " + ", ".join(f"{value} {name}" for name, value in options.items()) + f", {figures['json_mib']:.0f} MiB "
                   "of JSON"]
         for form in args.forms:
-            lines += ["", FORMS[form] + ":", "", "| | seconds | times as fast is Fovea from Python | core seconds | peak memory MiB |",
+            lines += ["", FORMS[form] + ":", "", f"| | seconds | times as fast is {OWN[form][-1]} | core seconds | peak memory MiB |",
                       "|---|---|---|---|---|"]
-            fovea = figures[form]["fovea"]
+            fovea = figures[form][OWN[form][-1]]
             for name, own in figures[form].items():
                 ratio = "" if name.startswith("fovea") else f"**{own['median'] / fovea['median']:.1f}**"
                 lines.append(f"| {name} | {own['median']:.3f} ({own['least']:.3f}–{own['most']:.3f}) | {ratio} | "

@@ -19,7 +19,7 @@ COCOS = {"pycocotools": ("pycocotools.coco", "COCO", "pycocotools.cocoeval", "CO
          "faster-coco-eval": ("faster_coco_eval", "COCO", "faster_coco_eval", "COCOeval_faster"),
          "ultrafast-pycocotools": ("ultrafast_pycocotools", "COCO", "ultrafast_pycocotools", "COCOeval"),
          "hotcoco": ("hotcoco", "COCO", "hotcoco", "COCOeval"),
-         "fovea": ("fovea.coco", "COCO", "fovea.coco", "COCOeval")}
+         "fovea.coco": ("fovea.coco", "COCO", "fovea.coco", "COCOeval")}
 
 
 def classes_of(package):
@@ -35,8 +35,18 @@ def stats_of(Evaluation, truth, found):
     return [float(value) for value in evaluation.stats[:12]]
 
 
+def own_stats_of(evaluate, truth, detections):
+    metrics = evaluate(truth, detections)
+    names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large")
+    values = [getattr(metrics, name) for name in names]
+    return [-1 if value is None else value for value in values]
+
+
 def of_files(package, truth_path, detections_path):
     start = time.perf_counter()
+    if package == "fovea.evaluate":
+        from fovea import evaluate
+        return own_stats_of(evaluate, truth_path, detections_path), time.perf_counter() - start
     COCO, Evaluation = classes_of(package)
     truth = COCO(truth_path)
     stats = stats_of(Evaluation, truth, truth.loadRes(detections_path))
@@ -76,14 +86,10 @@ def of_arrays(package, truth_path, detections_path):
     columns, rows = arrays_of(truth, detections)
     images, categories = truth["images"], truth["categories"]
     del truth, detections
-    if package == "fovea":
-        import fovea
-        evaluate = fovea.evaluate
+    if package == "fovea.evaluate":
+        from fovea import evaluate
         start = time.perf_counter()
-        metrics = evaluate(columns, rows)
-        values = [getattr(metrics, name) for name in ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10",
-                                                      "ar_100", "ar_small", "ar_medium", "ar_large")]
-        return [-1 if value is None else value for value in values], time.perf_counter() - start
+        return own_stats_of(evaluate, columns, rows), time.perf_counter() - start
     COCO, Evaluation = classes_of(package)
     start = time.perf_counter()
     truth = truth_of_arrays(package, COCO, images, categories, columns)
