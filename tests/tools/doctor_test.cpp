@@ -143,7 +143,7 @@ TEST_CASE("doctor: a program that pip installed gets NVIDIA's libraries by its o
   MachineFacts facts = gpu_machine();
   lose(facts, "NVRTC");
   facts.in_wheel = true;
-  CHECK(finding(facts, "NVRTC").mend == "pip install \"fovea[cuda13]\"");
+  CHECK(finding(facts, "NVRTC").mend == "pip install \"fovea-detector[cuda13]\"");
 }
 
 TEST_CASE("doctor: a library that a variable names in vain is mended at the variable", "[doctor]") {

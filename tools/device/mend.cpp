@@ -47,7 +47,7 @@ std::string install_library(const MachineFacts& facts, const std::string& librar
     const std::string pip =
         "pip install " + fmt::format(fmt::runtime(major >= 13 ? of.python : of.old_python), major, minor);
     const std::string command = installs(facts, fmt::format(fmt::runtime(of.system), major, minor));
-    if (facts.in_wheel && major >= 13) return fmt::format("pip install \"fovea[cuda{}]\"", major);
+    if (facts.in_wheel && major >= 13) return fmt::format("pip install \"fovea-detector[cuda{}]\"", major);
     if (facts.in_python_environment) return pip;
     return command.empty() ? pip + " (in a virtual environment)"
                            : of_nvidia(command) + ", or in a virtual environment: " + pip;
