@@ -57,6 +57,14 @@ def numbers(metrics):
     return [getattr(metrics, name) for name in NAMES]
 
 
+def test_results_with_names_go_to_their_images(case, tmp_path):
+    truth, results = case
+    truth["images"] = [{**image, "file_name": f"{image['id']}.jpg"} for image in truth["images"]]
+    named = [{**entry, "file_name": f"val/{entry['image_id']}.jpg", "image_id": 10**6} for entry in results]
+    files = write(tmp_path, gt=truth, dt=named)
+    assert numbers(fovea.evaluate(files["gt"], files["dt"])) == numbers(fovea.evaluate(truth, results))
+
+
 def test_arrays_may_change_after_the_evaluation(case):
     truth, results = case
     columns, found = arrays(truth["annotations"], False), rows(results)

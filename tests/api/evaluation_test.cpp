@@ -1,7 +1,10 @@
 // Evaluation through the C API: pycocotools' arrays, from tables of any layout and from files.
 #include <fovea/fovea.h>
 
+#include <fmt/format.h>
+
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "tests/api/evaluation_scene.h"
@@ -280,6 +283,34 @@ TEST_CASE("api: matches are those of the definition", "[api][evaluation]") {
           FOVEA_ERROR_USAGE);
     CHECK_THAT(last_error(), StartsWith(name));
   }
+}
+
+TEST_CASE("api: results with a file_name go to the image of that name", "[api][evaluation]") {
+  const TemporaryFolder folder;
+  const std::string truth = (folder.path() / "gt.json").string(), results = (folder.path() / "dt.json").string();
+  std::ofstream(truth) << R"({"images": [{"id": 7, "file_name": "b.jpg"}, {"id": 8, "file_name": "a.jpg"}],
+    "categories": [{"id": 1, "name": "cell"}],
+    "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0},
+                    {"id": 2, "image_id": 8, "category_id": 1, "bbox": [50, 0, 9, 9], "area": 81, "iscrowd": 0}]})";
+  // As `fovea detect` numbers the images of a folder: none of these ids is that of the ground truth, or of another one.
+  const auto entry = [](int id, const char* name, int x) {
+    return fmt::format(
+        R"({{"file_name": "{}", "image_id": {}, "category_id": 1, "bbox": [{}, 0, 9, 9], "score": 0.5}})", name, id, x);
+  };
+  std::ofstream(results) << "[" << entry(7, "val/a.jpg", 50) << ", " << entry(1, "b.jpg", 0) << "]";
+  fovea_evaluation* made = nullptr;
+  require_ok(fovea_evaluate_files(truth.c_str(), results.c_str(), nullptr, &made));
+  const EvaluationHandle evaluation(made);
+  std::array<double, 12> summary{};
+  require_ok(fovea_evaluation_get_summary(made, summary.data()));
+  CHECK(summary[0] == 1);
+  std::ofstream(results) << "[" << entry(7, "c.jpg", 50) << "]";
+  CHECK(fovea_evaluate_files(truth.c_str(), results.c_str(), nullptr, &made) == FOVEA_ERROR_DATA);
+  CHECK_THAT(last_error(), Contains("results[0]") && Contains("no image called c.jpg"));
+  // By itself a file of results is what its ids say.
+  fovea_annotations* alone = nullptr;
+  require_ok(fovea_annotations_read(results.c_str(), FOVEA_ANNOTATIONS_RESULTS, 0, &alone));
+  fovea_annotations_free(alone);
 }
 
 TEST_CASE("api: files of COCO give what fovea eval finds in them", "[api][evaluation]") {

@@ -1,5 +1,6 @@
 // The C API's functions on COCO's files.
 #include <fstream>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "tools/data/formats/coco_json.h"
 #include "tools/eval/plain_results.h"
 #include "tools/eval/truth_set.h"
+#include "tools/eval/usual_results.h"
 #include "tools/text/tasks.h"
 
 using namespace fovea;
@@ -44,11 +46,17 @@ std::unique_ptr<Annotations> read_truth_file(const char* path) {
   return annotations;
 }
 
-std::unique_ptr<Annotations> read_results_file(const char* path, size_t workers) {
+std::unique_ptr<Annotations> results(Detections detections) {
   auto annotations = std::make_unique<Annotations>();
   annotations->are_results = true;
-  annotations->detections = read_plain_results(path, workers);
+  annotations->detections = std::move(detections);
   return annotations;
+}
+
+ImagesByName images_by_name(const IdList& images) {
+  ImagesByName named;
+  for (size_t i = 0; i < images.ids.size(); ++i) named.add(images.ids[i], images.names[i]);
+  return named;
 }
 
 bool begins_as_list(const char* path) {
@@ -85,8 +93,8 @@ std::unique_ptr<Annotations> read_annotations(const char* path, int32_t kind, si
   if (path == nullptr) bad_argument("path is NULL");
   if (kind < FOVEA_ANNOTATIONS_ANY || kind > FOVEA_ANNOTATIONS_RESULTS)
     bad_argument(fmt::format("kind is {}: expected 0, 1 or 2", kind));
-  const bool results = kind == FOVEA_ANNOTATIONS_RESULTS || (kind == FOVEA_ANNOTATIONS_ANY && begins_as_list(path));
-  return results ? read_results_file(path, workers) : read_truth_file(path);
+  const bool are_results = kind == FOVEA_ANNOTATIONS_RESULTS || (kind == FOVEA_ANNOTATIONS_ANY && begins_as_list(path));
+  return are_results ? results(read_plain_results(path, workers)) : read_truth_file(path);
 }
 
 std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
@@ -94,14 +102,17 @@ std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(
                                                                                 size_t workers) {
   if (truth_path == nullptr) bad_argument("truth_path is NULL");
   if (results_path == nullptr) bad_argument("results_path is NULL");
-  std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> both;
+  std::unique_ptr<Annotations> truth;
+  std::optional<Detections> usual;  // which name no images
   run_tasks(2, 2, [&](size_t task, size_t) {
     if (task == 0)
-      both.first = read_truth_file(truth_path);
+      truth = read_truth_file(truth_path);
     else
-      both.second = read_results_file(results_path, workers);
+      usual = read_usual_results(results_path, workers);
   });
-  return both;
+  if (usual) return {std::move(truth), results(std::move(*usual))};
+  const ImagesByName images = images_by_name(truth->images);
+  return {std::move(truth), results(read_plain_results(results_path, workers, &images))};
 }
 
 }  // namespace fovea::api

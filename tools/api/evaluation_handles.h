@@ -33,7 +33,7 @@ struct Annotations {
 };
 
 std::unique_ptr<Annotations> read_annotations(const char* path, int32_t kind, size_t workers);
-// Ground truth and results at the same time.
+// Ground truth and results at the same time. Results that have a file_name go to the image of that name.
 std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
                                                                                 const char* results_path,
                                                                                 size_t workers);

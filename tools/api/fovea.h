@@ -417,7 +417,8 @@ enum FOVEA_INT32 {
 FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_read(const char* path, int32_t kind, int32_t threads,
                                                             fovea_annotations** annotations);
 
-/* Ground truth and results at the same time. */
+/* Ground truth and results at the same time. Results that have a "file_name", as those of `fovea detect`, go to the
+ * image of that name, whatever their image_id, as in `fovea eval`. */
 FOVEA_API FOVEA_CHECKED fovea_status fovea_annotations_read_both(const char* truth_path, const char* results_path,
                                                                  int32_t threads, fovea_annotations** truth,
                                                                  fovea_annotations** results);
@@ -493,7 +494,8 @@ FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluate(const fovea_box_table* truth
                                                     const fovea_evaluate_options* options,
                                                     fovea_evaluation** evaluation);
 
-/* The same of files: those of the images and categories that the ground truth lists, if `options` names no others.
+/* The same of files, read by fovea_annotations_read_both(): those of the images and categories that the ground truth
+ * lists, if `options` names no others.
  * Errors: also DATA, as where results are of an image that the ground truth does not list. */
 FOVEA_API FOVEA_CHECKED fovea_status fovea_evaluate_files(const char* truth_path, const char* results_path,
                                                           const fovea_evaluate_options* options,

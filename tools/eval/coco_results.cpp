@@ -17,6 +17,7 @@
 #include "engine/files.h"
 #include "engine/printable.h"
 #include "tools/eval/box_places.h"
+#include "tools/eval/images_by_name.h"
 #include "tools/eval/results_look.h"
 #include "tools/eval/usual_results.h"
 #include "tools/text/file.h"
@@ -28,14 +29,6 @@
 
 namespace fovea {
 namespace {
-
-// As names stand in results: JSON is UTF-8, and folders are parted by slashes.
-std::string result_name(const std::string& file_name) {
-  std::string name = find_invalid_utf8(file_name) == std::string::npos ? file_name : printable(file_name);
-  std::replace(name.begin(), name.end(), '\\', '/');
-  while (name.starts_with("./")) name.erase(0, 2);
-  return name;
-}
 
 using Value = JsonInput::Value;
 
@@ -59,60 +52,11 @@ Id read_id_or_word(JsonInput& input, Value value) {
   return {0, word};
 }
 
-// The images of the ground truth, as results may name them.
-class ImagesByName {
- public:
-  explicit ImagesByName(const TruthSet& truth) : words_(truth.image_words) {
-    for (const TruthImage& image : truth.images) {
-      name_of_.emplace(image.id, result_name(image.file_name));
-      if (image.file_name.empty()) continue;
-      const std::string last = last_part(name_of_.at(image.id));
-      by_last_part_[last].push_back(image.id);
-      by_stem_[stem(last)].push_back(image.id);
-    }
-  }
-
-  bool knows(int64_t id) const { return name_of_.contains(id); }
-
-  std::optional<int64_t> of_word(const std::string& word) const {
-    const auto found = words_.find(word);
-    return found == words_.end() ? std::nullopt : std::optional(found->second);
-  }
-
-  // The image that the entry with this id, or none, means by this name.
-  int64_t find(const JsonInput& input, std::optional<int64_t> id, const std::string& name) const {
-    const auto own = id ? name_of_.find(*id) : name_of_.end();
-    if (own != name_of_.end() && (own->second.empty() || own->second == name)) return *id;
-    std::vector<int64_t> same, ends;
-    if (const auto found = by_last_part_.find(last_part(name)); found != by_last_part_.end())
-      for (const int64_t candidate : found->second) {
-        const std::string& other = name_of_.at(candidate);
-        if (other == name) same.push_back(candidate);
-        if (is_end(other, name) || is_end(name, other)) ends.push_back(candidate);
-      }
-    if (const auto found = by_stem_.find(last_part(name)); ends.empty() && same.empty() && found != by_stem_.end())
-      ends = found->second;
-    const std::vector<int64_t>& found = same.empty() ? ends : same;
-    if (id && std::find(found.begin(), found.end(), *id) != found.end()) return *id;
-    if (found.empty()) throw input.fail(fmt::format("the ground truth has no image called {}", printable(name)));
-    if (found.size() > 1)
-      throw input.fail(fmt::format("{} images of the ground truth are called {}, as {} and {}", found.size(),
-                                   printable(name), printable(name_of_.at(found[0])),
-                                   printable(name_of_.at(found[1]))));
-    return found[0];
-  }
-
- private:
-  static std::string last_part(const std::string& name) { return name.substr(name.find_last_of('/') + 1); }
-  static std::string stem(const std::string& name) { return std::filesystem::path(name).stem().string(); }
-  static bool is_end(std::string_view end, std::string_view name) {
-    return name.size() > end.size() && name.ends_with(end) && name[name.size() - end.size() - 1] == '/';
-  }
-
-  std::unordered_map<std::string, int64_t> words_;
-  std::unordered_map<int64_t, std::string> name_of_;
-  std::unordered_map<std::string, std::vector<int64_t>> by_last_part_, by_stem_;
-};
+ImagesByName images_by_name(const TruthSet& truth) {
+  ImagesByName images(truth.image_words);
+  for (const TruthImage& image : truth.images) images.add(image.id, image.file_name);
+  return images;
+}
 
 // The categories of the ground truth, by their ids and by words.
 class CategoryIds {
@@ -149,13 +93,8 @@ class CategoryIds {
   std::unordered_map<std::string, int64_t> words_;
 };
 
-// Entries that went to another image than their id says.
-struct Moved {
-  std::atomic<int64_t> count = 0;
-};
-
 Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, const ImagesByName& images,
-                         const CategoryIds& categories, Moved& moved) {
+                         const CategoryIds& categories, std::atomic<int64_t>& moved) {
   Detection detection{};
   bool image = false, category = false, box = false, score = false;
   std::optional<std::string> name;
@@ -183,7 +122,7 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
   if (!name) return detection;
   const auto own = word ? std::nullopt : std::optional(detection.image_id);
   const int64_t found = images.find(input, own, result_name(*name));
-  if (own && found != *own) ++moved.count;
+  if (own && found != *own) ++moved;
   detection.image_id = found;
   return detection;
 }
@@ -191,19 +130,15 @@ Detection read_detection(JsonInput& input, simdjson::ondemand::object entry, con
 // In whatever form; says what is wrong.
 Detections read_any_results(const std::filesystem::path& path, const TruthSet& truth,
                             std::vector<std::string>* warnings) {
-  const ImagesByName images(truth);
+  const ImagesByName images = images_by_name(truth);
   const CategoryIds categories(truth);
-  Moved moved;
+  std::atomic<int64_t> moved = 0;
   const auto detections = read_json_list<Detection>(path, "results",
                                                     [&](JsonInput& input, simdjson::ondemand::object entry) {
                                                       return read_detection(input, entry, images, categories, moved);
                                                     },
                                                     {"annotations", "predictions", "detections", "results"});
-  if (warnings != nullptr && moved.count > 0)
-    warnings->push_back(
-        fmt::format("{}: {} of {} detections go to the image of their file_name: their image_id is that "
-                    "of another one in the ground truth",
-                    printable(path.native()), moved.count.load(), detections.size()));
+  if (warnings != nullptr && moved > 0) warnings->push_back(moved_line(path, moved, detections.size()));
   return {detections.begin(), detections.end()};
 }
 
