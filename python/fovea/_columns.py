@@ -138,11 +138,11 @@ def columns_of_rows(rows):
     """Columns of results as one array [N, 7]: image, x, y, width, height, score, category; copies of it."""
     import numpy as np
 
-    numbers = np.array(rows[:, 1:6], np.float64, order="C")
+    numbers = np.asarray(rows, np.float64)
     areas = (
         None if rows.dtype == np.float64 else (rows[:, 3] * rows[:, 4]).astype(np.float64)
     )  # in the array's own precision
-    return Columns(rows[:, 0].astype(np.int64), rows[:, 6].astype(np.int64), numbers[:, :4], numbers[:, 4], areas)
+    return Columns(*map(memoryview, _fovea.columns_of_rows(numbers)), areas)
 
 
 def coded(columns, image_codes, category_codes):

@@ -121,6 +121,14 @@ def _array(value):
     return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
+def _own(array, dtype):
+    """A copy that nobody changes: some of the numbers that are asked for later are made of it."""
+    import numpy as np
+
+    converted = np.ascontiguousarray(array, dtype)
+    return np.asarray(_fovea.copied(converted)) if converted is array or converted.base is not None else converted
+
+
 def _columns_of_arrays(value, scored, where) -> Columns:
     import numpy as np
 
@@ -128,8 +136,7 @@ def _columns_of_arrays(value, scored, where) -> Columns:
     missing = [name for name in needed if name not in value]
     if missing:
         raise DataError(f"{where}: a dict of arrays needs {', '.join(missing)}, too")
-    # Copies: some of the arrays that are asked for later are made of them.
-    boxes = np.array(_array(value["boxes"]), np.float64)
+    boxes = _own(_array(value["boxes"]), np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise DataError(f"{where}: boxes is {list(boxes.shape)} instead of [N, 4]: x, y, width, height")
     types = {
@@ -151,7 +158,7 @@ def _columns_of_arrays(value, scored, where) -> Columns:
             raise DataError(f"{where}: {name} are {column.dtype}, not integers")
         if name == "crowds":
             column = column.astype(bool)
-        columns[name] = np.array(column, types[name], order="C")
+        columns[name] = _own(column, types[name])
     return Columns(**columns)
 
 

@@ -93,11 +93,16 @@ def _contiguous(array: Any) -> Any:
     return numpy.ascontiguousarray(array)
 
 
-def _as_array(image: Any) -> Any:
+def _as_array(image: Any, name: str) -> Any:
     """Something with shape, dtype and strides."""
     if is_pil(image):
         import numpy
 
+        if image.mode[0] in "IF":  # whose convert("RGB") cuts off all above 255
+            raise ConfigError(
+                f"{name} is a PIL image of mode {image.mode}: expected 8 bits a channel; scale its values to 0 to 255, "
+                "and convert it to L"
+            )
         return numpy.asarray(image if image.mode in _PIL_MODES else image.convert("RGB"))
     if _is_torch(image):
         return image.detach()
@@ -115,7 +120,7 @@ def view(image: Any, name: str, bgr: bool) -> _fovea.PixelView:
         raise ConfigError(
             f"{name} is {_what(image)}: expected a path, bytes, a NumPy array, a PyTorch tensor or a PIL image"
         )
-    array = _as_array(image)
+    array = _as_array(image, name)
     _require_uint8(array, name)
     array = _channels_last(array, name)
     height, width, *rest = array.shape

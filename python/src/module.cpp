@@ -22,4 +22,5 @@ NB_MODULE(_fovea, module) {
   fovea::python::add_training(module);
   fovea::python::add_evaluation(module);
   fovea::python::add_columns(module);
+  fovea::python::add_copies(module);
 }

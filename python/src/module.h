@@ -33,5 +33,6 @@ void add_detection(nb::module_& module);
 void add_training(nb::module_& module);
 void add_evaluation(nb::module_& module);
 void add_columns(nb::module_& module);
+void add_copies(nb::module_& module);
 
 }  // namespace fovea::python

@@ -212,6 +212,9 @@ def test_pil_images(model, pixels):
     file = io.BytesIO()
     image.fromarray(pixels).save(file, "PNG")
     assert rows(model(file.getvalue())) == expected
+    for mode in ("I", "F", "I;16"):
+        with pytest.raises(fovea.ConfigError, match=f"images.0. is a PIL image of mode {mode}: expected 8 bits"):
+            model(image.new(mode, (8, 8)))
 
 
 def test_torch_tensors(model, pixels):

@@ -57,6 +57,24 @@ def numbers(metrics):
     return [getattr(metrics, name) for name in NAMES]
 
 
+def test_rows_and_arrays_of_any_layout(case):
+    truth, results = case
+    plain = rows(results)
+    expected = numbers(fovea.evaluate(truth, plain))
+    spread = np.zeros((2 * len(plain), 9))
+    spread[::2, 1:8] = plain
+    for same in (np.asfortranarray(plain), spread[::2, 1:8], plain[::-1][::-1], plain.astype(">f8")):
+        assert numbers(fovea.evaluate(truth, same)) == expected
+    columns = {name: np.repeat(values, 2, axis=0)[::2] for name, values in arrays(results, True).items()}
+    assert numbers(fovea.evaluate(truth, columns)) == expected
+    columns["boxes"] = np.asfortranarray(columns["boxes"])
+    assert numbers(fovea.evaluate(truth, columns)) == expected
+    nowhere = plain.copy()
+    nowhere[0, 0] = np.nan
+    with pytest.raises(fovea.DataError, match="entry 0: image -9223372036854775808"):
+        fovea.evaluate(truth, nowhere)
+
+
 def test_results_with_names_go_to_their_images(case, tmp_path):
     truth, results = case
     truth["images"] = [{**image, "file_name": f"{image['id']}.jpg"} for image in truth["images"]]
