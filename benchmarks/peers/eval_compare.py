@@ -68,10 +68,17 @@ class Bench:
             used["seconds"] = printed["seconds"]
         return {**used, "stats": printed["stats"]}
 
+    def floor(self):
+        """Core seconds of what any evaluation of the two files has to do."""
+        _, text = run([os.path.join(self.args.build, "benchmarks", "bench_eval_floor"), "--ground-truth", self.file("gt.json"),
+                       "--detections", self.file("dt.json")])
+        return json.loads(text)
+
     def compare(self, shape):
         """Figures of one shape, by form and program."""
         options = {"detections": self.args.detections, **SHAPES[shape]}
         summary = {"json_mib": self.generate(self.args.images, **options)}
+        summary["floor"] = self.floor()
         peers = PEERS if shape == "COCO" else FAST_PEERS
         for form in self.args.forms:
             runs = {name: [] for name in (*OWN[form], *peers)}
@@ -107,6 +114,10 @@ def tables(results, args):
         options = {"images": args.images, "detections": args.detections, "classes": args.classes, **SHAPES[shape]}
         lines += ["", f"{shape}: " + ", ".join(f"{value} {name}" for name, value in options.items()) + f", {figures['json_mib']:.0f} MiB "
                   "of JSON"]
+        steps = {step: figures["floor"][step] for step in ("read", "parse", "sort", "match")}
+        least, own = sum(steps.values()), figures.get("files", {}).get("fovea eval")
+        lines += ["", "The least, in core seconds: " + ", ".join(f"{step} {seconds:.3f}" for step, seconds in steps.items()) +
+                  f", together {least:.3f}" + (f"; fovea eval takes {own['cpu_seconds'] / least:.2f} times that" if own else "") + "."]
         for form in args.forms:
             lines += ["", FORMS[form] + ":", "", f"| | seconds | times as fast is {OWN[form][-1]} | core seconds | peak memory MiB |",
                       "|---|---|---|---|---|"]
