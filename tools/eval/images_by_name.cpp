@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "engine/printable.h"
-#include "tools/text/encoding.h"
 
 namespace fovea {
 namespace {
