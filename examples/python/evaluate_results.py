@@ -3,7 +3,6 @@
 python evaluate_results.py instances_val.json results.json
 """
 
-import json
 import sys
 
 import fovea
@@ -12,16 +11,11 @@ from fovea.coco import COCO, COCOeval
 truth_file, results_file = sys.argv[1:]
 
 truth = COCO(truth_file)
-with open(results_file, encoding="utf-8") as file:
-    results = json.load(file)
-ids = {image.get("file_name"): image["id"] for image in truth.imgs.values()}
-for entry in results:  # pycocotools goes by ids; detect_folder.py knows names only
-    entry["image_id"] = ids.get(entry.get("file_name"), entry["image_id"])
-evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+evaluation = COCOeval(truth, truth.loadRes(results_file), "bbox")
 evaluation.evaluate()
 evaluation.accumulate()
 evaluation.summarize()
 
-metrics = fovea.evaluate(truth_file, results_file)  # which goes by names where there are any
+metrics = fovea.evaluate(truth_file, results_file)
 print(metrics)
 assert metrics.ap == evaluation.stats[0]

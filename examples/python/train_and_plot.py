@@ -23,13 +23,11 @@ run = fovea.train(
     on_validation=lambda validation: print(f"AP after step {validation.step}: {validation.ap}"),
 )
 
-figure, of_loss = pyplot.subplots(layout="constrained")
-of_loss.plot(losses.keys(), losses.values(), color="tab:blue")
-of_loss.set(xlabel="step", ylim=(0, None))
-of_loss.set_ylabel("loss", color="tab:blue")
+figure, of_loss = pyplot.subplots()
+of_loss.plot(losses.keys(), losses.values())
+of_loss.set(xlabel="step", ylabel="loss", yscale="log")
 of_ap = of_loss.twinx()
 of_ap.plot([v["step"] for v in run.validations], [v["ap"] for v in run.validations], "o-", color="tab:orange")
-of_ap.set(ylim=(0, 1))
-of_ap.set_ylabel("AP on the validation images", color="tab:orange")
+of_ap.set(ylabel="AP")
 figure.savefig(f"{out}/loss_and_ap.png")
 print(run)
