@@ -135,13 +135,18 @@ class Metrics:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """A table for notebooks: all classes together, then each."""
-        names = list(self._values)
+        """A table for notebooks: all classes together, then each of the first hundred."""
+        names, most = list(self._values), 100
         row = "<tr><td style='text-align:left'>{}</td>{}</tr>"
         rows = [row.format("<b>all</b>", self._cells(self._values))]
-        rows += [row.format(html.escape(entry.name), self._cells(entry._values)) for entry in self.classes]
+        rows += [row.format(html.escape(entry.name), self._cells(entry._values)) for entry in self.classes[:most]]
         head = "".join(f"<th>{name}</th>" for name in names)
-        return f"<table><thead><tr><th>class</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        left_out = len(self.classes) - most
+        more = f"<p>and {left_out} more in <code>classes</code></p>" if left_out > 0 else ""
+        return (
+            "<table style='text-align:right'><thead><tr><th style='text-align:left'>class</th>"
+            f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
+        )
 
     @staticmethod
     def _cells(values) -> str:

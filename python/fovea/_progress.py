@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any
@@ -20,34 +21,53 @@ class Silent:
 
 
 class Shown(Silent):
-    """`interval`: seconds between two states that are shown."""
+    """Lines, each `interval` seconds and at the end of the steps."""
 
     interval = 30.0
+    redrawn = False  # one state in the place of the one before
 
     def __init__(self) -> None:
         self._unit, self._from, self._began, self._last = "", 0, 0.0, 0.0
+        self._step: tuple[str, float] | None = None  # the newest state of the steps
+        self._step_shown = False
 
     def message(self, text: str) -> None:
         print(text, flush=True)
 
     def update(self, unit: str, done: int, total: int, text: str = "", rate: float | None = None) -> None:
         now = time.monotonic()
+        of_steps = unit == "step"
         if unit != self._unit or done <= self._from:  # the first takes longer: it is not in the rate
-            self._unit, self._from, self._began, self._last = unit, done, now, 0.0
-        if now - self._last < self.interval and done < total:
-            return
-        self._last = now
+            self._unit, self._from, self._began = unit, done, now
+            self._last = float("-inf") if of_steps or self.redrawn else now
         steps = done - self._from
-        eta = f"  ETA {_duration((now - self._began) / steps * (total - done))}" if steps else ""
-        speed = f"  {rate:.1f} images/s" if rate else ""
-        self.show(f"{unit} {done}/{total}  {text}{speed}{eta}", done / max(total, 1))
+        left = (now - self._began) / max(steps, 1) * (total - done)
+        parts = (
+            f"{unit} {done}/{total}",
+            text,
+            f"{rate:.1f} images/s" if rate else "",
+            f"ETA {_duration(left)}" if steps and done < total else "",
+        )
+        state = ("  ".join(part for part in parts if part), done / max(total, 1))
+        due = now - self._last >= self.interval or (done == total and (of_steps or self.redrawn))
+        if of_steps:
+            self._step, self._step_shown = state, due
+        if due:
+            self._last = now
+            self.show(*state)
 
     def show(self, text: str, share: float) -> None:
         print(text, flush=True)
 
+    def end(self) -> None:
+        """After a training that was stopped, too: its last step is shown."""
+        if self._step and not self._step_shown:
+            self.show(*self._step)
+
 
 class OnTerminal(Shown):
     interval = 0.1
+    redrawn = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,11 +85,13 @@ class OnTerminal(Shown):
     def show(self, text: str, share: float) -> None:
         self._clear()
         filled = round(30 * min(share, 1))
-        sys.stdout.write(f"[{'=' * filled}{' ' * (30 - filled)}]  {text}"[:120])
+        width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be redrawn
+        sys.stdout.write(f"[{'=' * filled}{' ' * (30 - filled)}]  {text}"[:width])
         sys.stdout.flush()
         self._open = True
 
     def end(self) -> None:
+        super().end()
         if self._open:
             print(flush=True)
         self._open = False
@@ -77,6 +99,7 @@ class OnTerminal(Shown):
 
 class InNotebook(Shown):
     interval = 0.25
+    redrawn = True
 
     def __init__(self, display: Any, html: Any):
         super().__init__()
@@ -90,6 +113,10 @@ class InNotebook(Shown):
             self._handle = self._display(shown, display_id=True)
         else:
             self._handle.update(shown)
+
+    def end(self) -> None:
+        if self._step:  # in the place of the last validation
+            self.show(*self._step)
 
 
 def shown(wanted: bool) -> Silent:

@@ -1,8 +1,11 @@
 """fovea.Detector: what it takes, and what it gives."""
 
+import base64
 import gc
 import io
 import pickle
+import re
+import struct
 import threading
 
 import numpy
@@ -193,6 +196,30 @@ def test_a_png_of_a_notebook_has_the_pixels(model, pixels):
     from fovea._notebook import png
 
     assert rows(model(png(pixels))) == rows(model(pixels))
+
+
+@pytest.mark.parametrize("size", [(48, 64), (120, 160), (480, 640), (2000, 1500)])
+def test_labels_in_a_notebook_can_be_read(model, size):
+    found = model(numpy.random.default_rng(3).integers(0, 256, (*size, 3), dtype=numpy.uint8))
+    page = found._repr_html_()
+    width = int(re.search(r"max-width:(\d+)px", page)[1])
+    assert 480 <= max(width, width * size[0] / size[1]) <= 901
+    assert float(re.search(r'font-size="([\d.]+)"', page)[1]) * width / size[1] == pytest.approx(12, rel=0.01)
+    assert page.rindex("<rect") < page.index("<text")  # no box over a label
+    for x, label in re.findall(r'<text x="([-\d.]+)"[^>]*>([^<]*)<', page):
+        assert float(x) * width / size[1] + 0.55 * 12 * len(label) <= width
+
+
+def test_an_array_in_a_notebook_is_no_larger_than_is_shown(model, pixels):
+    from fovea._notebook import _reduced
+
+    large = numpy.repeat(numpy.repeat(pixels, 16, axis=0), 16, axis=1)  # 2560 wide
+    page = model(large)._repr_html_()
+    content = base64.b64decode(re.search(r"data:image/png;base64,([^\"]+)", page)[1])
+    assert struct.unpack(">II", content[16:24]) == (1280, 960)
+    assert (_reduced(large)[::8, ::8] == pixels).all() and _reduced(pixels) is pixels
+    odd = numpy.full((3, 1801, 3), 7, numpy.uint8)
+    assert _reduced(odd).shape == (1, 900, 3) and (_reduced(odd) == 7).all()
 
 
 def test_coco_entries(model, photo):

@@ -219,6 +219,13 @@ def test_shown():
     assert "car: ap " in repr(metrics.classes[0])
 
 
+def test_a_notebook_shows_no_thousands_of_classes():
+    truth = small_truth()
+    truth["categories"] = [{"id": i, "name": f"class {i}"} for i in range(1, 1201)]
+    page = fovea.evaluate(truth, small_results())._repr_html_()
+    assert page.count("<tr>") == 102 and page.endswith("<p>and 1100 more in <code>classes</code></p>")
+
+
 def test_pickled(case):
     metrics = fovea.evaluate(*case)
     again = pickle.loads(pickle.dumps(metrics))

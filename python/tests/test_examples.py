@@ -11,6 +11,9 @@ import sys
 
 import pytest
 
+import fovea
+from conftest import SETTINGS
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "python"
 
 
@@ -39,6 +42,18 @@ def test_detect_folder(run, images, tmp_path):
     assert f"{len(results)} boxes" in said
 
 
+def test_results_of_a_folder_can_be_evaluated(cells, tmp_path):
+    settings = {**SETTINGS, "train.steps": 1, "model.detect.score_threshold": 0.001}  # it finds something everywhere
+    run = fovea.train(cells, tmp_path / "run", preset="tiny", settings=settings, device="cpu", progress=False)
+    truth = cells / "annotations" / "instances_val.json"
+    images = shutil.copytree(cells / "val", tmp_path / "images")
+    shutil.copy(next(images.iterdir()), images / "not_annotated.jpg")
+    run_example("detect_folder.py", run.last, images, tmp_path / "results.json", truth)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {r["image_id"] for r in results} == {image["id"] for image in json.loads(truth.read_text())["images"]}
+    assert "Average Recall" in run_example("evaluate_results.py", truth, tmp_path / "results.json")
+
+
 def test_evaluate_results(cells, tmp_path):
     truth = cells / "annotations" / "instances_val.json"
     boxes = json.loads(truth.read_text())["annotations"]
@@ -52,7 +67,7 @@ def test_train_and_plot(cells, tmp_path):
     pytest.importorskip("matplotlib")
     small = ("input.short_side=[64]", "input.long_side=100", "train.steps=2", "train.batch=1")
     said = run_example("train_and_plot.py", cells, tmp_path / "run", *small)
-    assert "AP after step 2" in said
+    assert "step 2: AP " in said
     assert (tmp_path / "run" / "loss_and_ap.png").read_bytes().startswith(b"\x89PNG")
 
 
