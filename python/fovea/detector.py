@@ -291,7 +291,13 @@ class Detector:
                 raise ConfigError(f"score_threshold: the model has no class {unknown[0]!r}; it has {', '.join(self.names[:10])}")
             options.class_thresholds = [float(threshold.get(name, 0)) for name in self.names]
         elif threshold is not None:
-            options.score_threshold = float(threshold)
+            threshold, own = float(threshold), self._info["score_threshold"]
+            if 0 < threshold < own:
+                raise ConfigError(
+                    f"score_threshold is {threshold:g}, but the model was loaded to find boxes from {own:g} on: load it "
+                    f"with fovea.Detector(path, score_threshold={threshold:g})"
+                )
+            options.score_threshold = threshold
         return options
 
     def _detect(self, images: list[Any], options: _fovea.DetectOptions, bgr: bool) -> list[Detections]:

@@ -19,7 +19,7 @@ _BEGIN, _STEP, _VALIDATING, _VALIDATED, _MESSAGE = range(5)  # FOVEA_TRAIN_…
 
 
 class Step:
-    """A step that is done. stop() ends the training after it; the run is saved."""
+    """A step that is done. stop() ends the training; the step after this one may have begun, and is done, too."""
 
     def __init__(self, event: _fovea.TrainEvent):
         self.step: int = event.step  #: its number, from 1

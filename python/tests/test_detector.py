@@ -105,6 +105,9 @@ def test_thresholds(model, photo):
     assert rows(only) == [rows(everything)[i] for i, d in enumerate(everything) if d.name == name]
     with pytest.raises(fovea.ConfigError, match="no class 'dragon'"):
         model(photo, score_threshold={"dragon": 0.5})
+    assert rows(model(photo, score_threshold=model.info["score_threshold"])) == rows(everything)
+    with pytest.raises(fovea.ConfigError, match="score_threshold is 0.0005, but .* from 0.001 on: load it with"):
+        model(photo, score_threshold=0.0005)
 
 
 @pytest.mark.parametrize(
