@@ -45,7 +45,7 @@ class _Run:
 
 def _columns_of(coco, scored, image_ids, category_ids):
     """Of a COCO of this package, or of any other with pycocotools' interface. category_ids None: all."""
-    if hasattr(coco, "_columns"):
+    if hasattr(coco, "_columns") and not coco._chooses_itself():
         return coco._columns(scored, image_ids, category_ids)
     entries = coco.loadAnns(coco.getAnnIds(imgIds=image_ids, catIds=[] if category_ids is None else category_ids))
     return columns_of_dicts(entries, scored, "results" if scored else "ground truth")
@@ -108,10 +108,11 @@ class COCOeval:
         print(f"DONE (t={time.time() - start:0.2f}s).")
 
     def _has_a_way_of_its_own(self):
-        """A derived class matches images in another way, as pycocotools lets it."""
+        """Somebody matches images in another way, as pycocotools lets them: in a derived class, or in the place of this
+        one's methods.
+        """
         return any(
-            getattr(type(self), name) is not getattr(COCOeval, name)
-            for name in ("_prepare", "computeIoU", "evaluateImg")
+            name in self.__dict__ or getattr(type(self), name) is not method for name, method in _OWN_METHODS.items()
         )
 
     def _evaluate_image_by_image(self):
@@ -267,12 +268,14 @@ class COCOeval:
     def ious(self):
         """IoUs [D, G] of each (image, category), best detection first; [] where either has none."""
         if self._ious is None:
-            p = self.params
-            self._ious = {
-                (image, category): self.computeIoU(image, category)
-                for image in p.imgIds
-                for category in (p.catIds if p.useCats else [-1])
-            }
+            p = self._paramsEval
+            self._ious = self._as_evaluated(
+                lambda: {
+                    (image, category): self.computeIoU(image, category)
+                    for image in p.imgIds
+                    for category in (p.catIds if p.useCats else [-1])
+                }
+            )
         return self._ious
 
     @ious.setter
@@ -293,8 +296,16 @@ class COCOeval:
             else:
                 from ._cocoeval_images import grouped
 
-                self._groups = grouped(self)
+                self._groups = self._as_evaluated(lambda: grouped(self))
         return self._groups[which]
+
+    def _as_evaluated(self, make):
+        """With the settings that were evaluated, whatever has become of them since: accumulate() changes some."""
+        params, self.params = self.params, self._paramsEval
+        try:
+            return make()
+        finally:
+            self.params = params
 
     @property
     def _gts(self):
@@ -340,3 +351,6 @@ class COCOeval:
         memo.update((id(one), one) for one in shared)
         made.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return made
+
+
+_OWN_METHODS = {name: getattr(COCOeval, name) for name in ("_prepare", "computeIoU", "evaluateImg")}

@@ -296,6 +296,70 @@ def test_derived_evaluations(method):
     assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
 
 
+@pytest.mark.parametrize("place", ["class", "instance"])
+def test_methods_put_in_the_place_of_others(place, monkeypatch):
+    def run(coco_module, eval_module):
+        gt = in_memory(coco_module.COCO, many_boxes(12)[0])
+        evaluation = eval_module.COCOeval(gt, gt.loadRes(copy.deepcopy(many_boxes(12)[1])), "bbox")
+        original = eval_module.COCOeval.computeIoU
+
+        def halved(self, image, category):
+            found = original(self, image, category)
+            return found / 2 if len(found) else found
+
+        if place == "class":
+            monkeypatch.setattr(eval_module.COCOeval, "computeIoU", halved)
+        else:
+            evaluation.computeIoU = lambda image, category: halved(evaluation, image, category)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        return evaluation
+
+    assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
+
+
+@pytest.mark.parametrize("place", ["class", "instance"])
+def test_another_choice_of_annotations(place):
+    def run(coco_module, eval_module):
+        class Odd(coco_module.COCO):
+            pass
+
+        gt = in_memory(Odd, many_boxes(12)[0])
+        found = gt.loadRes(copy.deepcopy(many_boxes(12)[1]))
+
+        def odd_ids(*choice, **more):
+            return [identity for identity in coco_module.COCO.getAnnIds(gt, *choice, **more) if identity % 2]
+
+        if place == "class":
+            Odd.getAnnIds = lambda self, *choice, **more: odd_ids(*choice, **more)
+        else:
+            gt.getAnnIds = odd_ids
+        evaluation = eval_module.COCOeval(gt, found, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        return evaluation
+
+    if place == "class":  # loadRes() makes a plain COCO in both
+        assert type(quiet(run, own, own).cocoDt).__name__ == "COCO"
+    assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
+
+
+@pytest.mark.parametrize("change", ["useCats", "maxDets"])
+def test_overlaps_are_those_that_were_evaluated(change):
+    def edit(params):
+        if change == "useCats":
+            params.useCats = 0
+
+    truth, results = many_boxes(12)
+    mine, theirs = (evaluated(*modules, truth, results, edit) for modules in ((own, own), (coco_peer, eval_peer)))
+    if change == "maxDets":
+        mine.params.maxDets = theirs.params.maxDets = [1, 2, 3]
+    assert set(mine.ious) == set(theirs.ious)
+    assert all(np.array_equal(mine.ious[place], theirs.ious[place]) for place in theirs.ious)
+
+
 def test_arrays_can_be_changed():
     mine, _ = both(*many_boxes(13))
     mine.eval["precision"][mine.eval["precision"] < 0] = 0
