@@ -70,8 +70,14 @@ class _OpenFile:
         import json
 
         self._check()
-        self._file.seek(0)
-        return json.load(self._file)
+        if not self.regular():
+            return json.load(self._file)
+        content, place = bytearray(), 0
+        # Not by the file's own place, which processes share that fork() has made.
+        while part := os.pread(self._file.fileno(), 1 << 26, place):
+            content += part
+            place += len(part)
+        return json.loads(content)
 
     def part(self, key, ids):
         """The list of dicts of these ids under a key, without reading all else; None where it is not found so."""

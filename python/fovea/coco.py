@@ -12,6 +12,7 @@ first asked for, and count from then on, with all edits. Masks and keypoints are
 `init_as_pycocotools()` puts this module in pycocotools' place, for libraries that import it.
 """
 
+import _thread
 import itertools
 import os
 import sys
@@ -24,6 +25,20 @@ from ._columns import columns_of_dicts
 from .errors import UnsupportedError
 
 __all__ = ["COCO", "COCOeval", "Params", "init_as_pycocotools"]
+
+
+_making = _thread.RLock()  # held while dicts and indices are made: many threads may ask for them
+os.register_at_fork(after_in_child=_making._at_fork_reinit)
+
+
+def _one_at_a_time(method):
+    def call(self, *arguments, **options):
+        with _making:
+            return method(self, *arguments, **options)
+
+    call.__name__, call.__qualname__, call.__doc__ = method.__name__, method.__qualname__, method.__doc__
+    call.__wrapped__ = method
+    return call
 
 
 def _several(value):
@@ -48,7 +63,7 @@ def _lazy(name, part=None):
     def put(self, value):
         self._indexed()[name] = value
 
-    return property(get, put)
+    return property(_one_at_a_time(get), _one_at_a_time(put))
 
 
 class COCO:
@@ -86,6 +101,7 @@ class COCO:
         self._dataset = dataset
 
     @property
+    @_one_at_a_time
     def dataset(self):
         """The dict as it stands in the file; edits count."""
         if self._source is not None:
@@ -99,6 +115,7 @@ class COCO:
         return self._dataset
 
     @dataset.setter
+    @_one_at_a_time
     def dataset(self, value):
         self._indexed()  # stays that of the dataset before, until createIndex()
         self._dataset = value
@@ -120,6 +137,7 @@ class COCO:
             self._unindexed = None
         return self._index
 
+    @_one_at_a_time
     def createIndex(self):
         """Makes anns, imgs, cats, imgToAnns and catToImgs anew of the dataset (when they are asked for)."""
         print("creating index...")
@@ -132,6 +150,7 @@ class COCO:
         for key, value in self.dataset["info"].items():
             print(f"{key}: {value}")
 
+    @_one_at_a_time
     def getAnnIds(self, imgIds=[], catIds=[], areaRng=[], iscrowd=None):
         """Ids of annotations: of these images, of these categories, of an area between the two, of this crowd flag."""
         imgIds, catIds = _several(imgIds), _several(catIds)
@@ -185,6 +204,7 @@ class COCO:
             source.rows = dict(rows)
         return source.rows
 
+    @_one_at_a_time
     def getCatIds(self, catNms=[], supNms=[], catIds=[]):
         """Ids of categories: of these names, of these supercategories, of these ids."""
         catNms, supNms, catIds = _several(catNms), _several(supNms), _several(catIds)
@@ -203,6 +223,7 @@ class COCO:
                 cats = [cat for cat in cats if cat[key] in wanted]
         return [cat["id"] for cat in cats]
 
+    @_one_at_a_time
     def getImgIds(self, imgIds=[], catIds=[]):
         """Ids of images: of these ids, and with all of these categories."""
         imgIds, catIds = _several(imgIds), _several(catIds)
@@ -290,6 +311,7 @@ class COCO:
         """Somebody has another way to choose annotations, in a derived class or in the place of these methods."""
         return any(name in self.__dict__ or getattr(type(self), name) is not method for name, method in _CHOICE.items())
 
+    @_one_at_a_time
     def _columns(self, scored, image_ids, category_ids):
         """The annotations as the native evaluation takes them; with dicts, pycocotools' choice of them. None: all
         categories.
@@ -309,10 +331,12 @@ class COCO:
             self.loadAnns(self.getAnnIds(image_ids, [] if category_ids is None else category_ids)), scored, where
         )
 
+    @_one_at_a_time
     def __getstate__(self):
         self.dataset
         return self.__dict__.copy()
 
+    @_one_at_a_time
     def __deepcopy__(self, memo):
         import copy
 

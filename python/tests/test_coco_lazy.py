@@ -1,9 +1,12 @@
 """fovea.coco makes dicts only for those who ask, and they count from then on."""
 
+import concurrent.futures
 import copy
 import json
+import multiprocessing
 import os
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -30,6 +33,7 @@ def no_json(monkeypatch):
         raise AssertionError("dicts were made")
 
     monkeypatch.setattr(json, "load", load)
+    monkeypatch.setattr(json, "loads", load)
 
 
 def test_evaluation_makes_no_dicts(paths, no_json):
@@ -125,6 +129,77 @@ def test_copies_are_apart(paths):
     other = copy.deepcopy(gt)
     other.anns[5]["area"] = 1
     assert gt.anns[5]["area"] == 1100.5
+
+
+def many_images(folder, images=400):
+    truth = {
+        "images": [{"id": i} for i in range(images)],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [
+            {"id": i, "image_id": i % images, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
+            for i in range(1, 20 * images + 1)
+        ],
+    }
+    return write(folder, gt=truth)["gt"]
+
+
+def test_threads_get_all_annotations(tmp_path):
+    path = many_images(tmp_path)
+    for ask in (lambda coco: len(coco.anns), lambda coco: len(coco.loadAnns(coco.getAnnIds(imgIds=[5]))) * 400):
+        for _ in range(5):
+            coco = quiet(COCO, path)
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                assert list(pool.map(ask, [coco] * 32)) == [8000] * 32
+
+
+def test_processes_made_by_fork_read_each_for_itself(tmp_path):
+    coco = quiet(COCO, many_images(tmp_path))
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    workers = [context.Process(target=lambda: answers.put(len(coco.anns))) for _ in range(6)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
+        for worker in workers:
+            worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert [answers.get() for _ in workers] == [8000] * 6
+
+
+@pytest.mark.parametrize("key", ["category", "image", "annotation", "number"])
+def test_ids_that_are_words_stay_words(key, tmp_path):
+    truth, results = small_truth(), small_results()
+    if key == "category":
+        for entry in truth["categories"] + truth["annotations"] + results:
+            name = "id" if "name" in entry else "category_id"
+            entry[name] = f"cat{entry[name]}"
+    elif key == "annotation":
+        for entry in truth["annotations"]:
+            entry["id"] = f"a{entry['id']}"
+    else:
+        word = "{:06}" if key == "number" else "im{}"
+        for entry in truth["images"] + truth["annotations"] + results:
+            name = "id" if "file_name" in entry else "image_id"
+            entry[name] = word.format(entry[name])
+    coco = quiet(COCO, write(tmp_path, gt=truth)["gt"])
+    assert sorted(coco.getImgIds()) == sorted(image["id"] for image in truth["images"])
+    assert coco.loadCats(coco.getCatIds()) == truth["categories"]
+    assert coco.loadAnns(coco.getAnnIds(imgIds=[truth["images"][0]["id"]]))
+    if key == "annotation":
+        return
+    paths = write(tmp_path, gt=truth, dt=results)
+    stats = [quiet(evaluated_stats, paths["gt"], given) for given in (paths["dt"], results)]
+    assert stats[0] == stats[1] and stats[0][0] > 0
+
+
+def evaluated_stats(truth, results):
+    gt = COCO(truth)
+    evaluation = COCOeval(gt, gt.loadRes(copy.deepcopy(results)), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats.tolist()
 
 
 def test_derived_classes(paths):

@@ -30,9 +30,9 @@ void point_to_names(IdList& list) {
   for (const std::string& name : list.names) list.name_pointers.push_back(name.c_str());
 }
 
-std::unique_ptr<Annotations> read_truth_file(const char* path) {
+std::unique_ptr<Annotations> read_truth_file(const char* path, CocoUse use) {
   auto annotations = std::make_unique<Annotations>();
-  RawDataset raw = read_coco_file(path, CocoUse::Evaluation);
+  RawDataset raw = read_coco_file(path, use);
   for (RawImage& image : raw.images) {
     add_entry(annotations->images, image, image.file_name);
     annotations->images.widths.push_back(image.width);
@@ -94,7 +94,7 @@ std::unique_ptr<Annotations> read_annotations(const char* path, int32_t kind, si
   if (kind < FOVEA_ANNOTATIONS_ANY || kind > FOVEA_ANNOTATIONS_RESULTS)
     bad_argument(fmt::format("kind is {}: expected 0, 1 or 2", kind));
   const bool are_results = kind == FOVEA_ANNOTATIONS_RESULTS || (kind == FOVEA_ANNOTATIONS_ANY && begins_as_list(path));
-  return are_results ? results(read_plain_results(path, workers)) : read_truth_file(path);
+  return are_results ? results(read_plain_results(path, workers)) : read_truth_file(path, CocoUse::IntegerIds);
 }
 
 std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(const char* truth_path,
@@ -106,7 +106,7 @@ std::pair<std::unique_ptr<Annotations>, std::unique_ptr<Annotations>> read_both(
   std::optional<Detections> usual;  // which name no images
   run_tasks(2, 2, [&](size_t task, size_t) {
     if (task == 0)
-      truth = read_truth_file(truth_path);
+      truth = read_truth_file(truth_path, CocoUse::Evaluation);
     else
       usual = read_usual_results(results_path, workers);
   });

@@ -190,36 +190,44 @@ class Detector {
   }
 
   const fovea_model_info& info() const noexcept { return info_; }
-  // One a label; names are valid as long as the detector.
-  std::span<const ClassName> classes() const noexcept { return classes_; }
+  // One a label; names are valid as long as the detector, as those of what is found: so a temporary one cannot be
+  // asked.
+  std::span<const ClassName> classes() const& noexcept { return classes_; }
+  std::span<const ClassName> classes() const&& = delete;
 
   // What is found in an image in memory, or in each of several, of any sizes.
-  Found operator()(const Pixels& image, const DetectOptions& options = {}) const {
+  Found operator()(const Pixels& image, const DetectOptions& options = {}) const& {
     return std::move((*this)(std::span(&image, 1), options).front());
   }
-  std::vector<Found> operator()(std::span<const Pixels> images, const DetectOptions& options = {}) const {
+  std::vector<Found> operator()(std::span<const Pixels> images, const DetectOptions& options = {}) const& {
     std::vector<fovea_pixels> c;
     for (const Pixels& image : images) c.push_back(in_c(image, c.size()));
     return detect(fovea_detect_pixels, c, options);
   }
+  Found operator()(const Pixels& image, const DetectOptions& options = {}) const&& = delete;
+  std::vector<Found> operator()(std::span<const Pixels> images, const DetectOptions& options = {}) const&& = delete;
 
   // In an image file.
-  Found file(const std::filesystem::path& path, const DetectOptions& options = {}) const {
+  Found file(const std::filesystem::path& path, const DetectOptions& options = {}) const& {
     return std::move(files(std::span(&path, 1), options).front());
   }
-  std::vector<Found> files(std::span<const std::filesystem::path> paths, const DetectOptions& options = {}) const {
+  std::vector<Found> files(std::span<const std::filesystem::path> paths, const DetectOptions& options = {}) const& {
     std::vector<std::string> names;
     for (const std::filesystem::path& path : paths) names.push_back(path.string());
     std::vector<const char*> c;
     for (const std::string& name : names) c.push_back(name.c_str());
     return detect(fovea_detect_files, c, options);
   }
+  Found file(const std::filesystem::path& path, const DetectOptions& options = {}) const&& = delete;
+  std::vector<Found> files(std::span<const std::filesystem::path> paths,
+                           const DetectOptions& options = {}) const&& = delete;
 
   // In an image file that is in memory.
-  Found encoded(std::span<const std::uint8_t> bytes, const DetectOptions& options = {}) const {
+  Found encoded(std::span<const std::uint8_t> bytes, const DetectOptions& options = {}) const& {
     const std::vector<fovea_encoded> c{{bytes.data(), bytes.size()}};
     return std::move(detect(fovea_detect_encoded, c, options).front());
   }
+  Found encoded(std::span<const std::uint8_t> bytes, const DetectOptions& options = {}) const&& = delete;
 
   // For the C API; the detector's.
   fovea_model* handle() const noexcept { return model_.get(); }
@@ -405,12 +413,17 @@ class Evaluation {
     std::span<const double> values;
     std::array<std::size_t, 5> shape;
   };
-  Array precision() const { return array(FOVEA_EVALUATION_PRECISION); }
-  Array recall() const { return array(FOVEA_EVALUATION_RECALL); }
-  Array scores() const { return array(FOVEA_EVALUATION_SCORES); }
+  Array precision() const& { return array(FOVEA_EVALUATION_PRECISION); }
+  Array recall() const& { return array(FOVEA_EVALUATION_RECALL); }
+  Array scores() const& { return array(FOVEA_EVALUATION_SCORES); }
+  Array precision() const&& = delete;
+  Array recall() const&& = delete;
+  Array scores() const&& = delete;
 
-  std::span<const std::int64_t> image_ids() const { return ids(fovea_evaluation_get_images); }
-  std::span<const std::int64_t> category_ids() const { return ids(fovea_evaluation_get_categories); }
+  std::span<const std::int64_t> image_ids() const& { return ids(fovea_evaluation_get_images); }
+  std::span<const std::int64_t> category_ids() const& { return ids(fovea_evaluation_get_categories); }
+  std::span<const std::int64_t> image_ids() const&& = delete;
+  std::span<const std::int64_t> category_ids() const&& = delete;
 
   // For the C API; this one's.
   fovea_evaluation* handle() const noexcept { return evaluation_.get(); }

@@ -17,8 +17,13 @@ Detection read_plain_detection(JsonInput& input, simdjson::ondemand::object entr
   std::optional<std::string> name;
   bool image = false, category = false, box = false, score = false;
   input.for_each_field(entry, [&](std::string_view key, JsonInput::Value value) {
-    if (key == "image_id") detection.image_id = input.id(value), image = true;
-    if (key == "category_id") detection.category_id = input.id(value), category = true;
+    const auto id = [&] {  // alone, as pycocotools keeps it: "7" is not 7
+      if (images == nullptr && value.type() == simdjson::ondemand::json_type::string)
+        throw input.fail("expected an integer, found a word");
+      return input.id(value);
+    };
+    if (key == "image_id") detection.image_id = id(), image = true;
+    if (key == "category_id") detection.category_id = id(), category = true;
     if (key == "score") detection.score = input.finite_number(value), score = true;
     if (key == "file_name" && images != nullptr) name = input.text(value);
     if (key == "bbox")

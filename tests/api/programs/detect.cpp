@@ -7,9 +7,21 @@
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 static_assert(!std::is_copy_constructible_v<fovea::Detector> && std::is_nothrow_move_constructible_v<fovea::Detector>);
+
+// What points into a detector or an evaluation cannot be asked of one that is gone with the statement.
+template <class Of>
+concept Detects = requires(Of&& of) { std::forward<Of>(of).file("photo.jpg"); };
+template <class Of>
+concept HasClasses = requires(Of&& of) { std::forward<Of>(of).classes(); };
+template <class Of>
+concept HasArrays = requires(Of&& of) { std::forward<Of>(of).precision(); };
+static_assert(Detects<const fovea::Detector&> && !Detects<fovea::Detector>);
+static_assert(HasClasses<const fovea::Detector&> && !HasClasses<fovea::Detector>);
+static_assert(HasArrays<const fovea::Evaluation&> && !HasArrays<fovea::Evaluation>);
 
 namespace {
 

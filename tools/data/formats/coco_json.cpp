@@ -100,7 +100,10 @@ std::string value_at(std::string_view text) {
 class CocoFileReader {
  public:
   CocoFileReader(const std::filesystem::path& path, CocoUse use)
-      : pieces_(path), input_(pieces_.input()), exact_(use == CocoUse::Evaluation) {
+      : pieces_(path),
+        input_(pieces_.input()),
+        exact_(use != CocoUse::Training),
+        takes_words_(use != CocoUse::IntegerIds) {
     raw_.name = printable(path.native());
     raw_.own_ids = true;
   }
@@ -166,9 +169,16 @@ class CocoFileReader {
                       raw_.name, odd_areas_, exact_ ? "" : ", or a negative one", first_odd_area_));
   }
 
+  // Of an id, or of what refers to it. Programs that keep ids as they are do not take "7" for 7.
+  int64_t read_number(Value value, WordIds* words) {
+    if (!takes_words_ && value.type() == simdjson::ondemand::json_type::string)
+      throw input_.fail("expected an integer, found a word");
+    return words != nullptr ? words->read(input_, value) : input_.id(value);
+  }
+
   // In training make_dataset() refuses doubled ids of images and categories, and numbers annotations anew.
   int64_t read_id(Value value, Ids& ids, WordIds* words = nullptr) {
-    const int64_t id = words != nullptr ? words->read(input_, value) : input_.id(value);
+    const int64_t id = read_number(value, words);
     if (exact_ && !ids.insert(id).second) throw input_.fail(fmt::format("{} is already the id of an earlier one", id));
     return id;
   }
@@ -276,8 +286,8 @@ class CocoFileReader {
     input_.for_each_field(entry, [&](std::string_view key, Value value) {
       if (key == "id")
         annotation.id = exact_ && !value.is_null() ? read_id(value, annotations_) : input_.id_if_any(value);
-      if (key == "image_id") annotation.image_id = image_words_.read(input_, value), image = true;
-      if (key == "category_id") annotation.category_id = category_words_.read(input_, value), category = true;
+      if (key == "image_id") annotation.image_id = read_number(value, &image_words_), image = true;
+      if (key == "category_id") annotation.category_id = read_number(value, &category_words_), category = true;
       if (key == "bbox") box = std::string_view(value.raw_json_token()).data(), bbox = read_bbox(value, annotation);
       if (key == "segmentation") mask = value.raw_json_token().data();
       if (key == "area") annotation.area = read_area(value);
@@ -295,7 +305,7 @@ class CocoFileReader {
 
   JsonPieces pieces_;
   JsonInput& input_;  // of the pieces
-  bool exact_;
+  bool exact_, takes_words_;
   RawDataset raw_;
   Ids images_, categories_, annotations_;
   WordIds image_words_, category_words_;
