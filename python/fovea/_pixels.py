@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _fovea
@@ -43,7 +43,9 @@ def each(images: Any) -> list[Any]:
     """The images of a batch: an array of four dimensions, or what can be gone through."""
     if is_array(images):
         return [images[i] for i in range(images.shape[0])]
-    if not isinstance(images, Iterable):
+    if hasattr(images, "read"):
+        raise ConfigError("images is an open file: give its name, or its bytes, as file.read() has them")
+    if not isinstance(images, Iterable) or isinstance(images, Mapping):
         raise ConfigError(
             f"images is {_what(images)}: expected a path, bytes, a NumPy array, a PyTorch tensor, a PIL image, "
             "or a list of these"
@@ -127,7 +129,7 @@ def view(image: Any, name: str, bgr: bool) -> _fovea.PixelView:
     channels = rest[0] if rest else 1
     form = _CHANNELS[channels]
     if height < 1 or width < 1:
-        raise ConfigError(f"{name} has the shape {tuple(image.shape)}: it has no pixels")
+        raise ConfigError(f"{name} has the shape {tuple(array.shape)}: it has no pixels")
     if bgr and channels == 3:
         form = BGR
     elif bgr and channels == 4:

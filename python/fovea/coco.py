@@ -228,7 +228,9 @@ class COCO:
         """Ids of images: of these ids, and with all of these categories."""
         imgIds, catIds = _several(imgIds), _several(catIds)
         if len(imgIds) == len(catIds) == 0:
-            return list(dict.fromkeys(self._source.image_ids) if self._source is not None else self.imgs)
+            if self._source is not None and "imgs" not in self._parts:
+                return list(dict.fromkeys(self._source.image_ids))
+            return list(self._parts.get("imgs", ()) if self._source is not None else self.imgs)
         ids = set(imgIds)
         for number, category in enumerate(catIds):
             if number == 0 and not ids:
@@ -316,7 +318,7 @@ class COCO:
         """The annotations as the native evaluation takes them; with dicts, pycocotools' choice of them. None: all
         categories.
         """
-        if self._source is not None:
+        if self._source is not None and not (scored and self._source.columns.scores is None):
             ids = None if scored else _coco_source.listed(self._source.columns.ids)
             if ids is None or len(set(ids)) == len(
                 ids

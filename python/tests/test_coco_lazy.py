@@ -5,6 +5,7 @@ import copy
 import json
 import multiprocessing
 import os
+import pathlib
 import pickle
 import warnings
 
@@ -200,6 +201,37 @@ def evaluated_stats(truth, results):
     evaluation.accumulate()
     evaluation.summarize()
     return evaluation.stats.tolist()
+
+
+def test_edits_of_images_count(paths):
+    gt = quiet(COCO, paths["gt"])
+    gt.imgs.pop(7)
+    assert gt.getImgIds() == [3]
+    gt.imgs[99] = {"id": 99}
+    assert gt.getImgIds() == [3, 99] and COCOeval(gt, gt, "bbox").params.imgIds == [3, 99]
+
+
+def test_results_as_a_dataset_in_a_file(tmp_path):
+    truth = small_truth()
+    found = {**truth, "annotations": [{**a, "score": 0.9} for a in truth["annotations"] if not a["iscrowd"]]}
+    paths = write(tmp_path, gt=truth, found=found)
+
+    def run(coco_module, eval_module):
+        evaluation = eval_module.COCOeval(coco_module.COCO(paths["gt"]), coco_module.COCO(paths["found"]), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        return evaluation
+
+    assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
+
+
+def test_a_pipe(paths):
+    read, end = os.pipe()
+    with open(end, "wb") as file:
+        file.write(pathlib.Path(paths["gt"]).read_bytes())
+    assert quiet(COCO, f"/dev/fd/{read}").getImgIds() == [7, 3]
+    os.close(read)
 
 
 def test_derived_classes(paths):

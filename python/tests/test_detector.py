@@ -120,6 +120,8 @@ def test_thresholds(model, photo):
         (7, "images is a int"),
         ([7], r"images\[0\] is a int"),
         ("a\0b", "zero byte"),
+        (io.BytesIO(b"x"), "images is an open file: give its name, or its bytes"),
+        ({"a.jpg": 1}, "images is a dict: expected a path"),
     ],
 )
 def test_what_is_no_image_is_said(model, image, message):
@@ -242,6 +244,8 @@ def test_pil_images(model, pixels):
     file = io.BytesIO()
     image.fromarray(pixels).save(file, "PNG")
     assert rows(model(file.getvalue())) == expected
+    with pytest.raises(fovea.ConfigError, match="it has no pixels"):
+        model(image.new("RGB", (0, 5)))
     for mode in ("I", "F", "I;16"):
         with pytest.raises(fovea.ConfigError, match=f"images.0. is a PIL image of mode {mode}: expected 8 bits"):
             model(image.new(mode, (8, 8)))
