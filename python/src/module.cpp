@@ -16,6 +16,7 @@ void raise(fovea_status status) {
 }  // namespace fovea::python
 
 NB_MODULE(_fovea, module) {
+  fovea::python::nb::set_leak_warnings(false);  // daemon threads keep what they have until the process ends
   module.doc() = "Python over Fovea's C API; what users call is in the package around it.";
   module.attr("version") = fovea_version();
   fovea::python::add_detection(module);

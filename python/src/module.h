@@ -1,6 +1,8 @@
 // Python over the C API (tools/api/fovea.h): what every part of the module needs.
 #pragma once
+#include <cxxabi.h>
 #include <nanobind/nanobind.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -17,11 +19,25 @@ inline void check(fovea_status status) {
   if (status != FOVEA_OK) raise(status);
 }
 
-// A call of the C API that takes its time.
+// Calls a function of Python's that takes the GIL. Where the interpreter is ending meanwhile, Python up to 3.13 ends
+// the thread there, as a daemon thread may be, by unwinding its stack; C++ functions above would end the process for
+// that. So the thread stays here as long as there is a process.
+template <class Take>
+auto take_gil(const Take& take) {
+  try {
+    return take();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) pause();
+  }
+}
+
+// A call of the C API that takes its time; it throws nothing.
 template <class Call>
 fovea_status without_gil(const Call& call) {
-  const nb::gil_scoped_release released;
-  return call();
+  PyThreadState* const thread = PyEval_SaveThread();
+  const fovea_status status = call();
+  take_gil([&] { PyEval_RestoreThread(thread); });
+  return status;
 }
 
 // Of text that should be UTF-8.

@@ -38,8 +38,10 @@ struct Listener {
 };
 
 int32_t hear(const fovea_train_event* event, void* listener) {
-  const nb::gil_scoped_acquire gil;
-  return static_cast<Listener*>(listener)->hear(*event) ? 1 : 0;
+  const PyGILState_STATE state = take_gil(PyGILState_Ensure);
+  const bool stops = static_cast<Listener*>(listener)->hear(*event);
+  PyGILState_Release(state);
+  return stops ? 1 : 0;
 }
 
 using Path = std::optional<nb::bytes>;

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +57,24 @@ def expected(case):
 
 def numbers(metrics):
     return [getattr(metrics, name) for name in NAMES]
+
+
+def test_a_daemon_thread_does_not_end_the_process_badly(case, tmp_path):
+    paths = write(tmp_path, gt=case[0], dt=case[1])
+    program = f"""
+import threading
+import fovea
+busy = threading.Event()
+def work():
+    while True:
+        fovea.evaluate({paths["gt"]!r}, {paths["dt"]!r})
+        busy.set()
+threading.Thread(target=work, daemon=True).start()
+busy.wait()
+"""
+    for _ in range(5):
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_rows_and_arrays_of_any_layout(case):
