@@ -198,11 +198,12 @@ def complete_keypoints(entries):
     return entries
 
 
-def dicts_of_rows(rows):
-    """The dicts of an array [N, 7] of results: image, x, y, width, height, score, category."""
+def dicts_of(columns):
+    """The dicts of an array of results, by its columns: the array may have changed."""
+    lists = (listed(part) for part in (columns.image_ids, columns.boxes, columns.scores, columns.category_ids))
     return [
-        {"image_id": int(image), "bbox": [x, y, width, height], "score": score, "category_id": int(category)}
-        for image, x, y, width, height, score, category in rows.tolist()
+        {"image_id": image, "bbox": box, "score": score, "category_id": category}
+        for image, box, score, category in zip(*lists)
     ]
 
 
@@ -239,7 +240,7 @@ def load_results(truth, results):
         columns = columns_of_rows(results)
 
         def load():
-            return dicts_of_rows(results)
+            return dicts_of(columns)
 
     if columns is not None:
         check_images(truth.getImgIds(), columns)
@@ -253,7 +254,8 @@ def load_results(truth, results):
 
         columns.areas = np.array([entry["bbox"][2] * entry["bbox"][3] for entry in results], np.float64)
     check_images(truth.getImgIds(), columns)
-    return ResultSource(truth, columns, lambda: results), None
+    entries = list(results)  # the caller's list may be used for others
+    return ResultSource(truth, columns, lambda: entries), None
 
 
 def _other_dataset(truth, entries):

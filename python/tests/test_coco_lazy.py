@@ -203,6 +203,15 @@ def evaluated_stats(truth, results):
     return evaluation.stats.tolist()
 
 
+def test_results_may_be_used_for_others(paths):
+    gt, entries = quiet(COCO, paths["gt"]), small_results()
+    rows = np.array([[e["image_id"], *e["bbox"], e["score"], e["category_id"]] for e in entries], float)
+    for results, clear in ((entries, lambda: entries.clear()), (rows, lambda: rows.fill(0))):
+        found = quiet(gt.loadRes, results)
+        clear()
+        assert [found.anns[i]["bbox"] for i in range(1, 6)] == [e["bbox"] for e in small_results()]
+
+
 def test_edits_of_images_count(paths):
     gt = quiet(COCO, paths["gt"])
     gt.imgs.pop(7)
