@@ -43,6 +43,11 @@ class _Run:
         )
 
 
+def any_replaced(thing, methods):
+    """Whether a derived class has others than these methods, by name, or others were put in their place."""
+    return any(name in thing.__dict__ or getattr(type(thing), name) is not own for name, own in methods.items())
+
+
 def _columns_of(coco, scored, image_ids, category_ids):
     """Of a COCO of this package, or of any other with pycocotools' interface. category_ids None: all."""
     if hasattr(coco, "_columns") and not coco._chooses_itself():
@@ -108,12 +113,8 @@ class COCOeval:
         print(f"DONE (t={time.time() - start:0.2f}s).")
 
     def _has_a_way_of_its_own(self):
-        """Somebody matches images in another way, as pycocotools lets them: in a derived class, or in the place of this
-        one's methods.
-        """
-        return any(
-            name in self.__dict__ or getattr(type(self), name) is not method for name, method in _OWN_METHODS.items()
-        )
+        """Somebody matches images in another way, as pycocotools lets them."""
+        return any_replaced(self, _MATCHING)
 
     def _evaluate_image_by_image(self):
         p = self.params
@@ -353,4 +354,4 @@ class COCOeval:
         return made
 
 
-_OWN_METHODS = {name: getattr(COCOeval, name) for name in ("_prepare", "computeIoU", "evaluateImg")}
+_MATCHING = {name: getattr(COCOeval, name) for name in ("_prepare", "computeIoU", "evaluateImg")}

@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 
 from . import _coco_source
-from ._cocoeval import COCOeval, Params
+from ._cocoeval import COCOeval, Params, any_replaced
 from ._columns import columns_of_dicts, columns_of_rows
 from .errors import UnsupportedError
 
@@ -310,8 +310,8 @@ class COCO:
     annToMask = annToRLE
 
     def _chooses_itself(self):
-        """Somebody has another way to choose annotations, in a derived class or in the place of these methods."""
-        return any(name in self.__dict__ or getattr(type(self), name) is not method for name, method in _CHOICE.items())
+        """Somebody has another way to choose annotations."""
+        return any_replaced(self, _CHOICE)
 
     @_one_at_a_time
     def _columns(self, scored, image_ids, category_ids):

@@ -127,6 +127,14 @@ def in_memory(COCO, dataset):
     return coco
 
 
+def finished(evaluation):
+    """With all three steps done."""
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation
+
+
 def evaluated(coco_module, eval_module, truth, results, edit=None, summarize=True):
     """An evaluation of a path or dict, and a path, a list, an array or a COCO dict of results."""
 

@@ -11,6 +11,7 @@ from coco_support import (
     assert_same,
     assert_same_images,
     evaluated,
+    finished,
     in_memory,
     many_boxes,
     quiet,
@@ -179,10 +180,7 @@ def test_edited_dicts_count(look, tmp_path):
         for ann in dt.anns.values() if look else dt.dataset["annotations"]:
             ann["area"], ann["score"] = 5000.0, 1 - ann["score"]
         evaluation = eval_module.COCOeval(gt, dt, "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
 
@@ -288,10 +286,7 @@ def test_derived_evaluations(method):
         setattr(Mine, method, changed)
         gt = in_memory(coco_module.COCO, many_boxes(12)[0])
         evaluation = Mine(gt, gt.loadRes(copy.deepcopy(many_boxes(12)[1])), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
 
@@ -311,10 +306,7 @@ def test_methods_put_in_the_place_of_others(place, monkeypatch):
             monkeypatch.setattr(eval_module.COCOeval, "computeIoU", halved)
         else:
             evaluation.computeIoU = lambda image, category: halved(evaluation, image, category)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
 
@@ -336,10 +328,7 @@ def test_another_choice_of_annotations(place):
         else:
             gt.getAnnIds = odd_ids
         evaluation = eval_module.COCOeval(gt, found, "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     if place == "class":  # loadRes() makes a plain COCO in both
         assert type(quiet(run, own, own).cocoDt).__name__ == "COCO"
@@ -388,9 +377,6 @@ def test_datasets_of_pycocotools():
     def run(COCOeval):
         gt = in_memory(coco_peer.COCO, many_boxes(15)[0])
         evaluation = COCOeval(gt, gt.loadRes(copy.deepcopy(many_boxes(15)[1])), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     assert_same(quiet(run, own.COCOeval), quiet(run, eval_peer.COCOeval))

@@ -14,7 +14,7 @@ import pytest
 
 coco_peer = pytest.importorskip("pycocotools.coco")
 import pycocotools.cocoeval as eval_peer  # noqa: E402
-from coco_support import assert_same, evaluated, quiet, small_results, small_truth, write  # noqa: E402
+from coco_support import assert_same, evaluated, finished, quiet, small_results, small_truth, write  # noqa: E402
 
 import fovea  # noqa: E402
 import fovea.coco as own  # noqa: E402
@@ -197,10 +197,7 @@ def test_ids_that_are_words_stay_words(key, tmp_path):
 def evaluated_stats(truth, results):
     gt = COCO(truth)
     evaluation = COCOeval(gt, gt.loadRes(copy.deepcopy(results)), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    return evaluation.stats.tolist()
+    return finished(evaluation).stats.tolist()
 
 
 def test_results_may_be_used_for_others(paths):
@@ -227,10 +224,7 @@ def test_results_as_a_dataset_in_a_file(tmp_path):
 
     def run(coco_module, eval_module):
         evaluation = eval_module.COCOeval(coco_module.COCO(paths["gt"]), coco_module.COCO(paths["found"]), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return evaluation
+        return finished(evaluation)
 
     assert_same(quiet(run, own, own), quiet(run, coco_peer, eval_peer))
 
