@@ -65,7 +65,9 @@ def _reduced(pixels: Any) -> Any:
 
 
 def _source(image: Any, bgr: bool) -> str | None:
-    """A data: address of the image; None where browsers do not show it."""
+    """A data: address of the image; None where there is none, or browsers do not show it."""
+    if image is None:
+        return None
     if _pixels.is_path(image):
         if not os.path.isfile(image) or os.path.getsize(image) > _MOST_BYTES:
             return None

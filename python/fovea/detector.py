@@ -7,14 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from . import _fovea, _notebook, _pixels
+from ._arguments import device_choice, integer, number, optional_text, path_bytes, precision_choice, settings_list
 from .errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
-
-_DEVICES = {"auto": 0, "cpu": 1, "cuda": 2}
-_PRECISIONS = {None: 0, "auto": 0, "fp32": 1, "tf32": 2, "bf16": 3}
 
 
 class Detection(NamedTuple):
@@ -36,7 +34,7 @@ class Detection(NamedTuple):
 class Detections(Sequence[Detection]):
     """What was found in one image, best first: a sequence of Detection, and its columns as NumPy arrays."""
 
-    def __init__(self, found: _fovea.ImageResult, classes: list[tuple[int, str]], image: Any, bgr: bool = False):
+    def __init__(self, found: _fovea.ImageResult | _Columns, classes: list[tuple[int, str]], image: Any, bgr: bool = False):
         self._found, self._classes, self._image, self._bgr = found, classes, image, bgr
 
     @property
@@ -77,6 +75,18 @@ class Detections(Sequence[Detection]):
     def error(self) -> DataError | None:
         """With skip_bad_images=True: why the image could not be used."""
         return DataError(self._found.message) if self._found.status else None
+
+    def __copy__(self) -> Detections:
+        return self  # nothing of it changes
+
+    def __deepcopy__(self, memo) -> Detections:
+        return self
+
+    def __reduce__(self):
+        """With an image that is a file's name; pixels are not sent along."""
+        found, image = self._found, self._image if _pixels.is_path(self._image) else None
+        columns = (found.boxes, found.scores, found.labels, found.width, found.height, found.status, found.message)
+        return (_put_together, (columns, self._classes, image, self._bgr))
 
     def __len__(self) -> int:
         return len(self._found)
@@ -127,46 +137,24 @@ class Detections(Sequence[Detection]):
         )
 
 
-def _choice(value: Any, choices: Mapping[Any, int], name: str) -> int:
-    if value not in choices:
-        known = ", ".join(repr(key) for key in choices if key is not None)
-        raise ConfigError(f"{name} is {value!r}: expected one of {known}")
-    return choices[value]
+class _Columns:
+    """What _fovea.ImageResult has, of a result that was sent by another process."""
+
+    def __init__(self, boxes, scores, labels, width, height, status, message):
+        self.boxes, self.scores, self.labels = boxes, scores, labels
+        self.width, self.height, self.status, self.message = width, height, status, message
+        for column in (boxes, scores, labels):
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def row(self, i: int) -> tuple[float, float, float, float, float, int]:
+        return (*self.boxes[i].tolist(), float(self.scores[i]), int(self.labels[i]))
 
 
-def device_choice(device: str) -> tuple[int, int]:
-    """The C API's device, and the GPU's number: of "auto", "cpu", "cuda" or "cuda:1"."""
-    kind, _, number = str(device).partition(":")
-    if number and (kind != "cuda" or not number.isdecimal()):
-        raise ConfigError(f"device is {device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:0'")
-    return _choice(kind, _DEVICES, "device"), int(number or 0)
-
-
-def settings_list(settings: Mapping[str, Any] | Sequence[str] | None) -> list[str]:
-    """As the command line has them: {"input.short_side": [640]} -> ["input.short_side=[640]"]."""
-    if settings is None:
-        return []
-    if not isinstance(settings, Mapping):
-        return [str(setting) for setting in settings]
-    return [f"{key}={setting_text(value)}" for key, value in settings.items()]
-
-
-def setting_text(value: Any) -> str:
-    """TOML of a value."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(setting_text(one) for one in value) + "]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)
-
-
-def path_bytes(path: str | os.PathLike[str], name: str) -> bytes:
-    encoded = os.fsencode(path)
-    if b"\0" in encoded:
-        raise ConfigError(f"{name} has a zero byte in it: {path!r}")
-    return encoded
+def _put_together(columns, classes, image, bgr) -> Detections:
+    return Detections(_Columns(*columns), classes, image, bgr)
 
 
 class Detector:
@@ -218,14 +206,14 @@ class Detector:
         self._model = _fovea.Model(
             path_bytes(path, "path"),
             device=kind,
-            precision=_choice(precision, _PRECISIONS, "precision"),
+            precision=precision_choice(precision),
             gpu=gpu,
-            threads=threads,
-            batch=batch,
-            max_detections=max_detections,
-            score_threshold=score_threshold or 0.0,
-            nms_threshold=nms_threshold or 0.0,
-            state_dict=state_dict,
+            threads=integer(threads, "threads"),
+            batch=integer(batch, "batch"),
+            max_detections=integer(max_detections, "max_detections"),
+            score_threshold=number(score_threshold, "score_threshold"),
+            nms_threshold=number(nms_threshold, "nms_threshold"),
+            state_dict=optional_text(state_dict, "state_dict"),
             settings=settings_list(settings),
         )
         self._info = self._model.info()
@@ -254,6 +242,27 @@ class Detector:
         info = self._info
         return f"<Detector {os.fspath(self._arguments[0])!r}: {len(self._classes)} classes, {info['precision']} on {info['device']}>"
 
+    @overload
+    def __call__(
+        self,
+        images: str | os.PathLike[str] | bytes | bytearray | memoryview,
+        *,
+        score_threshold: float | Mapping[str, float] | None = None,
+        max_detections: int = 0,
+        bgr: bool = False,
+        skip_bad_images: bool = False,
+    ) -> Detections: ...
+    @overload
+    def __call__(
+        self,
+        images: list[Any] | tuple[Any, ...],
+        *,
+        score_threshold: float | Mapping[str, float] | None = None,
+        max_detections: int = 0,
+        bgr: bool = False,
+        skip_bad_images: bool = False,
+    ) -> list[Detections]: ...
+    @overload
     def __call__(
         self,
         images: Any,
@@ -262,7 +271,16 @@ class Detector:
         max_detections: int = 0,
         bgr: bool = False,
         skip_bad_images: bool = False,
-    ) -> Any:
+    ) -> Any: ...
+    def __call__(
+        self,
+        images,
+        *,
+        score_threshold=None,
+        max_detections=0,
+        bgr=False,
+        skip_bad_images=False,
+    ):
         """What is found in an image (Detections), or in each of several (a list of Detections).
 
         images: one of these, or a list of any of them; arrays with a dimension more are batches.
@@ -284,14 +302,17 @@ class Detector:
 
     def _options(self, threshold, max_detections, skip_bad_images) -> _fovea.DetectOptions:
         options = _fovea.DetectOptions()
-        options.max_detections, options.skip_bad_images = max_detections, skip_bad_images
+        options.max_detections = integer(max_detections, "max_detections")
+        options.skip_bad_images = bool(skip_bad_images)
         if isinstance(threshold, Mapping):
             unknown = [name for name in threshold if name not in self.names]
             if unknown:
                 raise ConfigError(f"score_threshold: the model has no class {unknown[0]!r}; it has {', '.join(self.names[:10])}")
-            options.class_thresholds = [float(threshold.get(name, 0)) for name in self.names]
+            options.class_thresholds = [
+                number(threshold.get(name), f"score_threshold[{name!r}]") for name in self.names
+            ]
         elif threshold is not None:
-            threshold, own = float(threshold), self._info["score_threshold"]
+            threshold, own = number(threshold, "score_threshold"), self._info["score_threshold"]
             if 0 < threshold < own:
                 raise ConfigError(
                     f"score_threshold is {threshold:g}, but the model was loaded to find boxes from {own:g} on: load it "

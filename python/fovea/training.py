@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _fovea, _progress
-from .detector import device_choice, path_bytes, setting_text, settings_list
+from ._arguments import device_choice, integer, optional_text, path_bytes, setting_text, settings_list
 from .errors import InterruptedError
 
 if TYPE_CHECKING:
@@ -176,17 +176,17 @@ def train(
             path_bytes(out, "out"),
             val=path(val, "val"),
             images=path(images, "images"),
-            preset=preset,
+            preset=optional_text(preset, "preset"),
             config=None if isinstance(config, Mapping) else path(config, "config"),
             settings=words,
             init_from=path(init_from, "init_from"),
-            state_dict=state_dict,
+            state_dict=optional_text(state_dict, "state_dict"),
             resume=resume,
             allow_config_change=allow_config_change,
             allow_data_change=allow_data_change,
             device=kind,
             gpu=gpu,
-            threads=threads,
+            threads=integer(threads, "threads"),
             callback=hear,
         )
     except InterruptedError:

@@ -17,9 +17,10 @@ namespace fovea::python {
 
 namespace {
 
-// slice(begin, end) of all `count`, on several threads where they are many.
+// slice(begin, end) of all `count`, without the GIL, on several threads where they are many.
 template <class Slice>
 void in_slices(size_t count, const Slice& slice) {
+  const GilReleased released;
   constexpr size_t least = 100000, most_threads = 8;
   const size_t threads = std::clamp<size_t>(
       count / least, 1, std::min<size_t>(most_threads, std::max(1U, std::thread::hardware_concurrency())));
@@ -55,17 +56,14 @@ nb::tuple columns_of_rows(const Rows& rows) {
   const size_t count = rows.shape(0);
   if (rows.shape(1) != 7) throw nb::value_error("an array of results has 7 columns");
   const Owned<Row> made(new Row[std::max<size_t>(count, 1)]);
-  {
-    const nb::gil_scoped_release released;
-    const int64_t step = rows.stride(0), next = rows.stride(1);
-    in_slices(count, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        const double* const row = rows.data() + static_cast<int64_t>(i) * step;
-        made[i] = {id_of(row[0]), id_of(row[6 * next]), row[next],    row[2 * next],
-                   row[3 * next], row[4 * next],        row[5 * next]};
-      }
-    });
-  }
+  const int64_t step = rows.stride(0), next = rows.stride(1);
+  in_slices(count, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const double* const row = rows.data() + static_cast<int64_t>(i) * step;
+      made[i] = {id_of(row[0]), id_of(row[6 * next]), row[next],    row[2 * next],
+                 row[3 * next], row[4 * next],        row[5 * next]};
+    }
+  });
   constexpr int64_t stride = sizeof(Row) / sizeof(double);
   const nb::capsule keep = owner_of(made);
   const auto column = [&](auto* first) {
@@ -83,12 +81,9 @@ using Values = nb::ndarray<const T, nb::c_contig, nb::device::cpu, nb::ro>;
 template <class T>
 nb::object copied(const Values<T>& values) {
   const Owned<T> made(new T[values.size()]);
-  {
-    const nb::gil_scoped_release released;
-    in_slices(values.size(), [&](size_t begin, size_t end) {
-      if (begin < end) memcpy(made.get() + begin, values.data() + begin, (end - begin) * sizeof(T));
-    });
-  }
+  in_slices(values.size(), [&](size_t begin, size_t end) {
+    if (begin < end) memcpy(made.get() + begin, values.data() + begin, (end - begin) * sizeof(T));
+  });
   std::vector<size_t> shape;
   for (size_t i = 0; i < values.ndim(); ++i) shape.push_back(values.shape(i));
   return nb::cast(nb::ndarray<nb::array_api, T>(made.get(), shape.size(), shape.data(), owner_of(made)));

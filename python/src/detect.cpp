@@ -90,6 +90,19 @@ struct DetectOptions {
   }
 };
 
+// Ends a call of many images on Ctrl-C, and for the interpreter's end.
+struct Listener {
+  std::optional<nb::python_error> fault;
+
+  static int32_t hear(size_t /*done*/, size_t /*count*/, void* listener) {
+    const GilTaken taken;
+    if (Calls::all().should_end()) return 1;
+    if (PyErr_CheckSignals() == 0) return 0;
+    static_cast<Listener*>(listener)->fault.emplace();
+    return 1;
+  }
+};
+
 struct ModelOptions {
   int32_t device, precision, gpu, threads, batch, max_detections;
   double score_threshold, nms_threshold;
@@ -178,9 +191,15 @@ class Model {
   template <class Function, class Image>
   std::vector<ImageResult> detect(Function* function, const std::vector<Image>& images,
                                   const DetectOptions& options) const {
-    const fovea_detect_options in_c = options.in_c();
+    fovea_detect_options in_c = options.in_c();
+    Listener listener;
+    in_c.callback = Listener::hear;
+    in_c.user = &listener;
     fovea_result* made = nullptr;
-    check(without_gil([&] { return function(model_.get(), images.data(), images.size(), &in_c, &made); }));
+    const fovea_status status =
+        without_gil([&] { return function(model_.get(), images.data(), images.size(), &in_c, &made); });
+    if (listener.fault) throw std::move(*listener.fault);
+    check(status);
     const std::shared_ptr<fovea_result> result(made, Free());
     std::vector<ImageResult> found(images.size());
     for (size_t i = 0; i < found.size(); ++i) {

@@ -19,6 +19,7 @@ NB_MODULE(_fovea, module) {
   fovea::python::nb::set_leak_warnings(false);  // daemon threads keep what they have until the process ends
   module.doc() = "Python over Fovea's C API; what users call is in the package around it.";
   module.attr("version") = fovea_version();
+  fovea::python::add_end_of_interpreter();
   fovea::python::add_detection(module);
   fovea::python::add_training(module);
   fovea::python::add_evaluation(module);

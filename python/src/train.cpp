@@ -25,7 +25,7 @@ struct Listener {
   std::optional<nb::python_error> fault;
 
   bool hear(const fovea_train_event& event) {
-    if (fault) return true;
+    if (fault || Calls::all().should_end()) return true;
     try {
       if (PyErr_CheckSignals() != 0) throw nb::python_error();  // Ctrl-C
       if (event.kind == FOVEA_TRAIN_WAITING) return false;
@@ -38,10 +38,8 @@ struct Listener {
 };
 
 int32_t hear(const fovea_train_event* event, void* listener) {
-  const PyGILState_STATE state = take_gil(PyGILState_Ensure);
-  const bool stops = static_cast<Listener*>(listener)->hear(*event);
-  PyGILState_Release(state);
-  return stops ? 1 : 0;
+  const GilTaken taken;
+  return static_cast<Listener*>(listener)->hear(*event) ? 1 : 0;
 }
 
 using Path = std::optional<nb::bytes>;

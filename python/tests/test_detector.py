@@ -1,10 +1,12 @@
 """fovea.Detector: what it takes, and what it gives."""
 
 import base64
+import copy
 import gc
 import io
 import pickle
 import re
+import signal
 import struct
 import threading
 
@@ -149,6 +151,14 @@ def test_files_that_cannot_be_used(model, photo, tmp_path):
         ({"device": "cuda:x"}, "device is 'cuda:x'"),
         ({"precision": "int8"}, "precision is 'int8'"),
         ({"threads": -1}, "threads is -1"),
+        ({"threads": 2**40}, "threads is 1099511627776"),
+        ({"threads": "2"}, "threads is '2': expected a whole number"),
+        ({"batch": 1.5}, "batch is 1.5: expected a whole number"),
+        ({"max_detections": [3]}, "max_detections is .*: expected a whole number"),
+        ({"nms_threshold": "0.5"}, "nms_threshold is '0.5': expected a number"),
+        ({"state_dict": 3}, "state_dict is 3: expected a str"),
+        ({"device": ["cpu"]}, "device is "),
+        ({"precision": []}, "precision is "),
         ({"score_threshold": 2.0}, "score_threshold is 2"),
         ({"settings": {"input.shrot_side": [64]}}, "short_side"),
     ],
@@ -159,6 +169,26 @@ def test_options_that_make_no_sense(run, options, message):
     assert isinstance(error.value, ValueError) and error.value.status == 2
 
 
+def test_numbers_of_numpy_are_numbers(run, photo):
+    settings = {"input.short_side": numpy.array([64]), "input.long_side": numpy.int64(100)}
+    small = fovea.Detector(run.last, device="cpu", threads=numpy.int32(1), max_detections=numpy.int64(3), settings=settings)
+    assert (small.info["short_side"], small.info["long_side"], small.info["threads"]) == (64, 100, 1)
+    assert len(small(photo, max_detections=numpy.uint8(2), score_threshold=numpy.float32(0.05))) <= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_detections": "3"}, "max_detections is '3'"),
+        ({"score_threshold": "0.5"}, "score_threshold is '0.5'"),
+        ({"score_threshold": {"RBC": "high"}}, r"score_threshold\['RBC'\] is 'high'"),
+    ],
+)
+def test_options_of_a_call_that_make_no_sense(model, photo, options, message):
+    with pytest.raises(fovea.ConfigError, match=message):
+        model(photo, **options)
+
+
 def test_settings(run, photo):
     small = fovea.Detector(run.last, device="cpu", settings={"input.short_side": [64], "input.long_side": 100})
     assert small.info["short_side"] == 64 and small.info["long_side"] == 100
@@ -167,6 +197,42 @@ def test_settings(run, photo):
 
 def test_it_can_be_pickled(model, photo):
     assert rows(pickle.loads(pickle.dumps(model))(photo)) == rows(model(photo))
+
+
+def test_what_was_found_can_be_pickled_and_copied(model, photo, pixels, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8")
+    for found in model([photo, pixels, broken], skip_bad_images=True):
+        assert copy.copy(found) is found and copy.deepcopy([found])[0] is found
+        sent = pickle.loads(pickle.dumps(found))
+        assert rows(sent) == rows(found) and repr(sent) == repr(found)
+        assert (sent.names, sent.width, sent.height, str(sent.error)) == (
+            found.names, found.width, found.height, str(found.error))
+        assert sent.xyxy.dtype == numpy.float32 and not sent.xyxy.flags.writeable
+        assert rows(pickle.loads(pickle.dumps(sent))) == rows(found)
+    assert pickle.loads(pickle.dumps(model(photo)))._repr_html_() == model(photo)._repr_html_()
+    assert "<svg" in pickle.loads(pickle.dumps(model(pixels)))._repr_html_()
+
+
+def test_signals_are_heard_in_a_long_call(model, photo):
+    """Each of a call's images lasts milliseconds: handlers run between them, and what one raises ends the call."""
+    heard = 0
+
+    def hear(number, frame):
+        nonlocal heard
+        heard += 1
+        if heard == 20:
+            raise KeyError("mine")
+
+    before = signal.signal(signal.SIGALRM, hear)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        with pytest.raises(KeyError, match="mine"):
+            model([photo] * 300)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert 20 <= heard < 40  # a signal or two while the exception is on its way
 
 
 def test_threads_share_a_model(model, photo, pixels):

@@ -78,6 +78,24 @@ def test_ctrl_c_saves_the_run(cells, tmp_path, run):
     assert bits(train(cells, tmp_path / "run", resume=True).folder) == bits(run.folder)
 
 
+def test_a_daemon_thread_s_run_is_saved_when_the_program_ends(cells, tmp_path, run):
+    script = textwrap.dedent(
+        f"""
+        import threading
+        import fovea
+        begun = threading.Event()
+        def work():
+            fovea.train({str(cells)!r}, {str(tmp_path / "run")!r}, preset="tiny", device="cpu", progress=False,
+                        settings={SETTINGS!r}, callback=lambda step: begun.set())
+        threading.Thread(target=work, daemon=True).start()
+        begun.wait()
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bits(train(cells, tmp_path / "run", resume=True).folder) == bits(run.folder)
+
+
 def test_signals_of_the_program_stay_its_own(cells, tmp_path):
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)]
     train(cells, tmp_path / "run", settings={**SETTINGS, "train.steps": 1})
@@ -100,6 +118,9 @@ def test_a_config_may_be_a_dict_or_a_file(cells, tmp_path):
     ("options", "kind", "message"),
     [
         ({"preset": "tinny"}, fovea.ConfigError, "tiny"),
+        ({"preset": 3}, fovea.ConfigError, "preset is 3"),
+        ({"threads": "two"}, fovea.ConfigError, "threads is 'two'"),
+        ({"val": 3}, fovea.ConfigError, "val is 3: expected a path"),
         ({"settings": {"train.stpes": 1}}, fovea.ConfigError, "steps"),
         ({"device": "cuda:x"}, fovea.ConfigError, "device"),
         ({"resume": True}, fovea.ConfigError, "run"),

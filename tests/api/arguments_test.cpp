@@ -169,6 +169,7 @@ TEST_CASE("api: pointers that are NULL are named", "[api][fault]") {
   refused(fovea_detect_pixels(nullptr, pixels.data(), 1, nullptr, &made), "model is NULL");
   refused(fovea_detect_pixels(model.get(), nullptr, 1, nullptr, &made), "images is NULL");
   refused(fovea_detect_pixels(model.get(), pixels.data(), 1, nullptr, nullptr), "result is NULL");
+  refused(fovea_detect_pixels(model.get(), pixels.data(), SIZE_MAX, nullptr, &made), "count is 18446744073709551615");
   refused(fovea_detect_files(model.get(), nullptr, 1, nullptr, &made), "paths is NULL");
   refused(fovea_detect_files(model.get(), &no_path, 1, nullptr, &made), "paths[0] is NULL");
   refused(fovea_detect_encoded(model.get(), nullptr, 1, nullptr, &made), "images is NULL");

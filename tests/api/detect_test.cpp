@@ -177,6 +177,38 @@ TEST_CASE("api: a call without images has an empty result", "[api]") {
   CHECK(fovea_result_image_count(nullptr) == 0);
 }
 
+TEST_CASE("api: a callback hears how far a call is, and may end it", "[api]") {
+  ApiScene scene;
+  const ModelHandle model = scene.load();
+  struct Heard {
+    std::vector<size_t> done;
+    size_t until = SIZE_MAX;
+  } heard;
+  fovea_detect_options options = detect_options();
+  options.user = &heard;
+  options.callback = [](size_t done, size_t count, void* user) {
+    auto& to = *static_cast<Heard*>(user);
+    CHECK(count == 6);
+    to.done.push_back(done);
+    return done >= to.until ? 1 : 0;
+  };
+  const auto pixels = scene.pixels(6);
+  const auto expected = scene.expected(6);
+  const ResultHandle all = ApiScene::detect(model, pixels, &options);
+  for (size_t n = 0; n < pixels.size(); ++n) CHECK(same(boxes_of(all, n), expected[n]));
+  CHECK(std::is_sorted(heard.done.begin(), heard.done.end()));
+  CHECK(heard.done.front() == 0);
+  CHECK(heard.done.back() == pixels.size());
+
+  heard = {.done = {}, .until = 2};
+  fovea_result* result = nullptr;
+  CHECK(fovea_detect_pixels(model.get(), pixels.data(), pixels.size(), &options, &result) == FOVEA_ERROR_INTERRUPTED);
+  CHECK_THAT(last_error(), Contains("2 of 6 images done"));
+  CHECK(result == nullptr);
+  CHECK(heard.done.back() == 2);
+  CHECK(same(boxes_of(ApiScene::detect(model, scene.pixels(1)), 0), expected[0]));  // it goes on
+}
+
 TEST_CASE("api: a bad image fails the call, or is skipped where the call says so", "[api][fault]") {
   ApiScene scene;
   const ModelHandle model = scene.load();

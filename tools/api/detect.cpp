@@ -37,7 +37,8 @@ using namespace fovea::api;
 
 namespace {
 
-constexpr size_t kFirstImageResult = 48;  // the size in version 0.1
+constexpr size_t kMostImages = size_t{1} << 28;  // of a call: more than any memory holds
+constexpr size_t kFirstImageResult = 48;         // the size in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_image_result) == kFirstImageResult);
 static_assert(sizeof(fovea_detection) == 24);
 
@@ -55,11 +56,13 @@ class Call {
   // The next image. `load` gives it, or throws what is wrong with it.
   template <class Load>
   void add(size_t image, const Load& load) {
+    tell();
     try {
       loaded_.push_back(load());
     } catch (const Error& error) {
       if (!request_.skip_bad_images || error.kind() != ErrorKind::Data) throw;
       result_->images[image].failure = current_failure();
+      ++done_;
       return;
     }
     result_->images[image].size = loaded_.back().full;
@@ -87,6 +90,13 @@ class Call {
     std::vector<size_t> places;
   };
 
+  void tell() const {
+    const size_t count = result_->images.size();
+    if (request_.callback != nullptr && request_.callback(done_, count, request_.user) != 0)
+      throw Refused(FOVEA_ERROR_INTERRUPTED,
+                    fmt::format("the callback ended the call, with {} of {} images done", done_, count));
+  }
+
   void start() {
     if (under_way_.size() == kMostUnderWay) collect();
     under_way_.push_back({executor_.start(std::exchange(loaded_, {})), std::exchange(places_, {})});
@@ -96,13 +106,15 @@ class Call {
     const Portion& portion = under_way_.front();
     const auto found = executor_.wait(portion.job);
     for (size_t i = 0; i < found.size(); ++i) result_->images[portion.places[i]].detections = request_.taken(found[i]);
+    done_ += found.size();
     under_way_.pop_front();
+    tell();
   }
 
   Executor& executor_;
   DetectRequest request_;
   std::unique_ptr<Result> result_;
-  size_t portion_ = 1;
+  size_t portion_ = 1, done_ = 0;
   std::vector<LoadedImage> loaded_;
   std::vector<size_t> places_;  // of these among the call's images
   std::deque<Portion> under_way_;
@@ -116,6 +128,7 @@ fovea_status detect_images(fovea_model* model, const void* images, const char* n
     Executor& executor = *contents_of(model, "model").executor;
     if (images == nullptr && count > 0) bad_argument(std::string(name) + " is NULL");
     if (result == nullptr) bad_argument("result is NULL");
+    if (count > kMostImages) bad_argument(fmt::format("count is {}: expected at most {}", count, kMostImages));
     Call call(executor, options, count);
     for (size_t image = 0; image < count; ++image)
       call.add(image, [&] { return load(image, fmt::format("{}[{}]", name, image), executor.facts()); });

@@ -201,17 +201,22 @@ typedef struct fovea_detection {
 /* What was found in the images of one call. */
 typedef struct fovea_result fovea_result;
 
+/* Called in the thread that called: `done` of the call's `count` images are. Not 0 ends the call. */
+typedef int32_t (*fovea_detect_callback)(size_t done, size_t count, void* user);
+
 /* What one call wants. All zero but for `size`: all that the model finds. */
 typedef struct fovea_detect_options {
-  size_t size;                   /* sizeof(fovea_detect_options) */
-  double score_threshold;        /* boxes with at least this score; from the model's own to 1. 0: the model's own */
-  int32_t max_detections;        /* the best of each image; from 1 to the model's own. 0: the model's own */
-  int32_t skip_bad_images;       /* 0: an image that cannot be used fails the call. 1: it has no detections, and
-                                    fovea_image_result says why; the others are done. For encoded images and files */
-  const float* class_thresholds; /* score_threshold of each label, in its place: [class_threshold_count], 0:
-                                    score_threshold; NULL: none. They choose among what the model found, whose boxes of
-                                    all classes share its max_detections */
-  size_t class_threshold_count;  /* the number of the model's classes */
+  size_t size;                    /* sizeof(fovea_detect_options) */
+  double score_threshold;         /* boxes with at least this score; from the model's own to 1. 0: the model's own */
+  int32_t max_detections;         /* the best of each image; from 1 to the model's own. 0: the model's own */
+  int32_t skip_bad_images;        /* 0: an image that cannot be used fails the call. 1: it has no detections, and
+                                     fovea_image_result says why; the others are done. For encoded images and files */
+  const float* class_thresholds;  /* score_threshold of each label, in its place: [class_threshold_count], 0:
+                                     score_threshold; NULL: none. They choose among what the model found, whose boxes of
+                                     all classes share its max_detections */
+  size_t class_threshold_count;   /* the number of the model's classes */
+  fovea_detect_callback callback; /* before each image is read, and after each that is done; NULL: none */
+  void* user;                     /* handed to callback */
 } fovea_detect_options;
 
 static inline void fovea_detect_options_init(fovea_detect_options* options) {
@@ -265,8 +270,9 @@ typedef struct fovea_encoded {
  * Returns when all is done; images are read and converted while those before them are computed. Encoded images and
  * files are turned upright by their Exif orientation, and large JPEGs decoded at a fraction of their size where the
  * network needs no more, as `fovea detect` does: pixels that another program decoded may give slightly other numbers.
- * Errors: USAGE; DATA where an image cannot be used; MEMORY; RUNTIME; UNSUPPORTED. After MEMORY the model goes on with
- * the next call; after a failure of the GPU all calls fail: load it anew. */
+ * Errors: USAGE; DATA where an image cannot be used; MEMORY; RUNTIME; UNSUPPORTED; INTERRUPTED where the callback ended
+ * it, without a result. After MEMORY the model goes on with the next call; after a failure of the GPU all calls fail:
+ * load it anew. */
 FOVEA_API FOVEA_CHECKED fovea_status fovea_detect_pixels(fovea_model* model, const fovea_pixels* images, size_t count,
                                                          const fovea_detect_options* options, fovea_result** result);
 FOVEA_API FOVEA_CHECKED fovea_status fovea_detect_encoded(fovea_model* model, const fovea_encoded* images, size_t count,

@@ -68,6 +68,39 @@ inline std::vector<const char*> pointers(const std::vector<std::string>& strings
   return pointers;
 }
 
+// A path, or another text that has no zero byte in it, where the C API would see its end.
+inline const std::string& whole(const std::string& text, const char* name) {
+  if (text.find('\0') != std::string::npos)
+    throw Error(Status::Usage, std::string(name) + " has a zero byte in it: " + text.c_str());
+  return text;
+}
+
+// Stands behind a callback of the C API: asks go_on, and keeps what that throws until the call is over.
+template <class... Arguments>
+class Listener {
+ public:
+  explicit Listener(const std::function<bool(Arguments...)>& go_on) : go_on_(go_on) {}
+
+  std::int32_t hear(Arguments... arguments) noexcept {
+    if (fault_) return 1;
+    try {
+      return go_on_(arguments...) ? 0 : 1;
+    } catch (...) {
+      fault_ = std::current_exception();
+      return 1;
+    }
+  }
+
+  void check(fovea_status status) const {
+    if (fault_) std::rethrow_exception(fault_);
+    detail::check(status);
+  }
+
+ private:
+  const std::function<bool(Arguments...)>& go_on_;
+  std::exception_ptr fault_{};
+};
+
 }  // namespace detail
 
 // Of the library that runs; FOVEA_VERSION is the headers'.
@@ -109,6 +142,8 @@ struct DetectOptions {
   int max_detections = 0;
   bool skip_bad_images = false;
   std::vector<float> class_thresholds{};  // one a label, 0: score_threshold
+  // Told in the thread that calls how many of its images are done; false ends the call with Error(Interrupted).
+  std::function<bool(std::size_t done, std::size_t count)> go_on{};
 };
 
 enum class Memory : std::int32_t { Host = FOVEA_MEMORY_HOST, Cuda = FOVEA_MEMORY_CUDA };
@@ -176,7 +211,7 @@ class Detector {
       c.log_user = of_model.get();
     }
     fovea_model* model = nullptr;
-    detail::check(fovea_model_load(path.string().c_str(), &c, &model));
+    detail::check(fovea_model_load(detail::whole(path.native(), "path").c_str(), &c, &model));
     model_ = {model, FreeModel{std::move(of_model)}};
     fovea_model_info_init(&info_);
     detail::check(fovea_model_get_info(model, &info_));
@@ -215,7 +250,8 @@ class Detector {
     std::vector<std::string> names;
     for (const std::filesystem::path& path : paths) names.push_back(path.string());
     std::vector<const char*> c;
-    for (const std::string& name : names) c.push_back(name.c_str());
+    for (const std::string& name : names)
+      c.push_back(detail::whole(name, ("paths[" + std::to_string(c.size()) + "]").c_str()).c_str());
     return detect(fovea_detect_files, c, options);
   }
   Found file(const std::filesystem::path& path, const DetectOptions& options = {}) const&& = delete;
@@ -273,8 +309,15 @@ class Detector {
     c.skip_bad_images = options.skip_bad_images ? 1 : 0;
     c.class_thresholds = options.class_thresholds.empty() ? nullptr : options.class_thresholds.data();
     c.class_threshold_count = options.class_thresholds.size();
+    detail::Listener<std::size_t, std::size_t> listener(options.go_on);
+    c.user = &listener;
+    if (options.go_on) {
+      c.callback = [](std::size_t done, std::size_t count, void* user) noexcept {
+        return static_cast<decltype(listener)*>(user)->hear(done, count);
+      };
+    }
     fovea_result* made = nullptr;
-    detail::check(function(model_.get(), images.data(), images.size(), &c, &made));
+    listener.check(function(model_.get(), images.data(), images.size(), &c, &made));
     const std::unique_ptr<fovea_result, FreeResult> result(made);
     std::vector<Found> found(images.size());
     for (std::size_t i = 0; i < found.size(); ++i) take(*result, i, found[i]);
@@ -325,45 +368,35 @@ using TrainEvent = fovea_train_event;
 inline void train(const TrainOptions& options, const std::function<bool(const TrainEvent&)>& go_on = {}) {
   fovea_train_options c;
   fovea_train_options_init(&c);
-  const auto text = [](const std::string& given) { return given.empty() ? nullptr : given.c_str(); };
-  const auto path = [&](const std::filesystem::path& given) { return text(given.native()); };
-  c.data = path(options.data);
-  c.out = path(options.out);
-  c.val = path(options.val);
-  c.images = path(options.images);
-  c.preset = text(options.preset);
-  c.config = path(options.config);
+  const auto text = [](const std::string& given, const char* name) {
+    return given.empty() ? nullptr : detail::whole(given, name).c_str();
+  };
+  const auto path = [&](const std::filesystem::path& given, const char* name) { return text(given.native(), name); };
+  c.data = path(options.data, "data");
+  c.out = path(options.out, "out");
+  c.val = path(options.val, "val");
+  c.images = path(options.images, "images");
+  c.preset = text(options.preset, "preset");
+  c.config = path(options.config, "config");
   const auto settings = detail::pointers(options.settings);
   c.settings = settings.data();
   c.setting_count = settings.size();
-  c.init_from = path(options.init_from);
-  c.state_dict = text(options.state_dict);
+  c.init_from = path(options.init_from, "init_from");
+  c.state_dict = text(options.state_dict, "state_dict");
   c.resume = options.resume ? 1 : 0;
   c.allow_config_change = options.allow_config_change ? 1 : 0;
   c.allow_data_change = options.allow_data_change ? 1 : 0;
   c.device = static_cast<std::int32_t>(options.device);
   c.gpu = options.gpu;
   c.threads = options.threads;
-  struct Listener {
-    const std::function<bool(const TrainEvent&)>& go_on;
-    std::exception_ptr fault{};
-  } listener{go_on};
+  detail::Listener<const TrainEvent&> listener(go_on);
   c.user = &listener;
   if (go_on) {
-    c.callback = [](const fovea_train_event* event, void* user) -> std::int32_t {
-      Listener& to = *static_cast<Listener*>(user);
-      if (to.fault) return 1;
-      try {
-        return to.go_on(*event) ? 0 : 1;
-      } catch (...) {
-        to.fault = std::current_exception();
-        return 1;
-      }
+    c.callback = [](const fovea_train_event* event, void* user) noexcept {
+      return static_cast<decltype(listener)*>(user)->hear(*event);
     };
   }
-  const fovea_status status = fovea_train(&c);
-  if (listener.fault) std::rethrow_exception(listener.fault);
-  detail::check(status);
+  listener.check(fovea_train(&c));
 }
 
 // ---- Evaluation ----
@@ -523,7 +556,8 @@ inline Evaluation evaluate(const std::filesystem::path& truth, const std::filesy
                            const EvaluateOptions& options = {}) {
   const fovea_evaluate_options c = detail::in_c(options);
   fovea_evaluation* made = nullptr;
-  const fovea_status status = fovea_evaluate_files(truth.string().c_str(), results.string().c_str(), &c, &made);
+  const fovea_status status = fovea_evaluate_files(detail::whole(truth.native(), "truth").c_str(),
+                                                   detail::whole(results.native(), "results").c_str(), &c, &made);
   return detail::made(status, made);
 }
 

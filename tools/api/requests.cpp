@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kFirstModelOptions = 88, kFirstDetectOptions = 40;  // sizes in version 0.1
 static_assert(sizeof(void*) != 8 || sizeof(fovea_model_options) == kFirstModelOptions);
-static_assert(sizeof(void*) != 8 || sizeof(fovea_detect_options) == kFirstDetectOptions);
+static_assert(sizeof(void*) != 8 || offsetof(fovea_detect_options, callback) == kFirstDetectOptions);
 
 constexpr int kMostThreads = 1024, kMostBatch = 1024, kMostDetections = 10000;
 
@@ -150,6 +150,8 @@ DetectRequest detect_request(const ModelFacts& model, const fovea_detect_options
   require_within(own.skip_bad_images, 0, 1, "options.skip_bad_images");
   if (own.max_detections > 0) request.max_detections = static_cast<size_t>(own.max_detections);
   request.skip_bad_images = own.skip_bad_images == 1;
+  request.callback = own.callback;
+  request.user = own.user;
   // As floats, so that the model's own threshold is accepted in either form.
   const auto threshold = [&](double value, const std::string& name) {
     const bool enough = static_cast<float>(value) >= static_cast<float>(of_model.score_threshold);

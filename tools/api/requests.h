@@ -26,6 +26,8 @@ struct DetectRequest {
   std::vector<float> thresholds;  // one a label
   size_t max_detections = 0;
   bool skip_bad_images = false;
+  fovea_detect_callback callback = nullptr;
+  void* user = nullptr;
 
   std::vector<fovea_detection> taken(const std::vector<Detected>& found) const;
 };

@@ -4,6 +4,7 @@
 #include <fovea/fovea.hpp>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -42,6 +43,26 @@ std::string refusal(fovea::Status status, const Body& body) {
   }
   require(false, "there is an error");
   return "";
+}
+
+// A call's callback ends it, throws through it, or lets it be.
+void check_callbacks(const fovea::Detector& detector, const std::vector<fovea::Pixels>& images) {
+  std::size_t heard = 0;
+  fovea::DetectOptions options;
+  options.go_on = [&](std::size_t done, std::size_t of) { return heard = done, of == 2; };
+  require(detector(images, options).size() == 2 && heard == 2, "the callback hears of both images");
+  options.go_on = [](std::size_t done, std::size_t) { return done < 1; };
+  require(refusal(fovea::Status::Interrupted, [&] { detector(images, options); }).find("1 of 2 images done") !=
+              std::string::npos,
+          "a call that is ended says how far it was");
+  options.go_on = [](std::size_t, std::size_t) -> bool { throw std::out_of_range("mine"); };
+  bool thrown = false;
+  try {
+    detector(images, options);
+  } catch (const std::out_of_range&) {
+    thrown = true;
+  }
+  require(thrown, "what the callback throws comes out");
 }
 
 }  // namespace
@@ -96,6 +117,10 @@ int main(int count, char** arguments) {
   more.height = -1;
   require(refusal(fovea::Status::Usage, [&] { detector(more); }).starts_with("images[0].height is -1"),
           "a negative height is refused");
+  check_callbacks(detector, batch);
+  require(refusal(fovea::Status::Usage, [&] { detector.file(std::string("a\0b", 3)); })
+              .starts_with("paths[0] has a zero byte"),
+          "a path with a zero byte in it is refused");
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; ++thread)
     threads.emplace_back([&] { require(detector(image).size() == objects, "each thread finds as many"); });
