@@ -1,20 +1,7 @@
 """Params of pycocotools' interface, and what the native evaluation takes of them."""
 
 
-def _default_thresholds(name, first, last, count):
-    """A default that is made (and NumPy imported) when it is first asked for."""
-
-    def get(self):
-        if self.__dict__.get(name) is None:
-            import numpy as np
-
-            self.__dict__[name] = np.linspace(first, last, count, endpoint=True)
-        return self.__dict__[name]
-
-    def put(self, value):
-        self.__dict__[name] = value
-
-    return property(get, put)
+_THRESHOLDS = {"iouThrs": (0.5, 0.95, 10), "recThrs": (0.0, 1.0, 101)}  # COCO's: first, last, how many
 
 
 def _copied(value):
@@ -26,8 +13,15 @@ def _copied(value):
 class Params:
     """What is evaluated: imgIds, catIds, iouThrs, recThrs, maxDets, areaRng with areaRngLbl, useCats, iouType."""
 
-    iouThrs = _default_thresholds("_iouThrs", 0.5, 0.95, 10)
-    recThrs = _default_thresholds("_recThrs", 0.0, 1.0, 101)
+    def __getattr__(self, name):
+        """COCO's thresholds are made, and NumPy imported, when they are first asked for."""
+        if name not in _THRESHOLDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        import numpy as np
+
+        first, last, count = _THRESHOLDS[name]
+        value = self.__dict__[name] = np.linspace(first, last, count, endpoint=True)
+        return value
 
     def __init__(self, iouType="segm"):
         if iouType in ("segm", "bbox"):
@@ -63,7 +57,8 @@ class Params:
 
     def _common(self):
         self.imgIds, self.catIds = [], []
-        self._iouThrs = self._recThrs = None
+        for name in _THRESHOLDS:
+            self.__dict__.pop(name, None)
         self.useCats = 1
 
     def __deepcopy__(self, memo):
@@ -73,26 +68,29 @@ class Params:
 
 
 def unique(ids):
-    return sorted(set(ids.tolist() if hasattr(ids, "tolist") else ids))
+    """Of a list, an array, or one id alone."""
+    if hasattr(ids, "tolist"):
+        ids = ids.tolist()
+    return sorted(set(ids)) if hasattr(ids, "__iter__") and not isinstance(ids, str) else [ids]
 
 
-def thresholds(p, name, first, last, count):
+def thresholds(p, name):
     """As a list; None for the default, also where somebody has looked at it."""
-    values = p.__dict__.get("_" + name) if isinstance(p, Params) else getattr(p, name)
+    values = p.__dict__.get(name) if isinstance(p, Params) else getattr(p, name)
     if values is None:
         return None
     import numpy as np
 
     values = [float(value) for value in values]
-    return None if values == np.linspace(first, last, count).tolist() else values
+    return None if values == np.linspace(*_THRESHOLDS[name]).tolist() else values
 
 
 def settings_of(p, image_ids, category_ids, areas, max_detections):
     return {
         "image_ids": list(image_ids),
         "category_ids": list(category_ids),
-        "ious": thresholds(p, "iouThrs", 0.5, 0.95, 10),
-        "recalls": thresholds(p, "recThrs", 0, 1, 101),
+        "ious": thresholds(p, "iouThrs"),
+        "recalls": thresholds(p, "recThrs"),
         "areas": [(float(low), float(high)) for low, high in areas],
         "max_detections": [int(most) for most in max_detections],
         "use_categories": bool(p.useCats),

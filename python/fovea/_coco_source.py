@@ -198,8 +198,22 @@ def complete_keypoints(entries):
     return entries
 
 
-def dicts_of(columns):
-    """The dicts of an array of results, by its columns: the array may have changed."""
+def loader_of_rows(rows, columns):
+    """A function that gives the dicts of an array of results, whatever becomes of the array."""
+    if rows.dtype.name != "float64":  # whose numbers have a precision of their own
+        rows = rows.copy()
+        return lambda: dicts_of_rows(rows)
+    return lambda: _dicts_of_columns(columns)
+
+
+def dicts_of_rows(rows):
+    """The dicts of an array of results, with its own numbers."""
+    return [
+        {"image_id": int(row[0]), "bbox": list(row[1:5]), "score": row[5], "category_id": int(row[6])} for row in rows
+    ]
+
+
+def _dicts_of_columns(columns):
     lists = (listed(part) for part in (columns.image_ids, columns.boxes, columns.scores, columns.category_ids))
     return [
         {"image_id": image, "bbox": box, "score": score, "category_id": category}
@@ -238,9 +252,7 @@ def load_results(truth, results):
     elif type(results).__name__ == "ndarray":
         announce_rows(results)
         columns = columns_of_rows(results)
-
-        def load():
-            return dicts_of(columns)
+        load = loader_of_rows(results, columns)
 
     if columns is not None:
         check_images(truth.getImgIds(), columns)
@@ -249,10 +261,6 @@ def load_results(truth, results):
     if results and ("caption" in results[0] or len(results[0].get("bbox", ())) == 0):
         return None, _other_dataset(truth, results)
     columns = columns_of_dicts(results, True, "results", bare=True)  # pycocotools makes areas and ids anew
-    if results and type(results[0]["bbox"][2]) not in (int, float):  # NumPy's: the product in its own precision
-        import numpy as np
-
-        columns.areas = np.array([entry["bbox"][2] * entry["bbox"][3] for entry in results], np.float64)
     check_images(truth.getImgIds(), columns)
     entries = list(results)  # the caller's list may be used for others
     return ResultSource(truth, columns, lambda: entries), None
@@ -285,5 +293,10 @@ def announce_rows(rows):
     assert rows.ndim == 2 and rows.shape[1] == 7, (
         "results as an array have 7 columns: image, x, y, width, height, score, category"
     )
+    import numpy as np
+
+    if rows.dtype.kind == "f" and not np.isfinite(rows[:, 0::6]).all():
+        for identity in rows[:, 0::6].flat:
+            int(identity)  # raises what pycocotools raises: NaN and infinity are no ids
     for number in range(0, len(rows), 1000000):
         print(f"{number}/{len(rows)}")

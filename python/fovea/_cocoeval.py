@@ -165,7 +165,7 @@ class COCOeval:
         if self._eval_images is not None:  # somebody has them, or put others there: they count
             from ._cocoeval_arrays import accumulated
 
-            self._accumulated, self._eval = None, {**accumulated(p, evaluated, self._eval_images), "date": date}
+            self._accumulated, self._eval = None, accumulated(p, evaluated, self._eval_images, date)
         else:
             self._accumulated, self._eval = (self._evaluated_part(p), p, date), None
         print(f"DONE (t={time.time() - start:0.2f}s).")
@@ -187,7 +187,7 @@ class COCOeval:
             [evaluated.areaRng[place] for place in areas],
             unique(limits),
         )
-        settings["ious"] = thresholds(evaluated, "iouThrs", 0.5, 0.95, 10)
+        settings["ious"] = thresholds(evaluated, "iouThrs")
         settings["use_categories"] = bool(evaluated.useCats)
         return self._run.evaluate(settings), limits
 
@@ -197,7 +197,7 @@ class COCOeval:
             from ._cocoeval_arrays import arrays_of
 
             (evaluation, limits), p, date = self._accumulated
-            self._eval = {**arrays_of(evaluation, limits, p), "date": date}
+            self._eval = arrays_of(evaluation, limits, p, date)
         return self._eval
 
     @eval.setter
@@ -229,6 +229,7 @@ class COCOeval:
             and evaluation is not None
             and limits == own.maxDets == [1, 10, 100]
             and self._run.settings["ious"] is None
+            and self._run.settings["recalls"] != []
             and own.areaRngLbl == ["all", "small", "medium", "large"]
             and len(self._run.settings["areas"]) == 4
         )

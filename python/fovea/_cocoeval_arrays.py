@@ -29,13 +29,17 @@ def writable(values):
     return values if values.flags.writeable else values.copy()
 
 
-def arrays_of(evaluation, limits, p):
+def arrays_of(evaluation, limits, p, date):
     """COCOeval.eval of a native evaluation, without a copy where it has all that p asks for."""
     if evaluation is None:
         counts, arrays = _blank(p)
-        return {"params": p, "counts": counts, **arrays}
+        return {"params": p, "counts": counts, "date": date, **arrays}
     counts = [len(p.iouThrs), len(p.recThrs), len(p.catIds) if p.useCats else 1, len(p.areaRng), len(p.maxDets)]
     arrays = {name: writable(getattr(evaluation, name)) for name in ("precision", "recall", "scores")}
+    if not len(p.iouThrs):  # natively none are all of COCO's
+        arrays = {name: values[:0] for name, values in arrays.items()}
+    if not len(p.recThrs):
+        arrays = {name: values if name == "recall" else values[:, :0] for name, values in arrays.items()}
     places = [sorted(set(limits)).index(most) for most in limits]
     if places != list(range(arrays["recall"].shape[-1])):
         arrays = {name: values[..., places] for name, values in arrays.items()}
@@ -48,10 +52,10 @@ def arrays_of(evaluation, limits, p):
                 )
             whole[name][tuple(slice(length) for length in values.shape)] = values
         arrays = whole
-    return {"params": p, "counts": counts, **arrays}
+    return {"params": p, "counts": counts, "date": date, **arrays}
 
 
-def accumulated(p, evaluated, images):
+def accumulated(p, evaluated, images, date):
     """COCOeval.eval of a list of evalImgs, merged by the user, say."""
     counts, arrays = _blank(p)
     categories, areas, limits, chosen_images = chosen(p, evaluated)
@@ -63,7 +67,7 @@ def accumulated(p, evaluated, images):
             entries = [entry for entry in entries if entry is not None]
             for m, limit in enumerate(limits if entries else ()):
                 _accumulate(entries, limit, np.asarray(p.recThrs), arrays, (k, a, m))
-    return {"params": p, "counts": counts, **arrays}
+    return {"params": p, "counts": counts, "date": date, **arrays}
 
 
 def _accumulate(entries, limit, recalls, arrays, place):

@@ -1,5 +1,7 @@
 """The twelve lines that summarize() prints."""
 
+from ._coco_params import thresholds
+
 
 def lines_of(p):
     """(is it precision, IoU threshold or None for all, area, limit) of each of COCO's twelve numbers."""
@@ -16,8 +18,9 @@ def lines_of(p):
 
 
 def print_lines(p, lines, values):
-    first, last = (0.5, 0.95) if p._iouThrs is None else (p.iouThrs[0], p.iouThrs[-1])
+    ious = thresholds(p, "iouThrs")
+    ious = (0.5, 0.95) if ious is None else ious
     for (precision, iou, area, limit), value in zip(lines, values):
         title, short = ("Average Precision", "(AP)") if precision else ("Average Recall", "(AR)")
-        ious = f"{first:0.2f}:{last:0.2f}" if iou is None else f"{iou:0.2f}"
-        print(f" {title:<18} {short} @[ IoU={ious:<9} | area={area:>6s} | maxDets={limit:>3d} ] = {value:0.3f}")
+        between = f"{ious[0]:0.2f}:{ious[-1]:0.2f}" if iou is None else f"{iou:0.2f}"
+        print(f" {title:<18} {short} @[ IoU={between:<9} | area={area:>6s} | maxDets={limit:>3d} ] = {value:0.3f}")

@@ -93,7 +93,7 @@ def _optional(entries, key, missing, kind):
 
 
 def columns_of_dicts(entries, scored, where, bare=False):
-    """Columns of a list of COCO's dicts. `scored`: results, with a score each. `bare`: without areas and ids.
+    """Columns of a list of COCO's dicts. `scored`: results, with a score each. `bare`: without their areas and ids.
 
     Raises DataError, naming the entry.
     """
@@ -113,9 +113,10 @@ def _columns_in_python(entries, scored, where, bare):
         category_ids = integers(list(map(itemgetter("category_id"), entries)))
         boxes = _boxes(entries, where)
         scores = np.array(list(map(itemgetter("score"), entries)), np.float64) if scored else None
-        areas = (
-            None if bare else _optional(entries, "area", lambda number: boxes[number, 2] * boxes[number, 3], np.float64)
-        )
+        if bare:  # the product in the numbers' own precision, as pycocotools has it
+            areas = np.array([box[2] * box[3] for box in map(itemgetter("bbox"), entries)], np.float64)
+        else:
+            areas = _optional(entries, "area", lambda number: boxes[number, 2] * boxes[number, 3], np.float64)
         crowds = None if scored else _optional(entries, "iscrowd", lambda number: 0, bool)
         ids = [None if bare else entry.get("id") for entry in entries]
     except (KeyError, TypeError, AttributeError, ValueError) as fault:

@@ -21,7 +21,7 @@ from collections import defaultdict
 
 from . import _coco_source
 from ._cocoeval import COCOeval, Params, any_replaced
-from ._columns import columns_of_dicts, columns_of_rows
+from ._columns import columns_of_dicts
 from .errors import UnsupportedError
 
 __all__ = ["COCO", "COCOeval", "Params", "init_as_pycocotools"]
@@ -286,7 +286,7 @@ class COCO:
         """The dicts of results in an array [N, 7]: image, x, y, width, height, score, category."""
         assert type(data).__name__ == "ndarray"
         _coco_source.announce_rows(data)
-        return _coco_source.dicts_of(columns_of_rows(data))
+        return _coco_source.dicts_of_rows(data)
 
     def download(self, tarDir=None, imgIds=[]):
         """Downloads images from their coco_url into a folder."""

@@ -153,6 +153,13 @@ def evaluated(coco_module, eval_module, truth, results, edit=None, summarize=Tru
     return quiet(run)
 
 
+def both_evaluated(peer, *arguments, **named):
+    """The same evaluation by fovea.coco and by the peer's two modules."""
+    import fovea.coco as own
+
+    return evaluated(own, own, *arguments, **named), evaluated(*peer, *arguments, **named)
+
+
 def assert_same(own, other, images=True):
     """Every number of both evaluations, to the last bit."""
     assert own.eval["counts"] == other.eval["counts"]

@@ -10,6 +10,7 @@ import pycocotools.cocoeval as eval_peer  # noqa: E402
 from coco_support import (
     assert_same,
     assert_same_images,
+    both_evaluated,
     evaluated,
     finished,
     in_memory,
@@ -24,11 +25,8 @@ from eval_cases import random_case  # noqa: E402
 import fovea.coco as own  # noqa: E402
 
 
-def both(truth, results, edit=None, summarize=True):
-    return (
-        evaluated(own, own, truth, results, edit, summarize),
-        evaluated(coco_peer, eval_peer, truth, results, edit, summarize),
-    )
+def both(*arguments, **named):
+    return both_evaluated((coco_peer, eval_peer), *arguments, **named)
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -48,7 +46,7 @@ def test_settings(seed, tmp_path):
     def edit(p):
         p.iouThrs = np.array([[0.3, 0.5, 0.75], [0.5], [0.75, 0.5, 0.9999999999999]][seed % 3])
         p.recThrs = [np.linspace(0, 1, 11), np.array([0.5]), np.array([0.9, 0.1])][seed % 3]
-        p.maxDets = [[1, 10, 100], [7, 1, 3, 50], [2, 100, 300]][seed % 3]
+        p.maxDets = [[1, 10, 100], [7, 1, 3, 50], [2, 100, 300], [0, 10, 100]][seed % 4]
         p.areaRng = [[0, 1e10], [0, 40**2], [40**2, 1e10]]
         p.areaRngLbl = ["all", "small", "large"]
         p.imgIds = p.imgIds[1:] + p.imgIds[1:2]
@@ -84,6 +82,29 @@ def test_few_limits(limits):
     for evaluation in (mine, theirs):
         with pytest.raises(IndexError, match="list index out of range"):
             quiet(evaluation.summarize)
+
+
+@pytest.mark.parametrize("name", ["iouThrs", "recThrs"])
+def test_no_thresholds(name):
+    def edit(p):
+        setattr(p, name, np.array([]))
+
+    mine, theirs = both(*many_boxes(3), edit, summarize=False)
+    for evaluation in (mine, theirs):
+        if name == "iouThrs":
+            with pytest.raises(IndexError):
+                quiet(evaluation.summarize)
+        else:
+            quiet(evaluation.summarize)
+    assert_same(mine, theirs, images=name == "recThrs")
+
+
+@pytest.mark.parametrize("one", [20, np.int64(20)])
+def test_one_id_alone(one):
+    def edit(p):
+        p.imgIds, p.catIds = one, 2
+
+    assert_same(*both(*many_boxes(3), edit))
 
 
 def test_thresholds_as_a_list():  # pycocotools' summarize fails with NumPy 2
@@ -147,23 +168,6 @@ def test_ids_as_whole_fractions():
     truth, results = small_truth(), small_results()
     for entry in truth["annotations"] + results:
         entry["image_id"] = float(entry["image_id"])
-    assert_same(*both(truth, results))
-
-
-@pytest.mark.parametrize("kind", [np.float64, np.float32])
-def test_array_of_results(kind):
-    truth, results = many_boxes(4)
-    rows = np.array(
-        [[r["image_id"], *(side + 1 / 3 for side in r["bbox"]), r["score"], r["category_id"]] for r in results], kind
-    )
-    assert_same(*both(truth, rows))
-
-
-def test_numbers_of_numpy_in_a_list():
-    truth, results = many_boxes(5)
-    for entry in results:
-        entry["bbox"] = list(np.array(entry["bbox"], np.float32) + np.float32(1 / 3))
-        entry["score"], entry["image_id"] = np.float32(entry["score"]), np.int64(entry["image_id"])
     assert_same(*both(truth, results))
 
 

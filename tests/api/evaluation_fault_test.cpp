@@ -64,7 +64,7 @@ TEST_CASE("api: arguments of an evaluation that make no sense are named", "[api]
     fovea_box_table truth, detections;
     fovea_evaluate_options options = usual_options();
   };
-  static const int64_t falling[] = {10, 1}, none[] = {0};
+  static const int64_t falling[] = {10, 1}, none[] = {-1};
   static const double nans[] = {0.5, std::numeric_limits<double>::quiet_NaN()};
   std::vector<Detection> no_box = scene.found, no_score = scene.found;
   no_box[3].w = kInfinity;
@@ -95,7 +95,7 @@ TEST_CASE("api: arguments of an evaluation that make no sense are named", "[api]
       {"options.area_count is", [](Case& c) { c.options.areas = nans, c.options.area_count = SIZE_MAX; }},
       {"options.max_detections[1] is 1",
        [](Case& c) { c.options.max_detections = falling, c.options.max_detection_count = 2; }},
-      {"options.max_detections[0] is 0",
+      {"options.max_detections[0] is -1",
        [](Case& c) { c.options.max_detections = none, c.options.max_detection_count = 1; }},
       {"options.threads is -1", [](Case& c) { c.options.threads = -1; }},
   };

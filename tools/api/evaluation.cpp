@@ -89,7 +89,7 @@ std::vector<int64_t> limits_of(const fovea_evaluate_options& options) {
   const auto given = given_list(options.max_detections, options.max_detection_count, 1, "max_detections");
   const std::vector<int64_t> limits = given.value_or(std::vector<int64_t>{1, 10, 100});
   for (size_t m = 0; m < limits.size(); ++m) {
-    const int64_t least = m == 0 ? 1 : limits[m - 1];
+    const int64_t least = m == 0 ? 0 : limits[m - 1];
     if (limits[m] < least)
       bad_argument(fmt::format("options.max_detections[{}] is {}: expected {} at least", m, limits[m], least));
   }

@@ -473,8 +473,8 @@ typedef struct fovea_evaluate_options {
   const double* areas; /* [area_count][2], from and to, both belong to it, in square pixels; NULL: COCO's all,
                           small, medium and large */
   size_t area_count;
-  const int64_t* max_detections; /* [max_detection_count], ascending: the best so many of a class in an image count;
-                                    NULL: 1, 10, 100 */
+  const int64_t* max_detections; /* [max_detection_count], ascending, from 0: the best so many of a class in an image
+                                    count; NULL: 1, 10, 100 */
   size_t max_detection_count;
   int32_t one_category; /* not 0: boxes of all these categories are of one (pycocotools' useCats = 0) */
   int32_t keep_tables;  /* not 0: the columns stay as they are until the evaluation is freed. This is what

@@ -166,19 +166,20 @@ class ClassCurves {
           const size_t row = (slice_.first_iou + t) * curves_.k + label;
           curves_.recall[(row * curves_.a + slice_.first_area + a) * curves_.m + m] =
               count_[a] == 0 ? no_ground_truth : right / static_cast<double>(count_[a]);
-          if (has_precision) fill_precision(a, t, curves_.precision_m == 1 ? 0 : m);
+          if (has_precision) fill_precision(a, t, curves_.precision_m == 1 ? 0 : m, limit > 0 && !votes_.empty());
         }
     }
     write_out(label);
   }
 
-  void fill_precision(size_t a, size_t t, size_t m) {
+  // `found`: the limit leaves detections.
+  void fill_precision(size_t a, size_t t, size_t m, bool found) {
     const Right& right = right_[a * slice_.ious + t];
     const size_t step = slice_.areas * curves_.precision_m, first = t * curves_.r * step + a * curves_.precision_m + m;
     double *precision = precision_.data() + first, *score = scores_.data() + first;
     const bool known = count_[a] > 0;
     if (known) best_precisions(right.counted, precisions_);
-    bool reached = known && !votes_.empty();
+    bool reached = known && found;
     for (size_t r = 0; r < curves_.r; ++r, precision += step, score += step) {
       *precision = *score = known ? 0 : no_ground_truth;
       const size_t needed = known ? needed_[a][r] : 0;
