@@ -1,7 +1,7 @@
 """A plugin of pytest: the peers' COCO and COCOeval are those of the module FOVEA_SUITE_MODULE, fovea.coco or pycocotools.
 
-Tests of peers use what these have added to pycocotools' interface. What is only another spelling is put over both modules here: a call
-without output, run() for three calls, other names of methods.
+Tests of peers use what these have added to pycocotools' interface. What is only another spelling is put over both modules here: a dict
+instead of a file, a call without output, run() for three calls, other names of methods.
 """
 import importlib
 import json
@@ -23,7 +23,11 @@ class COCO(tested.COCO):
     def __init__(self, annotation_file=None, **quiet):
         if set(quiet) - {"verbose", "print_function"}:
             raise Addition(f"COCO({', '.join(quiet)})")
-        super().__init__(annotation_file)
+        of_dict = isinstance(annotation_file, dict)
+        super().__init__(None if of_dict else annotation_file)
+        if of_dict:  # pycocotools' way
+            self.dataset = annotation_file
+            self.createIndex()
 
     def __getattr__(self, name):
         if name in SPELLINGS:
