@@ -222,6 +222,7 @@ def test_signals_are_heard_in_a_long_call(model, photo):
         nonlocal heard
         heard += 1
         if heard == 20:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyError("mine")
 
     before = signal.signal(signal.SIGALRM, hear)
@@ -232,7 +233,7 @@ def test_signals_are_heard_in_a_long_call(model, photo):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert 20 <= heard < 40  # a signal or two while the exception is on its way
+    assert heard in (20, 21)  # one more may have been on its way
 
 
 def test_threads_share_a_model(model, photo, pixels):
