@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import ConfigError
@@ -28,7 +28,7 @@ def precision_choice(precision: str | None) -> int:
 def device_choice(device: str) -> tuple[int, int]:
     """The C API's device, and the GPU's number: of "auto", "cpu", "cuda" or "cuda:1"."""
     kind, _, number = str(device).partition(":")
-    if number and (kind != "cuda" or not number.isdecimal()):
+    if number and (kind != "cuda" or not number.isdecimal() or len(number) > 9):
         raise ConfigError(f"device is {device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:0'")
     return _choice(kind, _DEVICES, "device"), int(number or 0)
 
@@ -63,15 +63,30 @@ def optional_text(value: Any, name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError(f"{name} is {value!r}: expected a str")
+    return _text(value, name)
+
+
+def _text(value: str, name: str) -> str:
+    """As C takes it."""
     if "\0" in value:
         raise ConfigError(f"{name} has a zero byte in it: {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name} is {value!r}, which UTF-8 cannot hold") from None
+    return value
+
+
+def function(value: Any, name: str) -> Any:
+    if value is not None and not callable(value):
+        raise ConfigError(f"{name} is {value!r}: expected a function")
     return value
 
 
 def path_bytes(path: str | os.PathLike[str], name: str) -> bytes:
     try:
         encoded = os.fsencode(path)
-    except TypeError:
+    except (TypeError, UnicodeEncodeError):
         raise ConfigError(f"{name} is {path!r}: expected a path") from None
     if b"\0" in encoded:
         raise ConfigError(f"{name} has a zero byte in it: {path!r}")
@@ -83,10 +98,14 @@ def settings_list(settings: Mapping[str, Any] | Sequence[str] | None) -> list[st
     if settings is None:
         return []
     if isinstance(settings, Mapping):
-        return [f"{key}={setting_text(value)}" for key, value in settings.items()]
-    if isinstance(settings, str):
-        return [settings]
-    return [str(setting) for setting in settings]
+        listed = [f"{key}={setting_text(value)}" for key, value in settings.items()]
+    elif isinstance(settings, str):
+        listed = [settings]
+    elif isinstance(settings, Iterable) and not isinstance(settings, (bytes, bytearray)):
+        listed = [str(setting) for setting in settings]
+    else:
+        raise ConfigError(f"settings is {settings!r}: expected a dict, or a list of 'key=value'")
+    return [_text(setting, f"settings[{number}]") for number, setting in enumerate(listed)]
 
 
 def setting_text(value: Any) -> str:

@@ -113,6 +113,8 @@ def _columns_in_python(entries, scored, where, bare):
         category_ids = integers(list(map(itemgetter("category_id"), entries)))
         boxes = _boxes(entries, where)
         scores = np.array(list(map(itemgetter("score"), entries)), np.float64) if scored else None
+        if scores is not None and scores.ndim != 1:
+            raise ValueError("a score is a list")
         if bare:  # the product in the numbers' own precision, as pycocotools has it
             areas = np.array([box[2] * box[3] for box in map(itemgetter("bbox"), entries)], np.float64)
         else:

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from . import _fovea
+from ._arguments import integer
 from ._columns import listed
 from ._evaluate_tables import tables
 from .errors import ConfigError, DataError
@@ -226,7 +227,19 @@ def evaluate(
 
 
 def _settings(max_detections, ious, areas) -> dict[str, Any]:
-    limits = [int(limit) for limit in max_detections]
+    try:
+        return _checked_settings(max_detections, ious, areas)
+    except (TypeError, ValueError, KeyError, AttributeError) as fault:
+        if isinstance(fault, ConfigError):
+            raise
+        raise ConfigError(
+            f"max_detections is {max_detections!r}, ious {ious!r}, areas {areas!r}: expected a list of whole numbers, a "
+            "list of numbers and a dict of pairs of numbers"
+        ) from fault
+
+
+def _checked_settings(max_detections, ious, areas) -> dict[str, Any]:
+    limits = [integer(limit, "max_detections") for limit in max_detections]
     if not limits or limits != sorted(set(limits)) or limits[0] < 1:
         raise ConfigError(f"max_detections: {limits} is not an ascending list of numbers from 1")
     areas = dict(AREAS if areas is None else areas)

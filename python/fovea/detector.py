@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from . import _fovea, _notebook, _pixels
 from ._arguments import device_choice, integer, number, optional_text, path_bytes, precision_choice, settings_list
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, Error
 
 if TYPE_CHECKING:
     import numpy
@@ -84,9 +85,8 @@ class Detections(Sequence[Detection]):
 
     def __reduce__(self):
         """With an image that is a file's name; pixels are not sent along."""
-        found, image = self._found, self._image if _pixels.is_path(self._image) else None
-        columns = (found.boxes, found.scores, found.labels, found.width, found.height, found.status, found.message)
-        return (_put_together, (columns, self._classes, image, self._bgr))
+        image = self._image if _pixels.is_path(self._image) else None
+        return (Detections, (_Columns.of(self._found, self._found.message), self._classes, image, self._bgr))
 
     def __len__(self) -> int:
         return len(self._found)
@@ -138,12 +138,19 @@ class Detections(Sequence[Detection]):
 
 
 class _Columns:
-    """What _fovea.ImageResult has, of a result that was sent by another process."""
+    """What _fovea.ImageResult has, as it is sent to other processes."""
 
     def __init__(self, boxes, scores, labels, width, height, status, message):
         self.boxes, self.scores, self.labels = boxes, scores, labels
         self.width, self.height, self.status, self.message = width, height, status, message
-        for column in (boxes, scores, labels):
+
+    @classmethod
+    def of(cls, found, message: str) -> _Columns:
+        return cls(found.boxes, found.scores, found.labels, found.width, found.height, found.status, message)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        for column in (self.boxes, self.scores, self.labels):
             column.flags.writeable = False
 
     def __len__(self) -> int:
@@ -151,10 +158,6 @@ class _Columns:
 
     def row(self, i: int) -> tuple[float, float, float, float, float, int]:
         return (*self.boxes[i].tolist(), float(self.scores[i]), int(self.labels[i]))
-
-
-def _put_together(columns, classes, image, bgr) -> Detections:
-    return Detections(_Columns(*columns), classes, image, bgr)
 
 
 class Detector:
@@ -335,9 +338,20 @@ class Detector:
                 continue
             left = sorted(set(left) - set(these))
             prepared = [prepare(images[i], f"images[{i}]") for i in these]
-            for i, found in zip(these, detect(prepared, options), strict=True):
+            try:
+                all_found = detect(prepared, options)
+            except Error as error:
+                raise type(error)(_renumbered(str(error), these)) from None
+            for i, found in zip(these, all_found, strict=True):
+                if found.status:
+                    found = _Columns.of(found, _renumbered(found.message, these))
                 results[i] = Detections(found, self._classes, images[i], bgr)
         return results
+
+
+def _renumbered(message: str, numbers: list[int]) -> str:
+    """With the number of an image among all, for its number among those of its kind."""
+    return re.sub(r"^images\[(\d+)\]", lambda found: f"images[{numbers[int(found[1])]}]", message)
 
 
 def _loaded_again(path, options) -> Detector:

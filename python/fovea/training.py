@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _fovea, _progress
-from ._arguments import device_choice, integer, optional_text, path_bytes, setting_text, settings_list
+from ._arguments import device_choice, function, integer, optional_text, path_bytes, setting_text, settings_list
 from .errors import InterruptedError
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def train(
     callback's exception are raised then.
     """
     kind, gpu = device_choice(device)
+    function(callback, "callback")
+    function(on_validation, "on_validation")
     words = [] if not isinstance(config, Mapping) else settings_list(config)
     words += settings_list(settings)
     if seed is not None:
@@ -181,9 +183,9 @@ def train(
             settings=words,
             init_from=path(init_from, "init_from"),
             state_dict=optional_text(state_dict, "state_dict"),
-            resume=resume,
-            allow_config_change=allow_config_change,
-            allow_data_change=allow_data_change,
+            resume=bool(resume),
+            allow_config_change=bool(allow_config_change),
+            allow_data_change=bool(allow_data_change),
             device=kind,
             gpu=gpu,
             threads=integer(threads, "threads"),

@@ -131,6 +131,13 @@ def test_what_is_no_image_is_said(model, image, message):
         model(image)
 
 
+def test_an_image_s_number_is_that_among_all(model, photo, pixels):
+    with pytest.raises(fovea.DataError, match=r"^images\[2\]: "):
+        model([pixels, photo, b"junk"])
+    errors = [str(found.error or "") for found in model([pixels, b"junk", photo, b"no"], skip_bad_images=True)]
+    assert [error[:9] for error in errors] == ["", "images[1]", "", "images[3]"]
+
+
 def test_files_that_cannot_be_used(model, photo, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no image")
@@ -159,6 +166,10 @@ def test_files_that_cannot_be_used(model, photo, tmp_path):
         ({"state_dict": 3}, "state_dict is 3: expected a str"),
         ({"device": ["cpu"]}, "device is "),
         ({"precision": []}, "precision is "),
+        ({"device": "cuda:99999999999"}, "device is 'cuda:99999999999'"),
+        ({"settings": 5}, "settings is 5"),
+        ({"settings": ["seed=1\0"]}, r"settings\[0\] has a zero byte"),
+        ({"state_dict": "\ud800"}, "state_dict is .*UTF-8"),
         ({"score_threshold": 2.0}, "score_threshold is 2"),
         ({"settings": {"input.shrot_side": [64]}}, "short_side"),
     ],

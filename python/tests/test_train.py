@@ -119,6 +119,9 @@ def test_a_config_may_be_a_dict_or_a_file(cells, tmp_path):
     [
         ({"preset": "tinny"}, fovea.ConfigError, "tiny"),
         ({"preset": 3}, fovea.ConfigError, "preset is 3"),
+        ({"callback": 5}, fovea.ConfigError, "callback is 5"),
+        ({"on_validation": "x"}, fovea.ConfigError, "on_validation is 'x'"),
+        ({"resume": 1}, fovea.ConfigError, "run"),
         ({"threads": "two"}, fovea.ConfigError, "threads is 'two'"),
         ({"val": 3}, fovea.ConfigError, "val is 3: expected a path"),
         ({"settings": {"train.stpes": 1}}, fovea.ConfigError, "steps"),
