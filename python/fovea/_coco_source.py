@@ -251,7 +251,9 @@ def load_results(truth, results):
             load = content.load
     elif type(results).__name__ == "ndarray":
         announce_rows(results)
-        columns = columns_of_rows(results)
+        columns, have_ids = columns_of_rows(results)
+        if not have_ids:
+            dicts_of_rows(results)  # raises what pycocotools raises
         load = loader_of_rows(results, columns)
 
     if columns is not None:
@@ -293,10 +295,5 @@ def announce_rows(rows):
     assert rows.ndim == 2 and rows.shape[1] == 7, (
         "results as an array have 7 columns: image, x, y, width, height, score, category"
     )
-    import numpy as np
-
-    if rows.dtype.kind == "f" and not np.isfinite(rows[:, 0::6]).all():
-        for identity in rows[:, 0::6].flat:
-            int(identity)  # raises what pycocotools raises: NaN and infinity are no ids
     for number in range(0, len(rows), 1000000):
         print(f"{number}/{len(rows)}")

@@ -138,14 +138,17 @@ def _columns_in_python(entries, scored, where, bare):
 
 
 def columns_of_rows(rows):
-    """Columns of results as one array [N, 7]: image, x, y, width, height, score, category; copies of it."""
+    """(columns, whether all ids are numbers) of results as one array [N, 7]: image, x, y, width, height, score, category;
+    copies of it.
+    """
     import numpy as np
 
     numbers = np.asarray(rows, np.float64)
     areas = (
         None if rows.dtype == np.float64 else (rows[:, 3] * rows[:, 4]).astype(np.float64)
     )  # in the array's own precision
-    return Columns(*map(memoryview, _fovea.columns_of_rows(numbers)), areas)
+    *columns, have_ids = _fovea.columns_of_rows(numbers)
+    return Columns(*map(memoryview, columns), areas), have_ids
 
 
 def coded(columns, image_codes, category_codes):

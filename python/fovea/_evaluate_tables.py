@@ -63,7 +63,7 @@ def _table(value, scored) -> Table:
     if isinstance(value, (list, tuple)):
         return Table(_checked(list(value), scored, where))
     if scored and getattr(value, "ndim", 0) == 2 and value.shape[1] == 7:
-        return Table(columns_of_rows(_array(value)))
+        return Table(columns_of_rows(_array(value))[0])
     raise DataError(
         f"{where}: {type(value).__name__} is none of the forms that evaluate() takes (help(fovea.evaluate))"
     )

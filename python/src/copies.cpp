@@ -4,6 +4,8 @@
 #include <nanobind/ndarray.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -51,18 +53,23 @@ int64_t id_of(double number) {
 
 using Rows = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu, nb::ro>;
 
-// (image_ids, category_ids, boxes, scores) of an array [N, 7]: image, x, y, width, height, score, category.
+// (image_ids, category_ids, boxes, scores, whether all ids are numbers) of an array [N, 7]: image, x, y, width, height,
+// score, category.
 nb::tuple columns_of_rows(const Rows& rows) {
   const size_t count = rows.shape(0);
   if (rows.shape(1) != 7) throw nb::value_error("an array of results has 7 columns");
   const Owned<Row> made(new Row[std::max<size_t>(count, 1)]);
   const int64_t step = rows.stride(0), next = rows.stride(1);
+  std::atomic<bool> finite = true;
   in_slices(count, [&](size_t begin, size_t end) {
+    bool own_finite = true;
     for (size_t i = begin; i < end; ++i) {
       const double* const row = rows.data() + static_cast<int64_t>(i) * step;
       made[i] = {id_of(row[0]), id_of(row[6 * next]), row[next],    row[2 * next],
                  row[3 * next], row[4 * next],        row[5 * next]};
+      own_finite &= std::isfinite(row[0]) && std::isfinite(row[6 * next]);
     }
+    if (!own_finite) finite = false;
   });
   constexpr int64_t stride = sizeof(Row) / sizeof(double);
   const nb::capsule keep = owner_of(made);
@@ -72,7 +79,7 @@ nb::tuple columns_of_rows(const Rows& rows) {
   };
   return nb::make_tuple(column(&made[0].image), column(&made[0].category),
                         nb::cast(nb::ndarray<nb::array_api, double>(&made[0].x, {count, 4}, keep, {stride, 1})),
-                        column(&made[0].score));
+                        column(&made[0].score), finite.load());
 }
 
 template <class T>

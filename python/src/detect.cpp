@@ -90,18 +90,13 @@ struct DetectOptions {
   }
 };
 
-// Ends a call of many images on Ctrl-C, and for the interpreter's end.
-struct Listener {
-  std::optional<nb::python_error> fault;
+using Fault = std::optional<nb::python_error>;
 
-  static int32_t hear(size_t /*done*/, size_t /*count*/, void* listener) {
-    const GilTaken taken;
-    if (Calls::all().should_end()) return 1;
-    if (PyErr_CheckSignals() == 0) return 0;
-    static_cast<Listener*>(listener)->fault.emplace();
-    return 1;
-  }
-};
+// Ends a call of many images on Ctrl-C, and for the interpreter's end.
+int32_t hear(size_t /*done*/, size_t /*count*/, void* fault) {
+  const GilTaken taken;
+  return should_end(*static_cast<Fault*>(fault)) ? 1 : 0;
+}
 
 struct ModelOptions {
   int32_t device, precision, gpu, threads, batch, max_detections;
@@ -192,13 +187,13 @@ class Model {
   std::vector<ImageResult> detect(Function* function, const std::vector<Image>& images,
                                   const DetectOptions& options) const {
     fovea_detect_options in_c = options.in_c();
-    Listener listener;
-    in_c.callback = Listener::hear;
-    in_c.user = &listener;
+    Fault fault;
+    in_c.callback = hear;
+    in_c.user = &fault;
     fovea_result* made = nullptr;
     const fovea_status status =
         without_gil([&] { return function(model_.get(), images.data(), images.size(), &in_c, &made); });
-    if (listener.fault) throw std::move(*listener.fault);
+    if (fault) throw std::move(*fault);
     check(status);
     const std::shared_ptr<fovea_result> result(made, Free());
     std::vector<ImageResult> found(images.size());

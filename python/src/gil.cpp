@@ -32,12 +32,15 @@ Calls& Calls::all() {
   return *calls;
 }
 
+void Calls::stay_if_late(std::unique_lock<std::mutex>& lock) {
+  if (!is_late()) return;
+  lock.unlock();
+  stay();
+}
+
 void Calls::begin() {
   std::unique_lock lock(mutex_);
-  if (is_late()) {
-    lock.unlock();
-    stay();
-  }
+  stay_if_late(lock);
   ++running_;
 }
 
@@ -45,10 +48,7 @@ void Calls::end() {
   std::unique_lock lock(mutex_);
   --running_;
   changed_.notify_all();
-  if (is_late()) {
-    lock.unlock();
-    stay();
-  }
+  stay_if_late(lock);
 }
 
 bool Calls::should_end() {
@@ -69,6 +69,13 @@ void Calls::wait_for_all() {
     PyEval_RestoreThread(thread);
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
   }
+}
+
+bool should_end(std::optional<nb::python_error>& fault) {
+  if (fault || Calls::all().should_end()) return true;
+  if (PyErr_CheckSignals() == 0) return false;
+  fault.emplace();
+  return true;
 }
 
 void add_end_of_interpreter() {

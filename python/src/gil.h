@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace fovea::python {
@@ -27,6 +28,7 @@ class Calls {
 
  private:
   bool is_late() const { return ending_ && std::this_thread::get_id() != ender_; }
+  void stay_if_late(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -82,5 +84,9 @@ class GilTaken {
  private:
   PyGILState_STATE state_;
 };
+
+// With the GIL: whether such a call should end, for the interpreter's end or because a handler of signals raised, as
+// that of Ctrl-C does. What it raised is `fault` then.
+bool should_end(std::optional<nanobind::python_error>& fault);
 
 }  // namespace fovea::python

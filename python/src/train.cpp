@@ -25,10 +25,9 @@ struct Listener {
   std::optional<nb::python_error> fault;
 
   bool hear(const fovea_train_event& event) {
-    if (fault || Calls::all().should_end()) return true;
+    if (should_end(fault)) return true;
+    if (event.kind == FOVEA_TRAIN_WAITING) return false;
     try {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();  // Ctrl-C
-      if (event.kind == FOVEA_TRAIN_WAITING) return false;
       return nb::cast<bool>(callback(nb::cast(Event(event))));
     } catch (nb::python_error& error) {
       fault.emplace(std::move(error));
